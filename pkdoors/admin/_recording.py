@@ -33,6 +33,7 @@ def recordDoors(state: Snapshot) -> list[DoorRecord]:
             udpMax=door.udpMax,
             openings=openings[door.name],
             sources=state.sources.get(door.name, 0),
+            trusted=tuple(map(str, door.trusted)),
         )
         for door in state.doors
     ]

@@ -166,7 +166,8 @@ class Root(Resource):
         """See L{Resource.getChild}."""
         rest: list[bytes] = request.postpath  # type: ignore[attr-defined]
         name = path.decode("utf-8", "replace")
-        if name == "openings" and len(rest) == 1 and rest[0]:
+        isNetwork = len(rest) == 2 and rest[1].isdigit()  # the address, and the length
+        if name == "openings" and rest and rest[0] and (len(rest) == 1 or isNetwork):
             return self._oneOpening
         if name in self._resources and not rest:
             return self._resources[name]

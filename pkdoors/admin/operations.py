@@ -43,18 +43,18 @@ class AdminOperations(Protocol):
         """Return all that an operator may want to know at a glance."""
 
     def openings(self, door: str = "", source: str = "") -> "OpeningsRecord":
-        """Return the openings of a door, for an address, or (if both are empty) all of them."""
+        """Return the openings of a door, or those that let a source in, or all of them."""
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> "OpenedRecord":
         """
-        Open a door for an address.
+        Open a door for an address or a network.
 
         @param door: its name; empty if there is only one.
         @param seconds: 0 for the door's own time.
         """
 
     async def close(self, door: str = "", source: str = "") -> "ClosedRecord":
-        """Close the openings of a door, for an address, or (if both are empty) all of them."""
+        """Close the openings of a door, for a source, or (if both are empty) all of them."""
 
     async def reload(self) -> "ReloadedRecord":
         """Read the configuration again, and apply it."""
@@ -138,7 +138,8 @@ class Operations:
             trouble = now.trouble if now is not None else ""
             return recordClosing(record(status), trouble, self._stack.isInnermostClosed(*key))
 
-        return ClosedRecord(LazyRecords(record, done.closed), LazyRecords(recordLeft, done.closing))
+        closed, closing = LazyRecords(record, done.closed), LazyRecords(recordLeft, done.closing)
+        return ClosedRecord(closed, closing, done.others)
 
     def _control(self) -> "DoorControl":
         from pkdoors.doorkeeper.control import DoorControl

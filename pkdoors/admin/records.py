@@ -30,6 +30,7 @@ class DoorRecord:
     @ivar openFor: seconds.
     @ivar openings: the number of addresses that the door is open for.
     @ivar sources: the number of knockers that the door remembers.
+    @ivar trusted: the networks and interfaces that need no knock.
     """
 
     name: str
@@ -42,6 +43,7 @@ class DoorRecord:
     udpMax: float
     openings: int
     sources: int
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +143,15 @@ class OpenedRecord:
 
 @dataclass(frozen=True, slots=True)
 class ClosedRecord:
-    """The answer to C{DELETE /openings}."""
+    """
+    The answer to C{DELETE /openings}.
+
+    @ivar others: which clients still get in through other openings, a sentence each.
+    """
 
     closed: Collection[OpeningRecord]
     closing: Collection[ClosingRecord]
+    others: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

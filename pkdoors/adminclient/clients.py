@@ -1,30 +1,35 @@
 """The clients that an operator names: by address, or by a name that is looked up once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
+from pkdoors.adminclient.sshorigin import findSshOrigin
 from pkdoors.errors import AskError, AskNotFound, BadValue, NoDaemon
 from pkdoors.host.lookup import isName, lookUp
 from pkdoors.model.addresses import canonicalize
+from pkdoors.model.sources import parseSource
 from pkdoors.util.quoting import quoteHost
 
 R = TypeVar("R")
+
+ME = "me"
+"""The address that the operator's own ssh comes from."""
 
 
 class NamedClient(NamedTuple):
     """
     A client.
 
-    @ivar addresses: as the daemon sees them.
-    @ivar name: the name with these addresses; empty if the operator gave an address.
+    @ivar addresses: as the daemon sees them; or one network.
+    @ivar origin: how they were found; empty if the operator gave an address.
     """
 
     addresses: list[str]
-    name: str = ""
+    origin: str = ""
 
     def describe(self, address: str) -> str:
         """Return one of its addresses, and where it comes from."""
-        return f"{address} ({self.name}, looked up once)" if self.name else address
+        return f"{address} ({self.origin})" if self.origin else address
 
     def askForEach(self, ask: Callable[[str], R]) -> tuple[list[R], list[AskError]]:
         """
@@ -40,7 +45,7 @@ class NamedClient(NamedTuple):
             except NoDaemon:
                 raise
             except AskError as error:
-                if not self.name:
+                if not self.origin:
                     raise
                 refusals.append(type(error)(f"{self.describe(address)}: {error}"))
         return answers, refusals
@@ -60,10 +65,13 @@ class NamedClient(NamedTuple):
 
 def checkClient(text: str) -> str:
     """
-    Return an address as the daemon sees it, or the name of a host, unchanged.
+    Return an address or a network as the daemon sees it, or the name of a host, or L{ME},
+    unchanged.
 
-    @raise BadValue: the text is neither.
+    @raise BadValue: the text is none of these.
     """
+    if "/" in text:
+        return str(parseSource(text))
     try:
         return canonicalize(text)
     except ValueError:
@@ -76,13 +84,18 @@ def checkClient(text: str) -> str:
     )
 
 
-def findClient(checked: str) -> NamedClient:
+def findClient(checked: str, environment: Mapping[str, str]) -> NamedClient:
     """
     Return the client that a result of L{checkClient} means. This blocks.
 
-    @raise BadValue: the name has no address, or too many.
+    @param environment: of the operator's command.
+    @raise BadValue: the name has no address, or too many; or nobody knows who the operator is.
     """
+    if checked == ME:
+        return NamedClient([str(findSshOrigin(environment))], "your ssh")
+    if "/" in checked:
+        return NamedClient([checked])
     try:
         return NamedClient([canonicalize(checked)])
     except ValueError:
-        return NamedClient(lookUp(checked), checked)
+        return NamedClient(lookUp(checked), f"{checked}, looked up once")

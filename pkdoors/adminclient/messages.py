@@ -1,9 +1,9 @@
 """The lines that the operator's commands print. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from pkdoors.admin.records import ClosingRecord, OpeningRecord
+from pkdoors.admin.records import ClosingRecord, DoorRecord, OpeningRecord
 from pkdoors.util.durations import formatDuration
 
 MAX_LINES = 20
@@ -86,6 +86,15 @@ def _describeRefused(opening: ClosingRecord) -> str:
     trouble = f"{opening.trouble}: " if opening.trouble else ""
     trying = _SHUT if opening.isShut else _TRYING
     return f"door {opening.door} is still closing for {opening.source}: {trouble}{trying}"
+
+
+def describeTrusted(doors: Iterable[DoorRecord]) -> list[str]:
+    """Return a line for each door at which some clients need no knock."""
+    return [
+        f"door {door.name}: no knock needed from {', '.join(door.trusted)}"
+        for door in doors
+        if door.trusted
+    ]
 
 
 def describeTroubles(openings: Collection[OpeningRecord]) -> list[str]:

@@ -4,7 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pkdoors.admin.records import DoorRecord, OpeningRecord, StatusRecord
-from pkdoors.adminclient.messages import describeDropped, describeTroubles, formatLength
+from pkdoors.adminclient.messages import (
+    describeDropped,
+    describeTroubles,
+    describeTrusted,
+    formatLength,
+)
 
 if TYPE_CHECKING:  # it takes long to load
     from rich.console import Console
@@ -30,6 +35,7 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
         lines = [f"degraded: {trouble}" for trouble in status.troubles]
         yield Text("\n".join((*lines, "")), style="red")
     yield _tabulateDoors(status.doors)
+    yield from (Text(line) for line in describeTrusted(status.doors))
     yield Text()
     yield _tabulateOpenings(status.openings) if status.openings else Text("no door is open")
     if any(status.counters.dropped.values()):

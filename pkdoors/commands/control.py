@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from pkdoors.adminclient.clients import NamedClient, checkClient, findClient
+from pkdoors.adminclient.clients import ME, NamedClient, checkClient, findClient
 from pkdoors.commands.completion import completeWith, listDoors, listFiles, listOpenAddresses
 from pkdoors.commands.parser import addCommand, asType
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
@@ -33,9 +33,9 @@ def addStatusCommand(commands: Any) -> None:
 
 def addOpenCommand(commands: Any) -> None:
     """Add C{open} to the commands."""
-    about = "open a door for an address, without a knock"
+    about = "open a door for an address or a network, without a knock"
     command = _addCommand(commands, "open", about, _open)
-    _addAddress(command)
+    completeWith(_addAddress(command), listMe)
     _addDoor(command, "the door to open (not needed if there is only one)")
     command.add_argument(
         "--for",
@@ -49,7 +49,7 @@ def addOpenCommand(commands: Any) -> None:
 
 def addCloseCommand(commands: Any) -> None:
     """Add C{close} to the commands."""
-    about = "close the openings for an address, or for all"
+    about = "close the openings for an address or a network, or for all"
     command = _addCommand(commands, "close", about, _close)
     completeWith(_addAddress(command, nargs="?"), listOpenAddresses)
     command.add_argument("--all", action="store_true", help="close for all addresses")
@@ -102,10 +102,18 @@ def _addCommand(
 
 
 def _addAddress(command: ArgumentParser, **settings: Any) -> Any:
-    about = "an IPv4 or IPv6 address, or a name: its addresses are looked up once"
+    about = (
+        "an IPv4 or IPv6 address, a network like 10.0.0.0/16, a name (its addresses are looked up "
+        "once), or `me`, the address that your ssh comes from"
+    )
     return command.add_argument(
         "address", metavar="ADDRESS", type=asType(checkClient), help=about, **settings
     )
+
+
+def listMe(**_: Any) -> list[str]:
+    """List the one client that has a short name."""
+    return [ME]
 
 
 def _addDoor(command: ArgumentParser, about: str) -> None:
@@ -134,7 +142,7 @@ def _open(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.adminclient.messages import describeOpening
     from pkdoors.adminclient.responses import readRecord
 
-    client = _findClient(options)
+    client = _findClient(options, environment)
     wanted = (options.door or "", options.seconds or 0.0)
 
     def openEach(daemon: "AdminClient") -> tuple[list[OpenedRecord], list[AskError]]:
@@ -156,7 +164,7 @@ def _close(options: Namespace, environment: Mapping[str, str]) -> None:
 
     if bool(options.address) == options.all:
         options.parser.error("give either the ADDRESS to close for, or --all")
-    client = NamedClient([""]) if options.all else _findClient(options)
+    client = NamedClient([""]) if options.all else _findClient(options, environment)
 
     def closeEach(daemon: "AdminClient") -> tuple[list[ClosedRecord], list[AskError]]:
         return client.askForAny(
@@ -166,7 +174,8 @@ def _close(options: Namespace, environment: Mapping[str, str]) -> None:
     answers, refusals = askOrExit(options, closeEach)
     closed = [opening for answer in answers for opening in answer.closed]
     closing = [opening for answer in answers for opening in answer.closing]
-    done = [*describeClosed(closed), *describeFollowing(closing)]
+    others = [sentence for answer in answers for sentence in answer.others]
+    done = [*describeClosed(closed), *describeFollowing(closing), *others]
     refused = [*describeClosing(closing), *map(str, refusals)]
     tell(*(done or ([] if refused else ["no door was open"])))
     _exitIf(options, *refused)
@@ -181,9 +190,9 @@ def _reload(options: Namespace, environment: Mapping[str, str]) -> None:
     complain(options.parser.prog, *answer.troubles)
 
 
-def _findClient(options: Namespace) -> NamedClient:
+def _findClient(options: Namespace, environment: Mapping[str, str]) -> NamedClient:
     try:
-        return findClient(options.address)
+        return findClient(options.address, environment)
     except BadValue as error:
         _exit(options, str(error))
 

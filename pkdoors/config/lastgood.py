@@ -24,6 +24,7 @@ from pkdoors.model.doors import Door
 from pkdoors.model.knockports import parseKnockPort, sortPorts
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
+from pkdoors.model.trusted import parseTrustedList
 
 STATE = Path("/var/lib/pkdoors")
 """The folder for what must survive a boot: a sealed knock from before the boot must open nothing
@@ -110,6 +111,7 @@ def _serialize(door: Door) -> dict[str, Any]:
         "cut": door.cutSessions,
         "udp_idle": door.udpIdle,
         "udp_max": door.udpMax,
+        "trusted": [*map(str, door.trusted)],
         "keys": door.authorizedKeys,
         "rate": door.knockRate,
         "burst": door.knockBurst,
@@ -129,6 +131,7 @@ def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
             udpIdle=float(saved["udp_idle"]),
             udpMax=float(saved["udp_max"]),
             udpGrace=0.0,  # these ports were protected before
+            trusted=parseTrustedList(",".join(saved.get("trusted", []))),
             authorizedKeys=str(saved["keys"]),
             knockRate=int(saved["rate"]),
             knockBurst=int(saved["burst"]),

@@ -20,6 +20,7 @@ from pkdoors.config.values import (
     SEQUENCE,
     SESSIONS,
     TIME,
+    TRUSTED,
     parseAdmin,
     parseDatagrams,
     parseFirewall,
@@ -32,6 +33,7 @@ from pkdoors.config.values import (
 )
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
+from pkdoors.model.trusted import parseTrustedList
 from pkdoors.util.durations import parseDuration
 
 MAX_SKEW = 3600.0
@@ -111,7 +113,7 @@ DAEMON_SETTINGS = (
         field="logKnocks",
         parse=bool,
         option="log-knocks",
-        about="log every datagram, to find out why a knock fails",
+        about="log every datagram, and what each door makes of it",
         isFlag=True,
     ),
 )
@@ -218,6 +220,16 @@ DOOR_SETTINGS = (
         comment="How long a UDP port stays open when it is first protected, so that clients that "
         "use it just then are not cut off; only on a host that does not track connections. "
         '"0" for not at all.',
+    ),
+    Setting(
+        key="trusted",
+        field="trusted",
+        parse=parseTrustedList,
+        kind=TRUSTED,
+        option="trusted",
+        about="networks and interfaces that need no knock: 192.168.1.0/24,fd00::/8,wg0",
+        comment="The networks and interfaces from which clients reach the ports without a knock.",
+        example='["192.168.1.0/24", "fd00::/8", "wg0"]',
     ),
     Setting(
         key="authorized_keys",

@@ -16,6 +16,7 @@ from pkdoors.config.config import FIREWALLS, LISTENING
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import KnockPort
 from pkdoors.model.ports import PortRange
+from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
 
@@ -181,6 +182,22 @@ def _readAddresses(value: object) -> list[str]:
     return [readString(item) for item in value]
 
 
+def _readTrusted(value: object) -> str:
+    if not isinstance(value, list):
+        raise BadValue(
+            f"{shown(value)} is not a list of networks and interfaces: "
+            'write ["192.168.1.0/24", "fd00::/8", "wg0"]'
+        )
+    items = list(map(readString, value))
+    if any("," in item for item in items):
+        raise BadValue("one of them has a comma: write each as a string of its own")
+    return ",".join(items)
+
+
+def _writeTrusted(trusted: Iterable[Trusted]) -> str:
+    return json.dumps([str(source) for source in trusted])
+
+
 def _readPath(value: object) -> str:
     text = readString(value)
     if not _isAbsolute(text):
@@ -234,6 +251,7 @@ PAYLOAD = Kind(readString, lambda isAny: quoteString("any" if isAny else "knock"
 TIME = Kind(_readTime, lambda seconds: quoteString(formatDuration(seconds)))
 NUMBER = Kind(_readNumber, str)
 ADDRESSES = Kind(_readAddresses, lambda addresses: json.dumps([*addresses]))
+TRUSTED = Kind(_readTrusted, _writeTrusted)
 COMMAND = Kind(_readCommand, lambda command: json.dumps([*command], ensure_ascii=False))
 SEQUENCE = Kind(
     partial(_readPorts, '[17001, "17203/tcp", ...], 5 to 20 ports', (int, str)),

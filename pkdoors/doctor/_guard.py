@@ -19,6 +19,7 @@ MAX_SAMPLES = 256
 _BEHIND_DNAT = ("input", "forward")
 """The hooks that packets pass after DNAT."""
 _GRACES = {(TABLE, f"grace{version}") for version in (4, 6)}
+_UNTRUSTED = frozenset({"an interface that no door trusts"})
 _SUBJECT = "guard"
 
 
@@ -108,7 +109,7 @@ def _reportLeftBehind(state: GuardState, daemon: Daemon) -> Finding:
 
 def isGuarded(tables: Tables, ports: PortRange) -> bool:
     """Return whether our own table keeps all of these ports closed to clients that connect to
-    them directly."""
+    them directly, and are not trusted."""
     return all(
         _isDropped(tables, withoutDNAT(newPacket(ports.protocol, port, version)), version, IN)
         for port in _pickSamples(ports)
@@ -145,7 +146,8 @@ def _pickSamples(ports: PortRange) -> Iterable[int]:
 
 
 def _isDropped(tables: Tables, packet: Packet, version: int, hooks: Iterable[str]) -> bool:
-    fates = findFates(tables.guard, packet, version, hooks)
+    facts = {**packet.facts, "meta iifname": _UNTRUSTED}
+    fates = findFates(tables.guard, Packet(facts, packet.headers), version, hooks)
     return any(fate.verdict in ("drop", "reject") and not fate.mayBeAccepted() for fate in fates)
 
 

@@ -62,6 +62,14 @@ def _judgeSequences(facts: Facts) -> Findings:
             yield from _setup.judgePayload(door)
 
 
+def _judgeTrusted(facts: Facts) -> Findings:
+    doors = [door for door in facts.config.doors if door.trusted]
+    if doors:
+        interfaces = facts.sources.interfaces(), facts.sources.defaultInterfaces()
+        for door in doors:
+            yield from _setup.judgeTrusted(door, *interfaces)
+
+
 def _judgeKeys(facts: Facts) -> Findings:
     for path in _listKeyFiles(facts):
         yield from _setup.judgeKeys(path, *facts.sources.keys(path))
@@ -260,6 +268,7 @@ _JUDGES: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("firewall", _judgeFirewall),
     ("daemon", _judgeDaemon),
     ("sequence", _judgeSequences),
+    ("trusted", _judgeTrusted),
     ("keys", _judgeKeys),
     ("service", _judgeServiceFiles),
     ("code", _judgeCode),

@@ -20,6 +20,7 @@ from pkdoors.firewall.netlink.listing import listTables
 from pkdoors.firewall.netlink.messages import OWNED
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.host.instance import Instance
+from pkdoors.host.iproute import listDefaultInterfaces, listInterfaces
 from pkdoors.host.proc import Proc
 from pkdoors.host.systemd import isInstalled, isOn, mayService, readNftablesFiles
 from pkdoors.install.servicecode import findCodeFlaw
@@ -113,6 +114,8 @@ class Sources:
     nftablesFiles: Callable[[], list[tuple[str, str]]] = readNftablesFiles
     isOn: Callable[[str], bool] = isOn
     isThere: Callable[[str], bool] = hasAddress
+    interfaces: Callable[[], set[str]] = listInterfaces
+    defaultInterfaces: Callable[[], set[str]] = listDefaultInterfaces
     troubles: Callable[[str], list[str]] = askTroubles
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
     isService: Callable[[], bool] = isInstalled

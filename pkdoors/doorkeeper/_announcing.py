@@ -32,7 +32,13 @@ def announce(publisher: EventPublisher, doors: Iterable[Door], firewall: str) ->
 def _describeTerms(door: Door) -> str:
     """Return how a door opens, and for how long."""
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
-    return f"{_describeKnocks(door)} it for {times}{_describeSessions(door)}"
+    return (
+        f"{_describeKnocks(door)} it for {times}{_describeSessions(door)}{_describeTrusted(door)}"
+    )
+
+
+def _describeTrusted(door: Door) -> str:
+    return f"; no knock needed from {', '.join(map(str, door.trusted))}" if door.trusted else ""
 
 
 def _describeSessions(door: Door) -> str:

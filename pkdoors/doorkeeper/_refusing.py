@@ -1,13 +1,19 @@
 """What the log, and all who subscribe to events, hear of knocks that open nothing."""
 
+from collections.abc import Iterable
+
 from twisted.internet.interfaces import IReactorTime
 
-from pkdoors.events.event import GUESSING, REFUSED
+from pkdoors.events.event import GUESSING, REFUSED, UNFINISHED
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.locks.lock import Guessing, Refusal
 from pkdoors.locks.refusals import Refusals
+from pkdoors.locks.tries import Try
 from pkdoors.locks.wrongorders import MAX_COUNTED, WARY_PENALTY
 from pkdoors.util.durations import formatDuration
+
+MAX_UNFINISHED = 5
+"""Lines about tries without success at a time, which is at most once a second."""
 
 
 class RefusalReport:
@@ -19,6 +25,8 @@ class RefusalReport:
         self._clock = clock
         self._publisher = publisher
         self._refusals = Refusals()
+        self._isKnown = self._refusals.isKnown
+        self._untold = 0
 
     def noteOpening(self, source: str) -> None:
         """Remember that a door was opened for a source."""
@@ -36,6 +44,27 @@ class RefusalReport:
             reason=refusal.reason,
             leftOut=leftOut,
         )
+
+    def publishUnfinished(self, ended: Iterable[Try], lost: int) -> None:
+        """
+        Publish tries that have ended without success: a few at a time, those of clients that have
+        opened a door lately first, then those that came furthest.
+
+        @param lost: the tries that nobody remembers.
+        """
+        inOrder = sorted(ended, key=lambda each: (not self._isKnown(each.source), -each.right))
+        leftOut = self._untold
+        self._untold = lost + len(inOrder[MAX_UNFINISHED:])
+        for each in inOrder[:MAX_UNFINISHED]:
+            self._publisher.publish(
+                UNFINISHED,
+                door=each.door,
+                source=each.source,
+                reason=each.describe(),
+                leftOut=leftOut,
+            )
+            leftOut = 0
+        self._untold += leftOut
 
     def publishGuessing(self, guessing: Guessing) -> None:
         """Publish that somebody may be guessing an order."""

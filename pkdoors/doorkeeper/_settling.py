@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred
 
-from pkdoors.model.addresses import Address
+from pkdoors.model.sources import Source
 
-Key = tuple[str, Address]
-"""An opening: the name of its door, and the address that it is for."""
+Key = tuple[str, Source]
+"""An opening: the name of its door, and the address or network that it is for."""
 
 
 class Waiters:

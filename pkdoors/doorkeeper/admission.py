@@ -37,7 +37,8 @@ class Admission:
         name, budget = request.door.name, self._old if isThere else self._new
         if not isThere and self._count[name] >= MAX_OPENINGS:
             return f"{MAX_OPENINGS} openings already, which is the most"
-        if request.who == NOBODY and not budget.spend(name, now):
+        isPlain = request.who is NOBODY or request.who == NOBODY
+        if isPlain and not budget.spend(name, now):
             opened = f"{MAX_OPENED} opened in a second, which is the most"
             return f"{opened}: do others know its sequence"
         return ""

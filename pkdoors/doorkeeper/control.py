@@ -1,7 +1,7 @@
 """Opens and closes doors by name, for whoever runs the daemon: the operator, or a program."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
@@ -11,9 +11,9 @@ from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import BadValue, FirewallError, NotFound
 from pkdoors.host.clientaddress import SHARED, canBeClient, isShared
 from pkdoors.locks.lock import Request
-from pkdoors.model.addresses import Address, canonicalize
-from pkdoors.model.doors import Door
+from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import OPERATOR
+from pkdoors.model.sources import Source, isNetwork, lengthOf, parseSource
 from pkdoors.util.durations import formatDuration
 
 OPEN_PATIENCE = 5.0
@@ -22,6 +22,9 @@ time of the opening is over."""
 CLOSE_PATIENCE = 1.5
 """Seconds that L{DoorControl.close} waits for firewalld. The guard has closed by then in any case.
 """
+
+MAX_NAMED = 5
+"""Openings within a closed network that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,13 @@ class Closed:
     @ivar state: the moment before.
     @ivar closed: what is closed now.
     @ivar closing: what some firewall has not closed yet. The daemon keeps trying.
+    @ivar others: which clients still get in through other openings, a sentence each.
     """
 
     state: Snapshot
     closed: tuple[OpeningStatus, ...]
     closing: tuple[OpeningStatus, ...]
+    others: tuple[str, ...] = ()
 
 
 class DoorControl:
@@ -54,39 +59,39 @@ class DoorControl:
         Return how things stand now.
 
         @param door: the name of a door that must exist; empty for any.
-        @param source: if given, only openings for this address.
+        @param source: if given, only openings that let this address or network in.
         @raise NotFound: there is no such door.
-        @raise BadValue: that is not an address.
+        @raise BadValue: that is neither an address nor a network.
         """
         self._checkDoor(door)
-        return self._keeper.state(parseAddress(source) if source else None)
+        return self._keeper.state(parseSource(source) if source else None)
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> OpeningStatus:
         """
-        Open a door for an address, or move the deadline of its opening to a later time.
+        Open a door for an address or a network, or move the deadline of its opening.
 
         @param door: its name; empty for the only door.
         @param seconds: 0 for the door's own time.
         @return: the opening, when every firewall has opened it.
-        @raise BadValue: the address is not one that a client can have, the time is longer than the
+        @raise BadValue: the source is not one that clients can have, the time is longer than the
             door allows, or the door must be named.
         @raise NotFound: there is no such door.
         @raise FirewallError: the firewall refuses, or does not answer; the daemon keeps trying
             until the time is over. Or the door has too many openings.
         """
-        chosen, address = self._chooseDoor(door), parseAddress(source)
-        if not canBeClient(address):
-            raise BadValue(f"no client has the address {address}: give the address of one client")
-        if isShared(address):
+        chosen, wanted = self._chooseDoor(door), parseSource(source)
+        if not canBeClient(wanted):
+            raise BadValue(_explainNoClient(wanted))
+        if isShared(wanted):
             raise BadValue(SHARED)
         if seconds > chosen.maxOpenFor:
             raise BadValue(
                 f"door {chosen} opens for {formatDuration(chosen.maxOpenFor)} at most: "
                 "ask for less, or raise its max_open_for and reload"
             )
-        settled = self._keeper.open(Request(chosen, str(address), seconds, who=OPERATOR))
+        settled = self._keeper.open(Request(chosen, str(wanted), seconds, who=OPERATOR))
         await self._wait(settled, OPEN_PATIENCE)
-        status, now = self._keeper.status(chosen.name, address), self._clock.seconds()
+        status, now = self._keeper.status(chosen.name, wanted), self._clock.seconds()
         if status is None or status.opening.deadline <= now:
             raise FirewallError("it was closed meanwhile")
         if not status.isOpenAt(now):
@@ -97,16 +102,20 @@ class DoorControl:
 
     async def close(self, door: str = "", source: str = "") -> Closed:
         """
-        Close the openings of a door, for an address; of all doors, or for all, if that is empty.
+        Close the openings of a door, for an address or a network; of all doors, or for all, if that
+        is empty.
 
-        @raise NotFound: there is no such door, or nothing is open for the address.
-        @raise BadValue: that is not an address.
+        @raise NotFound: there is no such door, or nothing is open for just this source.
+        @raise BadValue: that is neither an address nor a network.
         """
         state = self.state(door, source)
         statuses = [status for status in state.statuses if door in ("", status.opening.door.name)]
-        if source and not statuses:
+        wanted = parseSource(source) if source else None
+        wider = [status for status in statuses if wanted not in (None, status.opening.source)]
+        statuses = [status for status in statuses if status not in wider]
+        if wanted is not None and not statuses:
             prefix = f"door {door}: " if door else ""
-            raise NotFound(f"{prefix}nothing is open for {parseAddress(source)}")
+            raise NotFound(f"{prefix}nothing is open for {wanted}{_explainWider(wider)}")
         statuses.sort(key=lambda status: status.opening.deadline)
         closing = self._keeper.close([status.opening.key for status in statuses], OPERATOR)
         await self._wait(closing.done, CLOSE_PATIENCE)
@@ -115,7 +124,26 @@ class DoorControl:
             state,
             tuple(status for status in statuses if status.opening.key not in left),
             tuple(status for status in statuses if status.opening.key in left),
+            tuple(self._explainOthers(status.opening for status in statuses if source)),
         )
+
+    def _explainOthers(self, closed: Iterable[Opening]) -> Iterator[str]:
+        """Yield sentences about what still lets in clients for whom something was closed."""
+        for opening in closed:
+            others = self._keeper.overlapping(opening)
+            length = lengthOf(opening.source)
+            wider = [str(other) for other in others if lengthOf(other) < length]
+            smaller = [str(other) for other in others if lengthOf(other) > length]
+            if wider:
+                found = f"it is open for {' and '.join(wider)}"
+                yield f"door {opening.door} still lets {opening.source} in: {found}"
+            if smaller:
+                dots = ", ..." if len(smaller) > MAX_NAMED else ""
+                named = f"{', '.join(smaller[:MAX_NAMED])}{dots}"
+                yield (
+                    f"door {opening.door} is still open for {len(smaller)} within "
+                    f"{opening.source}: {named}"
+                )
 
     def _checkDoor(self, name: str) -> None:
         names = [door.name for door in self._keeper.doors]
@@ -136,13 +164,15 @@ class DoorControl:
             pass
 
 
-def parseAddress(text: str) -> Address:
-    """
-    Return the address that a text means, however it is written.
+def _explainNoClient(source: Source) -> str:
+    if isNetwork(source):
+        return f"no client has an address in {source}: give a network that clients are in"
+    return f"no client has the address {source}: give the address of one client"
 
-    @raise BadValue: it is not an address.
-    """
-    try:
-        return ip_address(canonicalize(text))
-    except ValueError:
-        raise BadValue(f"{text!r} is not an address: give an IPv4 or IPv6 address") from None
+
+def _explainWider(wider: list[OpeningStatus]) -> str:
+    """Return the end of a refusal to close: which networks let the address in."""
+    if not wider:
+        return ""
+    found = " and ".join(f"door {s.opening.door} for {s.opening.source}" for s in wider)
+    return f" by itself: a network that contains it lets it in ({found}), so close that network"

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from ipaddress import ip_address
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
+from pkdoors.doorkeeper._hearing import Hearing
 from pkdoors.doorkeeper._life import OpeningLife
+from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper._report import OpeningReport
 from pkdoors.doorkeeper._settling import Closing, Key, Waiters
@@ -19,14 +20,14 @@ from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.clientaddress import SHARED, isShared
+from pkdoors.host.clientaddress import SHARED, isShared, readClient
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import Guessing, Refusal, Request, Result
+from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
 from pkdoors.locks.sequencelock import SequenceLock
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import NOBODY, Principal
+from pkdoors.model.sources import Source
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
 
@@ -39,7 +40,7 @@ class Doorkeeper:
     @param publisher: publishes what happens, and knows the time of day.
     @param makeLock: makes the lock of a door.
     @param counters: where knocks are counted.
-    @param logKnocks: whether to log each datagram.
+    @param logKnocks: whether to log each datagram, and what each door makes of it.
     """
 
     _log = Logger()
@@ -58,15 +59,20 @@ class Doorkeeper:
         self._stack = stack
         self._publisher = publisher or EventPublisher()
         self._makeLock = makeLock
-        self._counters = counters or Counters()
-        self._logKnocks = logKnocks
-        self._mistakes = LineLimit()
         self._refusals = RefusalReport(clock, self._publisher)
         self._troubles = LineLimit()
         self._turns = Turns(clock)
         self.doors = tuple(doors)
-        self._locks = Lockset(map(makeLock, self.doors))
-        self._lives: dict[Key, OpeningLife] = {}
+        self._hearing = Hearing(
+            clock,
+            self._publisher,
+            counters or Counters(),
+            self._refusals,
+            self.request,
+            Lockset(map(makeLock, self.doors)),
+            logKnocks,
+        )
+        self._lives = Lives()
         self._settled, self._closed = Waiters(), Waiters()
         self._admission = Admission()
 
@@ -84,7 +90,7 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused.
         """
-        for opening in self._stack.start(self.doors, self._wanted, self._retry):
+        for opening in self._stack.start(self.doors, self._lives.wanted, self._retry):
             self._begin(opening, isThere=True)
 
     async def change(self, doors: tuple[Door, ...]) -> None:
@@ -95,12 +101,13 @@ class Doorkeeper:
         @raise FirewallError: the firewall refused; nothing was changed.
         """
         known = {door.name: door for door in doors}
-        fresh = self._locks.makeMissing(doors, self._makeLock)  # before anything is changed
+        fresh = self._hearing.locks.makeMissing(doors, self._makeLock)  # before anything is changed
         await self._stack.change(doors, self._carryOver(known))
         self.doors = doors
-        self._locks = self._locks.replaceDoors(doors, fresh)
+        self._hearing.locks = self._hearing.locks.replaceDoors(doors, fresh)
         carried = {opening.key: opening for opening in self._carryOver(known)}
-        for key, life in list(self._lives.items()):
+        for life in self._lives:
+            key = life.opening.key
             if key in carried:
                 life.move(carried[key].door, carried[key].deadline)
             elif life.isWanted():
@@ -111,7 +118,7 @@ class Doorkeeper:
         now = self._clock.seconds()
         return [
             replace(opening, door=door, deadline=min(opening.deadline, now + door.maxOpenFor))
-            for opening in self._wanted()
+            for opening in self._lives.wanted()
             if (door := doors.get(opening.door.name)) and door.ports == opening.door.ports
         ]
 
@@ -129,41 +136,16 @@ class Doorkeeper:
 
     def hear(self, knocks: Iterable[Knock]) -> None:
         """Hear knocks. Nothing is raised: the reactor would stop reading that port."""
-        now, today = self._clock.seconds(), self._publisher.wallClock()
-        hear = self._locks.hear
-        unheeded = 0
-        for knock in knocks:
-            if self._logKnocks:
-                self._log.debug(
-                    "datagram from {knock.source} on {knock.port}: {knock.datagram!r}", knock=knock
-                )
-            try:
-                results = hear(knock, now, today)
-                if results:
-                    self.heed(results)
-                else:
-                    unheeded += 1
-            except Exception:
-                if self._mistakes.admit("", now):
-                    self._log.failure("a knock of {source} went wrong", source=knock.source)
-        self._counters.knocks["other"] += unheeded
+        self._hearing.hear(knocks)
 
     def heed(self, results: Iterable[Result]) -> None:
         """Act on what locks yield."""
-        for result in results:
-            if isinstance(result, Request):
-                self._counters.knocks["request"] += 1
-                self.request(result)
-            elif isinstance(result, Guessing):
-                self._refusals.publishGuessing(result)
-            else:
-                self._counters.knocks["refused"] += 1
-                self._refusals.publish(result)
+        self._hearing.heed(results)
 
     def request(self, request: Request) -> None:
         """Open the door or, if it is open for this source already, move the deadline."""
         door = request.door
-        key = (door.name, ip_address(request.source))
+        key = (door.name, readClient(request.source))
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
@@ -186,7 +168,7 @@ class Doorkeeper:
             or it was closed again. It never fails, and can be cancelled.
         @raise FirewallError: the door has too many openings.
         """
-        key = (request.door.name, ip_address(request.source))
+        key = (request.door.name, readClient(request.source))
         settled = self._settled.next(key)  # before the request: a firewall may answer at once
         self.request(request)
         life = self._lives.get(key)
@@ -231,52 +213,56 @@ class Doorkeeper:
             else:
                 self._closed.notify(key)
 
-    def status(self, door: str, source: Address) -> OpeningStatus | None:
+    def status(self, door: str, source: Source) -> OpeningStatus | None:
         """Return how things stand with one opening; L{None} if there is none."""
         life = self._lives.get((door, source))
         return life.status() if life is not None else None
 
-    def state(self, source: Address | None = None) -> Snapshot:
+    def overlapping(self, opening: Opening) -> list[Source]:
+        """Return the other sources that a door is open for, and that share clients with this."""
+        return self._lives.overlapping(*opening.key)
+
+    def state(self, source: Source | None = None) -> Snapshot:
         """
         Return how things stand now.
 
-        @param source: only the openings for this address, without a search through all of them.
+        @param source: only the openings that let this address or network in, without a search
+            through all of them.
         """
         if source is None:
-            found = [life.status() for life in self._lives.values()]
+            lives = [*self._lives]
         else:
-            found = [status for door in self.doors if (status := self.status(door.name, source))]
+            lives = [
+                life for door in self.doors for life in self._lives.lettingIn(door.name, source)
+            ]
         return Snapshot(
             self._clock.seconds(),
             self._publisher.wallClock(),
             self.doors,
-            tuple(found),
-            self._locks.sources() if source is None else {},
+            tuple(life.status() for life in lives),
+            self._hearing.locks.sources() if source is None else {},
         )
 
     def openings(self) -> list[Opening]:
         """Return what is open now, each with the deadline that the firewall has."""
-        statuses = [life.status() for life in self._lives.values() if life.isGranted()]
-        return [replace(status.opening, deadline=status.granted) for status in statuses]
+        return self._lives.granted()
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
-        for life in list(self._lives.values()):
+        self._hearing.stop()
+        for life in self._lives:
             life.leave()
         await self._stack.stop()
 
-    def _wanted(self) -> list[Opening]:
-        return [life.opening for life in self._lives.values() if life.isWanted()]
-
     def _retry(self) -> None:
-        for life in list(self._lives.values()):
+        for life in self._lives:
             life.retry()
 
     def _begin(self, opening: Opening, isThere: bool = False) -> None:
         key = opening.key
         report = OpeningReport(self._clock, self._publisher, self._troubles)
         life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._settle)
-        self._lives[key] = life
+        self._lives.add(life)
         self._admission.began(key[0])
         if isThere:
             life.takeOver()
@@ -285,7 +271,7 @@ class Doorkeeper:
             try:
                 await life.run()
             finally:
-                del self._lives[key]
+                self._lives.remove(key)
                 self._admission.ended(key[0])
                 self._settled.notify(key)
 

@@ -18,6 +18,7 @@ OPENED, EXTENDED, TAKEN_OVER = "opened", "extended", "taken-over"
 SHORTENED = "shortened"
 CLOSED, UNOPENED = "closed", "unopened"
 REFUSED = "refused"
+UNFINISHED = "unfinished"
 GUESSING = "guessing"
 OPEN_FAILED, CLOSE_FAILED = "open-failed", "close-failed"
 HEALED, HEAL_FAILED = "healed", "heal-failed"
@@ -38,6 +39,7 @@ _SENTENCES: Mapping[str, str] = {
     CLOSED: "closed door {door} for {source}{why}",
     UNOPENED: "door {door} never opened for {source}: {reason}",
     REFUSED: "refused door {door} for {source}: {reason}{more}",
+    UNFINISHED: "door {door} stays closed for {source}: {reason}{more}",
     GUESSING: "somebody may be guessing the order of the knock ports of door {door}: {reason}",
     OPEN_FAILED: "cannot open door {door} for {source}, retrying: {reason}{more}",
     CLOSE_FAILED: "cannot close door {door} for {source}, retrying: {reason}{more}",

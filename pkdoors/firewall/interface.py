@@ -11,7 +11,7 @@ from pkdoors.model.doors import Door, Opening
 class IFirewall(Interface):
     """
     Keeps ports closed, or lets through what another firewall keeps closed; and opens ports for one
-    address until a deadline.
+    source until a deadline.
 
     All methods can be called again with the same effect. Deadlines are on the clock that the
     firewall was made with, and the firewall gets them too: an opening ends in time even if nobody
@@ -58,7 +58,7 @@ class IFirewall(Interface):
 
     def open(opening: Opening) -> Deferred[None]:
         """
-        Open a door for an address until the deadline. If it is open already, move the deadline,
+        Open a door for a source until the deadline. If it is open already, move the deadline,
         without closing it even for a moment.
 
         @return: fires when it is open, fails with L{FirewallError} if the firewall refused. Then

@@ -10,8 +10,8 @@ from pkdoors.errors import FirewallError
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall._healer import Healer
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
+from pkdoors.model.sources import Source
 
 STOP_TIMEOUT = 5.0
 """Seconds that a firewall has to let go when the daemon stops; systemd waits 90."""
@@ -39,7 +39,7 @@ class FirewallStack:
         self._publisher = publisher or EventPublisher()
         self._doors: tuple[Door, ...] = ()
         # Openings that the innermost has closed, but not yet all others.
-        self._closedInnermost: set[tuple[str, Address]] = set()
+        self._closedInnermost: set[tuple[str, Source]] = set()
         self._healers: list[Healer] = []  # the outermost first
         self.name = " and ".join(firewall.name for firewall in firewalls)
 
@@ -122,11 +122,12 @@ class FirewallStack:
 
         @raise FirewallError: a firewall refused. What the others opened ends at the deadline.
         """
-        self._closedInnermost.discard(opening.key)
+        if self._closedInnermost:
+            self._closedInnermost.discard(opening.key)
         for firewall in self._firewalls:
             await firewall.open(opening)
 
-    def isInnermostClosed(self, door: str, source: Address) -> bool:
+    def isInnermostClosed(self, door: str, source: Source) -> bool:
         """Return whether the innermost has closed an opening that others have yet to close."""
         return (door, source) in self._closedInnermost
 

@@ -1,22 +1,45 @@
-"""Addresses that no client can have, or that several can have."""
+"""Addresses of clients, those that no client can have, and those that several can have."""
 
 import socket
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from pkdoors.model.addresses import Address
+from pkdoors.model.sources import Source, readSource
 
 SHARED = (
     "a link-local address may belong to other hosts, too, on other networks of this host: use an "
     "address of another kind"
 )
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
+_LINK_LOCAL = IPv6Network("fe80::/10")
 _DISCARD = 9
 """The port for a connection that never sends anything; RFC 863."""
 
 
-def canBeClient(address: Address) -> bool:
-    """Return whether a single client can have this address, as far as this host knows."""
+def readClient(text: str) -> Source:
+    """
+    Return the source that a text of the kernel's or of ours means, as L{readSource} does.
+
+    @raise ValueError: it is not a source.
+    """
+    if ":" in text or "/" in text:
+        return readSource(text)
+    try:
+        # ip_address() takes several times as long, and all of it delays an opening.
+        return IPv4Address(int.from_bytes(socket.inet_pton(socket.AF_INET, text)))
+    except OSError as error:
+        raise ValueError(f"{text!r} is not an IPv4 address") from error
+
+
+def canBeClient(source: Source) -> bool:
+    """Return whether clients can have this address, or those of this network, as far as known."""
+    if isinstance(source, IPv4Network | IPv6Network):
+        return not (source.is_multicast or source.is_loopback or source.overlaps(_THIS_NETWORK))
+    return _canBeClient(source)
+
+
+def _canBeClient(address: Address) -> bool:
     if address.is_unspecified or address.is_multicast or address.is_loopback:
         return False
     if isinstance(address, IPv4Address):
@@ -32,12 +55,16 @@ def readLinks() -> str:
         return ""
 
 
-def isShared(address: Address) -> bool:
+def isShared(source: Source) -> bool:
     """
-    Return whether several clients can have an address: a link-local one, one on each of this host's
-    links. An opening does not name a link, so it would let all of them in.
+    Return whether several clients can have an address, or one of a network: a link-local one, one
+    on each of this host's links. An opening does not name a link, so it would let all of them in.
     """
-    if address.version == 4 or not address.is_link_local:
+    if isinstance(source, IPv6Network):
+        isLinkLocal = source.overlaps(_LINK_LOCAL)
+    else:
+        isLinkLocal = isinstance(source, IPv6Address) and source.is_link_local
+    if not isLinkLocal:
         return False
     return len({line.split()[-1] for line in readLinks().splitlines()} - {"lo"}) > 1
 

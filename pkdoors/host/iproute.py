@@ -1,6 +1,7 @@
 """Asks the kernel about addresses and routes, through C{ip} of iproute2. It blocks."""
 
 import json
+import socket
 import subprocess
 from typing import Any
 
@@ -18,3 +19,16 @@ def askIp(*question: str) -> list[dict[str, Any]]:
     except (OSError, subprocess.SubprocessError, ValueError):
         return []
     return found
+
+
+def listInterfaces() -> set[str]:
+    """Return the names of this host's interfaces."""
+    return {name for _, name in socket.if_nameindex()}
+
+
+def listDefaultInterfaces() -> set[str]:
+    """Return the interfaces of the default routes."""
+    question = ("route", "show", "default")
+    routes = [*askIp("-4", *question), *askIp("-6", *question)]
+    hops = [hop for route in routes for hop in (route, *route.get("nexthops", ()))]
+    return {str(hop["dev"]) for hop in hops if "dev" in hop}

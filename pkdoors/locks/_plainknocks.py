@@ -17,18 +17,23 @@ cost the same however many doors share these ports, and however many addresses t
 
 from collections.abc import Iterable
 from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import Penalties, computePenaltyEnd, computePeriodEnd
 from pkdoors.locks.lock import Guessing, Request, Result
 from pkdoors.locks.sequencelock import Meaning, Run, SequenceLock
+from pkdoors.locks.tries import Tries
 from pkdoors.locks.wrongorders import WARY_PENALTY
 from pkdoors.model.knockports import KnockPort
 from pkdoors.model.networks import networkOf, placeOf, siteOf
 
-_RIGHT = frozenset({Meaning.NEXT, Meaning.COPY})
-_FITTING = _RIGHT | {Meaning.FIRST, Meaning.AFTER}
+# Tuples, not sets: an Enum's hash is computed in Python, which takes longer than to compare four.
+_RIGHT = (Meaning.NEXT, Meaning.COPY)
+_FITTING = (*_RIGHT, Meaning.FIRST, Meaning.AFTER)
+_NUMBER = attrgetter("number")
+_DOUBTFUL = (Meaning.WRONG, Meaning.STRAY)
 
 
 class _View(NamedTuple):
@@ -42,8 +47,14 @@ class _View(NamedTuple):
 class _Knocker(NamedTuple):
     """The sender of a knock, see L{pkdoors.model.networks}."""
 
+    source: str
     network: str
     place: str
+
+
+def _isStray(views: list[_View]) -> bool:
+    """Return whether a knock fits no lock."""
+    return not any(view.meaning in _FITTING for view in views)
 
 
 class PlainKnocks:
@@ -55,6 +66,7 @@ class PlainKnocks:
     """
 
     def __init__(self, locks: Iterable[SequenceLock]) -> None:
+        self.tries = Tries()
         self._penalties = Penalties()
         self._number = 0  # of the last knock
         self._byPort: dict[KnockPort, list[SequenceLock]] = {}
@@ -65,10 +77,13 @@ class PlainKnocks:
         self.anyPorts = frozenset(
             port for lock in found if lock.door.hearsAny for port in lock.door.sequence.ports
         )
+        # Most locks share no port, and need no search for others.
+        self._shared = {lock for locks in self._byPort.values() if len(locks) > 1 for lock in locks}
 
     def carryOver(self, locks: Iterable[SequenceLock]) -> "PlainKnocks":
-        """Return this for other locks. Penalties stay in force, and numbers continue."""
+        """Return this for other locks. Penalties stay in force, and numbers and tries continue."""
         other = PlainKnocks(locks)
+        other.tries = self.tries
         other._penalties, other._number = self._penalties, self._number
         return other
 
@@ -93,52 +108,89 @@ class PlainKnocks:
             return [lock.refuse(source, reason) for lock in locks]
         place = placeOf(source, network)
         # Most knocks of a flood concern no lock, and must be dismissed quickly.
-        if not any(lock.concerns(place, knock.port, now) for lock in locks):
+        for lock in locks:
+            if lock.concerns(place, knock.port, now):
+                break
+        else:
+            for lock in locks:
+                self.tries.note(lock.door, source, place, now)
             return []
         self._number += 1
-        runs = [lock.findRun(place, until) for lock in locks]
-        views = [
-            _View(lock, run, lock.interpret(run, knock.port, now))
-            for lock, run in zip(locks, runs, strict=True)
-        ]
-        if any(meaning is Meaning.ECHO for _, _, meaning in views):
+        views = []
+        for lock in locks:
+            run = lock.findRun(place, until)
+            views.append(_View(lock, run, lock.interpret(run, knock.port, now)))
+        if [view for view in views if view.meaning is Meaning.ECHO]:
             return []
-        return self._judge(views, knock, _Knocker(network, place), seconds, now)
+        return self._judge(views, _Knocker(source, network, place), seconds, now)
+
+    def explain(self, knock: Knock, seconds: int | None, now: float) -> dict[str, str]:
+        """
+        Return what a datagram that is about to be heard means for each door. This changes nothing.
+
+        @param seconds: the time that it asks for; L{None} if it is not a plain knock.
+        """
+        network = networkOf(knock.source)
+        until = self._ignoredUntil(network)
+        place = placeOf(knock.source, network)
+        found = {}
+        for lock in self._byPort.get(knock.port, ()):
+            if seconds is None and not lock.door.hearsAny:
+                found[lock.door.name] = "not a plain knock"
+            elif now < until:
+                found[lock.door.name] = f"ignored for another {until - now:.1f} s"
+            else:
+                found[lock.door.name] = lock.explain(place, knock.port, now, until)
+        return found
 
     def _ignoredUntil(self, network: str) -> float:
         end = self._penalties.findEnd(network)
         return max(end, self._penalties.findEnd(siteOf(network))) if ":" in network else end
 
     def _judge(
-        self, views: list[_View], knock: Knock, knocker: _Knocker, seconds: int, now: float
+        self, views: list[_View], knocker: _Knocker, seconds: int, now: float
     ) -> list[Result]:
         right = [run for _, run, meaning in views if run and meaning in _RIGHT]
         numbers = {run.number for run in right}
         wrong = self._findWrong(views, numbers, now)
         # The oldest run that this knock continues includes the runs that it begins elsewhere.
-        whole = min(right, key=lambda run: run.number, default=None)
+        whole = min(right, key=_NUMBER, default=None)
         results: list[Result] = []
         ended: list[tuple[SequenceLock, Run]] = []
+        opened: list[SequenceLock] = []
+        note, source, place = self.tries.note, knocker.source, knocker.place
         for lock, run, meaning in views:
             if meaning is Meaning.FIRST:
-                lock.begin(knocker.place, now, self._number, whole)
+                lock.begin(place, now, self._number, whole)
+                if whole is None:
+                    note(lock.door, source, place, now, 1, now + lock.door.knockTimeout)
+            elif meaning is Meaning.STRAY and _isStray(views):
+                note(lock.door, source, place, now)
             if run is None:
                 continue
             if meaning is Meaning.FIRST:
                 ended.append((lock, run))
             elif meaning is Meaning.NEXT:
                 part = run.part if run.part in numbers else run.number
-                if lock.advance(knocker.place, run, part):
+                if lock.advance(place, run, part):
                     ended.append((lock, run))
-                    results.append(Request(lock.door, knock.source, seconds))
+                    opened.append(lock)
+                    results.append(Request(lock.door, source, seconds))
                     self._noteOpened(lock, knocker, now)
+                elif part == run.number:
+                    note(lock.door, source, place, now, run.right + 1, run.ends)
             elif meaning in (Meaning.WRONG, Meaning.LATE):
-                lock.forget(knocker.place)
+                lock.forget(place)
                 if meaning is Meaning.LATE:
-                    results.append(lock.refuseTooSlow(knock.source, run))
+                    results.append(lock.refuseTooSlow(source, run))
+                    self.tries.forget(place, lock.door)
         for lock, run in ended:
-            self._endParts(lock, knocker.place, run)
-        return results + self._punish(wrong, knock.source, knocker.network, now)
+            self._endParts(lock, place, run)
+        for lock in opened:
+            self._forgetTries(lock, place)
+        if wrong:
+            results += self._punish(wrong, knocker, now)
+        return results
 
     def _findWrong(self, views: list[_View], right: set[int], now: float) -> list[_View]:
         """
@@ -146,11 +198,13 @@ class PlainKnocks:
 
         @param right: the numbers of the runs that the knock continues.
         """
+        if not [view for view in views if view.meaning in _DOUBTFUL]:
+            return []
         # A run that starts over was right until now, and so were all runs that it includes.
         whole = right | {
             run.number for _, run, meaning in views if run and meaning is Meaning.FIRST
         }
-        fits = any(meaning in _FITTING for _, _, meaning in views)
+        fits = not _isStray(views)
         return [
             view
             for view in views
@@ -158,9 +212,8 @@ class PlainKnocks:
             or (view.meaning is Meaning.STRAY and not fits and view.lock.wrongOrders.isWary(now))
         ]
 
-    def _punish(self, wrong: list[_View], source: str, network: str, now: float) -> list[Result]:
-        if not wrong:
-            return []
+    def _punish(self, wrong: list[_View], knocker: _Knocker, now: float) -> list[Result]:
+        network = knocker.network
         name, until = network, now
         for lock, _, _ in wrong:
             until = max(until, computePenaltyEnd(now, lock.door.penalty))
@@ -171,13 +224,16 @@ class PlainKnocks:
         results: list[Result] = []
         for lock, run, _ in wrong:
             lock.wrongOrders.add(network, now)
-            results.append(lock.refuseWrongPort(source, run, until - now))
+            self.tries.forget(knocker.place, lock.door)
+            results.append(lock.refuseWrongPort(knocker.source, run, until - now))
             if report := lock.wrongOrders.report(now):
                 results.append(Guessing(lock.door, *report))
         return results
 
-    def _findNeighbours(self, lock: SequenceLock) -> set[SequenceLock]:
+    def _findNeighbours(self, lock: SequenceLock) -> Iterable[SequenceLock]:
         """Return the locks that share a port with this one, and itself."""
+        if lock not in self._shared:
+            return (lock,)
         ports = lock.door.sequence.ports
         return set(chain.from_iterable(self._byPort[port] for port in ports))
 
@@ -187,7 +243,12 @@ class PlainKnocks:
             for neighbour in self._findNeighbours(lock):
                 neighbour.forgetPart(place, run.number)
 
+    def _forgetTries(self, lock: SequenceLock, place: str) -> None:
+        """Forget the tries that were part of a sequence that has opened a door."""
+        for neighbour in self._findNeighbours(lock):
+            self.tries.forget(place, neighbour.door)
+
     def _noteOpened(self, lock: SequenceLock, knocker: _Knocker, now: float) -> None:
         lock.wrongOrders.forgive(knocker.network)
-        if len(self._findNeighbours(lock)) > 1 or lock.wrongOrders.isWary(now):
+        if lock in self._shared or lock.wrongOrders.isWary(now):
             lock.noteOpened(knocker.place, now)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pkdoors.knocks.knock import Knock
+from pkdoors.locks.tries import Tries
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import NOBODY, Principal
 
@@ -66,9 +67,14 @@ Result = Request | Refusal | Guessing
 
 
 class Lock(Protocol):
-    """A lock that decides by itself about the knocks for one door."""
+    """
+    A lock that decides by itself about the knocks for one door.
+
+    @ivar tries: what clients have not finished.
+    """
 
     door: Door
+    tries: Tries
 
     def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
         """
@@ -79,6 +85,9 @@ class Lock(Protocol):
         @return: a L{Request} if the door is to open, a L{Refusal} if the operator should know why
             it stays closed, L{None} in all other cases.
         """
+
+    def explain(self, knock: Knock, now: float) -> str:
+        """Return what a knock that is about to be heard means. This changes nothing."""
 
     def __len__(self) -> int:
         """Return how many sources, or datagrams of theirs, take memory."""

@@ -6,6 +6,7 @@ from pkdoors.knocks.knock import Knock, readPlainKnock
 from pkdoors.locks._plainknocks import PlainKnocks
 from pkdoors.locks.lock import Lock, Result
 from pkdoors.locks.sequencelock import SequenceLock
+from pkdoors.locks.tries import Tries, Try
 from pkdoors.model.doors import Door
 from pkdoors.model.knockports import KnockPort
 
@@ -53,6 +54,30 @@ class Lockset:
             return found
         results = [lock.knock(knock, now, today) for lock in locks]
         return [*found, *(result for result in results if result is not None)]
+
+    def explain(self, knock: Knock, now: float) -> dict[str, str]:
+        """
+        Return what a datagram that is about to be heard means for each door that has its port. This
+        changes nothing.
+        """
+        found = self._plain.explain(knock, readPlainKnock(knock), now)
+        for lock in self._byPort.get(knock.port, _NO_LOCKS):
+            found[lock.door.name] = lock.explain(knock, now)
+        return found
+
+    def takeEndedTries(self, now: float) -> tuple[list[Try], int, bool]:
+        """
+        Return the tries that have ended without success; how many others there were that nobody
+        remembers; and whether some go on.
+        """
+        tables = self._tries()
+        found = [table.takeEnded(now) for table in tables]
+        ended = [each for tries, _ in found for each in tries]
+        return ended, sum(lost for _, lost in found), any(map(len, tables))
+
+    def _tries(self) -> list[Tries]:
+        others = (lock for lock in self._locks if not isinstance(lock, SequenceLock))
+        return [self._plain.tries, *(lock.tries for lock in others)]
 
     def sources(self) -> Mapping[str, int]:
         """Return how many knockers take memory, by door."""

@@ -35,6 +35,10 @@ class Refusals:
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
 
+    def isKnown(self, source: str) -> bool:
+        """Return whether a door was opened for the network of an address lately."""
+        return networkOf(source) in self._known
+
     def admit(self, refusal: Refusal, now: float) -> int | None:
         """
         Return how many refusals were left out since the last line; L{None} if this one must be left

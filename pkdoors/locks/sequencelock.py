@@ -68,6 +68,7 @@ class SequenceLock:
 
     L{pkdoors.locks._plainknocks} decides for all locks together what a wrong port costs.
 
+    @ivar length: the number of knocks.
     @ivar wrongOrders: the wrong orders at this door, from everywhere.
     """
 
@@ -75,6 +76,7 @@ class SequenceLock:
         self.door = door
         self.wrongOrders = WrongOrders()
         self._sequence = door.sequence.ports
+        self.length = len(self._sequence)
         self._progress: ProgressTable[str] = ProgressTable(len(self._sequence), maxKnockers)
 
     def __len__(self) -> int:
@@ -123,6 +125,26 @@ class SequenceLock:
         if run is None or run.right == _OPENED:
             return Meaning.STRAY
         return Meaning.WRONG if now < run.ends else Meaning.LATE
+
+    def explain(self, place: str, port: KnockPort, now: float, ignoredUntil: float) -> str:
+        """Return what a knock means for a source, without naming a port. This changes nothing."""
+        found = self._progress.get(place)
+        if found is None or found[1] - self.door.knockTimeout < ignoredUntil - 1e-6:
+            run = None
+        else:
+            run = Run(found[0], found[1], *divmod(found[2], _NUMBERS))
+        meaning = self.interpret(run, port, now)
+        right = run.right if run else 0
+        if meaning in (Meaning.FIRST, Meaning.NEXT):
+            due = 1 if meaning is Meaning.FIRST else right + 1
+            return f"knock {due} of {self.length}"
+        if meaning is Meaning.COPY:
+            return f"knock {right} of {self.length} again"
+        if meaning in (Meaning.STRAY, Meaning.WRONG):
+            places = [str(at) for at, each in enumerate(self._sequence, 1) if each == port]
+            due = right + 1 if meaning is Meaning.WRONG else 1
+            return f"out of order: knock {' or '.join(places)} came, knock {due} was due"
+        return str(meaning.value)
 
     def begin(self, place: str, now: float, number: int, whole: Run | None) -> None:
         """

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pkdoors.errors import BadValue
-from pkdoors.model.addresses import Address
 from pkdoors.model.knockports import KnockPort, TcpPort, asRange
 from pkdoors.model.ports import PortRange, mergeRanges
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
+from pkdoors.model.sources import Source
+from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
 
@@ -45,6 +46,7 @@ class Door:
     @ivar udpMax: after the door has closed, a UDP session ends after at most so many seconds.
     @ivar udpGrace: a UDP port that is protected for the first time stays open for so many seconds,
         so that clients' live sessions are not cut; 0 for none.
+    @ivar trusted: the networks and interfaces from which clients need no knock.
     @ivar authorizedKeys: the file of the SSH keys that can seal knocks; empty if plain knocks open
         the door.
     @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
@@ -69,6 +71,7 @@ class Door:
     udpIdle: float = 180.0
     udpMax: float = 12 * 3600.0
     udpGrace: float = 30.0
+    trusted: tuple[Trusted, ...] = ()
     authorizedKeys: str = ""
     clockSkew: float = 60.0
     hearsAny: bool = False
@@ -153,18 +156,18 @@ def _knockPorts(doors: Iterable[Door]) -> Iterator[KnockPort]:
 @dataclass(frozen=True, slots=True)
 class Opening:
     """
-    One door open for one source address until a deadline.
+    One door open for one source, an address or a network, until a deadline.
 
     @ivar deadline: in seconds, on the clock of the code that made the opening.
     @ivar who: the principal that earned it.
     """
 
     door: Door
-    source: Address
+    source: Source
     deadline: float
     who: Principal = field(default=NOBODY, compare=False)
 
     @property
-    def key(self) -> tuple[str, Address]:
-        """Identify the opening: each door has at most one for each address."""
+    def key(self) -> tuple[str, Source]:
+        """Identify the opening: each door has at most one for each source."""
         return self.door.name, self.source

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 MAX_COMMENT = 127
 """Bytes of a comment in nftables: libnftnl's NFTNL_UDATA_COMMENT_MAXLEN without its null byte."""
 
+_UNFIT = re.compile(r"[^ !#-\[\]-~]")
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -31,7 +33,7 @@ class Principal:
     def asComment(self) -> str:
         """Return a comment for nftables: ASCII without quotes, bounded; see L{parsePrincipal}."""
         text = f"{self.key} {self.name}".strip()
-        return re.sub(r"[^ !#-\[\]-~]", "?", text)[:MAX_COMMENT]
+        return _UNFIT.sub("?", text)[:MAX_COMMENT] if text else ""
 
 
 def parsePrincipal(comment: str) -> Principal:

@@ -10,6 +10,7 @@ from pkdoors.admin.records import LazyRecords, simplify
 from pkdoors.errors import FirewallError, PkdoorsError
 from pkdoors.host import clientaddress
 from pkdoors.model.doors import Door
+from pkdoors.model.trusted import parseTrustedList
 from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import makeDoor
 from tests.fakes.hostcase import HostTestCase
@@ -20,7 +21,14 @@ BROADCASTS = (BROADCAST, "255.255.255.255")
 NO = FirewallError("no privilege")
 TODAY = 1_795_420_800.0  # 2026-11-23T08:00:00Z
 SSH = makeDoor(name="ssh")
-WEB = makeDoor((1, 2, 3, 4, 5), ports="443", name="web", cutSessions=True, maxOpenFor=60.0)
+WEB = makeDoor(
+    (1, 2, 3, 4, 5),
+    ports="443",
+    name="web",
+    cutSessions=True,
+    maxOpenFor=60.0,
+    trusted=parseTrustedList("192.168.1.0/24,wg0"),
+)
 
 
 def write(record: object) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class OpenTests(OperationsTestCase):
 
     def test_noAddress(self) -> None:
         """A text that is not an address is refused."""
-        for text in ("", "ann.example", "192.0.2.0/24", "192.0.2.7\n", "0xc0000207", "\ud800"):
+        for text in ("", "ann.example", "192.0.2.7\n", "0xc0000207", "\ud800"):
             self.assertEqual(
                 f"{text!r} is not an address: give an IPv4 or IPv6 address",
                 self.refused(self.operations.open(text, "ssh"), BadValue),

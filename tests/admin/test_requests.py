@@ -70,6 +70,13 @@ class RefusalTests(AdminTestCase):
             self.ask("DELETE", path)
             self.assertNotIn(("close", "", ""), self.operations.asked)
 
+    def test_network(self) -> None:
+        """A network's slash may stand in the path as it is, or quoted."""
+        for path in ("/openings/10.0.0.0/16", "/openings/10.0.0.0%2F16"):
+            self.operations.asked.clear()
+            self.ask("DELETE", path)
+            self.assertEqual([("close", "", "10.0.0.0/16")], self.operations.asked)
+
     def test_body(self) -> None:
         """Bodies that are not JSON, are not an object, or lack the address are refused."""
         for body, sentence in (

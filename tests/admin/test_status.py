@@ -33,8 +33,10 @@ class StatusTests(OperationsTestCase):
             "udp_max": 43200.0,
             "openings": 1,
             "sources": 1,
+            "trusted": [],
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
+        web |= {"trusted": ["192.168.1.0/24", "wg0"]}
         status = write(self.operations.status())
         self.assertEqual(
             {

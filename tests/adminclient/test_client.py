@@ -50,8 +50,9 @@ class RequestTests(ClientTestCase):
             (("", "ssh"), "/openings?door=ssh"),
             (("2001:db8::7",), "/openings/2001:db8::7"),
             (("192.0.2.7", "ssh"), "/openings/192.0.2.7?door=ssh"),
+            (("10.0.0.0/16",), "/openings/10.0.0.0%2F16"),
         ):
-            self.admin.openings = [makeOpening("192.0.2.7"), makeOpening("2001:db8::7")]
+            self.admin.openings = [*map(makeOpening, ("192.0.2.7", "2001:db8::7", "10.0.0.0/16"))]
             self.client.close(*arguments)
             self.assertEqual(("DELETE", target, None), self.admin.asked[-1])
 

@@ -71,8 +71,10 @@ class OpenTests(ControlTestCase):
         """An address is sent as the daemon sees it: IPv4-mapped as IPv4, without a scope."""
         self.says("open", "::ffff:192.0.2.7", "--door", "ssh")
         self.says("open", "fe80::1%eth0", "--door", "ssh")
+        self.says("open", "2001:DB8:0::/64", "--door", "ssh")
         self.assertEqual(
-            ["192.0.2.7", "fe80::1"], [body["source"] for _, _, body in self.admin.asked]
+            ["192.0.2.7", "fe80::1", "2001:db8::/64"],
+            [body["source"] for _, _, body in self.admin.asked],
         )
 
     def test_refused(self) -> None:
@@ -92,7 +94,7 @@ class OpenTests(ControlTestCase):
                 "argument ADDRESS: 'a host' is neither an address nor the name of a host: give an "
                 "IPv4 or IPv6 address, such as 192.0.2.7, or a name",
             ),
-            (("192.0.2.0/24",), "is neither"),
+            (("192.0.2.7/24",), "write 192.0.2.0/24 for the network, or 192.0.2.7 for the host"),
             (("192.0.2.256",), "is neither"),
             (("3221225991",), "is neither"),
             (("",), "is neither"),
@@ -223,6 +225,19 @@ class CloseTests(ControlTestCase):
         )
         self.assertEqual("closed door web for 192.0.2.7\n", self.says("close", "--all"))
         self.assertEqual("no door was open\n", self.says("close", "--all"))
+
+    def test_others(self) -> None:
+        """What still lets a client in is printed after what was closed."""
+        self.admin.others = ["door ssh still lets 192.0.2.7 in: it is open for 192.0.2.0/24"]
+        self.assertEqual(
+            f"closed door web for 192.0.2.7\n{self.admin.others[0]}\n",
+            self.says("close", "192.0.2.7", "--door", "web"),
+        )
+
+    def test_network(self) -> None:
+        """A network is closed by its name."""
+        self.admin.openings.append(makeOpening("10.0.0.0/16"))
+        self.assertEqual("closed door ssh for 10.0.0.0/16\n", self.says("close", "10.0.0.0/16"))
 
     def test_many(self) -> None:
         """Of many openings only the number is printed."""

@@ -10,6 +10,7 @@ from pkdoors.config.config import Config
 from pkdoors.config.settings import DOOR_SETTINGS
 from pkdoors.model.doors import Door
 from pkdoors.model.sequence import Sequence
+from pkdoors.model.trusted import parseTrustedList
 from tests.fakes.doors import makeDoor, parse
 
 SSH = makeDoor(name="ssh")
@@ -28,6 +29,7 @@ OTHERS: dict[str, Any] = {
     "udpIdle": 7.0,
     "udpMax": 700.0,
     "udpGrace": 7.0,
+    "trusted": parseTrustedList("wg0"),
     "authorizedKeys": "/etc/keys",
     "clockSkew": 7.0,
     "knockRate": 700,

@@ -174,8 +174,8 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(
             "doors.ssh: unknown key 'port': allowed are sequence, ports, open_for, "
             "max_open_for, knock_timeout, penalty, sessions, udp_idle, udp_max, udp_grace, "
-            "authorized_keys, clock_skew, payload, knock_rate, knock_burst, on_open, on_close, "
-            "on_refuse",
+            "trusted, authorized_keys, clock_skew, payload, knock_rate, knock_burst, on_open, "
+            "on_close, on_refuse",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("unknown key 'a\\nb'", self.refused(SSH + '"a\\nb" = 1\n'))

@@ -101,6 +101,11 @@ class KnockTests(ServiceTestCase):
             reader.doRead()
         self.reactor.advance(0)
         lines = self.log.lines(LogLevel.debug)
-        self.assertEqual("datagram from 203.0.113.9 on 17001: b'knock\\n'", lines[0])
-        self.assertEqual("datagram from 10.0.0.1 on 17001: b'\\x1b[2J\\n'", lines[5])
+        self.assertEqual(
+            "datagram from 203.0.113.9, 6 bytes, b'knock\\n': door default: knock 1 of 5", lines[0]
+        )
+        self.assertEqual(
+            "datagram from 10.0.0.1, 5 bytes, b'\\x1b[2J\\n': door default: not a plain knock",
+            lines[5],
+        )
         self.assertEqual({"203.0.113.9": 30.0}, self.firewall.open_())

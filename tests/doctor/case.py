@@ -36,6 +36,8 @@ WELL: dict[str, Any] = {
     "isOn": False,
     "isService": False,
     "isThere": True,
+    "interfaces": {"eth0"},
+    "defaultInterfaces": {"eth0"},
     "troubles": [],
     "findHookFlaw": None,
     "findCodeFlaw": None,

@@ -135,6 +135,17 @@ class NewGuardTests(SynchronousTestCase):
         for ports in ("23", "6000-6011", "22/udp"):
             self.assertEqual((False, False), self.closed(ports), ports)
 
+    def test_trusted(self) -> None:
+        """Trusted networks and interfaces do not make it open, whatever their names."""
+        network = {"&": [expression("ip saddr"), "255.255.255.0"]}
+        self.rules["ssh_tcp"] = [
+            [{"match": {"op": "==", "left": network, "right": "@ssh_trusted4_24"}}, ACCEPT],
+            [condition("meta iifname", "@ssh_trustedif"), ACCEPT],
+            *self.rules["ssh_tcp"],
+        ]
+        self.sets |= {"ssh_trusted4_24": ["10.9.1.0"], "ssh_trustedif": ["wg0", "eth0"]}
+        self.assertEqual((True, True), self.closed())
+
     def test_emptied(self) -> None:
         """Sets and maps alone keep nothing closed: the rules must be there."""
         for chain, expected in (

@@ -7,6 +7,7 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Lock, Refusal, Request
+from pkdoors.locks.tries import Tries
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import Principal
 from tests.doorkeeper.case import ANN, BOB, KeeperTestCase
@@ -80,10 +81,14 @@ class KnownKnockerTests(KeeperTestCase):
 
         class Listening:
             door = self.door
+            tries = Tries()
 
             def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
                 heard.append((knock, now, today))
                 return None
+
+            def explain(self, knock: Knock, now: float) -> str:
+                return ""
 
             def __len__(self) -> int:
                 return 0

@@ -71,6 +71,8 @@ class EventTests(SynchronousTestCase):
                 "closed": f"closed {door} for {ANN}, of it",
                 "unopened": f"{door} never opened for {ANN}: of it",
                 "refused": f"refused {door} for {ANN}: of it (2 more lines like this left out)",
+                "unfinished": f"{door} stays closed for {ANN}: of it "
+                "(2 more lines like this left out)",
                 "guessing": "somebody may be guessing the order of the knock ports of "
                 f"{door}: of it",
                 "open-failed": f"cannot open {door} for {ANN}, retrying: of it "

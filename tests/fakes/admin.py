@@ -6,13 +6,14 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
-from ipaddress import ip_address
 from pathlib import Path
 from queue import SimpleQueue
 from socketserver import ThreadingUnixStreamServer
 from threading import Thread
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from pkdoors.model.sources import readSource
 
 KEY = "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDa6Bm7Bpsr5/0I1gY"
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -51,6 +52,7 @@ class FakeAdmin:
     Listens on a socket in a folder of its own, while it is entered.
 
     @ivar path: of the socket.
+    @ivar others: what it says of other openings after a closing.
     @ivar closing: the addresses whose openings not every firewall closes.
     @ivar refused: what that firewall says; empty where it is only slow.
     @ivar isShut: whether the guard closes them.
@@ -71,6 +73,7 @@ class FakeAdmin:
         self.troubles: list[str] = []
         self.firewall = "nftables and firewalld"
         self.closing: set[str] = set()
+        self.others: list[str] = []
         self.refused = ""
         self.isShut = False
         self.refusal = ""
@@ -185,7 +188,7 @@ class FakeAdmin:
             return 503, {"error": self.refusal}
         seconds = wanted.get("seconds", door["open_for"])
         opening = makeOpening(
-            str(ip_address(wanted["source"])), door["name"], seconds, ports=door["ports"]
+            str(readSource(wanted["source"])), door["name"], seconds, ports=door["ports"]
         )
         self.openings.append(opening)
         return 200, {"opening": opening}
@@ -202,7 +205,7 @@ class FakeAdmin:
         self.openings = [each for each in self.openings if each not in closed]
         how = {"trouble": self.refused, "shut": self.isShut}
         closing = [{**each, **how} for each in chosen if each not in closed]
-        return 200, {"closed": closed, "closing": closing}
+        return 200, {"closed": closed, "closing": closing, "others": self.others}
 
 
 class _Handler(BaseHTTPRequestHandler):

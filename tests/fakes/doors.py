@@ -10,6 +10,7 @@ from pkdoors.model.doors import Door, Opening
 from pkdoors.model.knockports import KnockPort
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
+from pkdoors.model.sources import readSource
 
 PORTS = (17001, 17203, 17005, 17404, 17002)
 """The sequence of L{makeDoor}."""
@@ -40,7 +41,7 @@ def listTCP(*flows: Flow) -> str:
 
 def makeOpening(source: str = "203.0.113.9", deadline: float = 30.0, **door: Any) -> Opening:
     """Return an opening of a door of L{makeDoor}."""
-    return Opening(makeDoor(**door), ipaddress.ip_address(source), deadline)
+    return Opening(makeDoor(**door), readSource(source), deadline)
 
 
 def knocks(source: str, *ports: KnockPort, datagram: bytes = b"knock\n") -> list[Knock]:

@@ -206,8 +206,10 @@ class FakeTables:
                     raise errorFor(errno.EEXIST)
             case "add", "counter":
                 table.counters.setdefault(name, 0)
-            case "add", "rule":
+            case "add" | "insert", "rule":
                 self._addRule(table, name, more)
+                if verb == "insert":
+                    table.rules.insert(0, table.rules.pop())
             case "flush", "set" | "map":
                 self._there(table.sets, name).elements.clear()
             case "add", "element":
@@ -278,6 +280,8 @@ def _key(text: str, there: FakeSet) -> bytes:
         return ipaddress.ip_address(address).packed + fields
     if text.startswith('"'):  # the name of an interface
         return text.strip('"').encode().ljust(16, b"\0")
+    if "_addr;" in there.definition:
+        return ipaddress.ip_address(text).packed
     size = 4 if "type mark;" in there.definition else 2
     return int(text).to_bytes(size, "big")
 

@@ -225,6 +225,7 @@ ALLOWED = {
     # Files of the package.
     "install.unitfiles": {"read_text"},
     # The kernel's own files, in /proc.
+    "adminclient.sshorigin": {"read_text", "read_bytes"},
     "host.bootid": {"read_text"},
     "host.clientaddress": {"read_text"},
     "host.proc": {"read_text"},

@@ -20,6 +20,22 @@ class ClientAddressTests(SynchronousTestCase):
             self.assertFalse(clientaddress._isBroadcast(IPv4Address(address)), address)
 
 
+class ReadClientTests(SynchronousTestCase):
+    """
+    Tests of L{clientaddress.readClient}.
+    """
+
+    def test_same(self) -> None:
+        """It understands an address as C{ipaddress} does."""
+        for text in ("192.0.2.1", "0.0.0.0", "255.255.255.255", "2001:db8::1", "::", "64:ff9b::1"):
+            self.assertEqual(ip_address(text), clientaddress.readClient(text))
+
+    def test_strict(self) -> None:
+        """Other spellings of an IPv4 address would be another client's: they are refused."""
+        for text in ("192.0.2", "192.0.2.1.1", "192.0.2.256", "0300.0.2.1", "0xc0.0.2.1", "", "a"):
+            self.assertRaises(ValueError, clientaddress.readClient, text)
+
+
 class SharedTests(SynchronousTestCase):
     """Tests of L{clientaddress.isShared}."""
 

@@ -16,6 +16,7 @@ from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.sequencelock import SequenceLock
+from pkdoors.locks.tries import Tries
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door, listKnockPorts
 from pkdoors.model.knockports import KnockPort
@@ -74,9 +75,13 @@ class LocksetTests(SynchronousTestCase):
 
         class Listening:
             door = SQL
+            tries = Tries()
 
             def knock(self, knock: Knock, now: float, today: float) -> None:
                 heard.append(knock)
+
+            def explain(self, knock: Knock, now: float) -> str:
+                return ""
 
             def __len__(self) -> int:
                 return 0

@@ -23,11 +23,14 @@ from tests.lab.hosts import CLIENT4, CLIENT6, SERVER4, SERVER6, Daemon, eventual
 from tests.lab.synflood import RATE, Answers, SynFlood
 
 OLD = Path(__file__).with_name("old-guard.nft")
+NEIGHBOURS = 'trusted = ["10.9.0.0/23", "10.9.3.0/24", "fd09:1::/64", "fd09:3::/64", "eth9"]\n'
+"""Trusted networks around the stranger's, and an interface that does not exist."""
 WEB_DOOR = door("web", WEB_SEQUENCE, WEB)
 CONFIGURATIONS = (
     (door("ssh", more="knock_rate = 9000\n"),),
     (door("ssh"), WEB_DOOR),
     (door("ssh", more='sessions = "cut"\n'),),
+    (door("ssh", more=NEIGHBOURS),),
     (door("ssh"),),
 )
 """Doors whose guard differs from that of their neighbours in this list."""

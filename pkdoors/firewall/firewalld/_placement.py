@@ -17,33 +17,40 @@ class Placed:
     """
     The place of an opening in firewalld.
 
-    @ivar rules: one for each of its door's port ranges.
+    @ivar zones: one for an address; for a network, all that its packets may come into.
+    @ivar rules: in each of them, one for each of its door's port ranges.
     @ivar deadline: the deadline that firewalld has; 0 if we do not know it.
     """
 
-    zone: str
+    zones: tuple[str, ...]
     rules: tuple[str, ...]
     deadline: float
 
     def isIn(self, present: Present) -> bool:
         """Return whether all its rules are present."""
-        return set(self.rules) <= set(present.get(self.zone, ()))
+        return all(set(self.rules) <= set(present.get(zone, ())) for zone in self.zones)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the zone and the text of each rule."""
+        return [(zone, rule) for zone in self.zones for rule in self.rules]
 
 
-def possiblePlacements(opening: Opening, zone: str, priorities: Iterable[int]) -> Iterator[Placed]:
+def possiblePlacements(
+    opening: Opening, zones: tuple[str, ...], priorities: Iterable[int]
+) -> Iterator[Placed]:
     """
-    Yield the possible places of an opening in a zone.
+    Yield the possible places of an opening in some zones.
 
     @param priorities: those of its door, see L{openingPriorities}.
     """
     for priority in priorities:
         rules = openingRules(opening.source, opening.door.ports, priority)
-        yield Placed(zone, rules, opening.deadline)
+        yield Placed(zones, rules, opening.deadline)
 
 
 def findPlacement(
     opening: Opening,
-    zone: str,
+    zones: tuple[str, ...],
     priorities: Iterable[int],
     before: Placed | None,
     present: Present,
@@ -54,15 +61,15 @@ def findPlacement(
     @param before: the place where we put it, if we did: then we know its deadline. If an earlier
         daemon put it there, we do not.
     """
-    if before is not None and before.zone == zone and before.isIn(present):
+    if before is not None and before.zones == zones and before.isIn(present):
         return before
-    places = possiblePlacements(replace(opening, deadline=0.0), zone, priorities)
+    places = possiblePlacements(replace(opening, deadline=0.0), zones, priorities)
     return next((placed for placed in places if placed.isIn(present)), None)
 
 
 def staleRules(present: Present, placed: Iterable[Placed]) -> list[tuple[str, str]]:
     """Return the zone and the text of each rule for openings that belongs to none of these."""
-    wanted = {(opening.zone, rule) for opening in placed for rule in opening.rules}
+    wanted = {pair for opening in placed for pair in opening.pairs()}
     return [
         (zone, rule)
         for zone, rules in present.items()

@@ -20,9 +20,15 @@ from pkdoors.firewall.firewalld._placement import (
 )
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
-from pkdoors.firewall.firewalld.richrules import isKnockRule, knockRule, openingPriorities
-from pkdoors.model.addresses import Address
+from pkdoors.firewall.firewalld.richrules import (
+    isStandingRule,
+    knockRule,
+    openingPriorities,
+    trustedRules,
+)
 from pkdoors.model.doors import Door, Opening, listKnockPorts
+from pkdoors.model.sources import Source
+from pkdoors.model.trusted import Interface
 
 ZONES_LAST = 1.0
 """Seconds for which openings share one answer about firewalld's zones: asking takes as long as
@@ -32,8 +38,8 @@ NEARLY_OVER = 1.0
 """Seconds before the end of an opening in which firewalld may end it: its timers are accurate to
 one second."""
 
-ZoneOf = Callable[[Address], str]
-"""Returns the zone to which firewalld assigns the packets of an address."""
+ZonesOf = Callable[[Source], tuple[str, ...]]
+"""Returns the zones to which firewalld may assign the packets of a source."""
 
 
 class ZoneDoors:
@@ -59,9 +65,10 @@ class ZoneDoors:
         self._doors: tuple[Door, ...] = ()
         self._numbers: dict[str, int] = {}  # numbers of the doors, for their priorities
         self._zones: ZoneClient
-        self._placed: dict[tuple[str, Address], Placed] = {}
+        self._placed: dict[tuple[str, Source], Placed] = {}
         self._knocks: list[tuple[str, str]] = []
-        self._finder: tuple[float, ZoneOf] | None = None  # since when it is valid, and the finder
+        self._trusted: list[tuple[str, str]] = []
+        self._finder: tuple[float, ZonesOf] | None = None  # since when it is valid, and the finder
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """
@@ -86,7 +93,7 @@ class ZoneDoors:
         """
         self._zones = self._makeZones(self._zone)
         try:
-            self._letKnocksIn(self._zones.allRules())
+            self._addStanding(self._zones.allRules())
         except FirewallError:
             self.takeKnocks()
             raise
@@ -100,25 +107,25 @@ class ZoneDoors:
     def _isWanted(self, zone: str, rule: str) -> bool:
         """Return whether a rule must exist now, and for more than L{NEARLY_OVER}."""
         soon = self._clock.seconds() + NEARLY_OVER
-        return (zone, rule) in self._knocks or any(
-            placed.zone == zone and rule in placed.rules and placed.deadline > soon
+        return (zone, rule) in (*self._knocks, *self._trusted) or any(
+            zone in placed.zones and rule in placed.rules and placed.deadline > soon
             for placed in self._placed.values()
         )
 
     def restore(self, openings: list[Opening]) -> None:
         """
-        Restore the rules: first those for knocks, and last remove rules that are out of date. If
-        firewalld refuses one, the others are restored all the same.
+        Restore the rules: first those for knocks and trusted networks, and last remove rules that
+        are out of date. If firewalld refuses one, the others are restored all the same.
 
         @raise FirewallError: the first refusal.
         """
         present = self._zones.allRules()
         self._finder = None
-        findZone = cache(self._zones.zoneFinder())
-        self._find(openings, findZone, present)
+        findZones = cache(self._zones.zonesFinder())
+        self._find(openings, findZones, present)
         tasks: list[Callable[[], object]] = [
-            lambda: self._letKnocksIn(present),
-            *(partial(self.open, opening, findZone) for opening in openings),
+            lambda: self._addStanding(present),
+            *(partial(self.open, opening, findZones) for opening in openings),
             lambda: self._sweep(present),
             self._zones.takeSaved,
         ]
@@ -135,13 +142,13 @@ class ZoneDoors:
         if errors:
             raise errors[0]
 
-    def _find(self, openings: list[Opening], findZone: ZoneOf, present: Present) -> None:
+    def _find(self, openings: list[Opening], findZones: ZonesOf, present: Present) -> None:
         """Find the places of these openings, and forget all others."""
         placed = {}
         for opening in openings:
             key = opening.key
             priorities, before = self._priorities(opening), self._placed.get(key)
-            place = findPlacement(opening, findZone(opening.source), priorities, before, present)
+            place = findPlacement(opening, findZones(opening.source), priorities, before, present)
             if place is not None:
                 placed[key] = place
         self._placed = placed
@@ -150,20 +157,37 @@ class ZoneDoors:
         for zone, rule in staleRules(present, self._placed.values()):
             self._zones.remove(zone, rule)
 
-    def _letKnocksIn(self, present: Present) -> None:
-        """Add the rules for knocks if they need any, and remove those of an earlier daemon."""
+    def _addStanding(self, present: Present) -> None:
+        """
+        Add the rules for knocks if they need any, and for what is trusted, and remove those of an
+        earlier daemon.
+        """
         zones = self._zones.knockZones() if self._letsKnocksIn else []
         ports = listKnockPorts(self._doors)
         self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
+        self._trusted = self._placeTrusted()
+        wanted = dict.fromkeys((*self._knocks, *self._trusted))
         existing = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)
         for zone, rule in existing:
-            if isKnockRule(rule) and (zone, rule) not in self._knocks:
+            if isStandingRule(rule) and (zone, rule) not in wanted:
                 self._zones.remove(zone, rule)
-        for zone, rule in self._knocks:
+        for zone, rule in wanted:
             if (zone, rule) not in existing:
                 self._zones.add(zone, rule)
 
-    def open(self, opening: Opening, findZone: ZoneOf | None = None) -> None:
+    def _placeTrusted(self) -> list[tuple[str, str]]:
+        """Return the zones and rules that let through what the guard lets in without a knock."""
+        return [
+            (zone, rule)
+            for door in self._doors
+            for trusted in door.trusted
+            for zone in self._zones.trustedZones(trusted)
+            for rule in trustedRules(
+                None if isinstance(trusted, Interface) else trusted, door.ports
+            )
+        ]
+
+    def open(self, opening: Opening, findZones: ZonesOf | None = None) -> None:
         """
         Open, or move the deadline.
 
@@ -174,8 +198,8 @@ class ZoneDoors:
         if old and old.deadline == opening.deadline:
             return
         self._secondsLeft(opening)  # raises if it is too late to ask
-        zone = (findZone or self._findZone)(opening.source)
-        places = possiblePlacements(opening, zone, self._priorities(opening))
+        zones = (findZones or self._findZones)(opening.source)
+        places = possiblePlacements(opening, zones, self._priorities(opening))
         # To move a deadline, add the same rules at the other priority: firewalld would keep the
         # timeout of a rule that is added again.
         new = next(place for place in places if not old or place.rules != old.rules)
@@ -206,11 +230,11 @@ class ZoneDoors:
             raise DeadlinePassed("its deadline passed before firewalld could open it")
         return seconds
 
-    def _findZone(self, source: Address) -> str:
-        """Return the zone of a client, by an answer that openings share for a moment."""
+    def _findZones(self, source: Source) -> tuple[str, ...]:
+        """Return the zones of a source, by an answer that openings share for a moment."""
         now = self._clock.seconds()
         if self._finder is None or now - self._finder[0] >= ZONES_LAST:
-            self._finder = now, self._zones.zoneFinder()
+            self._finder = now, self._zones.zonesFinder()
         return self._finder[1](source)
 
     def _priorities(self, opening: Opening) -> tuple[int, int]:
@@ -218,8 +242,8 @@ class ZoneDoors:
 
     def _add(self, placed: Placed, seconds: int) -> None:
         try:
-            for rule in placed.rules:
-                self._zones.add(placed.zone, rule, seconds)
+            for zone, rule in placed.pairs():
+                self._zones.add(zone, rule, seconds)
         except FirewalldTimeout:  # if it adds the rule later, the restoration removes it
             raise
         except FirewallError:
@@ -227,12 +251,12 @@ class ZoneDoors:
             raise
 
     def _remove(self, placed: Placed) -> None:
-        for rule in placed.rules:
-            self._zones.remove(placed.zone, rule)
+        for zone, rule in placed.pairs():
+            self._zones.remove(zone, rule)
 
     def takeKnocks(self) -> None:
         """
-        Remove the rules that let knocks in.
+        Remove the rules that let knocks in. Those for what is trusted stay, as in the guard.
 
         @raise FirewallError: firewalld refused.
         """

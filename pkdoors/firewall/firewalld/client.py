@@ -5,6 +5,7 @@ the connection.
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from pkdoors.errors import FirewallError
@@ -23,8 +24,10 @@ from pkdoors.firewall.firewalld.zones import (
     findZone,
     hasHardwareSources,
     hasInterfaces,
+    zonesOfInterface,
 )
-from pkdoors.model.addresses import Address
+from pkdoors.model.sources import Source
+from pkdoors.model.trusted import Interface, Trusted
 
 _MOVES = (
     "default-zone-changed",
@@ -110,18 +113,29 @@ class ZoneClient:
             return [self._zone]
         return sorted({*self._activeZones(), self._defaultZone()})
 
-    def zoneFinder(self) -> Callable[[Address], str]:
-        """Return a function that finds the zone of an address, by the present configuration."""
+    def trustedZones(self, trusted: Trusted) -> list[str]:
+        """Return the zones in which packets of a trusted network or interface can arrive."""
+        if self._zone or not isinstance(trusted, Interface):
+            return self.knockZones()
+        return zonesOfInterface(trusted.name, self._activeZones(), self._defaultZone())
+
+    def zonesFinder(self) -> Callable[[Source], tuple[str, ...]]:
+        """
+        Return a function that finds the zones of a source, by the present configuration: the one of
+        an address, or all that judge packets, since a network may be spread over them.
+        """
         if self._zone:
-            return lambda source: self._zone
+            return lambda source: (self._zone,)
         active, default = self._activeZones(), self._defaultZone()
         byHardware, byInterface = hasHardwareSources(active), hasInterfaces(active, default)
         entries = cache(self._entries)
 
-        def find(source: Address) -> str:
+        def find(source: Source) -> tuple[str, ...]:
+            if isinstance(source, IPv4Network | IPv6Network):
+                return tuple(sorted({*active, default}))
             hardware = findHardwareAddress(source) if byHardware else ""
             interface = findRouteInterface(source) if byInterface else ""
-            return findZone(Client(source, interface, hardware), active, default, entries)
+            return (findZone(Client(source, interface, hardware), active, default, entries),)
 
         return find
 

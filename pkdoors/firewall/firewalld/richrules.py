@@ -9,13 +9,16 @@ that deny come before it, so a ban stays a ban.
 import re
 from collections.abc import Iterable
 
-from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import Source
+from pkdoors.model.trusted import Network
 
 KNOCK_PRIORITY = 31_337
 """The priority of the rules that let knocks in."""
 MAX_DOORS = 500
 """Doors with priorities of their own; firewalld allows priorities up to 32767."""
+TRUSTED_PRIORITY = KNOCK_PRIORITY + 2 * MAX_DOORS + 1
+"""The priority of the rules that let trusted networks and interfaces in."""
 
 _PRIORITY = re.compile(r'rule priority="([0-9]{1,5})" ')
 _TO_ALL = re.compile(
@@ -35,7 +38,7 @@ def parseOpenToAll(rule: str) -> tuple[str, str, str] | None:
         sources.
     """
     match = _TO_ALL.match(rule)
-    if match is None or isKnockRule(rule):
+    if match is None or isOurs(rule):
         return None
     if match["every"]:
         return "1-65535", match["every"], ""
@@ -52,15 +55,38 @@ def isKnockRule(rule: str) -> bool:
     return rule.startswith(f'rule priority="{KNOCK_PRIORITY}" port ')
 
 
+def trustedRules(network: Network | None, ports: Iterable[PortRange]) -> tuple[str, ...]:
+    """
+    Return the rules that let a trusted network through to some ports.
+
+    @param network: L{None} for everybody in a zone: a rule cannot name an interface, but the guard
+        can.
+    """
+    source = ""
+    if network is not None:
+        address = str(network).removesuffix(f"/{network.max_prefixlen}")
+        source = f'family="ipv{network.version}" source address="{address}" '
+    return tuple(
+        f'rule priority="{TRUSTED_PRIORITY}" {source}port port="{ranges.span}" '
+        f'protocol="{ranges.protocol}" accept'
+        for ranges in ports
+    )
+
+
+def isStandingRule(rule: str) -> bool:
+    """Return whether a rule of ours is there as long as its door is, with or without openings."""
+    return isKnockRule(rule) or rule.startswith(f'rule priority="{TRUSTED_PRIORITY}" ')
+
+
 def isOpeningRule(rule: str) -> bool:
     """Return whether a rule comes from L{openingRules}."""
-    return isOurs(rule) and not isKnockRule(rule)
+    return isOurs(rule) and not isStandingRule(rule)
 
 
 def isOurs(rule: str) -> bool:
     """Return whether a rule is ours, from this or an earlier daemon."""
     match = _PRIORITY.match(rule)
-    return match is not None and 0 <= int(match[1]) - KNOCK_PRIORITY <= 2 * MAX_DOORS
+    return match is not None and KNOCK_PRIORITY <= int(match[1]) <= TRUSTED_PRIORITY
 
 
 def openingPriorities(number: int) -> tuple[int, int]:
@@ -76,8 +102,8 @@ def openingPriorities(number: int) -> tuple[int, int]:
     return first, first + 1
 
 
-def openingRules(source: Address, ports: Iterable[PortRange], priority: int) -> tuple[str, ...]:
-    """Return the rules that open ports for an address, one for each range."""
+def openingRules(source: Source, ports: Iterable[PortRange], priority: int) -> tuple[str, ...]:
+    """Return the rules that open ports for an address or a network, one for each range."""
     return tuple(
         f'rule priority="{priority}" family="ipv{source.version}" source address="{source}" '
         f'port port="{ranges.span}" protocol="{ranges.protocol}" accept'

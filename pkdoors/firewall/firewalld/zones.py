@@ -48,12 +48,25 @@ def findZone(
             members = [source] if name == source else entries(name)
             if any(_matches(client, member) for member in members):
                 return zone
+    return _zoneOf(client.interface, active, default)
+
+
+def _zoneOf(interface: str, active: ActiveZones, default: str) -> str:
+    """Return the zone of an interface."""
     for matches in (str.__eq__, _isWildcard):
         for zone, bound in active.items():
-            interfaces = bound.get("interfaces", ())
-            if any(matches(interface, client.interface) for interface in interfaces):
+            if any(matches(pattern, interface) for pattern in bound.get("interfaces", ())):
                 return zone
     return default
+
+
+def zonesOfInterface(interface: str, active: ActiveZones, default: str) -> list[str]:
+    """
+    Return the zones to which firewalld may assign packets that arrive at an interface: its own, and
+    those of sources, which come first.
+    """
+    bySource = [zone for zone, bound in active.items() if list(bound.get("sources", ()))]
+    return sorted({_zoneOf(interface, active, default), *bySource})
 
 
 def hasInterfaces(active: ActiveZones, default: str) -> bool:

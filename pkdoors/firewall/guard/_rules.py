@@ -9,9 +9,11 @@ belong to a flow that the guard itself remembers.
 Each rule is a line here, with its chain in front.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
+from pkdoors.firewall.guard._lettingin import chainName, letInRules
 from pkdoors.firewall.guard.capture import Capture
+from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import (
     TCP_ENDING,
@@ -163,10 +165,15 @@ _IP = {4: "ip", 6: "ip6"}
 _NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
-def rulesFor(doors: Iterable[Door], capture: Capture | None = None) -> Iterator[str]:
+def rulesFor(
+    doors: Iterable[Door],
+    networks: Collection[OpeningSet] = (),
+    capture: Capture | None = None,
+) -> Iterator[str]:
     """
     Yield the rules, each with its chain in front, in the order in which packets pass them.
 
+    @param networks: the sets that openings for networks need.
     @param capture: how knocks get into the packet log; L{None} if sockets hear them.
     """
     doors = list(doors)
@@ -187,18 +194,13 @@ def rulesFor(doors: Iterable[Door], capture: Capture | None = None) -> Iterator[
         yield from _lines(_WAYS_IN_OF.format(p=protocol, forwarded=forwarded))
     yield from _flowRules()
     for group in portGroups(doors, "tcp"):
-        yield from _tcpRules(group)
+        yield from _tcpRules(group, networks)
     for group in portGroups(doors, "udp"):
-        yield from _udpRules(group)
+        yield from _udpRules(group, networks)
     for door in filter(hasUdpSessions, doors):
         for v in (4, 6):
             yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v)))
         yield f"{door.name}_letin accept"
-
-
-def chainName(group: PortGroup, protocol: str) -> str:
-    """Return the name of the chain that judges a group of ports."""
-    return f"{group.name}_{protocol}"
 
 
 def _limits(doors: Iterable[Door], chain: str, verdict: str) -> Iterator[str]:
@@ -243,22 +245,18 @@ def _flowRules() -> Iterator[str]:
     yield from _lines(_CUT_OFF)
 
 
-def _tcpRules(group: PortGroup) -> Iterator[str]:
+def _tcpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
-    for source, name, _ in _openings(group):
-        yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
+    yield from letInRules(group, "tcp", networks)
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
 
 
-def _udpRules(group: PortGroup) -> Iterator[str]:
+def _udpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """Yield the rules of a group of UDP ports."""
     chain = chainName(group, "udp")
-    for source, name, door in _openings(group):
-        yield f"{chain} {source} @{name} " + (
-            f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
-        )
+    yield from letInRules(group, "udp", networks)
     # Answers to this host's own questions. TCP has no such rule: a client that got in while there
     # was no guard would seem to answer, too.
     yield f"{chain} ct direction reply accept"
@@ -282,13 +280,6 @@ def _udpRules(group: PortGroup) -> Iterator[str]:
     for v in (4, 6):
         yield f"{chain} meta nfproto {_NFPROTO[v]} udp dport @grace{v} accept"
     yield f"{chain} counter drop"
-
-
-def _openings(group: PortGroup) -> Iterator[tuple[str, str, Door]]:
-    """Yield the field that is compared, the set, and the door, for each set of openings."""
-    for door in group.doors:
-        for v in (4, 6):
-            yield f"{_IP[v]} saddr", f"{door.name}_open{v}", door
 
 
 def _flow(protocol: str, v: int) -> str:

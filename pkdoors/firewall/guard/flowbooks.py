@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pkdoors.firewall.guard.flows import Flow, Tracked
 from pkdoors.firewall.guard.sets import SPARED_IDLE, SPARED_MOST, TCP_IDLE, hasUdpSessions
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import SourceSet
+from pkdoors.model.trusted import listNetworks
 
 Books = Mapping[str, Mapping[bytes, float]]
 """The flows of each set of L{pkdoors.firewall.guard.sets}: key and deadline."""
@@ -47,18 +48,22 @@ class FlowBooks:
         self,
         openings: Iterable[Opening],
         flowsTo: Callable[[tuple[PortRange, ...]], Iterable[Tracked]],
+        doors: Iterable[Door] = (),
     ) -> None:
         """
-        Note the flows of clients whose door is open, if it keeps sessions.
+        Note the flows of clients whose door is open, and of trusted networks, if the door keeps
+        sessions.
 
         @param flowsTo: returns the connections to some ports.
         """
-        sources: dict[Door, set[Address]] = {}
+        sources = {door: SourceSet() for door in doors if door.trusted}
         for opening in openings:
-            sources.setdefault(opening.door, set()).add(opening.source)
+            sources.setdefault(opening.door, SourceSet()).add(opening.source)
         for door, letIn in sources.items():
+            networks = listNetworks(door.trusted)
             for tracked in flowsTo(door.ports) if not door.cutSessions else ():
-                if tracked.flow.source in letIn:
+                source = tracked.flow.source
+                if letIn.letsIn(source) or any(source in network for network in networks):
                     self._addLetIn(door, tracked.flow)
 
     def _addLetIn(self, door: Door, flow: Flow) -> None:

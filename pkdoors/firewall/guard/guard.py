@@ -12,8 +12,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from pkdoors.firewall.guard._rules import BASE_CHAINS, chainName, rulesFor
+from pkdoors.firewall.guard._lettingin import chainName, rulesForSet
+from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
 from pkdoors.firewall.guard.capture import CLOSED_CHAIN, JUNK, LAST_CHAINS, SETS, Capture
+from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import (
     ABOUT,
@@ -31,6 +33,7 @@ from pkdoors.firewall.guard.sets import (
     setsFor,
     spell,
 )
+from pkdoors.firewall.guard.trusted import changeTrusted
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, listKnockPorts, listProtectedPorts, listTcpKnockPorts
@@ -80,6 +83,7 @@ class Present:
     @ivar stale: sets that must be made again, empty.
     @ivar ports: for C{tcp} and C{udp}, the protected ports.
     @ivar verdicts: likewise, the chain for ports; empty for any other verdict.
+    @ivar trusted: the keys of trusted networks and interfaces, by the names of their sets.
     """
 
     chains: frozenset[str] = frozenset()
@@ -88,6 +92,7 @@ class Present:
     stale: frozenset[str] = frozenset()
     ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
+    trusted: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
 
 
 ABSENT = Present()
@@ -102,6 +107,7 @@ class Guard:
     @ivar grace: UDP ports that were never protected before, and the seconds that they stay open.
     @ivar graceVersions: the versions of IP over which they stay open: 4, 6 or both.
     @ivar direct: ways that lead past the protected ports.
+    @ivar networks: the sets that openings for networks need.
     @ivar capture: how knocks get into the kernel's packet log; L{None} if sockets hear them.
     """
 
@@ -110,6 +116,7 @@ class Guard:
     grace: Mapping[PortRange, float] = field(default_factory=dict)
     graceVersions: Collection[int] = ()
     direct: tuple[DirectWay, ...] = ()
+    networks: frozenset[OpeningSet] = frozenset()
     capture: Capture | None = None
 
     def commands(self, present: Present = ABSENT, table: str = TABLE) -> str:
@@ -119,8 +126,19 @@ class Guard:
         """
         return "".join(f"{line}\n" for line in self._lines(f"inet {table}", present))
 
+    def commandsForSet(self, openings: OpeningSet) -> str:
+        """
+        Return the nft commands that add one more set of openings to this guard. Nothing else in the
+        table changes, so there is no moment in which a packet finds less than before.
+        """
+        where, sets = f"inet {TABLE}", setsFor(self.doors, [openings])
+        lines = [f"add set {where} {openings.name} {_braced(sets[openings.name].definition)}"]
+        lines += [f"insert rule {where} {rule}" for rule in rulesForSet(self.doors, openings)]
+        return "".join(f"{line}\n" for line in lines)
+
     def _lines(self, where: str, present: Present) -> Iterator[str]:
-        rules, sets = list(rulesFor(self.doors, self.capture)), setsFor(self.doors)
+        rules = list(rulesFor(self.doors, self.networks, self.capture))
+        sets = setsFor(self.doors, self.networks)
         counters = {counterName(door) for door in self.doors if door.knockRate}
         base = BASE_CHAINS
         if self.capture is not None:
@@ -156,6 +174,8 @@ class Guard:
                 yield f"flush set {where} {name}"
             if elements:
                 yield f"add element {where} {name} {_braced(', '.join(elements))}"
+        for door in self.doors:
+            yield from changeTrusted(where, door, present.trusted)
 
     def _ports(self, where: str, present: Present) -> Iterator[str]:
         """

@@ -13,9 +13,12 @@ from hashlib import sha256
 from ipaddress import ip_address
 from math import ceil
 
+from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets, setOf
+from pkdoors.firewall.guard.trusted import trustedSets
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import MAX_COMMENT, parsePrincipal
+from pkdoors.model.sources import Source, cutTo, firstAddress
 
 MAX_ELEMENTS = 65_536
 """Addresses or flows in one set: a bound for the kernel's memory, far above what the doorkeeper
@@ -83,8 +86,12 @@ class Set:
     isFlows: bool = False
 
 
-def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
-    """Return all sets of the guard of these doors, by name."""
+def setsFor(doors: Iterable[Door], networks: Iterable[OpeningSet] = ()) -> dict[str, Set]:
+    """
+    Return all sets of the guard of these doors, by name.
+
+    @param networks: the sets that openings for networks need.
+    """
     found = {
         ABOUT: Set("type mark;"),
         **dict.fromkeys(PORT_SETS.values(), Set("type inet_service; flags interval;")),
@@ -99,19 +106,21 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
         found[f"sparedudp{version}"] = _flows(version, SPARED_IDLE)
         found[f"sparedmost{version}"] = _flows(version, SPARED_MOST)
     for door in doors:
-        found |= setsOf(door)
+        found |= setsOf(door, networks)
     return found
 
 
-def setsOf(door: Door) -> dict[str, Set]:
+def setsOf(door: Door, networks: Iterable[OpeningSet] = ()) -> dict[str, Set]:
     """Return the sets of one door, by name."""
-    found = {}
-    for name in rateSets(door).values():
-        found[name] = Set("type inet_service;")
-    for version, address in _ADDRESS.items():
-        found[f"{door.name}_open{version}"] = Set(
-            f"type {address}; flags timeout; size {MAX_ELEMENTS};"
+    found = {
+        openings.name: Set(
+            f"type {_ADDRESS[openings.version]}; flags timeout; size {MAX_ELEMENTS};"
         )
+        for openings in openingSets(door, networks)
+    }
+    found |= {trusted.name: Set(trusted.definition) for trusted in trustedSets(door)}
+    found |= {name: Set("type inet_service;") for name in rateSets(door).values()}
+    for version, address in _ADDRESS.items():
         if hasUdpSessions(door):
             found[f"{door.name}_udp{version}"] = _flows(version, door.udpIdle)
             found[f"{door.name}_udpmost{version}"] = _flows(version, door.udpMax)
@@ -156,12 +165,12 @@ def udpNew(door: Door) -> float:
 
 def setName(opening: Opening) -> str:
     """Return the name of the set that has an opening as an element."""
-    return f"{opening.door.name}_open{opening.source.version}"
+    return setOf(opening).name
 
 
-def isOpenings(name: str) -> bool:
-    """Return whether the elements of a set are openings of some door."""
-    return name.endswith(("_open4", "_open6"))
+def openingKey(source: Source) -> bytes:
+    """Return the key of the element for an opening."""
+    return firstAddress(source).packed
 
 
 def originNote(origin: str) -> str:
@@ -184,14 +193,21 @@ def openingElement(opening: Opening, left: float, now: float) -> Element:
     @param now: seconds on the boot clock, which also runs while the host sleeps.
     """
     comment = f"until={ceil(now + left)} {opening.who.asComment()}".strip()[:MAX_COMMENT]
-    return Element(opening.source.packed, max(1, round(1000 * left)), comment=comment)
+    return Element(openingKey(opening.source), max(1, round(1000 * left)), comment=comment)
 
 
-def parseOpening(element: Element, door: Door, deadline: float) -> Opening:
-    """Return the opening that an element in a set of a door's stands for."""
+def parseOpening(
+    element: Element, door: Door, deadline: float, length: int | None = None
+) -> Opening:
+    """
+    Return the opening that an element in a set of a door's stands for.
+
+    @param length: the bits of an address that the set compares; L{None} for all.
+    """
     match = _COMMENT.fullmatch(element.comment)
     who = parsePrincipal(match[2] if match else element.comment)
-    return Opening(door, ip_address(element.key), deadline, who)
+    address = ip_address(element.key)
+    return Opening(door, cutTo(address, length or address.max_prefixlen), deadline, who)
 
 
 def secondsLeft(element: Element, now: float) -> float:

@@ -1,9 +1,9 @@
 """What a daemon finds of our table in the kernel. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pkdoors.firewall.guard.guard import Present, Span
+from pkdoors.firewall.guard.guard import Guard, Present, Span
 from pkdoors.firewall.guard.sets import (
     FORMAT,
     PORT_SETS,
@@ -13,6 +13,7 @@ from pkdoors.firewall.guard.sets import (
     setsFor,
     setsOf,
 )
+from pkdoors.firewall.guard.trusted import isTrustedSet
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange, mergeRanges
@@ -26,6 +27,7 @@ class Survey:
     @ivar counters: the counts of named counters.
     @ivar ports: for C{tcp} and C{udp}, the protected ports.
     @ivar verdicts: likewise, the chain for ports.
+    @ivar trusted: the keys of trusted networks and interfaces, by the names of their sets.
     @ivar notes: the comments in the set L{pkdoors.firewall.guard.sets.ABOUT}.
     """
 
@@ -36,6 +38,7 @@ class Survey:
     ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
     notes: frozenset[str] = frozenset()
+    trusted: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
 
     @property
     def isOurs(self) -> bool:
@@ -63,7 +66,7 @@ class Survey:
         """Return whether the table has this door, with the same ports."""
         return aboutDoor(door) in self.notes
 
-    def setsToRetime(self, doors: Collection[Door]) -> set[str]:
+    def setsToRetime(self, doors: Iterable[Door]) -> set[str]:
         """Return the sets whose timeout must change: the kernel cannot change it in place."""
         return {
             name
@@ -71,23 +74,26 @@ class Survey:
             if name in self.sets and self.sets[name] != round(1000 * definition.timeout)
         }
 
-    def present(self, doors: Collection[Door], boot: str) -> Present:
+    def present(self, guard: Guard, boot: str) -> Present:
         """
-        Return what the kernel has for the new guard of these doors. Sets whose content is not valid
+        Return what the kernel has for a new guard. Sets whose content is not valid
         are stale: those of another boot, those of a door that had other ports, because its openings
         were granted for those, and those whose timeout changes.
         """
-        stale = self.setsToRetime(doors)
+        stale = self.setsToRetime(guard.doors)
         if not self.isOf(boot):
-            stale |= setsFor(doors).keys()
-        for door in doors:
+            stale |= setsFor(guard.doors, guard.networks).keys()
+        for door in guard.doors:
             if not self.knows(door):
-                stale |= setsOf(door).keys()
+                stale |= setsOf(door, guard.networks).keys()
+        # What the configuration alone determines is changed in place instead.
+        stale -= {*PORT_SETS.values(), *filter(isTrustedSet, stale)}
         return Present(
             self.chains,
             frozenset(self.sets),
             frozenset(self.counters),
-            frozenset(stale & self.sets.keys() - {*PORT_SETS.values()}),
+            frozenset(stale & self.sets.keys()),
             self.ports,
             self.verdicts,
+            self.trusted,
         )

@@ -12,6 +12,7 @@ C{linux/netfilter/nf_tables.h}; in host byte order, unless the network's is ment
 import errno
 import struct
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -37,9 +38,11 @@ _JUMP = b"\xff\xff\xff\xfd"  # NFT_JUMP, in the network's order
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 FAMILY = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource (network's order)
 _ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+_KEY = struct.Struct("=HHHH")  # two of these, one within the other
 _FLAGS = struct.Struct("!I")  # NFTA_TABLE_FLAGS (network's order)
 _CODE = struct.Struct("=i")  # struct nlmsgerr: a negative errno, or 0
 _MILLISECONDS = struct.Struct("!Q")  # NFTA_SET_ELEM_TIMEOUT (network's order)
+_PADDING = (b"", bytes(3), bytes(2), bytes(1))  # to a multiple of 4 bytes, by the rest
 
 PORTION = 200
 """Elements in one message: even with the longest comments they fit into an attribute, which has at
@@ -72,16 +75,15 @@ def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
     because otherwise kernels before 6.12 keep the old timeout.
     """
     elements = list(elements)
-    keys = [Element(element.key) for element in elements]
     return batch(
-        _removal(table, name, keys),
-        message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, elements)),
+        _removal(table, name, [element.key for element in elements]),
+        message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, map(_element, elements))),
     )
 
 
 def removeElements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     """Return the batch that deletes elements; a missing element is no error."""
-    return batch(_removal(table, name, [Element(key) for key in keys]))
+    return batch(_removal(table, name, keys))
 
 
 def swapElements(
@@ -91,7 +93,7 @@ def swapElements(
     Return the batch that deletes existing elements and adds new ones in one transaction. The value
     of an element in a map cannot be changed otherwise.
     """
-    deleted, added = [Element(key) for key in gone], list(elements)
+    deleted, added = list(map(_key, gone)), list(map(_element, elements))
     messages = []
     if deleted:
         messages.append(message(_DELETE_ELEMENT, ACK, _elements(table, name, deleted)))
@@ -120,13 +122,12 @@ def splitPortions(items: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
 
 def batch(*messages: bytes) -> bytes:
     """Return the messages as one transaction."""
-    begin, end = (_frame(kind, REQUEST, 0, b"", NFTABLES) for kind in (_BEGIN, _END))
-    return b"".join((begin, *messages, end))
+    return b"".join((_BATCH_BEGIN, *messages, _BATCH_END))
 
 
 def message(kind: int, flags: int, body: bytes) -> bytes:
     """Return one message of the kind C{NFT_MSG_...} to nftables, about the C{inet} family."""
-    return buildMessage(NFTABLES, kind, flags, body, INET)
+    return _frame(NFTABLES << 8 | kind, REQUEST | flags, INET, body)
 
 
 def buildMessage(
@@ -147,8 +148,8 @@ def text(kind: int, value: str) -> bytes:
 
 def attribute(kind: int, body: bytes) -> bytes:
     """Return an attribute of a message."""
-    padding = bytes(-len(body) % 4)
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(body), kind) + body + padding
+    length = len(body)
+    return _ATTRIBUTE.pack(4 + length, kind) + body + _PADDING[length % 4]
 
 
 def iterAttributes(body: bytes) -> Iterator[tuple[int, bytes]]:
@@ -196,25 +197,38 @@ def readErrno(body: bytes) -> int:
     return -int(_CODE.unpack_from(body)[0]) if len(body) >= _CODE.size else 0
 
 
-def _removal(table: str, name: str, keys: list[Element]) -> bytes:
+def _removal(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     # Add first: deleting a missing element would be an error, and undo the whole batch.
-    plain = _elements(table, name, keys)
+    plain = _elements(table, name, map(_key, keys))
     return message(_NEW_ELEMENT, CREATE, plain) + message(_DELETE_ELEMENT, ACK, plain)
 
 
 def _frame(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -> bytes:
-    body = FAMILY.pack(family, 0, resource) + body
-    return HEADER.pack(HEADER.size + len(body), kind, flags, 0, 0) + body
+    head = HEADER.pack(20 + len(body), kind, flags, 0, 0)  # HEADER.size + FAMILY.size
+    return head + FAMILY.pack(family, 0, resource) + body
 
 
-def _elements(table: str, name: str, elements: Iterable[Element]) -> bytes:
-    listed = b"".join(attribute(1 | _NESTED, _element(element)) for element in elements)
-    # NFTA_SET_ELEM_LIST_TABLE, ..._SET, ..._ELEMENTS { NFTA_LIST_ELEM ... }
-    return text(1, table) + text(2, name) + attribute(3 | _NESTED, listed)
+_BATCH_BEGIN, _BATCH_END = (_frame(kind, REQUEST, 0, b"", NFTABLES) for kind in (_BEGIN, _END))
+
+
+def _elements(table: str, name: str, elements: Iterable[bytes]) -> bytes:
+    listed = b"".join([attribute(1 | _NESTED, element) for element in elements])
+    # NFTA_SET_ELEM_LIST_ELEMENTS { NFTA_LIST_ELEM ... }
+    return _whose(table, name) + attribute(3 | _NESTED, listed)
+
+
+@lru_cache(maxsize=4096)  # each opening names its set three times
+def _whose(table: str, name: str) -> bytes:
+    return text(1, table) + text(2, name)  # NFTA_SET_ELEM_LIST_TABLE, ..._SET
+
+
+def _key(key: bytes) -> bytes:
+    # NFTA_SET_ELEM_KEY { NFTA_DATA_VALUE }; the length of a key is a multiple of 4
+    return _KEY.pack(8 + len(key), 1 | _NESTED, 4 + len(key), 1) + key
 
 
 def _element(element: Element) -> bytes:
-    found = attribute(1 | _NESTED, attribute(1, element.key))  # ..._KEY { NFTA_DATA_VALUE }
+    found = _key(element.key)
     if element.chain:
         verdict = attribute(1, _JUMP) + text(2, element.chain)  # NFTA_VERDICT_CODE, ..._CHAIN
         # NFTA_SET_ELEM_DATA { NFTA_DATA_VERDICT }

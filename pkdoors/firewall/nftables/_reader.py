@@ -7,7 +7,8 @@ from secrets import token_hex
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, KNOCK_SETS
 from pkdoors.firewall.guard.flowbooks import Books
-from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.guard.openingsets import findSets, isOpenings, openingSets
 from pkdoors.firewall.guard.sets import (
     ABOUT,
     INSIDE_SETS,
@@ -15,12 +16,12 @@ from pkdoors.firewall.guard.sets import (
     PORT_MAPS,
     PORT_SETS,
     PROTOCOLS,
-    isOpenings,
     parseOpening,
     secondsLeft,
     setsFor,
 )
 from pkdoors.firewall.guard.survey import Survey
+from pkdoors.firewall.guard.trusted import isTrustedSet
 from pkdoors.firewall.netlink.dump import (
     Table,
     askChains,
@@ -103,14 +104,19 @@ class GuardReader:
             }
             for sets in (PORT_SETS, PORT_MAPS)
         )
+        sets = readSets(dump(askSets(name)))
         return Survey(
             table,
             chains=frozenset(readChains(dump(askChains(name)), name)),
-            sets=readSets(dump(askSets(name))),
+            sets=sets,
             counters=readCounters(dump(askCounters(name))),
             ports=ports,
             verdicts=verdicts,
             notes=frozenset(element.comment for element in self.listElements(ABOUT, name)),
+            trusted={
+                trusted: frozenset(element.key for element in self.listElements(trusted, name))
+                for trusted in filter(isTrustedSet, sets)
+            },
         )
 
     def listOpenings(
@@ -120,16 +126,18 @@ class GuardReader:
         now, sinceBoot = self._seconds(), self._bootClock()
         known = [door for door in doors if survey.isOf(self.boot) and survey.knows(door)]
         return [
-            parseOpening(element, door, now + min(left, door.maxOpenFor))
+            parseOpening(element, door, now + min(left, door.maxOpenFor), openings.length)
             for door in known
-            for version in (4, 6)
-            for element in self.listElements(f"{door.name}_open{version}", table)
+            for openings in findSets(survey.sets, door)
+            for element in self.listElements(openings.name, table)
             if (left := secondsLeft(element, sinceBoot)) > 0
         ]
 
-    def listOpenKeys(self, doors: Iterable[Door]) -> set[tuple[str, bytes]]:
+    def listOpenKeys(self, guard: Guard) -> set[tuple[str, bytes]]:
         """Return the set and the key of each opening in the kernel."""
-        names = [f"{door.name}_open{version}" for door in doors for version in (4, 6)]
+        names = [
+            openings.name for door in guard.doors for openings in openingSets(door, guard.networks)
+        ]
         return {(name, element.key) for name in names for element in self.listElements(name)}
 
     def countOpenings(self) -> int:
@@ -182,6 +190,7 @@ class GuardReader:
         Return a value that stays equal until somebody changes the rules, or what leads to them.
         """
         dump = self._kernel.dump
-        names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS)
+        trusted = sorted(filter(isTrustedSet, readSets(dump(askSets(TABLE)))))
+        names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS, *trusted)
         maps = [readVerdicts(dump(askElements(TABLE, name))) for name in names]
         return self.tableOf(TABLE), readRules(dump(askRules(TABLE)), TABLE), maps

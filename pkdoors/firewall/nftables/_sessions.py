@@ -107,7 +107,7 @@ class SessionKeeper:
             ways = (way for way in direct if isOn(ports, way.protocol, way.wanted))
             return live.ofPorts(ports) | live.ofWays(ways)
 
-        self._flows.addLetIn(openings, flowsTo)
+        self._flows.addLetIn(openings, flowsTo, self._doors())
 
     def noteReplaced(self) -> None:
         """Note the flows after the guard was put in place."""

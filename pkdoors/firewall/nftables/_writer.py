@@ -6,7 +6,8 @@ from contextlib import suppress
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.flows import isOn, parseFlow
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.sets import differs, openingElement, setName, setsFor
+from pkdoors.firewall.guard.openingsets import openingSets
+from pkdoors.firewall.guard.sets import differs, openingElement, openingKey, setName, setsFor
 from pkdoors.firewall.netlink.kernel import GuardGone, SetFull
 from pkdoors.firewall.netlink.messages import (
     Element,
@@ -40,7 +41,9 @@ class GuardWriter(GuardReader):
         @raise FirewallError: the kernel refused.
         """
         with suppress(GuardGone):
-            self._kernel.transact(removeElements(TABLE, setName(opening), [opening.source.packed]))
+            self._kernel.transact(
+                removeElements(TABLE, setName(opening), [openingKey(opening.source)])
+            )
 
     def makeElement(self, opening: Opening) -> Element:
         """Return the element for an opening, with the time that it has left now."""
@@ -67,10 +70,10 @@ class GuardWriter(GuardReader):
             for keysPortion in splitPortions(keys):
                 self._kernel.transact(swapElements(table, name, keysPortion, ()))
 
-    def writeOpenings(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
+    def writeOpenings(self, guard: Guard, openings: Iterable[Opening], table: str) -> None:
         """Put exactly these openings into the kernel. Only what differs is written."""
         wanted: dict[str, dict[bytes, Element]] = {
-            f"{door.name}_open{version}": {} for door in doors for version in (4, 6)
+            found.name: {} for door in guard.doors for found in openingSets(door, guard.networks)
         }
         for opening in openings:
             element = self.makeElement(opening)

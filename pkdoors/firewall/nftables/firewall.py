@@ -15,8 +15,9 @@ from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.guard.openingsets import networkSets
 from pkdoors.firewall.guard.portgroups import portGroups
-from pkdoors.firewall.guard.sets import setName
+from pkdoors.firewall.guard.sets import openingKey, setName
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.nftables._counting import KnockCounts
@@ -182,6 +183,8 @@ class NftablesFirewall:
         if self._capturing is not None and self._guard.capture is not None:
             capture = self._capturing.refresh(self._guard.capture)
             self._guard = replace(self._guard, capture=capture)
+        # Only here do sets that no opening needs any more go: until then they cost little.
+        self._guard = replace(self._guard, networks=networkSets(openings))
         for triesLeft in reversed(range(TRIES)):
             try:
                 self._table.replace(self._guard, openings, self._sessions.living())
@@ -192,9 +195,7 @@ class NftablesFirewall:
                 self._sessions.addLetIn(openings, self._guard.direct)
         self._protected = listProtectedPorts(self._guard.doors)
         self._sessions.noteReplaced()
-        self._deadlines = {
-            (setName(opening), opening.source.packed): opening.deadline for opening in openings
-        }
+        self._deadlines = {_keyOf(opening): opening.deadline for opening in openings}
         self._fingerprint = self._table.readFingerprint()
 
     def _withWays(self, guard: Guard) -> Guard:
@@ -226,11 +227,21 @@ class NftablesFirewall:
         return self._ways.isFailing
 
     def _openNow(self, opening: Opening) -> None:
+        self._addSet(opening)
         self._table.add(opening)
-        self._deadlines[setName(opening), opening.source.packed] = opening.deadline
+        self._deadlines[_keyOf(opening)] = opening.deadline
+
+    def _addSet(self, opening: Opening) -> None:
+        """Have the kernel compare as many bits of addresses as an opening needs."""
+        needed = networkSets([opening])
+        if needed <= self._guard.networks:
+            return
+        self._table.addSet(self._guard, *needed)
+        self._guard = replace(self._guard, networks=self._guard.networks | needed)
+        self._fingerprint = self._table.readFingerprint()
 
     def _closeNow(self, opening: Opening) -> None:
-        self._deadlines.pop((setName(opening), opening.source.packed), None)
+        self._deadlines.pop(_keyOf(opening), None)
         self._table.remove(opening)
         self._sessions.noteSoon()
 
@@ -242,7 +253,7 @@ class NftablesFirewall:
         self._throttle.want()
         now = self._reactor.seconds()
         try:
-            present = self._table.listOpenKeys(self._guard.doors)
+            present = self._table.listOpenKeys(self._guard)
             ours = {key for key, deadline in self._deadlines.items() if deadline - now > MARGIN}
             isSame = self._table.readFingerprint() == self._fingerprint
             isSame = isSame and ours <= present <= {*self._deadlines}
@@ -284,3 +295,7 @@ class NftablesFirewall:
                 "it is open from now on, unless another firewall closes it",
                 ports=", ".join(map(str, opened)),
             )
+
+
+def _keyOf(opening: Opening) -> tuple[str, bytes]:
+    return setName(opening), openingKey(opening.source)

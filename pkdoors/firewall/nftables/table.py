@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
+from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.survey import Survey
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted
 from pkdoors.firewall.netlink.library import Library, notOwnerError
@@ -105,6 +106,14 @@ class GuardTable(GuardWriter):
             self._handOver(guard, openings, self.mergeFlows(flows, guard.doors, TABLE))
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
 
+    def addSet(self, guard: Guard, openings: OpeningSet) -> None:
+        """
+        Add one more set of openings to a guard that is in place.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        self._library.run(guard.commandsForSet(openings))
+
     def _fits(self, survey: Survey) -> bool:
         """
         Return whether the table can be changed in place: it has our version and kind of owner.
@@ -121,7 +130,7 @@ class GuardTable(GuardWriter):
 
         @return: whether that was possible: somebody may have added a set of another kind to it.
         """
-        if guard.reshapes(survey.present(guard.doors, self.boot)):
+        if guard.reshapes(survey.present(guard, self.boot)):
             deaf = replace(guard, capture=None)  # otherwise each knock would be logged twice
             with self._finished(HANDOVER, beside=TABLE):
                 known = self.mergeFlows(flows, guard.doors, TABLE)
@@ -180,11 +189,11 @@ class GuardTable(GuardWriter):
         retimed = {
             flows: self.listFlowsIn(flows, name) for flows in survey.setsToRetime(guard.doors)
         }
-        present = survey.present(guard.doors, self.boot)
+        present = survey.present(guard, self.boot)
         # The guard comes first and alone: it is small, so it always fits. What grows comes after
         # it.
         self._library.run(guard.commands(present, name))
-        self.writeOpenings(guard.doors, openings, name)
+        self.writeOpenings(guard, openings, name)
         self.writeWays(guard, name)
         for books in (retimed if survey.isOf(self.boot) else {}, flows):
             self.writeFlows(guard.doors, books, name)

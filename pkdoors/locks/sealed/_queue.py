@@ -98,6 +98,10 @@ class SealQueue:
         self._enter(waiting)
         return out
 
+    def __contains__(self, key: KnockKey) -> bool:
+        """Return whether a knock is waiting."""
+        return key in self._waiting
+
     def countCopy(self, key: KnockKey) -> bool:
         """Count one more datagram of a knock. Return whether the knock is waiting."""
         waiting = self._waiting.get(key)

@@ -52,6 +52,10 @@ class SealChecks:
         """Count one more datagram of a knock, see L{SealQueue.countCopy}."""
         return self._queue.countCopy(key)
 
+    def isWaiting(self, key: KnockKey) -> bool:
+        """Return whether a knock waits to be checked."""
+        return key in self._queue
+
     def count(self, lock: Examiner) -> int:
         """Return how many knocks wait for a lock, see L{SealQueue.count}."""
         return self._queue.count(lock)

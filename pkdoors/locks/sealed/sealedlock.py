@@ -21,6 +21,7 @@ from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex, Lines
 from pkdoors.locks.sealed.replays import ReplayCache
+from pkdoors.locks.tries import Tries
 from pkdoors.model.doors import Door
 
 MAX_PENDING = 16_384
@@ -75,6 +76,7 @@ class SealedLock:
         self._progress: ProgressTable[KnockKey] = ProgressTable(len(self._bits) + 1, MAX_PENDING)
         self._seen = seen
         self._checks = checks
+        self.tries = Tries()
 
     def __len__(self) -> int:
         """Return how many datagrams take memory."""
@@ -103,8 +105,28 @@ class SealedLock:
         ports = note & _PORTS
         if ports != self._all:
             self._progress.put(key, ports.bit_count(), ends, note)
+            self.tries.note(self.door, source, source, now, ports.bit_count(), ends)
             return None
+        self.tries.forget(source, self.door)
         return self._complete(knock, key, ends, note // _COPY, now, today)
+
+    def explain(self, knock: Knock, now: float) -> str:
+        """Return what a datagram means, see L{pkdoors.locks.lock.Lock.explain}."""
+        source, port, datagram, _ = knock
+        if not datagram.startswith(PREFIX):
+            return "not a sealed knock"
+        key = (source, hash(datagram))
+        stage, ends, note = self._progress.get(key) or _NO_PROGRESS
+        if now >= ends:
+            if not datagram.startswith(self._beginning):
+                return "a sealed knock for another door"
+            if self._checks.isWaiting(key):
+                return "a copy of a sealed knock that waits to be checked"
+            stage, note = 1, 0
+        if stage == _JUDGED:
+            return "a copy of a sealed knock that was judged"
+        count = ((note | self._bits[port]) & _PORTS).bit_count()
+        return f"a sealed knock that has reached {count} of {len(self._bits)} ports"
 
     def _refuseForeign(self, knock: Knock) -> Refusal | None:
         """Refuse a knock for another door, unless that door exists and shares the port."""

@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -83,7 +83,7 @@ class ZoneClientTestCase(SynchronousTestCase):
 
 class ZoneChoiceTests(ZoneClientTestCase):
     """
-    Tests of L{ZoneClient.zoneFinder} and L{ZoneClient.knockZones}.
+    Tests of L{ZoneClient.zonesFinder} and L{ZoneClient.knockZones}.
     """
 
     def test_knockZones(self) -> None:
@@ -96,63 +96,72 @@ class ZoneChoiceTests(ZoneClientTestCase):
     def test_interfaceByRoute(self) -> None:
         """The interface is that of the route back to the client."""
         self.firewalld.active = {"home": {"interfaces": ["eth0"]}, "dmz": {"interfaces": ["eth1"]}}
-        self.assertEqual("home", self.zones.zoneFinder()(ANN))
+        self.assertEqual(("home",), self.zones.zonesFinder()(ANN))
         self.ip.answers["route get 203.0.113.9"] = [{"dev": "eth1"}]
-        self.assertEqual("dmz", self.zones.zoneFinder()(ANN))
+        self.assertEqual(("dmz",), self.zones.zonesFinder()(ANN))
 
     def test_default(self) -> None:
         """Without a binding, it is firewalld's default zone."""
         self.firewalld.active = {}
         self.firewalld.default = "internal"
-        self.assertEqual("internal", self.zones.zoneFinder()(ANN))
+        self.assertEqual(("internal",), self.zones.zonesFinder()(ANN))
 
     def test_source(self) -> None:
         """Source bindings come first."""
         self.firewalld.active["work"] = {"sources": ["203.0.113.0/24"]}
-        self.assertEqual("work", self.zones.zoneFinder()(ANN))
+        self.assertEqual(("work",), self.zones.zonesFinder()(ANN))
 
     def test_ipset(self) -> None:
         """firewalld is asked for the entries of an ipset."""
         self.firewalld.active["work"] = {"sources": ["ipset:friends"]}
         self.firewalld.ipsets = {"friends": ["203.0.113.9"]}
-        self.assertEqual("work", self.zones.zoneFinder()(ANN))
+        self.assertEqual(("work",), self.zones.zonesFinder()(ANN))
 
     def test_ipsetWithTimeout(self) -> None:
         """An ipset that does not list its entries is ignored."""
         self.firewalld.active["a"] = {"sources": ["ipset:secretive"]}
-        self.assertEqual("public", self.zones.zoneFinder()(ANN))
+        self.assertEqual(("public",), self.zones.zonesFinder()(ANN))
 
     def test_hardware(self) -> None:
         """The hardware address is looked up if it can matter."""
         self.ip.answers["neigh show 203.0.113.9"] = [{"lladdr": "aa:bb:cc:00:00:01"}]
         self.firewalld.active["work"] = {"sources": ["AA:BB:CC:00:00:01"]}
-        self.assertEqual("work", self.zones.zoneFinder()(ANN))
+        self.assertEqual(("work",), self.zones.zonesFinder()(ANN))
 
     def test_hardwareNotAsked(self) -> None:
         """Otherwise that look-up is saved."""
         self.firewalld.active["dmz"] = {"interfaces": ["eth1"]}
-        self.zones.zoneFinder()(ANN)
+        self.zones.zonesFinder()(ANN)
         self.assertEqual(["route get 203.0.113.9"], self.ip.asked)
 
     def test_askedOnce(self) -> None:
         """For many clients firewalld is asked once; the route is looked up for each."""
         self.ip.answers["route get 2001:db8::7"] = [{"dev": "eth1"}]
         self.firewalld.active["dmz"] = {"interfaces": ["eth1"]}
-        find = self.zones.zoneFinder()
+        find = self.zones.zonesFinder()
         self.firewalld.isOnBus = self.firewalld.connected = False
-        self.assertEqual(["public", "dmz"], [find(ANN), find(ip_address("2001:db8::7"))])
+        found = [find(ANN), find(ip_address("2001:db8::7"))]
+        self.assertEqual([("public",), ("dmz",)], found)
 
     def test_asThingsAre(self) -> None:
         """A new finder knows what has changed."""
-        self.assertEqual("public", self.zones.zoneFinder()(ANN))
+        self.assertEqual(("public",), self.zones.zonesFinder()(ANN))
         self.firewalld.active["work"] = {"sources": ["203.0.113.9"]}
-        self.assertEqual("work", self.zones.zoneFinder()(ANN))
+        self.assertEqual(("work",), self.zones.zonesFinder()(ANN))
+
+    def test_network(self) -> None:
+        """The packets of a network may be in any zone that judges packets."""
+        self.firewalld.active["work"] = {"sources": ["203.0.113.0/25"]}
+        network = ip_network("203.0.113.0/24")
+        self.assertEqual(("public", "work"), self.zones.zonesFinder()(network))
+        zones = ZoneClient("internal", lambda: self.firewalld)
+        self.assertEqual(("internal",), zones.zonesFinder()(network))
 
     def test_override(self) -> None:
         """A given zone is used for everything, and firewalld is not asked."""
         self.firewalld.active["work"] = {"sources": ["203.0.113.0/24"]}
         zones = ZoneClient("internal", lambda: self.firewalld)
-        self.assertEqual("internal", zones.zoneFinder()(ANN))
+        self.assertEqual(("internal",), zones.zonesFinder()(ANN))
         self.assertEqual(["internal"], zones.knockZones())
         self.assertEqual([], self.ip.asked)
 

@@ -24,7 +24,7 @@ def rule(priority: int, port: int = 22, source: str = "203.0.113.9") -> str:
 
 def placed(priority: int = 31338, zone: str = "public", deadline: float = 30.0) -> Placed:
     """Return the place of an opening of two ports."""
-    return Placed(zone, (rule(priority, 22), rule(priority, 80)), deadline)
+    return Placed((zone,), (rule(priority, 22), rule(priority, 80)), deadline)
 
 
 OPENING = makeOpening(ports="22,80", deadline=60.0)
@@ -39,7 +39,7 @@ class PlacingsTests(SynchronousTestCase):
         """An opening can have one priority or the other, with a rule for each range."""
         self.assertEqual(
             [placed(31338, deadline=60.0), placed(31339, deadline=60.0)],
-            list(possiblePlacements(OPENING, "public", (31338, 31339))),
+            list(possiblePlacements(OPENING, ("public",), (31338, 31339))),
         )
 
     def test_isIn(self) -> None:
@@ -58,7 +58,7 @@ class FoundTests(SynchronousTestCase):
 
     def found(self, before: Placed | None, **present: list[str]) -> Placed | None:
         """Return the place that is found in the zone C{public}."""
-        return findPlacement(OPENING, "public", (31338, 31339), before, present)
+        return findPlacement(OPENING, ("public",), (31338, 31339), before, present)
 
     def test_asWePutIt(self) -> None:
         """An opening that we placed is found with the deadline that we gave it."""

@@ -4,6 +4,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.richrules import knockRule
 from pkdoors.model.doors import Opening
+from pkdoors.model.trusted import parseTrustedList
 from tests.fakes.doors import PORTS, makeDoor, makeOpening
 from tests.firewall.firewalld.case import KNOCKS, QUESTIONS, STRANGERS, FirewalldTestCase, rule
 
@@ -298,3 +299,90 @@ class KeepTests(FirewalldTestCase):
         self.assertEqual(3, len(self.added()))
         self.successResultOf(self.firewall.close(makeOpening(name="new")))
         self.assertEqual(2, len(self.added()))
+
+
+class TrustedTests(FirewalldTestCase):
+    """
+    The rules for trusted networks and interfaces.
+    """
+
+    NETWORK = (
+        'rule priority="32338" family="ipv4" source address="192.168.1.0/24" '
+        'port port="22" protocol="tcp" accept'
+    )
+    EVERYBODY = 'rule priority="32338" port port="22" protocol="tcp" accept'
+
+    def setUp(self) -> None:
+        """Trust a network and an interface, which are in several zones."""
+        super().setUp()
+        self.firewalld.rules.update({"home": {}, "work": {}})
+        self.firewalld.active["home"] = {"interfaces": ["wg0"]}
+        self.firewalld.active["work"] = {"interfaces": ["eth1"]}
+        self.doors = (makeDoor(trusted=parseTrustedList("192.168.1.0/24,wg0")),)
+        self.start()
+
+    def trusted(self) -> dict[str, list[str]]:
+        """Return the rules for what is trusted, by zones."""
+        zones = ("public", "home", "work")
+        return {
+            zone: [rule for rule in self.firewalld.rules[zone] if "32338" in rule] for zone in zones
+        }
+
+    def test_start(self) -> None:
+        """A network is let through in each zone that judges packets, and for an interface
+        everybody, in its own zone alone. These rules have no end."""
+        expected = {"public": [self.NETWORK], "work": [self.NETWORK]}
+        self.assertEqual({**expected, "home": [self.NETWORK, self.EVERYBODY]}, self.trusted())
+        self.assertEqual(0, self.firewalld.rules["public"][self.NETWORK])
+
+    def test_restored(self) -> None:
+        """What firewalld has forgotten is added again, what is there is not touched, and openings
+        come and go without it."""
+        expected = self.trusted()
+        self.successResultOf(self.firewall.restore([makeOpening()]))
+        self.successResultOf(self.firewall.restore([]))
+        self.assertNotIn("32338", "".join(self.firewalld.calls))
+        del self.firewalld.rules["home"][self.EVERYBODY]
+        self.firewalld.tell("richrule-removed", "home", self.EVERYBODY)
+        self.assertEqual(["firewalld ended a rule of pkdoors"], self.lost)
+        self.successResultOf(self.firewall.restore([]))
+        self.assertEqual(expected, self.trusted())
+
+    def test_moved(self) -> None:
+        """If the interface gets another zone, the rule follows it."""
+        self.firewalld.active["home"] = {"interfaces": ["eth2"]}
+        self.successResultOf(self.firewall.restore([]))
+        both = [self.NETWORK, self.EVERYBODY]
+        self.assertEqual({"work": both[:1], "public": both, "home": both[:1]}, self.trusted())
+
+    def test_removed(self) -> None:
+        """What is no longer trusted goes, and so does what an earlier daemon left."""
+        self.firewall.setDoors((makeDoor(trusted=parseTrustedList("wg0")),))
+        self.successResultOf(self.firewall.restore([]))
+        self.assertEqual({"public": [], "work": [], "home": [self.EVERYBODY]}, self.trusted())
+
+    def test_stop(self) -> None:
+        """When the daemon stops, knocks are no longer let in; trust stays, as it does in the
+        guard."""
+        before = self.trusted()
+        self.successResultOf(self.firewall.stop())
+        self.assertEqual(before, self.trusted())
+        self.assertNotIn("31337", str(self.firewalld.rules))
+
+
+class TrustedZoneTests(FirewalldTestCase):
+    """
+    The same with a zone for all rules.
+    """
+
+    zone = "public"
+
+    def test_start(self) -> None:
+        """The zone has the rules, and no other has any."""
+        self.firewalld.rules["home"] = {}
+        self.firewalld.active["home"] = {"interfaces": ["wg0"]}
+        self.doors = (makeDoor(trusted=parseTrustedList("192.168.1.0/24,wg0")),)
+        self.start()
+        both = {TrustedTests.NETWORK, TrustedTests.EVERYBODY}
+        self.assertLessEqual(both, {*self.firewalld.rules["public"]})
+        self.assertEqual({}, self.firewalld.rules["home"])

@@ -1,6 +1,6 @@
 """Tests of L{pkdoors.firewall.firewalld.richrules}."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,10 +10,12 @@ from pkdoors.firewall.firewalld.richrules import (
     isKnockRule,
     isOpeningRule,
     isOurs,
+    isStandingRule,
     knockRule,
     openingPriorities,
     openingRules,
     parseOpenToAll,
+    trustedRules,
 )
 from pkdoors.model.ports import PortRange
 
@@ -58,12 +60,42 @@ class RuleTests(SynchronousTestCase):
                 (opening,) = openingRules(ip_address(source), port, priority)
                 self.assertEqual((True, True), (isOurs(opening), isOpeningRule(opening)))
         for rule in (
-            opening.replace("31339", "32338"),
+            opening.replace("31339", "32339"),
             opening.replace("31339", "313390"),
             opening.replace("31339", "-31339"),
             'rule service name="ssh" accept',
         ):
             self.assertEqual((False, False), (isOurs(rule), isOpeningRule(rule)), rule)
+
+    def test_trustedRules(self) -> None:
+        """Trusted networks, and everybody in the zone of a trusted interface, are let through by
+        rules that are ours, and stay while openings come and go."""
+        ports = [PortRange("tcp", 22, 22), PortRange("udp", 6000, 6010)]
+        rules = [
+            rule
+            for text in ("192.168.1.0/24", "2001:db8::7")
+            for rule in trustedRules(ip_network(text), ports)
+        ]
+        rules += trustedRules(None, ports)
+        self.assertEqual(
+            [
+                'rule priority="32338" family="ipv4" source address="192.168.1.0/24" '
+                'port port="22" protocol="tcp" accept',
+                'rule priority="32338" family="ipv4" source address="192.168.1.0/24" '
+                'port port="6000-6010" protocol="udp" accept',
+                'rule priority="32338" family="ipv6" source address="2001:db8::7" '
+                'port port="22" protocol="tcp" accept',
+                'rule priority="32338" family="ipv6" source address="2001:db8::7" '
+                'port port="6000-6010" protocol="udp" accept',
+                'rule priority="32338" port port="22" protocol="tcp" accept',
+                'rule priority="32338" port port="6000-6010" protocol="udp" accept',
+            ],
+            rules,
+        )
+        for rule in rules:
+            found = (isOurs(rule), isStandingRule(rule), isOpeningRule(rule), isKnockRule(rule))
+            self.assertEqual((True, True, False, False), found)
+            self.assertIsNone(parseOpenToAll(rule))
 
     def test_openingRules(self) -> None:
         """An opening is one rule for each range, for the source alone."""

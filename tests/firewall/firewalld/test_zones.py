@@ -13,6 +13,7 @@ from pkdoors.firewall.firewalld.zones import (
     hasHardwareSources,
     hasInterfaces,
     removeCommands,
+    zonesOfInterface,
 )
 from pkdoors.model.ports import PortRange
 
@@ -151,6 +152,25 @@ class HardwareSourcesTests(SynchronousTestCase):
                 for zones, default in ((active, "public"), (active, "home"), ({}, "home"))
             ),
         )
+
+
+ACTIVE: ActiveZones = {
+    "home": {"sources": ["10.0.0.0/8"]},
+    "vpn": {"interfaces": ["wg0", "tun+"]},
+    "work": {"interfaces": ["eth1"], "sources": ["ipset:friends"]},
+}
+
+
+class InterfaceTests(SynchronousTestCase):
+    """
+    Tests of L{zonesOfInterface}.
+    """
+
+    def test_zones(self) -> None:
+        """Its own zone, or the default one, and those of sources, which come first."""
+        for interface, own in (("wg0", "vpn"), ("tun7", "vpn"), ("eth1", "work"), ("x", "public")):
+            found = zonesOfInterface(interface, ACTIVE, "public")
+            self.assertEqual(sorted({own, "home", "work"}), found)
 
 
 class ExposureTests(SynchronousTestCase):

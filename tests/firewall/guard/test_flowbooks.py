@@ -90,6 +90,15 @@ class FlowBooksTests(SynchronousTestCase):
             self.left(),
         )
 
+    def test_networks(self) -> None:
+        """So are flows of clients in a network for which a door is open."""
+        self.live = [flow(), flow(EVE), flow("198.51.100.7"), flow(SIX)]
+        self.books.addLetIn([makeOpening("203.0.113.0/24"), makeOpening()], self.flowsTo)
+        self.assertEqual(
+            {"sessions4": {flow().key, flow(EVE).key}},
+            {name: {*flows} for name, flows in self.left().items()},
+        )
+
     def test_otherDoor(self) -> None:
         """An opening of one door does not let flows to another go on."""
         self.live = [flow(port=80)]

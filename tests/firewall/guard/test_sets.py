@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.firewall.guard.openingsets import isOpenings
 from pkdoors.firewall.guard.sets import (
     MAX_ELEMENTS,
     MAX_SPARED,
     aboutDoor,
     differs,
     hasUdpSessions,
-    isOpenings,
     openingElement,
     parseOpening,
     secondsLeft,

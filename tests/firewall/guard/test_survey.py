@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.firewall.guard.guard import Guard
 from pkdoors.firewall.guard.sets import FORMAT, MAPS, aboutDoor, originNote, setsFor, setsOf
 from pkdoors.firewall.guard.survey import Survey
 from pkdoors.firewall.netlink.dump import Table
@@ -55,7 +56,7 @@ class SurveyTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """For the same doors no set must be made again."""
-        found = surveyed().present([VPN], BOOT)
+        found = surveyed().present(Guard((VPN,)), BOOT)
         self.assertEqual(set(), found.stale)
         self.assertEqual({"input"}, found.chains)
         self.assertEqual({"default_dropped"}, found.counters)
@@ -70,21 +71,21 @@ class SurveyTests(SynchronousTestCase):
         """
         expected = set(setsFor([VPN])) - {"tcp_ports", "udp_ports"}
         for survey in (surveyed(boot="another"), surveyed(handle=8)):
-            self.assertEqual(expected, survey.present([VPN], BOOT).stale)
+            self.assertEqual(expected, survey.present(Guard((VPN,)), BOOT).stale)
 
     def test_otherPorts(self) -> None:
         """The sets of a door that had other ports must be made again, and no other's."""
         other = makeDoor(ports="53-54/udp", udpIdle=100.0)
-        self.assertEqual(set(setsOf(other)), surveyed().present([other], BOOT).stale)
+        self.assertEqual(set(setsOf(other)), surveyed().present(Guard((other,)), BOOT).stale)
 
     def test_newDoor(self) -> None:
         """A missing set cannot be made again."""
         web = makeDoor(ports="80", name="web")
-        self.assertEqual(set(), surveyed().present([VPN, web], BOOT).stale)
+        self.assertEqual(set(), surveyed().present(Guard((VPN, web)), BOOT).stale)
 
     def test_retimed(self) -> None:
         """Sets whose timeout changes must be made again."""
         other = makeDoor(ports="53/udp", udpIdle=50.0)
         expected = {f"default_{name}{v}" for name in ("udp", "udpnew") for v in (4, 6)}
         self.assertEqual(expected, surveyed().setsToRetime([other]))
-        self.assertEqual(expected, surveyed().present([other], BOOT).stale)
+        self.assertEqual(expected, surveyed().present(Guard((other,)), BOOT).stale)

@@ -213,7 +213,7 @@ class ElementTests(GuardTableTestCase):
             ("default_open4", ip_address("203.0.113.9").packed),
             ("default_open6", ip_address("2001:db8::7").packed),
         }
-        self.assertEqual(expected, self.table.listOpenKeys(self.doors))
+        self.assertEqual(expected, self.table.listOpenKeys(Guard(self.doors)))
 
     def test_fingerprint(self) -> None:
         """

@@ -1,0 +1,86 @@
+"""
+The sets of one door's openings: one for addresses, and one for each length of networks. Pure.
+
+An opening for a network is an element like any other, in a set whose rule compares only the first
+bits of a packet's source. A set of intervals would do it without a rule for each length, but while
+an element of such a set changes, the kernel may find neither the old nor the new one.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from ipaddress import ip_network
+from typing import NamedTuple
+
+from pkdoors.model.doors import Door, Opening
+from pkdoors.model.sources import isNetwork, lengthOf
+
+_BITS = {4: 32, 6: 128}
+_FIELD = {4: "ip saddr", 6: "ip6 saddr"}
+_ZERO = {4: "0.0.0.0", 6: "::"}
+_NAME = re.compile(r"(.+)_open([46])(?:_([0-9]{1,3}))?")
+
+
+class OpeningSet(NamedTuple):
+    """
+    A set of openings.
+
+    @ivar door: the name of the door.
+    @ivar version: of IP, 4 or 6.
+    @ivar length: how many bits of an address are compared.
+    """
+
+    door: str
+    version: int
+    length: int
+
+    @property
+    def name(self) -> str:
+        """The name in the guard's table: C{ssh_open4}, or C{ssh_open4_24} for networks."""
+        suffix = "" if self.length == _BITS[self.version] else f"_{self.length}"
+        return f"{self.door}_open{self.version}{suffix}"
+
+    @property
+    def field(self) -> str:
+        """The field of a packet that is looked up."""
+        field = _FIELD[self.version]
+        if self.length == _BITS[self.version]:
+            return field
+        return f"{field} & {ip_network((_ZERO[self.version], self.length)).netmask}"
+
+
+def openingSets(door: Door, networks: Iterable[OpeningSet] = ()) -> list[OpeningSet]:
+    """
+    Return the sets of a door: those that it always has, and those of networks of other lengths.
+
+    @param networks: the sets of all doors that openings need.
+    """
+    always = {OpeningSet(door.name, version, bits) for version, bits in _BITS.items()}
+    own = {found for found in networks if found.door == door.name}
+    return sorted(always | own, key=lambda found: (found.version, -found.length))
+
+
+def setOf(opening: Opening) -> OpeningSet:
+    """Return the set that has an opening as an element."""
+    source = opening.source
+    return OpeningSet(opening.door.name, source.version, lengthOf(source))
+
+
+def networkSets(openings: Iterable[Opening]) -> frozenset[OpeningSet]:
+    """Return the sets of networks that some openings need."""
+    return frozenset(setOf(opening) for opening in openings if isNetwork(opening.source))
+
+
+def findSets(names: Collection[str], door: Door) -> Iterator[OpeningSet]:
+    """Yield a door's sets of openings among the names of sets in a table."""
+    for name in sorted(names):
+        match = _NAME.fullmatch(name)
+        if match is not None and match[1] == door.name:
+            version = int(match[2])
+            found = OpeningSet(door.name, version, int(match[3] or _BITS[version]))
+            if found.name == name and 0 < found.length <= _BITS[version]:
+                yield found
+
+
+def isOpenings(name: str) -> bool:
+    """Return whether the elements of a set are openings of some door."""
+    return _NAME.fullmatch(name) is not None
