@@ -184,7 +184,8 @@ def rulesFor(
     else:
         # A packet over the limit goes on as a packet to a closed port does: if it were dropped, a
         # scan could find the port.
-        yield from capture.rules(_limits(doors, "knock_sources", "accept"))
+        hearsTcp = any(door.sequence.tcpPorts() for door in doors)
+        yield from capture.rules(_limits(doors, "knock_sources", "accept"), hearsTcp)
     for v in (4, 6):
         fields = {"back": _back("tcp", v), "ending": spell(TCP_ENDING)}
         yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))

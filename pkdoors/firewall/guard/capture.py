@@ -42,10 +42,14 @@ _TCP = (
     "knock_ports tcp flags & (fin|syn|rst|psh|ack|urg) == syn tcp dport @TcpKnocks "
     "fib daddr type local goto knock_sources"
 )
-# This host may use the number for a connection that it begins itself.
-_CLOSED = f"""
-{CLOSED_CHAIN} udp dport @knocks reject with icmpx type port-unreachable
-{CLOSED_CHAIN} tcp dport @TcpKnocks ct direction original reject with tcp reset
+_CLOSED = f"{CLOSED_CHAIN} udp dport @knocks reject with icmpx type port-unreachable"
+# If no program listens, the kernel's own reset is the same as that of every other closed port; ours
+# has another flow label over IPv6. This host may use the number for connections that it begins.
+_TCP_CLOSED = f"""
+{CLOSED_CHAIN} tcp dport != @TcpKnocks accept
+{CLOSED_CHAIN} ct direction reply accept
+{CLOSED_CHAIN} socket wildcard 0 reject with tcp reset
+{CLOSED_CHAIN} socket wildcard 1 reject with tcp reset
 """
 _PLAIN = "udp length {length} @th,64,48 {begin:#x} udp dport @PlainKnocks goto knock_sources"
 _SEALED = "udp length {length} @th,64,72 {begin:#x} udp dport @SealedKnocks goto knock_sources"
@@ -72,11 +76,12 @@ class Capture:
     hearsAll: bool = False
     strict: tuple[str, ...] = ()
 
-    def rules(self, limits: Iterable[str]) -> Iterator[str]:
+    def rules(self, limits: Iterable[str], hearsTcp: bool) -> Iterator[str]:
         """
         Yield the rules.
 
         @param limits: those that limit one source, each with its chain in front.
+        @param hearsTcp: whether there are knock ports over TCP.
         """
         yield _TCP
         yield "knock_ports meta l4proto != udp accept"
@@ -88,7 +93,9 @@ class Capture:
         yield from limits
         yield "knock_sources goto knock_heard"
         yield f"{HEARD_CHAIN} log group {self.group} snaplen {COPIED}"
-        yield from _CLOSED.strip().split("\n")
+        yield _CLOSED
+        if hearsTcp:  # kernels without nft_socket can hear the others
+            yield from _TCP_CLOSED.strip().split("\n")
 
     def _payloads(self) -> Iterator[str]:
         if self.hearsAll:

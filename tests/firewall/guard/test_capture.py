@@ -43,7 +43,14 @@ limit rate over 10000/second burst 10000 packets } counter name default_dropped 
 knock_sources goto knock_heard
 knock_heard log group 4711 snaplen 1500
 knock_closed udp dport @knocks reject with icmpx type port-unreachable
-knock_closed tcp dport @TcpKnocks ct direction original reject with tcp reset
+"""
+
+
+TCP_CLOSED = """\
+knock_closed tcp dport != @TcpKnocks accept
+knock_closed ct direction reply accept
+knock_closed socket wildcard 0 reject with tcp reset
+knock_closed socket wildcard 1 reject with tcp reset
 """
 
 
@@ -123,6 +130,7 @@ class CaptureTests(SynchronousTestCase):
         found = rules(Guard(doors, capture=capture).commands())
         limits = [rule for rule in found if "tcp dport @loose_tcpknocks update @loose_rate" in rule]
         self.assertEqual(2, len(limits))
+        self.assertEqual(TCP_CLOSED.splitlines(), found[-4:])
 
     def test_names(self) -> None:
         """No door's own set, chain or counter has such a name."""
