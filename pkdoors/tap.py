@@ -209,7 +209,9 @@ def wire(
     followers, reread = ConfigFollowers(lastGood, hooks, audit), read or (lambda: config)
     reloader = Reloader(config, reread, keeper, smith, publisher, ports, followers.apply)
     health = Health(keeper, stack.name, ports, smith, audit)
-    operations = Operations(reactor, keeper, reloader, publisher, counters, stack, health.troubles)
+    operations = Operations(
+        reactor, keeper, reloader, publisher, counters, stack, health.troubles, ports.method
+    )
     notifier = Notifier(reactor, environment or {}, health.line)
     publisher.subscribe(notifier.hear)
     ports.onChange = notifier.sendStatus

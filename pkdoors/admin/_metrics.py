@@ -1,5 +1,6 @@
 """The counters, in Prometheus' text format."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -79,10 +80,15 @@ def _makeGauges(state: Snapshot) -> "Iterator[Metric]":
     opened = GaugeMetricFamily("pkdoors_open_doors", "Openings at this moment", labels=["door"])
     about = "Knockers, or sealed knocks, that are in memory"
     tracked = GaugeMetricFamily("pkdoors_sources_tracked", about, labels=["door"])
+    about = "Openings that their one connection has used up, until their time is over"
+    used = GaugeMetricFamily("pkdoors_used_openings", about, labels=["door"])
+    counts = Counter(status.opening.door.name for status in state.statuses if status.isUsed)
     for door in recordDoors(state):
         opened.add_metric([door.name], door.openings)
         tracked.add_metric([door.name], door.sources)
-    yield from (opened, tracked)
+        if door.uses == "once":
+            used.add_metric([door.name], counts[door.name])
+    yield from (opened, tracked, used)
 
 
 def _makeHistogram(counters: Counters) -> "Metric":

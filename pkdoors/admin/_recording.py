@@ -20,7 +20,7 @@ from pkdoors.events.event import HEALED
 
 def recordDoors(state: Snapshot) -> list[DoorRecord]:
     """Return the doors, without their secrets."""
-    openings = Counter(status.opening.door.name for status in state.statuses)
+    openings = Counter(status.opening.door.name for status in state.statuses if not status.isUsed)
     return [
         DoorRecord(
             name=door.name,
@@ -33,6 +33,7 @@ def recordDoors(state: Snapshot) -> list[DoorRecord]:
             udpMax=door.udpMax,
             openings=openings[door.name],
             sources=state.sources.get(door.name, 0),
+            uses="once" if door.once else "many",
             trusted=tuple(map(str, door.trusted)),
         )
         for door in state.doors
@@ -68,7 +69,10 @@ def recordOpening(status: OpeningStatus, seconds: float, time: float) -> Opening
         secondsLeft=round(left, 3),
         user=opening.who.name,
         key=opening.who.key,
+        askedFrom=opening.who.address,
         trouble=status.trouble,
+        uses="once" if opening.door.once else "many",
+        used=status.isUsed,
     )
 
 

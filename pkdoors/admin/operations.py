@@ -69,6 +69,7 @@ class Operations:
 
     @param stack: the firewalls.
     @param troubles: returns what keeps the daemon from doing all that it should, a sentence each.
+    @param listen: how knocks are heard.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Operations:
         counters: Counters,
         stack: FirewallStack,
         troubles: Callable[[], list[str]] = list,
+        listen: str = "",
     ) -> None:
         self._clock = clock
         self._began = clock.seconds()
@@ -88,6 +90,7 @@ class Operations:
         self._publisher = publisher
         self._stack = stack
         self._troubles = troubles
+        self._listen = listen
         self.counters = counters
         self.state = keeper.state
         self.subscribe = publisher.subscribe
@@ -106,6 +109,7 @@ class Operations:
             doors=recordDoors(state),
             openings=recordOpenings(state),
             counters=recordCounters(self.counters),
+            listen=self._listen,
         )
 
     def openings(self, door: str = "", source: str = "") -> "OpeningsRecord":

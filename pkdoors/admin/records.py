@@ -5,7 +5,7 @@ daemon writes records, and the commands read them. Pure.
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -30,6 +30,7 @@ class DoorRecord:
     @ivar openFor: seconds.
     @ivar openings: the number of addresses that the door is open for.
     @ivar sources: the number of knockers that the door remembers.
+    @ivar uses: C{many} or C{once}, the connections that an opening lets in.
     @ivar trusted: the networks and interfaces that need no knock.
     """
 
@@ -43,6 +44,7 @@ class DoorRecord:
     udpMax: float
     openings: int
     sources: int
+    uses: str = "many"
     trusted: tuple[str, ...] = ()
 
 
@@ -56,6 +58,10 @@ class OpeningRecord:
     @ivar user: the comment of the key that earned it, or the operator; empty if unknown.
     @ivar key: the fingerprint of that key.
     @ivar trouble: what the firewall refuses; empty if it refuses nothing.
+    @ivar askedFrom: the address that the client asked from, if the opening is not for just that
+        one; otherwise empty.
+    @ivar uses: as of its door.
+    @ivar used: whether the one connection that it was for has used it up.
     """
 
     door: str
@@ -67,11 +73,14 @@ class OpeningRecord:
     user: str
     key: str
     trouble: str
+    askedFrom: str = field(default="", kw_only=True)
+    uses: str = "many"
+    used: bool = False
 
     @property
     def who(self) -> str:
         """The shortest name of the client that earned it; empty if unknown."""
-        return self.user or self.key
+        return _describeWho(self.user or self.key, self.askedFrom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class ClosingRecord(OpeningRecord):
     @ivar isShut: whether the guard has closed it, so no client comes in any more.
     """
 
-    isShut: bool
+    isShut: bool = False
 
     @property
     def isDone(self) -> bool:
@@ -116,6 +125,7 @@ class StatusRecord:
     @ivar uptime: seconds since the daemon's start.
     @ivar troubles: what keeps the daemon from doing all that it should, a sentence each.
     @ivar openings: sorted by deadline.
+    @ivar listen: how knocks are heard, C{capture} or C{sockets}; empty if unknown.
     """
 
     version: str
@@ -125,6 +135,7 @@ class StatusRecord:
     doors: Sequence[DoorRecord]
     openings: Collection[OpeningRecord]
     counters: CountersRecord
+    listen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +195,18 @@ class EventRecord:
     seconds: float
     user: str
     key: str
+    askedFrom: str = field(default="", kw_only=True)
     reason: str
     text: str
 
     @property
     def who(self) -> str:
         """The shortest name of the client that earned the opening; empty if unknown."""
-        return self.user or self.key
+        return _describeWho(self.user or self.key, self.askedFrom)
+
+
+def _describeWho(name: str, askedFrom: str) -> str:
+    return f"{name} from {askedFrom}" if askedFrom else name
 
 
 class LazyRecords(Collection[T], Generic[S, T]):

@@ -48,6 +48,7 @@ def describeOpening(opening: OpeningRecord, asked: float = 0.0, client: str = ""
     line = (
         f"door {opening.door} ({','.join(opening.ports)}) is open for {client or opening.source} "
         f"until {formatDeadline(opening)} ({formatLength(opening.secondsLeft)})"
+        f"{', for one connection' if opening.uses == 'once' else ''}"
     )
     isLonger = asked > 0 and round(opening.secondsLeft) > round(asked)
     return f"{line}: {_LONGER}" if isLonger else line

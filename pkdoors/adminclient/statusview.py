@@ -30,7 +30,8 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
     from rich.text import Text
 
     uptime = f"up {formatLength(status.uptime)}"
-    yield Text(f"pkdoors {status.version}, {uptime}, firewall: {status.firewall}\n")
+    listen = f", listen: {status.listen}" if status.listen else ""
+    yield Text(f"pkdoors {status.version}, {uptime}, firewall: {status.firewall}{listen}\n")
     if status.troubles:
         lines = [f"degraded: {trouble}" for trouble in status.troubles]
         yield Text("\n".join((*lines, "")), style="red")
@@ -63,9 +64,10 @@ def _tabulateOpenings(openings: Collection[OpeningRecord]) -> "Table":
     for column in table.columns[1:3]:
         column.no_wrap = True
     for opening in openings:
-        left = formatLength(opening.secondsLeft)
+        left = "used" if opening.used else formatLength(opening.secondsLeft)
+        left += ", for one connection" * (opening.uses == "once" and not opening.used)
         cells = (opening.door, opening.source, left, opening.who or "-")
-        _addRow(table, cells, "red" if opening.trouble else "")
+        _addRow(table, cells, "red" if opening.trouble else "dim" if opening.used else "")
     return table
 
 

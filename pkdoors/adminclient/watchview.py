@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from pkdoors.admin.records import DoorRecord, EventRecord
 from pkdoors.adminclient.messages import formatLength
 from pkdoors.adminclient.watchmodel import Bar, Board
-from pkdoors.events.event import CLOSED, ERRORS, EXTENDED, OPENED, REFUSED, TAKEN_OVER, WARNINGS
+from pkdoors.events.event import (
+    CLOSED,
+    ERRORS,
+    EXTENDED,
+    OPENED,
+    REFUSED,
+    TAKEN_OVER,
+    USED,
+    WARNINGS,
+)
 from pkdoors.util.durations import formatDuration
 
 if TYPE_CHECKING:  # it takes long to load
@@ -36,7 +45,7 @@ _STYLES = {
     **dict.fromkeys((OPENED, EXTENDED, TAKEN_OVER), "green"),
     **dict.fromkeys(WARNINGS | {REFUSED}, "yellow"),
     **dict.fromkeys(ERRORS, "red"),
-    CLOSED: "dim",
+    **dict.fromkeys((CLOSED, USED), "dim"),
 }
 
 
@@ -103,7 +112,8 @@ class View:
             opening = bar.opening
             style = "red" if opening.trouble else ""
             texts = (opening.door, opening.source, formatLength(bar.left), opening.who or "-")
-            rest = self._line(opening.trouble) if opening.trouble else _drawBar(bar)
+            words = opening.trouble or ("used" if opening.used else "")
+            rest = self._line(words) if words else _drawBar(bar)
             table.add_row(*map(self._line, texts), rest, style=style)
         return table
 

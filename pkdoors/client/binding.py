@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import canonicalize
+from pkdoors.model.unicast import isUnicast
 from pkdoors.util.quoting import shown
 
 AUTO, NONE = "auto", "none"
@@ -25,6 +26,22 @@ def parseBind(text: str) -> str:
         return canonicalize(text)
     except ValueError:
         raise BadValue(f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address") from None
+
+
+def parseRecipient(text: str) -> str:
+    """
+    Read the address that the host is to open for, instead of the one that it will see.
+
+    @return: an address in the form that statements use.
+    @raise BadValue: the text is not the address of one host.
+    """
+    try:
+        address = canonicalize(text)
+    except ValueError:
+        raise BadValue(f"{shown(text)} is not an IPv4 or IPv6 address") from None
+    if not isUnicast(address) or ip_address(address).is_loopback:
+        raise BadValue(f"{address} is not the address of one other host")
+    return address
 
 
 def bindFor(bind: str, destination: str, findLocalAddress: Callable[[str], str]) -> str:

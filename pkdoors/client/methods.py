@@ -61,6 +61,7 @@ class SealedMethod:
     @ivar seconds: time to ask for; 0 for the door's own.
     @ivar close: whether to ask the host to close the door instead.
     @ivar bind: see L{bindFor}.
+    @ivar recipient: the address to open for instead of this host's; empty for this host's.
     @ivar timeOfDay: seconds since 1970.
     @ivar findLocalAddress: finds the address that datagrams to a destination leave from.
     @cvar hintOnFailure: what to check if the port does not open.
@@ -74,6 +75,7 @@ class SealedMethod:
     identity: "Identity"
     timeOfDay: Callable[[], float]
     findLocalAddress: Callable[[str], str] = findLocalAddress
+    recipient: str = ""
 
     hintOnFailure = "sequence, door, key and both clocks are right"
 
@@ -86,13 +88,15 @@ class SealedMethod:
         signers = await self.identity.findSigners(reactor, say)
 
         async def plan(address: str) -> Iterable[Sending]:
-            bind = bindFor(self.bind, address, self.findLocalAddress)
+            bind = self.recipient or bindFor(self.bind, address, self.findLocalAddress)
             return planSealed(self.sequence, await self._sealWithAll(signers, bind, say))
 
         return plan
 
     def describe(self, host: str) -> str:
         """Describe to the user what was done."""
+        if self.recipient:
+            return f"asked {host} to {'close' if self.close else 'open'} for {self.recipient}"
         return f"asked {host} to close" if self.close else f"knocked on {host}"
 
     async def _sealWithAll(self, signers: Items["Signer"], bind: str, say: Say) -> list[bytes]:

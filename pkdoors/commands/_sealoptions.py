@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pkdoors.client.binding import AUTO, parseBind
+from pkdoors.client.binding import AUTO, parseBind, parseRecipient
 from pkdoors.client.profiles import FROM_AGENT, Profile
 from pkdoors.commands.completion import completeWith, listFiles
 from pkdoors.commands.parser import Parser, asType
@@ -43,13 +43,21 @@ def addSealOptions(command: Parser) -> None:
         help="sealed: the address that the host will see, the only one that can use the knock; "
         f"'none' for any address; '{AUTO}', the default, for the local address if it is global",
     )
-    command.set_defaults(close=False)
+    command.set_defaults(close=False, recipient=None)
 
 
-def addCloseOption(command: Parser) -> None:
-    """Add the option that only C{knock} has."""
+def addKnockSealOptions(command: Parser) -> None:
+    """Add the options that only C{knock} has."""
     command.add_argument(
         "--close", action="store_true", help="sealed: close what your key opened for this address"
+    )
+    command.add_argument(
+        "--for",
+        dest="recipient",
+        metavar="ADDRESS",
+        type=asType(parseRecipient),
+        help="sealed: open (or close) for this address instead of this host's; the host must list "
+        "your key with for-others",
     )
 
 
@@ -64,6 +72,7 @@ def checkPlain(options: Namespace, profile: Profile) -> None:
     asked = {
         "--close": options.close,
         "--bind": options.bind,
+        "--for": options.recipient,
         "--door": options.door,
         f"door, in the profile of {options.host}": profile.door,
     }
@@ -93,6 +102,8 @@ def makeSealedMethod(
         )
     if options.close and options.open_for:
         options.parser.error("use --close or --open-for, not both")
+    if options.recipient and options.bind:
+        options.parser.error("use --for or --bind, not both: a knock has room for one address")
     return SealedMethod(
         sequence=sequence,
         door=options.door or profile.door or DEFAULT_DOOR,
@@ -101,4 +112,5 @@ def makeSealedMethod(
         bind=options.bind or AUTO,
         identity=Identity(identity, environment.get("SSH_AUTH_SOCK", ""), askPassphrase),
         timeOfDay=time.time,
+        recipient=options.recipient or "",
     )

@@ -8,7 +8,7 @@ from pkdoors.client.profilefile import readProfiles
 from pkdoors.client.profiles import Profile
 from pkdoors.commands._react import makeReporter, runAndExit
 from pkdoors.commands._sealoptions import (
-    addCloseOption,
+    addKnockSealOptions,
     addSealOptions,
     checkPlain,
     chooseIdentity,
@@ -43,7 +43,7 @@ def addKnockCommand(commands: Any) -> None:
         type=asType(parseTcpPort),
         help="wait until this TCP port answers, and knock again if it does not",
     )
-    addCloseOption(command)
+    addKnockSealOptions(command)
     command.add_argument(
         "--keep",
         action="store_true",
@@ -165,8 +165,12 @@ def _readProfiles(options: Namespace, environment: Mapping[str, str]) -> dict[st
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     if options.close and options.wait:
         options.parser.error("use --close or --wait, not both: nothing is going to open")
+    if options.recipient and options.wait:
+        options.parser.error(
+            "use --for or --wait, not both: nothing is going to open for this host"
+        )
     profile = _findProfile(options, environment)
-    port = None if options.close else options.wait or profile.wait
+    port = None if options.close or options.recipient else options.wait or profile.wait
     attempt = _makeAttemptWith(options, environment, profile, port)
     if options.keep:
         _keep(options, attempt)

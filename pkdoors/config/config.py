@@ -47,7 +47,7 @@ class Config:
     audit: str = ""
     logKnocks: bool = False
     notes: tuple[str, ...] = ()
-    listen: str = "sockets"
+    listen: str = "auto"
 
     def chooseFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
         """

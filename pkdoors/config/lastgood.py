@@ -109,6 +109,7 @@ def _serialize(door: Door) -> dict[str, Any]:
         "ports": [*map(str, door.ports)],
         "knock_ports": [*map(str, sortPorts(door.sequence.ports))],
         "cut": door.cutSessions,
+        "once": door.once,
         "udp_idle": door.udpIdle,
         "udp_max": door.udpMax,
         "trusted": [*map(str, door.trusted)],
@@ -128,6 +129,7 @@ def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
             Sequence(tuple(parseKnockPort(str(port)) for port in saved["knock_ports"])),
             parsePortRanges(",".join(saved["ports"])),
             cutSessions=saved["cut"] is True,
+            once=saved.get("once") is True,  # a copy of an earlier version does not say
             udpIdle=float(saved["udp_idle"]),
             udpMax=float(saved["udp_max"]),
             udpGrace=0.0,  # these ports were protected before

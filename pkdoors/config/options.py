@@ -226,6 +226,9 @@ class Options(TwistedOptions):
                 "ports": origins.get("ports") or origins.get("sequence", ""),
                 "sequence": origins.get("sequence") or origins.get("authorizedKeys", ""),
                 "hearsAny": origins.get("hearsAny") or origins.get("authorizedKeys", ""),
+                "grant4": "--grant4",
+                "grant6": "--grant6",
+                "once": origins.get("once") or origins.get("cutSessions", ""),
             }
             raise error.at(places[error.field]) from error
 

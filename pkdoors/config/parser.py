@@ -34,13 +34,14 @@ from pkdoors.util.toml import readToml
 
 Table = Mapping[str, Any]
 
-_KEYS_OF = {
+_PLACES = {
     "openFor": ("open_for", "max_open_for"),
     "ports": ("ports",),
-    "sequence": ("sequence",),
+    "once": ("uses",),
     "hearsAny": ("payload",),
 }
-"""The keys that an error of L{Door} is about."""
+"""The keys to blame if the fields of a door do not fit together."""
+
 _KEYS = (*listKeys(DAEMON_SETTINGS), "doors")
 
 
@@ -103,7 +104,7 @@ def checkListening(config: Config) -> Config:
     if names and config.listen == "sockets":
         raise BadValue(
             f"door {names[0]}: sockets cannot hear its knocks over TCP: set listen to "
-            '"capture" (--listen capture), or use UDP ports only'
+            '"auto" or "capture" (--listen auto), or use UDP ports only'
         )
     if names and config.firewall == "dry-run":
         raise BadValue(
@@ -134,7 +135,7 @@ def _readDoor(name: str, table: object) -> Door:
     try:
         return Door(name, **fields)
     except BadValue as error:
-        keys = _KEYS_OF[error.field]
+        keys = _PLACES.get(error.field, (error.field,))
         raise error.at(", ".join(f"{where}.{key}" for key in keys)) from error
 
 

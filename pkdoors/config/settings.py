@@ -7,8 +7,9 @@ configurations are all made from the two tables here.
 
 from functools import partial
 
+from pkdoors.config._sealedsettings import SEALED_SETTINGS
 from pkdoors.config._setting import Setting
-from pkdoors.config.config import ADMIN_SOCKET, KEYS_FILE
+from pkdoors.config.config import ADMIN_SOCKET
 from pkdoors.config.values import (
     ADDRESSES,
     ADMIN,
@@ -21,23 +22,21 @@ from pkdoors.config.values import (
     SESSIONS,
     TIME,
     TRUSTED,
+    USES,
     parseAdmin,
     parseDatagrams,
     parseFirewall,
     parseInterfaces,
     parseListening,
-    parsePath,
     parsePayload,
     parseSessions,
+    parseUses,
     quoteString,
 )
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.trusted import parseTrustedList
 from pkdoors.util.durations import parseDuration
-
-MAX_SKEW = 3600.0
-"""Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""
 
 MAX_KNOCK_TIMEOUT = 3600.0
 """Seconds for a whole sequence: a client that failed is reported when they are over."""
@@ -86,7 +85,7 @@ DAEMON_SETTINGS = (
         about="auto, capture or sockets",
         comment='"capture" hears knocks in the kernel\'s packet log: no knock port is open, and no '
         'other firewall has to let knocks in. "sockets" opens a socket for each knock port. "auto" '
-        "captures if the kernel can.",
+        "chooses.",
         isFixed=True,
     ),
     Setting(
@@ -191,6 +190,16 @@ DOOR_SETTINGS = (
         '("cut").',
     ),
     Setting(
+        key="uses",
+        field="once",
+        parse=parseUses,
+        kind=USES,
+        option="uses",
+        about="many or once: how many connections an opening lets in",
+        comment='How many connections an opening lets in: "many", or "once" if the first one uses '
+        "it up. TCP ports only.",
+    ),
+    Setting(
         key="udp_idle",
         field="udpIdle",
         parse=parseDuration,
@@ -231,28 +240,7 @@ DOOR_SETTINGS = (
         comment="The networks and interfaces from which clients reach the ports without a knock.",
         example='["192.168.1.0/24", "fd00::/8", "wg0"]',
     ),
-    Setting(
-        key="authorized_keys",
-        field="authorizedKeys",
-        parse=parsePath,
-        kind=PATH,
-        option="authorized-keys",
-        letter="k",
-        about="accept only knocks that are sealed with a key in this file, which is like sshd's",
-        comment="Only knocks that are sealed with one of the SSH keys in this file open the door.",
-        example=quoteString(KEYS_FILE),
-        isForSealed=True,
-    ),
-    Setting(
-        key="clock_skew",
-        field="clockSkew",
-        parse=partial(parseDuration, most=MAX_SKEW),
-        kind=TIME,
-        option="clock-skew",
-        about="TIME by which a sealed knock's clock may differ from this host's",
-        comment="How much the clocks of a sealed knock's sender and of this host may differ.",
-        isForSealed=True,
-    ),
+    *SEALED_SETTINGS,
     Setting(
         key="payload",
         field="hearsAny",

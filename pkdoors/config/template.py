@@ -5,7 +5,6 @@ client has of it. Pure.
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from textwrap import wrap
 
 from pkdoors.config._setting import Setting
@@ -29,10 +28,7 @@ _DOOR_HEAD = """\
 
 def renderConf(door: Door) -> str:
     """Return the text of a configuration file for one door."""
-    config = Config((door,))
-    if door.sequence.tcpPorts():  # sockets cannot hear its knocks
-        config = replace(config, listen="capture")
-    daemon = _renderSettings(DAEMON_SETTINGS, config, False)
+    daemon = _renderSettings(DAEMON_SETTINGS, Config((door,)), False)
     keys = _renderSettings(DOOR_SETTINGS, door, bool(door.authorizedKeys))
     return f"{_HEAD}\n{daemon}\n{_DOOR_HEAD.format(name=door.name)}{keys}"
 

@@ -16,6 +16,7 @@ from pkdoors.config.config import FIREWALLS, LISTENING
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import KnockPort
 from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import WHOLE
 from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
@@ -25,6 +26,10 @@ MAX_SOCKET_PATH = 107
 
 FEWEST, MOST_DATAGRAMS = 100, 1_000_000
 """Datagrams of one source: a sealed knock on 20 ports, sent three times, has 60."""
+
+WIDEST_GRANT = {4: 16, 6: 48}
+"""The shortest lengths of networks for one knock: an IPv6 /48 is one customer's site; behind larger
+ones are strangers in any number. An operator can open larger ones."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -70,6 +75,22 @@ def parseListening(text: str) -> str:
     return text
 
 
+def parseGrant(text: str, version: int) -> int:
+    """
+    Read the length of a network that one knock opens for.
+
+    @param version: of IP, 4 or 6.
+    """
+    given = int(text) if re.fullmatch("[0-9]{1,3}", text) else -1
+    least, most = WIDEST_GRANT[version], WHOLE[version]
+    if not least <= given <= most:
+        raise BadValue(
+            f"{shown(text)} is not a length of IPv{version} networks that a knock may open for: "
+            f"use {least} to {most}; {most} is the sender's address alone"
+        )
+    return given
+
+
 def parseDatagrams(text: str, orNone: bool) -> int:
     """
     Read a number of datagrams.
@@ -104,6 +125,16 @@ def parsePayload(text: str) -> bool:
             "(every datagram is one)"
         )
     return text == "any"
+
+
+def parseUses(text: str) -> bool:
+    """Read whether an opening is for one connection."""
+    if text not in ("many", "once"):
+        raise BadValue(
+            f"{shown(text)} is neither many (an opening lets in any number of connections) "
+            "nor once (the first connection uses it up)"
+        )
+    return text == "once"
 
 
 def parseInterface(text: str) -> str:
@@ -248,6 +279,7 @@ PATH = Kind(_readPath, quoteString)
 ADMIN = Kind(readString, lambda path: quoteString(path or "off"))
 SESSIONS = Kind(readString, lambda isCut: quoteString("cut" if isCut else "keep"))
 PAYLOAD = Kind(readString, lambda isAny: quoteString("any" if isAny else "knock"))
+USES = Kind(readString, lambda isOnce: quoteString("once" if isOnce else "many"))
 TIME = Kind(_readTime, lambda seconds: quoteString(formatDuration(seconds)))
 NUMBER = Kind(_readNumber, str)
 ADDRESSES = Kind(_readAddresses, lambda addresses: json.dumps([*addresses]))

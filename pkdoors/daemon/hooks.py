@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from pkdoors.daemon._hookprocess import HookRun
 from pkdoors.daemon.component import Component
-from pkdoors.events.event import CLOSED, GUESSING, OPENED, REFUSED, Event, fields
+from pkdoors.events.event import CLOSED, GUESSING, OPENED, REFUSED, USED, Event, fields
 from pkdoors.files.access import explainNotRunnable, findHookFlaw
 from pkdoors.files.trust import Flaw
 from pkdoors.model.doors import Door
@@ -39,7 +39,11 @@ FIXED = {
 """The environment of a hook, beside the event. It gets nothing of the daemon's own environment: the
 secret sequence may be in there."""
 
-_KEYS = {OPENED: "on_open", CLOSED: "on_close", REFUSED: "on_refuse", GUESSING: "on_refuse"}
+_KEYS = {
+    OPENED: "on_open",
+    **dict.fromkeys((CLOSED, USED), "on_close"),
+    **dict.fromkeys((REFUSED, GUESSING), "on_refuse"),
+}
 
 
 @dataclass(frozen=True, slots=True)

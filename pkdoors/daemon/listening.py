@@ -11,6 +11,10 @@ from pkdoors.config.config import Config
 from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.knockports.plan import Plan
+from pkdoors.model.doors import listTcpKnockPorts
+
+PREFERS_CAPTURE = False
+"""Whether C{auto} captures knocks if the kernel can; C{bench.hearing} compares both ways."""
 
 T = TypeVar("T")
 
@@ -22,11 +26,13 @@ class IKnockPorts(Protocol[T]):
     Hears the ports of a plan. L{pkdoors.knockports.knockports.KnockPorts} does this with sockets,
     L{pkdoors.knockports.knocklog.KnockLog} with the packet log.
 
+    @ivar method: C{"capture"} or C{"sockets"}.
     @ivar plan: what is heard now.
     @ivar onTurn: called after the knocks of each turn were handled.
     @ivar onChange: called when L{troubles} have changed.
     """
 
+    method: str
     plan: Plan
     onTurn: Callable[[], None]
     onChange: Callable[[], None]
@@ -63,6 +69,15 @@ class IKnockPorts(Protocol[T]):
         """Hear nothing more."""
 
 
+def mayCapture(config: Config) -> bool:
+    """Return whether the packet log hears the knocks of a configuration, if the kernel can."""
+    if config.firewall == "dry-run":
+        return False
+    # Sockets cannot hear knocks over TCP.
+    prefers = PREFERS_CAPTURE or bool(listTcpKnockPorts(config.doors))
+    return config.listen == "capture" or (config.listen == "auto" and prefers)
+
+
 def choosePacketLog(config: Config, canCapture: Callable[[], str]) -> PacketLog | None:
     """
     Return the packet log that hears the knocks; L{None} if sockets do. A dry run has no rules that
@@ -72,7 +87,7 @@ def choosePacketLog(config: Config, canCapture: Callable[[], str]) -> PacketLog 
         C{auto}.
     @raise ListenError: sockets must hear the knocks, and cannot, as some are over TCP.
     """
-    if config.listen == "sockets" or config.firewall == "dry-run":
+    if not mayCapture(config):
         return None
     if config.listen == "auto" and (reason := canCapture()):
         for door in config.doors:

@@ -78,7 +78,7 @@ def judgeKnockPorts(
         found.append(_reportDeaf(deaf, wanted, daemon))
     if found or deaf:
         return found
-    state = "are free" if daemon.process is None else "are the daemon's"
+    state = "are free" if daemon.process is None else "are heard by the daemon's sockets"
     return [Finding(OK, "knock ports", f"all {len(wanted)} {state}")]
 
 
@@ -103,10 +103,10 @@ def judgeCaptured(
         for owner in dict.fromkeys(ownersOf[port]):
             taken.setdefault(owner, []).append(port)
     if not taken:
-        state = "heard without sockets"
-        will = f"will be {state}" if daemon.process is None else f"are {state}"
+        verb = "will be" if daemon.process is None else "are"
         over = " over TCP" if protocol == "tcp" else ""
-        return [Finding(OK, "knock ports", f"all {len(wanted)}{over} {will}")]
+        text = f"all {len(wanted)}{over} {verb} heard without sockets, before other firewalls"
+        return [Finding(OK, "knock ports", text)]
     return [_reportUseless(*found, wanted, protocol) for found in taken.items()]
 
 

@@ -117,6 +117,22 @@ def judgeKeys(path: str, count: int, complaints: Iterable[str]) -> Iterator[Find
         yield Finding(ERROR, "keys", f"nobody may knock: {path} has no usable key", remedy)
 
 
+def judgeGrants(door: Door, count: int) -> Finding:
+    """
+    Return whether any key opens a door for networks.
+
+    @param count: how many keys have the option for it.
+    """
+    keys = " and ".join(f"{key} = {length}" for key, length in door.grants().items())
+    if count:
+        number = "1 key" if count == 1 else f"{count} keys"
+        text = f"{number} can open door {door.name} for whole networks ({keys})"
+        return Finding(OK, "keys", text)
+    text = f"no key can open door {door.name} for networks, although it has {keys}"
+    remedy = f"add the option prefix to a key in {door.authorizedKeys}, or remove {keys}"
+    return Finding(WARNING, "keys", text, remedy)
+
+
 def judgeHook(door: Door, key: str, program: str, trouble: str) -> Finding:
     """
     Return whether the daemon can run a hook.

@@ -10,11 +10,12 @@ from pkdoors.doctor.packetfilter.packets import Packet, newPacket, newRefusal
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
 from pkdoors.doctor.packetfilter.verdicts import Fate, findFilterFates
 from pkdoors.firewall.firewalld.zones import Zone
+from pkdoors.firewall.guard.capture import PLACE
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.model.ports import PortRange
 
 IN = ("prerouting", "input")
-"""The hooks that packets to this host pass."""
+"""The hooks that packets to this host pass, after C{ingress}."""
 
 _QUIET = """add an input chain with policy drop, or
 `nft 'table inet quiet { chain out { type filter hook output priority 0; oif lo accept;
@@ -73,13 +74,19 @@ def judgeDrops(
             yield drop.report(tables, ports.protocol, f"{port}/{ports.protocol}", "it", effect)
 
 
-def judgeKnockDrops(tables: Tables, knocks: Sequence[int]) -> Iterator[Finding]:
+def judgeKnockDrops(
+    tables: Tables, knocks: Sequence[int], isCaptured: bool = False
+) -> Iterator[Finding]:
     """
     Report other tables that drop knocks: one finding for all ports with the same remedy.
 
     @param knocks: the knock ports, sorted.
+    @param isCaptured: whether the guard hears them, so that only chains before it matter.
     """
     effect = "knocks do not reach pkdoors"
+    if isCaptured:
+        first = tables.ruleset.first(*PLACE)
+        tables, effect = Tables(first, tables.versions), "pkdoors does not hear them"
     for drop in _findDrops(tables, "udp", knocks, IN, isTracked=False):
         count = len(drop.ports)
         subject, what = f"{drop.ports[0]}/udp", "it"
@@ -132,9 +139,11 @@ def _findDrops(
         dropping: dict[tuple[bool, Opener], dict[Name, list[int]]] = {}
         for version in tables.versions:
             packet = newPacket(protocol, port, version, isTracked)
-            for fate in findFates(tables.others, packet, version, hooks):
+            for fate in findFates(tables.others, packet, version, ("ingress", *hooks)):
                 if fate.mayBeLost():
-                    name, isSure = fate.chain.name, fate.isLost()
+                    name = fate.chain.name
+                    # A chain at ingress is for one of the interfaces.
+                    isSure = fate.isLost() and fate.chain.hook != "ingress"
                     opener = findOpener(tables.others, name, isSure)
                     chains = dropping.setdefault((isSure, opener), {})
                     chains.setdefault(name, []).append(version)

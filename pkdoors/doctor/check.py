@@ -73,6 +73,9 @@ def _judgeTrusted(facts: Facts) -> Findings:
 def _judgeKeys(facts: Facts) -> Findings:
     for path in _listKeyFiles(facts):
         yield from _setup.judgeKeys(path, *facts.sources.keys(path))
+    for door in facts.config.doors:
+        if door.grants():
+            yield _setup.judgeGrants(door, facts.sources.prefixed(door.authorizedKeys))
 
 
 def _listKeyFiles(facts: Facts) -> list[str]:
@@ -236,9 +239,9 @@ def _judgeTcpKnockPorts(facts: Facts) -> Findings:
 
 def _judgeKnocks(facts: Facts) -> Findings:
     """Report knocks that do not reach the daemon."""
-    isCaptured = facts.captured is not None  # before any firewall can drop them
-    if facts.tables is not None and not isCaptured:
-        yield from _tables.judgeKnockDrops(facts.tables, facts.knocks)
+    isCaptured = facts.captured is not None  # before nearly all firewalls
+    if facts.tables is not None:
+        yield from _tables.judgeKnockDrops(facts.tables, facts.knocks, isCaptured)
     if facts.zones is None:
         return
     if isCaptured:

@@ -8,6 +8,7 @@ from shlex import quote
 from sysconfig import get_path
 
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, Config
+from pkdoors.daemon.listening import mayCapture
 from pkdoors.doctor._daemon import Daemon
 from pkdoors.doctor._guard import GuardState, isGuarded, isInGrace
 from pkdoors.doctor._listeners import findDeafPorts, selectListening
@@ -212,8 +213,14 @@ class Facts:
         if self.config.listen == "sockets" or self.config.firewall == "dry-run":
             return None
         if self.daemon.process is None or self.guard is None:
-            return frozenset(self.knocks)
+            return frozenset(self.knocks) if self._willCapture() else None
         return self.guard.captured
+
+    def _willCapture(self) -> bool:
+        """Return whether a daemon that starts now captures knocks."""
+        if not mayCapture(self.config):
+            return False
+        return self.config.listen == "capture" or not self.sources.explainNoCapture()
 
     @cached_property
     def deaf(self) -> list[int]:

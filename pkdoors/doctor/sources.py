@@ -8,7 +8,7 @@ from pathlib import Path
 from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor._saved import readSavedFiles
 from pkdoors.doctor.packetfilter.savedrules import SavedFile
-from pkdoors.errors import AskError
+from pkdoors.errors import AskError, FirewallError
 from pkdoors.files.access import explainNotRunnable, findHookFlaw
 from pkdoors.files.configured import explainNotWritable
 from pkdoors.files.trust import Flaw
@@ -17,6 +17,7 @@ from pkdoors.firewall.firewalld.zones import Zone
 from pkdoors.firewall.guard.guard import HANDOVER
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.firewall.netlink.listing import listTables
+from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.firewall.netlink.messages import OWNED
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.host.instance import Instance
@@ -44,6 +45,17 @@ def countKeys(path: str) -> tuple[int, list[str]]:
 
     keys, complaints = readKeys(Path(path))
     return len(keys), complaints
+
+
+def countPrefixed(path: str) -> int:
+    """
+    Return how many keys of a file open for networks.
+
+    @raise KeyFileError: no key may knock, because of the file.
+    """
+    from pkdoors.config.keyfile import readKeys
+
+    return sum(key.hasPrefix for key in readKeys(Path(path))[0])
 
 
 def askTroubles(admin: str) -> list[str]:
@@ -88,6 +100,15 @@ def surveyGuard() -> GuardState:
         guard.close()
 
 
+def explainNoCapture() -> str:
+    """Return why this kernel's packet log cannot be read; empty if it can."""
+    try:
+        PacketLog().check()
+    except FirewallError as error:
+        return str(error)
+    return ""
+
+
 def _isLeftBehind(guard: GuardTable) -> bool:
     """Return whether the table that guards the ports during a replacement stays for good."""
     end = time.monotonic() + HANDOVER_TIMEOUT
@@ -108,6 +129,7 @@ class Sources:
     holder: Callable[[], int | None] = field(default_factory=lambda: Instance().findHolder)
     tables: Callable[[], str] = listTables
     guard: Callable[[], GuardState] = surveyGuard
+    explainNoCapture: Callable[[], str] = explainNoCapture
     savedFiles: Callable[[], list[SavedFile]] = readSavedFiles
     isFirewalldThere: Callable[[], bool] = isFirewalldThere
     zones: Callable[[str], list[Zone]] = surveyZones
@@ -118,6 +140,7 @@ class Sources:
     defaultInterfaces: Callable[[], set[str]] = listDefaultInterfaces
     troubles: Callable[[str], list[str]] = askTroubles
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
+    prefixed: Callable[[str], int] = countPrefixed
     isService: Callable[[], bool] = isInstalled
     mayService: Callable[[str, str], bool] = mayService
     explainNotRunnable: Callable[[str], str] = explainNotRunnable

@@ -32,9 +32,16 @@ def announce(publisher: EventPublisher, doors: Iterable[Door], firewall: str) ->
 def _describeTerms(door: Door) -> str:
     """Return how a door opens, and for how long."""
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
-    return (
-        f"{_describeKnocks(door)} it for {times}{_describeSessions(door)}{_describeTrusted(door)}"
-    )
+    uses = ", for one connection" if door.once else ""
+    ends = f"{_describeGrants(door)}{_describeSessions(door)}{_describeTrusted(door)}"
+    return f"{_describeKnocks(door)} it for {times}{uses}{ends}"
+
+
+def _describeGrants(door: Door) -> str:
+    """Return for which networks it opens; empty if only for addresses."""
+    names = {"grant4": "IPv4", "grant6": "IPv6"}
+    networks = " or ".join(f"{names[key]} /{length}" for key, length in door.grants().items())
+    return f"; for the {networks} network of a client whose key has prefix" if networks else ""
 
 
 def _describeTrusted(door: Door) -> str:

@@ -20,7 +20,6 @@ from pkdoors.events.event import (
 )
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import Turns, WakeableSleep
 
@@ -42,12 +41,15 @@ class OpeningLife:
     @param onSettled: called when the firewalls have done what is wanted, or refused to open; with
         whether they have closed.
     @ivar opening: the wanted opening; its deadline moves.
+    @ivar isUsed: whether the one connection that it was for has used it up. Then it is closed, and
+        shown until its deadline.
     """
 
     # Memory: there may be thousands.
     __slots__ = (
         "_backOff",
         "_clock",
+        "_grant",
         "_granted",
         "_isClosing",
         "_isLeft",
@@ -59,6 +61,7 @@ class OpeningLife:
         "_sleep",
         "_stack",
         "_turns",
+        "isUsed",
         "opening",
     )
 
@@ -78,6 +81,8 @@ class OpeningLife:
         self._turns = turns
         self._onSettled = onSettled
         self._granted = 0.0  # the deadline that the firewall has; 0 if it has none
+        self._grant = 0  # the request that the firewall has granted, see L{Opening}
+        self.isUsed = False
         self._mayBeOpen = False  # in some firewall at least, so it must be closed
         self._isClosing = False  # the firewalls have not answered that yet
         self._pending: Deferred[None] | None = None  # the request to open
@@ -89,16 +94,19 @@ class OpeningLife:
     def takeOver(self) -> None:
         """Begin with an opening that the firewall has already."""
         self._granted, self._mayBeOpen = self.opening.deadline, True
+        self._grant = self.opening.grant
         self._report.publishOpen(TAKEN_OVER, self.opening)
 
-    def extend(self, door: Door, deadline: float, who: Principal = NOBODY) -> None:
+    def extend(self, wanted: Opening) -> None:
         """
-        Stay open until a deadline; one that is earlier than the present one changes nothing.
-
-        @param door: as it is now: an opening that is still closing may have had other ports.
+        Stay open until the deadline of another opening for the same source. One that is earlier
+        than the present one changes nothing, unless each is for one connection: then the present
+        one may have been used.
         """
-        if deadline > self.opening.deadline:
-            self.opening = replace(self.opening, door=door, deadline=deadline, who=who)
+        if wanted.door.once and not self.isUsed:
+            wanted = replace(wanted, deadline=max(wanted.deadline, self.opening.deadline))
+        if wanted.door.once or wanted.deadline > self.opening.deadline:
+            self.opening, self.isUsed = wanted, False
             self._reason = TIME_OVER
             self._report.noteRequest()
             self._proceed()
@@ -121,6 +129,8 @@ class OpeningLife:
 
         @param reason: why, as half a sentence.
         """
+        if self.isUsed:
+            self.opening = replace(self.opening, deadline=self._clock.seconds())
         # It was wanted again while the firewalls were closing it: a healing, or a reload, may have
         # opened it in the innermost meanwhile. The closing that they are busy with may hang.
         mustShut = self._isClosing and self.isWanted()
@@ -139,7 +149,7 @@ class OpeningLife:
 
     def isWanted(self) -> bool:
         """Return whether it should be open."""
-        return self.opening.deadline > self._clock.seconds()
+        return self.opening.deadline > self._clock.seconds() and not self.isUsed
 
     def isGranted(self) -> bool:
         """Return whether the firewall has said that it is open."""
@@ -147,11 +157,18 @@ class OpeningLife:
 
     def isOpen(self) -> bool:
         """Return whether the firewall has opened it for as long as wanted."""
-        return self.isWanted() and self._granted == self.opening.deadline
+        isSame = (self._granted, self._grant) == (self.opening.deadline, self.opening.grant)
+        return isSame and self.isWanted()
 
     def status(self) -> OpeningStatus:
         """Return how things stand with it."""
-        return OpeningStatus(self.opening, self._granted, self._report.trouble.text)
+        return OpeningStatus(self.opening, self._granted, self._report.trouble.text, self.isUsed)
+
+    def noteUsed(self) -> None:
+        """Note that a connection has used it up."""
+        self.isUsed, self._granted = True, 0.0
+        self._report.publishUsed(self.opening)
+        self._proceed()
 
     def leave(self) -> None:
         """Stop here, and leave the opening to the firewall's own timer."""
@@ -167,13 +184,17 @@ class OpeningLife:
         """Live, from the first request to open to the last to close."""
         while not self._isLeft:
             left = self.opening.deadline - self._clock.seconds()
-            if left > 0 and self._granted == self.opening.deadline:
+            if self.isOpen():
                 await self._sleepFor(left)
-            elif left > 0:
+            elif self.isWanted():
                 await self._open()
             elif self._mayBeOpen:
                 await self._close()
+            elif self.isUsed and left > 0:
+                await self._sleepFor(left)
             else:
+                if self.isUsed:
+                    self._onSettled(self, True)
                 return
 
     async def _open(self) -> None:
@@ -188,7 +209,7 @@ class OpeningLife:
             await self._handleRefusal(error, wanted)
             return
         self._pending = None
-        self._granted = wanted.deadline
+        self._granted, self._grant = wanted.deadline, wanted.grant
         self._calm()
         if self.isWanted() or self._reason == TIME_OVER:  # and nobody has closed it meanwhile
             self._report.publishOpen(kind, wanted, isAnswer=True)
@@ -209,7 +230,7 @@ class OpeningLife:
         """Close; if that fails, wait before the next try. An opening is never forgotten."""
         self._granted = 0.0
         self._isClosing = True
-        closing, reason = self.opening, self._reason
+        closing, reason, wasUsed = self.opening, self._reason, self.isUsed
         try:
             await self._stack.close(closing)
         except Exception as error:
@@ -222,7 +243,8 @@ class OpeningLife:
         # If it was wanted again meanwhile, a healing, or a reload, may have opened it.
         self._mayBeOpen = self.opening is not closing
         self._calm()
-        self._report.publishClosed(closing, reason)
+        if not wasUsed:  # otherwise that was published
+            self._report.publishClosed(closing, reason)
         self._onSettled(self, True)
 
     def _proceed(self) -> None:

@@ -7,7 +7,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pkdoors.errors import FirewallError
-from pkdoors.events.event import CLOSE_FAILED, CLOSED, OPEN_FAILED, UNOPENED
+from pkdoors.events.event import CLOSE_FAILED, CLOSED, OPEN_FAILED, UNOPENED, USED
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.model.doors import Opening
 from pkdoors.util.loglimits import LineLimit
@@ -59,6 +59,11 @@ class OpeningReport:
         openFor = self._clock.seconds() - self._openSince if self.isOpen else 0.0
         kind = CLOSED if self.isOpen else UNOPENED
         self._publish(kind, opening, reason=reason, seconds=openFor)
+        self.isOpen = False
+
+    def publishUsed(self, opening: Opening) -> None:
+        """Publish that a connection has used an opening up."""
+        self._publish(USED, opening, seconds=self._clock.seconds() - self._openSince)
         self.isOpen = False
 
     def publishFailure(self, kind: str, opening: Opening, error: Exception) -> None:

@@ -9,11 +9,11 @@ from twisted.internet.interfaces import IReactorTime
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import BadValue, FirewallError, NotFound
-from pkdoors.host.clientaddress import SHARED, canBeClient, isShared
+from pkdoors.host.clientaddress import findUseless
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import OPERATOR
-from pkdoors.model.sources import Source, isNetwork, lengthOf, parseSource
+from pkdoors.model.sources import lengthOf, parseSource
 from pkdoors.util.durations import formatDuration
 
 OPEN_PATIENCE = 5.0
@@ -80,10 +80,8 @@ class DoorControl:
             until the time is over. Or the door has too many openings.
         """
         chosen, wanted = self._chooseDoor(door), parseSource(source)
-        if not canBeClient(wanted):
-            raise BadValue(_explainNoClient(wanted))
-        if isShared(wanted):
-            raise BadValue(SHARED)
+        if reason := findUseless(wanted):
+            raise BadValue(reason)
         if seconds > chosen.maxOpenFor:
             raise BadValue(
                 f"door {chosen} opens for {formatDuration(chosen.maxOpenFor)} at most: "
@@ -162,12 +160,6 @@ class DoorControl:
             await awaited.addTimeout(seconds, self._clock)
         except TimeoutError:
             pass
-
-
-def _explainNoClient(source: Source) -> str:
-    if isNetwork(source):
-        return f"no client has an address in {source}: give a network that clients are in"
-    return f"no client has the address {source}: give the address of one client"
 
 
 def _explainWider(wider: list[OpeningStatus]) -> str:

@@ -1,32 +1,35 @@
 """The doorkeeper: the one place that owns time and openings."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from itertools import count
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
+from pkdoors.doorkeeper._carrying import carryOver, moveLives
+from pkdoors.doorkeeper._closer import Closer
 from pkdoors.doorkeeper._hearing import Hearing
 from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper._report import OpeningReport
 from pkdoors.doorkeeper._settling import Closing, Key, Waiters
+from pkdoors.doorkeeper._uses import UseWatch
 from pkdoors.doorkeeper.admission import MAX_OPENINGS, Admission
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.clientaddress import SHARED, isShared, readClient
+from pkdoors.host.clientaddress import findUseless, readClient
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import NOBODY, Principal
+from pkdoors.model.principal import Principal
 from pkdoors.model.sources import Source
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
@@ -75,6 +78,9 @@ class Doorkeeper:
         self._lives = Lives()
         self._settled, self._closed = Waiters(), Waiters()
         self._admission = Admission()
+        self._closer = Closer(self._lives, self._closed, self._refusals, self._turns)
+        self._uses = UseWatch(clock, stack, self._lives)
+        self._grants = count(1)
 
     def prepare(self) -> None:
         """
@@ -100,30 +106,16 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused; nothing was changed.
         """
-        known = {door.name: door for door in doors}
         fresh = self._hearing.locks.makeMissing(doors, self._makeLock)  # before anything is changed
-        await self._stack.change(doors, self._carryOver(known))
+        self._uses.look()
+        await self._stack.change(doors, carryOver(self._lives, doors, self._clock.seconds()))
         self.doors = doors
         self._hearing.locks = self._hearing.locks.replaceDoors(doors, fresh)
-        carried = {opening.key: opening for opening in self._carryOver(known)}
-        for life in self._lives:
-            key = life.opening.key
-            if key in carried:
-                life.move(carried[key].door, carried[key].deadline)
-            elif life.isWanted():
-                life.end("because the new configuration has no such door")
-
-    def _carryOver(self, doors: Mapping[str, Door]) -> list[Opening]:
-        """Return the wanted openings whose door still exists with the same ports."""
-        now = self._clock.seconds()
-        return [
-            replace(opening, door=door, deadline=min(opening.deadline, now + door.maxOpenFor))
-            for opening in self._lives.wanted()
-            if (door := doors.get(opening.door.name)) and door.ports == opening.door.ports
-        ]
+        moveLives(self._lives, doors, self._clock.seconds())
+        self._uses.startIfNeeded()
 
     def announce(self, doors: Iterable[Door]) -> list[str]:
-        """Report doors that are guarded from now on. See L{announce}."""
+        """See L{announce}."""
         return announce(self._publisher, doors, self._stack.name)
 
     async def waitForOuter(self, patience: float) -> list[str]:
@@ -148,17 +140,18 @@ class Doorkeeper:
         key = (door.name, readClient(request.source))
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
+        opening = Opening(door, key[1], now + seconds, request.who, next(self._grants))
         if request.close:
-            self._closeOwn(key, request)
-        elif isShared(key[1]):
-            self._refusals.publish(Refusal(door, request.source, SHARED))
+            self._closer.closeOwn(request)
+        elif reason := findUseless(key[1], isHeard=request.sender == request.source):
+            self._refusals.publish(Refusal(door, request.sender, reason))
         elif reason := self._admission.findRefusal(request, isThere, now):
-            self._refusals.publish(Refusal(door, request.source, reason))
+            self._refusals.publish(Refusal(door, request.sender, reason))
         elif isThere:
-            self._lives[key].extend(door, now + seconds, request.who)
+            self._lives[key].extend(opening)
         else:
-            self._begin(Opening(door, key[1], now + seconds, request.who))
-            self._refusals.noteOpening(request.source)
+            self._begin(opening)
+            self._refusals.noteOpening(request.sender)
 
     def open(self, request: Request) -> Deferred[None]:
         """
@@ -180,38 +173,9 @@ class Doorkeeper:
             )
         return settled
 
-    def _closeOwn(self, key: Key, request: Request) -> None:
-        """Close what the same key opened: a seal proves who asks, but not from where."""
-        opener = self._lives[key].opening.who if key in self._lives else NOBODY
-        if opener.isOther(request.who):
-            reason = f"{request.who} cannot close what {opener} opened"
-            self._refusals.publish(Refusal(request.door, request.source, reason))
-        else:
-            self._startClosing([key], request.who)
-
     def close(self, keys: Iterable[Key], who: Principal) -> Closing:
-        """
-        End openings now; if there are very many, some of them in later turns of the reactor.
-
-        @param keys: those that are not open are not an error.
-        @param who: who asks for it.
-        """
-        closing = Closing(keys, self._closed)
-        self._startClosing(keys, who)
-        return closing
-
-    def _startClosing(self, keys: Iterable[Key], who: Principal) -> None:
-        Deferred.fromCoroutine(self._end(list(keys), who)).addErrback(
-            lambda failure: self._log.failure("the closing of a door went wrong", failure)
-        )
-
-    async def _end(self, keys: list[Key], who: Principal) -> None:
-        for key in keys:
-            await self._turns.next()
-            if key in self._lives:
-                self._lives[key].end(f"asked to by {who}" if str(who) else "")
-            else:
-                self._closed.notify(key)
+        """See L{Closer.close}."""
+        return self._closer.close(keys, who)
 
     def status(self, door: str, source: Source) -> OpeningStatus | None:
         """Return how things stand with one opening; L{None} if there is none."""
@@ -229,6 +193,7 @@ class Doorkeeper:
         @param source: only the openings that let this address or network in, without a search
             through all of them.
         """
+        self._uses.look()
         if source is None:
             lives = [*self._lives]
         else:
@@ -249,6 +214,7 @@ class Doorkeeper:
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
+        self._uses.stop()
         self._hearing.stop()
         for life in self._lives:
             life.leave()
@@ -263,6 +229,8 @@ class Doorkeeper:
         report = OpeningReport(self._clock, self._publisher, self._troubles)
         life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._settle)
         self._lives.add(life)
+        if opening.door.once:
+            self._uses.start()
         self._admission.began(key[0])
         if isThere:
             life.takeOver()

@@ -14,11 +14,13 @@ class OpeningStatus:
     @ivar opening: the wanted opening.
     @ivar granted: the deadline that the firewall has; 0 if it has none.
     @ivar trouble: what the firewall refuses; empty if it refuses nothing.
+    @ivar isUsed: whether the one connection that it was for has used it up.
     """
 
     opening: Opening
     granted: float
     trouble: str
+    isUsed: bool = False
 
     def isOpenAt(self, seconds: float) -> bool:
         """Return whether the firewall has opened it at a moment for as long as wanted."""

@@ -17,6 +17,7 @@ GUARDING, STOPPED = "guarding", "stopped"
 OPENED, EXTENDED, TAKEN_OVER = "opened", "extended", "taken-over"
 SHORTENED = "shortened"
 CLOSED, UNOPENED = "closed", "unopened"
+USED = "used"
 REFUSED = "refused"
 UNFINISHED = "unfinished"
 GUESSING = "guessing"
@@ -37,6 +38,7 @@ _SENTENCES: Mapping[str, str] = {
     TAKEN_OVER: f"took over {_UNTIL}",
     SHORTENED: f"shortened by the new configuration: {_UNTIL}",
     CLOSED: "closed door {door} for {source}{why}",
+    USED: "door {door} for {source} is used up: its one connection has begun",
     UNOPENED: "door {door} never opened for {source}: {reason}",
     REFUSED: "refused door {door} for {source}: {reason}{more}",
     UNFINISHED: "door {door} stays closed for {source}: {reason}{more}",
@@ -113,7 +115,8 @@ def fields(event: Event) -> dict[str, Any]:
 
         {"time": "2026-11-23T08:00:00.000Z", "event": "opened", "door": "ssh",
          "source": "192.0.2.7", "ports": ["22/tcp"], "seconds": 30.0,
-         "user": "anna@laptop", "key": "SHA256:...", "reason": "", "text": "opened door ssh ..."}
+         "user": "anna@laptop", "key": "SHA256:...", "asked_from": "", "reason": "",
+         "text": "opened door ssh ..."}
     """
     return {
         "time": formatISOTime(event.time),
@@ -124,6 +127,7 @@ def fields(event: Event) -> dict[str, Any]:
         "seconds": round(event.seconds, 3),
         "user": event.who.name,
         "key": event.who.key,
+        "asked_from": event.who.address,
         "reason": event.reason or event.cause,
         "text": sentence(event),
     }

@@ -52,6 +52,10 @@ class CountedFirewall:
         """See L{IFirewall.close}."""
         return self._count("close", self._firewall.close(opening))
 
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """See L{IFirewall.findUsed}."""
+        return self._firewall.findUsed(openings)
+
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}."""
         return self._firewall.countDropped()

@@ -60,6 +60,10 @@ class DryRunFirewall:
         )
         return succeed(None)
 
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """See L{IFirewall.findUsed}."""
+        return []
+
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}."""
         return 0

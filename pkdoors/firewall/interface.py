@@ -73,6 +73,13 @@ class IFirewall(Interface):
         @return: fires when it is closed, fails with L{FirewallError}.
         """
 
+    def findUsed(openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """
+        Return which of these openings, each for one connection, are over before their deadline;
+        with whether a connection has used them, because otherwise they were lost. It never blocks,
+        and raises nothing. Only the innermost firewall is asked.
+        """
+
     def countDropped() -> int:
         """
         Return how many datagrams to knock ports it has dropped because one source sent too many. It

@@ -161,6 +161,10 @@ class FirewallStack:
             raise errors[0]
         self._closedInnermost.discard(opening.key)
 
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """See L{IFirewall.findUsed}."""
+        return self._firewalls[0].findUsed(openings)
+
     def countDropped(self) -> int:
         """Return the sum of L{IFirewall.countDropped} of all firewalls."""
         return sum(firewall.countDropped() for firewall in self._firewalls)

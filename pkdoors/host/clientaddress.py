@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from pkdoors.model.addresses import Address
-from pkdoors.model.sources import Source, readSource
+from pkdoors.model.sources import Source, isNetwork, readSource
 
 SHARED = (
     "a link-local address may belong to other hosts, too, on other networks of this host: use an "
@@ -15,6 +15,19 @@ _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _LINK_LOCAL = IPv6Network("fe80::/10")
 _DISCARD = 9
 """The port for a connection that never sends anything; RFC 863."""
+
+
+def findUseless(source: Source, isHeard: bool = False) -> str:
+    """
+    Return why a door must not open for an address or a network; empty if it may.
+
+    @param isHeard: whether a knock has come from just this address, so a client has it.
+    """
+    if not isHeard and not canBeClient(source):
+        if isNetwork(source):
+            return f"no client has an address in {source}: give a network that clients are in"
+        return f"no client has the address {source}: give the address of one client"
+    return SHARED if isShared(source) else ""
 
 
 def readClient(text: str) -> Source:

@@ -38,9 +38,12 @@ class KnockLog:
     @param handle: gets the knocks.
     @param log: the packet log, whose group the guard's rules name.
     @param nameOf: returns the name of the interface with a number.
+    @cvar method: see L{pkdoors.daemon.listening.IKnockPorts}.
     @ivar onTurn: called after the knocks of each turn were handled.
     @ivar onChange: called when L{troubles} have changed, which never happens here.
     """
+
+    method = "capture"
 
     def __init__(
         self,

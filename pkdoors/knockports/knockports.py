@@ -29,10 +29,12 @@ class KnockPorts:
 
     @param reactor: reads the sockets, and has a clock.
     @param handle: gets the knocks.
+    @cvar method: see L{pkdoors.daemon.listening.IKnockPorts}.
     @ivar onTurn: called after the knocks of each turn were handled.
     @ivar onChange: called when L{troubles} have changed.
     """
 
+    method = "sockets"
     _log = Logger()
 
     def __init__(self, reactor: Any, handle: KnockHandler) -> None:
@@ -63,8 +65,8 @@ class KnockPorts:
         """
         if plan.tcpPorts:
             raise ListenError(
-                "sockets hear the knocks, and they cannot hear those over TCP: use UDP ports, or "
-                'listen = "capture" and restart the daemon'
+                "sockets hear the knocks, and they cannot hear those over TCP: restart the daemon "
+                "so that it captures them, or use UDP ports only"
             )
         if plan.needs() > self.plan.needs():
             checkFits(plan)

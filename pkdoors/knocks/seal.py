@@ -16,9 +16,9 @@ sequence is signed but not sent, so a knock for one server is worthless on anoth
 import re
 from dataclasses import dataclass
 from hashlib import sha256, sha512
-from ipaddress import ip_address
 
 from pkdoors.errors import PkdoorsError
+from pkdoors.model.addresses import canonicalize
 from pkdoors.model.sequence import Sequence
 
 PREFIX = b"pkdoors1 "
@@ -54,7 +54,8 @@ class Statement:
     @ivar stamp: the sender's time of day, in milliseconds since 1970.
     @ivar nonce: 16 random hex digits.
     @ivar hint: finds the key without revealing it, see L{hintOf}.
-    @ivar bind: the address that the sender will be seen from, or C{"*"}.
+    @ivar bind: the address that the sender will be seen from, the address that it asks to open for
+        instead, or C{"*"}.
     """
 
     door: str
@@ -114,7 +115,7 @@ def parseSealed(datagram: bytes) -> Sealed:
 
 def _isCanonical(text: str) -> bool:
     try:
-        return str(ip_address(text)) == text
+        return canonicalize(text) == text
     except ValueError:
         return False
 

@@ -19,11 +19,11 @@ class Request:
     """
     The request of a satisfied lock, to open or to close.
 
-    @ivar source: the address to open for, as L{Knock} has it.
+    @ivar source: the address to open for, as L{Knock} has it, or a network; to close, an address.
     @ivar seconds: the time asked for; 0 for the door's own.
     @ivar most: the most seconds that this principal may have; 0 if only the door limits them.
     @ivar who: the principal that asks.
-    @ivar close: whether to end the source's opening now, instead of opening.
+    @ivar close: whether to end what this principal opened for the source, instead of opening.
     """
 
     door: Door
@@ -32,6 +32,11 @@ class Request:
     most: float = 0.0
     who: Principal = NOBODY
     close: bool = False
+
+    @property
+    def sender(self) -> str:
+        """The address that the knock came from."""
+        return self.who.address or self.source
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pkdoors.errors import BadValue
+from pkdoors.model.addresses import Address
 from pkdoors.model.knockports import KnockPort, TcpPort, asRange
 from pkdoors.model.ports import PortRange, mergeRanges
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
-from pkdoors.model.sources import Source
+from pkdoors.model.sources import WHOLE, Source, widen
 from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
@@ -41,6 +42,8 @@ class Door:
     @ivar knockTimeout: the time for knocking the whole sequence, in seconds.
     @ivar penalty: how long a network is ignored after a wrong knock, in seconds; 0 for never.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they continue.
+    @ivar once: whether an opening is for one TCP connection, which uses it up; otherwise for any
+        number.
     @ivar udpIdle: after the door has closed, a UDP session ends when its client has been silent for
         so many seconds.
     @ivar udpMax: after the door has closed, a UDP session ends after at most so many seconds.
@@ -52,6 +55,9 @@ class Door:
     @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
         differ.
     @ivar hearsAny: whether any datagram is a knock, whatever its payload.
+    @ivar grant4: the length of the IPv4 network that a sealed knock opens for, if its key has
+        C{prefix}; 32 for the address alone.
+    @ivar grant6: the same over IPv6; 128 for the address alone.
     @ivar knockRate: how many datagrams a second the daemon accepts from one source; 0 for all.
     @ivar knockBurst: how many datagrams it accepts from one source at once.
     @ivar onOpen: the program to run when the door opens for somebody, and its arguments; empty for
@@ -68,6 +74,7 @@ class Door:
     knockTimeout: float = 30.0
     penalty: float = 5.0
     cutSessions: bool = False
+    once: bool = False
     udpIdle: float = 180.0
     udpMax: float = 12 * 3600.0
     udpGrace: float = 30.0
@@ -75,6 +82,8 @@ class Door:
     authorizedKeys: str = ""
     clockSkew: float = 60.0
     hearsAny: bool = False
+    grant4: int = WHOLE[4]
+    grant6: int = WHOLE[6]
     knockRate: int = 10_000
     knockBurst: int = 10_000
     onOpen: tuple[str, ...] = ()
@@ -89,6 +98,14 @@ class Door:
                 f"{formatDuration(self.maxOpenFor)}: lower the one or raise the other",
                 "openFor",
             )
+        if self.grants() and not self.authorizedKeys:
+            raise BadValue(
+                "only a sealed knock opens for a network, as its key's line must allow it: give "
+                "the door a file of authorized keys, or remove this",
+                next(iter(self.grants())),
+            )
+        if self.once:
+            self._checkOnce()
         for knock in self.sequence.ports:
             if any(asRange(knock).overlaps(ports) for ports in self.ports):
                 raise BadValue(
@@ -113,6 +130,21 @@ class Door:
                 "hearsAny",
             )
 
+    def _checkOnce(self) -> None:
+        if self.cutSessions:
+            raise BadValue(
+                "an opening for one connection ends when that begins, so the door cannot cut "
+                "sessions when it closes: use sessions = keep, or uses = many",
+                "once",
+            )
+        udp = [str(ports) for ports in self.ports if ports.protocol == "udp"]
+        if udp:
+            raise BadValue(
+                f"{udp[0]} cannot be opened for one connection, because UDP has no connections: "
+                "give UDP ports a door of their own",
+                "once",
+            )
+
     def __str__(self) -> str:
         return f"{self.name} ({','.join(map(str, self.ports))})"
 
@@ -120,6 +152,15 @@ class Door:
         """Return the programs to run, with their arguments, by their keys in a configuration."""
         keys = {"on_open": self.onOpen, "on_close": self.onClose, "on_refuse": self.onRefuse}
         return {key: command for key, command in keys.items() if command}
+
+    def grants(self) -> dict[str, int]:
+        """Return the lengths of networks that knocks can open for, by their keys."""
+        lengths = {"grant4": self.grant4, "grant6": self.grant6}
+        return {key: length for key, length in lengths.items() if length < WHOLE[int(key[-1])]}
+
+    def widen(self, address: Address) -> Source:
+        """Return the network, or the address alone, that a key with C{prefix} opens for."""
+        return widen(address, self.grant4 if address.version == 4 else self.grant6)
 
     def hasLockOf(self, other: "Door") -> bool:
         """Return whether the same knocks open both doors, so knocks that have begun stay valid."""
@@ -160,12 +201,15 @@ class Opening:
 
     @ivar deadline: in seconds, on the clock of the code that made the opening.
     @ivar who: the principal that earned it.
+    @ivar grant: the number of the request that it answers; it matters if the door opens for one
+        connection at a time, because each request earns one.
     """
 
     door: Door
     source: Source
     deadline: float
     who: Principal = field(default=NOBODY, compare=False)
+    grant: int = field(default=0, compare=False)
 
     @property
     def key(self) -> tuple[str, Source]:

@@ -8,6 +8,10 @@ MAX_COMMENT = 127
 
 _UNFIT = re.compile(r"[^ !#-\[\]-~]")
 
+# The name comes last, as it may be cut; only a key's principal has an address, so a name of anybody
+# else cannot look like one.
+_COMMENT = re.compile(r"(?:from=([0-9a-f.:]+) )?(SHA256:\S*) ?(.*)")
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -16,15 +20,18 @@ class Principal:
 
     @ivar name: a key's comment, or another name; it may be empty.
     @ivar key: the fingerprint of the SSH key; empty without a key.
+    @ivar address: the address that it asked from, if the opening is not for just that one.
     """
 
     name: str = ""
     key: str = ""
+    address: str = ""
 
     def __str__(self) -> str:
         if not self.key:
             return self.name
-        return f"{self.name or 'a key without a comment'} ({self.key})"
+        origin = f" from {self.address}" if self.address else ""
+        return f"{self.name or 'a key without a comment'} ({self.key}){origin}"
 
     def isOther(self, who: "Principal") -> bool:
         """Return whether this is certainly somebody else; the comment of a key may change."""
@@ -32,14 +39,15 @@ class Principal:
 
     def asComment(self) -> str:
         """Return a comment for nftables: ASCII without quotes, bounded; see L{parsePrincipal}."""
-        text = f"{self.key} {self.name}".strip()
+        origin = f"from={self.address} " if self.key and self.address else ""
+        text = f"{origin}{self.key} {self.name}".strip()
         return _UNFIT.sub("?", text)[:MAX_COMMENT] if text else ""
 
 
 def parsePrincipal(comment: str) -> Principal:
     """Return the principal of a L{Principal.asComment}."""
-    key, _, name = comment.partition(" ")
-    return Principal(name, key) if key.startswith("SHA256:") else Principal(comment)
+    match = _COMMENT.fullmatch(comment)
+    return Principal(match[3], match[2], match[1] or "") if match else Principal(comment)
 
 
 NOBODY = Principal()

@@ -17,6 +17,8 @@ Network = IPv4Network | IPv6Network
 Source = Address | Network
 """A network always has more than one address: one of a single address is that address."""
 
+WHOLE = {4: 32, 6: 128}
+"""The lengths of single addresses."""
 SHORTEST = {4: 8, 6: 16}
 """The shortest lengths of networks that a door opens for: shorter ones are much of the Internet."""
 

@@ -24,6 +24,9 @@ class OpenTests(OperationsTestCase):
                     "user": "the operator",
                     "key": "",
                     "trouble": "",
+                    "asked_from": "",
+                    "uses": "many",
+                    "used": False,
                 }
             },
             self.do(self.operations.open(ANN, "ssh")),

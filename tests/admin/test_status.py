@@ -33,6 +33,7 @@ class StatusTests(OperationsTestCase):
             "udp_max": 43200.0,
             "openings": 1,
             "sources": 1,
+            "uses": "many",
             "trusted": [],
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
@@ -53,6 +54,7 @@ class StatusTests(OperationsTestCase):
                     "firewall_calls": {"ok": 0, "failed": 0},
                     "heals": 0,
                 },
+                "listen": "capture",
             },
             status,
         )
@@ -62,6 +64,18 @@ class StatusTests(OperationsTestCase):
         """A door with keys has a sealed lock."""
         door = makeDoor(authorizedKeys="/etc/keys")
         self.assertEqual("sealed", recordDoors(Snapshot(0, 0, (door,), (), {}))[0].lock)
+
+    def test_once(self) -> None:
+        """A used opening for one connection is shown as used, and not counted as open."""
+        door = makeDoor(once=True)
+        opening = Opening(door, ip_address(ANN), 30.0)
+        for isUsed in (False, True):
+            status = OpeningStatus(opening, 0.0 if isUsed else 30.0, "", isUsed)
+            state = Snapshot(0.0, TODAY, (door,), (status,), {})
+            (record,) = recordDoors(state)
+            self.assertEqual(("once", int(not isUsed)), (record.uses, record.openings))
+            (shown,) = recordOpenings(state)
+            self.assertEqual(("once", isUsed, not isUsed), (shown.uses, shown.used, shown.isOpen))
 
     def test_counted(self) -> None:
         """Counting the openings of a door does not make their records."""

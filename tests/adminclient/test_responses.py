@@ -70,12 +70,14 @@ class RecordTests(SynchronousTestCase):
             doors=recordDoors(state),
             openings=recordOpenings(state),
             counters=recordCounters(counters),
+            listen="capture",
         )
 
     def test_status(self) -> None:
         """A command reads the status that the daemon writes."""
         status = readRecord(StatusRecord, write(self.makeStatus()))
         self.assertEqual(("1.2", 3.5), (status.version, status.uptime))
+        self.assertEqual("capture", status.listen)
         self.assertEqual(("nftables", 7), (status.firewall, status.counters.knocks["request"]))
         self.assertEqual(("a port is? busy",), status.troubles)
         self.assertEqual([("22/tcp",), ("80/tcp", "443/tcp")], [d.ports for d in status.doors])

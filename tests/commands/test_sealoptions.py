@@ -82,6 +82,39 @@ class OptionTests(SealedCommandTestCase):
         end = self.run_("knock", HOST, "-m", SEQ, "-i", self.key, "--close")
         self.assertEqual("asked 192.0.2.1 to close (192.0.2.1)\n", end.stdout)
 
+    def test_for(self) -> None:
+        """C{--for} names another address, of either family, and says so."""
+        said = self.knock(HOST, "-m", SEQ, "-i", self.key, "--for", "198.51.100.7")
+        self.assertEqual(("198.51.100.7", False), (said.bind, said.close))
+        said = self.knock(HOST, "-m", SEQ, "-i", self.key, "--for", "2001:DB8::7", "--close")
+        self.assertEqual(("2001:db8::7", True), (said.bind, said.close))
+        for options, words in (((), "open"), (("--close",), "close")):
+            end = self.run_(
+                "knock", HOST, "-m", SEQ, "-i", self.key, "--for", "198.51.100.7", *options
+            )
+            self.assertEqual(
+                f"asked 192.0.2.1 to {words} for 198.51.100.7 (192.0.2.1)\n", end.stdout
+            )
+
+    def test_forProfile(self) -> None:
+        """A profile's port to wait for does not count then: it opens for another host."""
+        self.profile(f'identity = "{self.key}"\nwait = 22')
+        self.assertEqual("198.51.100.7", self.knock("home", "--for", "198.51.100.7").bind)
+
+    def test_forWrong(self) -> None:
+        """What is not another host's address, or does not fit, is refused."""
+        arguments = (HOST, "-m", SEQ, "-i", self.key, "--for")
+        for values, words in (
+            (("host.example",), "argument --for: 'host.example' is not an IPv4 or IPv6 address"),
+            (("10.0.0.0/8",), "is not an IPv4 or IPv6 address"),
+            (("224.0.0.1",), "224.0.0.1 is not the address of one other host"),
+            (("::1",), "::1 is not the address of one other host"),
+            (("198.51.100.7", "--bind", "none"), "use --for or --bind, not both"),
+            (("198.51.100.7", "--wait", "22"), "use --for or --wait, not both"),
+        ):
+            self.assertIn(words, self.wrong(*arguments, *values))
+        self.assertEqual([], self.reactor.sent)
+
     def test_wait(self) -> None:
         """With C{--wait} each knock is a new one; at the end the hints are those for a seal."""
         arguments = ("--wait", "22", "--timeout", "1s", "--tries", "2")
@@ -114,7 +147,12 @@ class OptionTests(SealedCommandTestCase):
 
     def test_plain(self) -> None:
         """An option that only a sealed knock can have is wrong without a key."""
-        for name, values in (("--door", ("web",)), ("--bind", ("none",)), ("--close", ())):
+        for name, values in (
+            ("--door", ("web",)),
+            ("--bind", ("none",)),
+            ("--close", ()),
+            ("--for", ("198.51.100.7",)),
+        ):
             self.assertEqual(
                 f"{name} needs a sealed knock: use --identity FILE, "
                 "or set sealed = true in the host's profile",

@@ -182,6 +182,25 @@ class BadValueTests(SynchronousTestCase):
                 self.refused(*GOOD, "--clock-skew", value),
             )
 
+    def test_grants(self) -> None:
+        """Lengths that are none, or networks that are too large for one knock, are refused."""
+        for option, bounds, values in (
+            ("--grant4", "16 to 32; 32", ("0", "15", "33", "64", "-1", "", "/24", "2 4")),
+            ("--grant6", "48 to 128; 128", ("0", "47", "129", "032x", "1e2")),
+        ):
+            for value in values:
+                self.assertEqual(
+                    f"{option}: {shown(value)} is not a length of IPv{option[-1]} networks that a "
+                    f"knock may open for: use {bounds} is the sender's address alone",
+                    self.refused(*GOOD, "-k", "/etc/keys", option, value),
+                )
+        for option, value in (("--grant4", "24"), ("--grant6", "64")):
+            self.assertEqual(
+                f"{option}: only a sealed knock opens for a network, as its key's line must allow "
+                "it: give the door a file of authorized keys, or remove this",
+                self.refused(*GOOD, option, value),
+            )
+
     def test_interface(self) -> None:
         """A value that is not an address is refused as an interface."""
         for value in ("eth0", "", "192.0.2.256", "192.0.2.0/24", "localhost"):
@@ -228,3 +247,27 @@ class BadValueTests(SynchronousTestCase):
             self.refused(*GOOD, *arguments)
         self.refused(*GOOD, "--sessions", "a\nb")
         self.refused(*GOOD, "a\nb")
+
+    def test_uses(self) -> None:
+        """A value other than many and once is refused, and the line says what the two mean."""
+        self.assertEqual(
+            "--uses: 'twice' is neither many (an opening lets in any number of connections) nor "
+            "once (the first connection uses it up)",
+            self.refused(*GOOD, "--uses", "twice"),
+        )
+
+    def test_onceAndCut(self) -> None:
+        """A door that opens for one connection cannot cut it when it closes."""
+        line = (
+            "--uses: an opening for one connection ends when that begins, so the door cannot cut "
+            "sessions when it closes: use sessions = keep, or uses = many"
+        )
+        self.assertEqual(line, self.refused(*GOOD, "--uses", "once", "--sessions", "cut"))
+
+    def test_onceOverUdp(self) -> None:
+        """Nor can it open UDP ports."""
+        self.assertEqual(
+            "--uses: 53/udp cannot be opened for one connection, because UDP has no connections: "
+            "give UDP ports a door of their own",
+            self.refused("-m", SEQ, "-p", "22,53/udp", "--uses", "once"),
+        )

@@ -26,12 +26,15 @@ OTHERS: dict[str, Any] = {
     "penalty": 7.0,
     "hearsAny": True,
     "cutSessions": True,
+    "once": True,
     "udpIdle": 7.0,
     "udpMax": 700.0,
     "udpGrace": 7.0,
     "trusted": parseTrustedList("wg0"),
     "authorizedKeys": "/etc/keys",
     "clockSkew": 7.0,
+    "grant4": 24,
+    "grant6": 64,
     "knockRate": 700,
     "knockBurst": 700,
     "onOpen": ("/bin/a",),
@@ -59,8 +62,12 @@ class ChangesTests(SynchronousTestCase):
         """Each setting of a door is named as in the file, without its value."""
         self.assertEqual(set(OTHERS), {setting.field for setting in DOOR_SETTINGS})
         for setting in DOOR_SETTINGS:
-            door = replace(SSH, **{setting.field: OTHERS[setting.field]})
-            self.assertEqual([f"door {door} changed: {setting.key}"], self.changes(door, WEB))
+            before = replace(SSH, authorizedKeys="/etc/all")  # for grants
+            door = replace(before, **{setting.field: OTHERS[setting.field]})
+            self.assertEqual(
+                [f"door {door} changed: {setting.key}"],
+                describeChanges(replace(BEFORE, doors=(before,)), replace(BEFORE, doors=(door,))),
+            )
 
     def test_doors(self) -> None:
         """Doors that are gone come first, then new and changed ones in their order."""

@@ -49,6 +49,15 @@ class LastGoodTests(LastGoodTestCase):
     Tests of L{LastGood}.
     """
 
+    def test_once(self) -> None:
+        """Whether an opening is for one connection is in it; a copy without that means many."""
+        self.copy().write((makeDoor(once=True),))
+        self.assertEqual([True], [door.once for door in self.copy().read()])
+        text = self.path().read_text()
+        self.path().write_text(text.replace('"once": true, ', ""))
+        self.assertNotEqual(text, self.path().read_text())
+        self.assertEqual([False], [door.once for door in self.copy().read()])
+
     def test_reads(self) -> None:
         """A copy that was written is read: it has all that the guard needs."""
         self.copy().write(self.doors)

@@ -76,6 +76,12 @@ class OptionsTests(SynchronousTestCase):
         self.assertIs(False, self.door(*GOOD, "--sessions", "keep").cutSessions)
         self.assertIs(True, self.door(*GOOD, "--sessions", "cut").cutSessions)
 
+    def test_uses(self) -> None:
+        """An opening is for any number of connections unless it is to be for one."""
+        self.assertIs(False, self.door(*GOOD).once)
+        self.assertIs(False, self.door(*GOOD, "--uses", "many").once)
+        self.assertIs(True, self.door(*GOOD, "--uses", "once").once)
+
     def test_authorizedKeys(self) -> None:
         """With a file of keys, knocks must be sealed; its path holds wherever twistd changes to."""
         self.assertEqual(("", 60.0), (self.door(*GOOD).authorizedKeys, self.door(*GOOD).clockSkew))
@@ -87,6 +93,13 @@ class OptionsTests(SynchronousTestCase):
         """Clocks can be allowed to differ by up to an hour."""
         for text, seconds in (("1s", 1.0), ("90", 90.0), ("1h", 3600.0)):
             self.assertEqual(seconds, self.door(*GOOD, "--clock-skew", text).clockSkew)
+
+    def test_grants(self) -> None:
+        """A door with keys can open for networks."""
+        door = self.door(*GOOD, "-k", "/etc/keys", "--grant4", "24", "--grant6", "64")
+        self.assertEqual((24, 64), (door.grant4, door.grant6))
+        self.assertEqual({"grant4": 24, "grant6": 64}, door.grants())
+        self.assertEqual({}, self.door(*GOOD, "--grant4", "32", "--grant6", "128").grants())
 
     def test_noPenalty(self) -> None:
         """A penalty of 0 is allowed."""

@@ -173,9 +173,9 @@ class BadTests(SynchronousTestCase):
         )
         self.assertEqual(
             "doors.ssh: unknown key 'port': allowed are sequence, ports, open_for, "
-            "max_open_for, knock_timeout, penalty, sessions, udp_idle, udp_max, udp_grace, "
-            "trusted, authorized_keys, clock_skew, payload, knock_rate, knock_burst, on_open, "
-            "on_close, on_refuse",
+            "max_open_for, knock_timeout, penalty, sessions, uses, udp_idle, udp_max, udp_grace, "
+            "trusted, authorized_keys, clock_skew, grant4, grant6, payload, knock_rate, "
+            "knock_burst, on_open, on_close, on_refuse",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("unknown key 'a\\nb'", self.refused(SSH + '"a\\nb" = 1\n'))
@@ -247,6 +247,14 @@ class BadTests(SynchronousTestCase):
             self.assertTrue(line.startswith("doors.ssh.ports: "), line)
             self.assertIn(words, line)
 
+    def test_grants(self) -> None:
+        """A plain door opens for no networks, and the line names the key."""
+        for key, value in (("grant4", 24), ("grant6", 64)):
+            line = self.refused(f"{SSH}{key} = {value}\n")
+            self.assertTrue(line.startswith(f"doors.ssh.{key}: only a sealed knock opens"), line)
+            line = self.refused(f'{SSH}authorized_keys = "/k"\n{key} = 8\n')
+            self.assertTrue(line.startswith(f"doors.ssh.{key}: '8' is not a length of IPv"), line)
+
     def test_times(self) -> None:
         """A value that is not a time is refused, for each key that takes a time."""
         for key, bounds in (
@@ -293,7 +301,7 @@ class BadTests(SynchronousTestCase):
 
     def test_listen(self) -> None:
         """Knocks are heard by sockets unless the file says otherwise."""
-        self.assertEqual("sockets", parseConfig(SSH, FILE).listen)
+        self.assertEqual("auto", parseConfig(SSH, FILE).listen)
         for listen in ("auto", "capture", "sockets"):
             self.assertEqual(listen, parseConfig(f'listen = "{listen}"\n{SSH}', FILE).listen)
         self.assertEqual(
@@ -375,6 +383,17 @@ class BadTests(SynchronousTestCase):
             """interfaces: '::1' is not a list of addresses: write ["192.0.2.1", "::1"]""",
             self.refused('interfaces = "::1"\n' + SSH),
         )
+
+    def test_once(self) -> None:
+        """A door for one connection at a time has TCP ports, and keeps sessions."""
+        self.assertIn(
+            "doors.ssh.uses: an opening for one connection ends when that begins",
+            self.refused(SSH + 'uses = "once"\nsessions = "cut"\n'),
+        )
+        text = SSH.replace("[22]", '[22, "53/udp"]')
+        self.assertNotEqual(SSH, text)
+        self.assertIn("doors.ssh.uses: 53/udp cannot", self.refused(text + 'uses = "once"\n'))
+        self.assertIn("'twice' is neither", self.refused(SSH + 'uses = "twice"\n'))
 
     def test_openForAboveTheMost(self) -> None:
         """A time above the maximum is refused, and the line names both keys."""

@@ -38,11 +38,12 @@ class ChoosingTests(HooksTestCase):
     def test_kinds(self) -> None:
         """
         There are hooks for opening, closing and refusing; an extension is not an opening, and so
-        on. The one for refusals hears of guessing, too.
+        on. The one for closings hears of openings that are used, too; the one for refusals of
+        guessing.
         """
         self.start(*KINDS)
         commands = [each.command for each in self.system.processes]
-        self.assertEqual([(OPEN, "a b"), (CLOSE,), (REFUSE,), (REFUSE,)], commands)
+        self.assertEqual([(OPEN, "a b"), (CLOSE,), (CLOSE,), (REFUSE,), (REFUSE,)], commands)
 
     def test_none(self) -> None:
         """A door without hooks, and an event without a door, run nothing."""
@@ -72,6 +73,7 @@ class ChoosingTests(HooksTestCase):
                 b"PKDOORS_SECONDS": b"30",
                 b"PKDOORS_USER": b"anna@laptop",
                 b"PKDOORS_KEY": b"SHA256:abc",
+                b"PKDOORS_ASKED_FROM": b"",
                 b"PKDOORS_REASON": b"its time is over",
                 b"PKDOORS_TEXT": b"closed door default (22/tcp,53/udp) for 192.0.2.7",
             },

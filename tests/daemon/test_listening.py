@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.config import LISTENING, Config
+from pkdoors.daemon import listening
 from pkdoors.daemon.listening import choosePacketLog, explainNoCapture
 from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.netlink.logsocket import PacketLog
@@ -20,8 +21,9 @@ class ChooseTests(SynchronousTestCase):
     """Tests of L{choosePacketLog}."""
 
     def setUp(self) -> None:
-        """Have a log."""
+        """Have a log, and a preference."""
         self.log = Log(self)
+        self.patch(listening, "PREFERS_CAPTURE", True)
 
     def captures(self, listen: str, firewall: str = "nftables", reason: str = "") -> bool:
         """Return whether the daemon captures knocks on a host."""
@@ -52,6 +54,15 @@ class ChooseTests(SynchronousTestCase):
             "only",
             str(error),
         )
+
+    def test_notPreferred(self) -> None:
+        """If sockets are preferred, C{auto} uses them, and nobody needs to know why."""
+        self.patch(listening, "PREFERS_CAPTURE", False)
+        self.assertEqual(
+            [False, True, False], [self.captures(each) for each in ("auto", "capture", "sockets")]
+        )
+        self.assertFalse(self.captures("auto", reason="no packet log"))
+        self.assertEqual([], self.log.lines())
 
     def test_dryRun(self) -> None:
         """A dry run has no rules that could log."""

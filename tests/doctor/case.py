@@ -32,6 +32,7 @@ WELL: dict[str, Any] = {
     "zones": AssertionError("there is no firewalld"),
     "guard": GuardState(isOwned=True),
     "savedFiles": [],
+    "explainNoCapture": "",
     "nftablesFiles": [],
     "isOn": False,
     "isService": False,

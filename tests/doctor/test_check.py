@@ -6,6 +6,7 @@ from typing import Any
 
 from pkdoors.config.config import CONF_FILE
 from pkdoors.config.keyfile import KeyFileError
+from pkdoors.daemon import listening
 from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.errors import FirewallError
@@ -50,19 +51,34 @@ class CheckTests(CheckTestCase):
         unsafe = KeyFileError("/etc/keys can be written by others: run `chmod go-w /etc/keys`")
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=unsafe))
 
+    def test_grants(self) -> None:
+        """A door that opens for networks needs a key that may ask for one."""
+        door: dict[str, Any] = {"authorizedKeys": "/etc/keys", "hooks": {"grant6": 64}}
+        door["keys"] = (2, [])
+        self.assertEqual([], self.bad(**door, prefixed=1))
+        self.assertEqual([(WARNING, "keys")], self.bad(**door, prefixed=0))
+
     def test_captured(self) -> None:
         """With capture no port has a socket, and no other firewall has to let knocks in."""
         proc, heard = FakeProc(), GuardState(isOwned=True, captured=frozenset(SEQUENCE))
         proc.udp = []
         host: dict[str, Any] = {"proc": proc, "tables": joinListings(GUARD, CLOSED), "conf": "/x"}
-        for options in ({"listen": "capture"}, {"listen": "auto"}):
-            for daemon in (None, DAEMON):
-                known = {**host, "options": options, "guard": heard, "holder": daemon}
-                found = self.bad(**known)
-                self.assertEqual([], [each for each in found if each[1] not in ("daemon", "guard")])
+        for prefers, listen, daemon in (
+            (False, "capture", None),
+            (False, "capture", DAEMON),
+            (True, "auto", None),
+            (False, "auto", DAEMON),
+        ):
+            self.patch(listening, "PREFERS_CAPTURE", prefers)
+            known = {**host, "options": {"listen": listen}, "guard": heard, "holder": daemon}
+            found = self.bad(**known)
+            self.assertEqual([], [each for each in found if each[1] not in ("daemon", "guard")])
         few = GuardState(isOwned=True, captured=frozenset(SEQUENCE[:2]))
         options = {"listen": "capture"}
         self.assertEqual([(ERROR, "daemon")], self.bad(**host, options=options, guard=few))
+        early = makeListing(policy="drop", hook="prerouting", priority=-400)
+        host["tables"] = joinListings(GUARD, CLOSED, early)
+        self.assertIn((ERROR, "knock ports"), self.bad(**host, options=options, guard=heard))
         # A daemon that could not capture.
         none = GuardState(isOwned=True)
         options = {"listen": "auto"}
@@ -89,6 +105,20 @@ class CheckTests(CheckTestCase):
         self.assertEqual([], self.bad(**host))
         proc.tcp = [*before, Socket(SEQUENCE[2], LISTENS, 9, "00000000", "00000000:0000")]
         self.assertEqual([(WARNING, f"{SEQUENCE[2]}/tcp")], self.bad(**host))
+
+    def test_auto(self) -> None:
+        """Without a daemon, C{auto} captures if that is preferred, and if the kernel can."""
+        for prefers, reason, isHidden in (
+            (False, "", False),
+            (True, "", True),
+            (True, "no packet log", False),
+        ):
+            self.patch(listening, "PREFERS_CAPTURE", prefers)
+            options, proc = {"listen": "auto"}, FakeProc()
+            proc.udp = []
+            found = look(holder=None, options=options, explainNoCapture=reason, proc=proc)
+            (ports,) = (each for each in found if each.subject == "knock ports")
+            self.assertEqual(isHidden, "without sockets" in ports.text, ports)
 
     def test_notes(self) -> None:
         """Notes about the configuration are good findings."""

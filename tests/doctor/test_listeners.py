@@ -101,7 +101,7 @@ class KnockPortsTests(SynchronousTestCase):
         """Free ports are good, and so are the daemon's."""
         self.assertEqual(["all 2 are free"], [finding.text for finding in self.look()])
         (found,) = self.look(*self.ours, daemon=77)
-        self.assertEqual((OK, "all 2 are the daemon's"), (found.level, found.text))
+        self.assertEqual((OK, "all 2 are heard by the daemon's sockets"), (found.level, found.text))
 
     def test_taken(self) -> None:
         """A port that another program has is one error, which names the program."""
@@ -197,11 +197,10 @@ class CapturedTests(SynchronousTestCase):
 
     def test_free(self) -> None:
         """Ports without sockets are good, whether the daemon runs or not."""
-        self.assertEqual(
-            ["all 2 will be heard without sockets"], [each.text for each in self.look()]
-        )
+        how = "heard without sockets, before other firewalls"
+        self.assertEqual([f"all 2 will be {how}"], [each.text for each in self.look()])
         (found,) = self.look(daemon=77)
-        self.assertEqual((OK, "all 2 are heard without sockets"), (found.level, found.text))
+        self.assertEqual((OK, f"all 2 are {how}"), (found.level, found.text))
 
     def test_taken(self) -> None:
         """A program on a knock port is warned of: it gets nothing."""

@@ -24,6 +24,31 @@ class DropTests(SynchronousTestCase):
         """Return what is found about one table for one knock port."""
         return list(judgeKnockDrops(makeTables(makeListing(*rules, **table)), [KNOCK.first]))
 
+    def test_beforeCapture(self) -> None:
+        """If the guard captures knocks, only what comes before it can drop them."""
+        for hook, priority, level in (
+            ("input", -400, ""),
+            ("prerouting", -300, ""),
+            ("prerouting", -304, ""),
+            ("prerouting", -305, ERROR),
+            ("prerouting", -400, ERROR),
+            ("ingress", 0, WARNING),
+        ):
+            listing = makeListing(hook=hook, priority=priority, policy="drop")
+            found = list(judgeKnockDrops(makeTables(listing), [KNOCK.first], isCaptured=True))
+            levels = [finding.level for finding in found]
+            self.assertEqual([level] if level else [], levels, (hook, priority))
+            self.assertTrue(all("pkdoors does not hear them" in each.text for each in found))
+
+    def test_ingress(self) -> None:
+        """A chain at ingress may be for another interface: that it drops is not certain."""
+        for family in ("netdev", "inet"):
+            listing = {"hook": "ingress", "chain": f"{family} filter input"}
+            (found,) = self.lost([condition("udp dport", 17001), DROP], **listing)
+            self.assertEqual(WARNING, found.level)
+            self.assertIn(f"may drop it ({family} filter input)", found.text)
+            self.assertEqual([], self.lost([condition("udp dport", 1), DROP], **listing))
+
     def test_certain(self) -> None:
         """A certain drop is an error, with the command that lets the port in."""
         (found,) = self.lost(policy="drop")

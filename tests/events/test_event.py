@@ -69,6 +69,7 @@ class EventTests(SynchronousTestCase):
                 "shortened": f"shortened by the new configuration: {door} for {ANN} "
                 f"until {until}, {anna}",
                 "closed": f"closed {door} for {ANN}, of it",
+                "used": f"{door} for {ANN} is used up: its one connection has begun",
                 "unopened": f"{door} never opened for {ANN}: of it",
                 "refused": f"refused {door} for {ANN}: of it (2 more lines like this left out)",
                 "unfinished": f"{door} stays closed for {ANN}: of it "
@@ -114,6 +115,7 @@ class EventTests(SynchronousTestCase):
                 "seconds": 30.25,
                 "user": "anna",
                 "key": "SHA256:x",
+                "asked_from": "",
                 "reason": "of it",
                 "text": sentence(event),
             },

@@ -150,6 +150,7 @@ class FakeAdmin:
             "troubles": self.troubles,
             "doors": [{**door, "openings": names.count(door["name"])} for door in self.doors],
             "openings": sorted(openings, key=lambda each: float(each["seconds_left"])),
+            "listen": "sockets",
             "counters": {
                 **{"knocks": self.knocks, "dropped": self.dropped, "events": {}},
                 **{"firewall_calls": {}, "heals": 0},

@@ -102,6 +102,7 @@ class MemoryDaemon:
             self.counters,
             self.stack,
             lambda: [*troubles],
+            "capture",
         )
 
     def makeService(self, instance: Instance) -> DoorService:

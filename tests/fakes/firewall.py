@@ -9,6 +9,7 @@ from zope.interface import implementer
 
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door, Opening
+from pkdoors.model.sources import Source
 
 
 @implementer(IFirewall)
@@ -24,6 +25,7 @@ class FakeFirewall:
     @ivar before: what is open when it is started.
     @ivar isForgetful: whether it does not know what is open when it is started.
     @ivar guarded: the doors that it keeps closed now.
+    @ivar used: the openings for one connection that were used.
     @ivar drops: how many datagrams it has dropped.
     @ivar junk: how many were no knocks.
     """
@@ -42,6 +44,7 @@ class FakeFirewall:
         self.hasBegun = False
         self.before: list[Opening] = []
         self.isForgetful = False
+        self.used: set[tuple[str, Source]] = set()
         self.guarded: tuple[Door, ...] = ()
         self.drops = self.junk = 0
         self._kept: tuple[Door, ...] = ()
@@ -81,6 +84,10 @@ class FakeFirewall:
 
         return self._call(f"restore {who}".strip(), ("", ""), put)
 
+    def forget(self) -> None:
+        """Lose everything, and report nothing."""
+        self._deadlines.clear()
+
     def flush(self, why: str = "nft changed the guard") -> None:
         """Lose everything, and report it."""
         self._deadlines.clear()
@@ -102,6 +109,15 @@ class FakeFirewall:
         return self._call(
             f"close {opening.source}", key, lambda: (self._deadlines.pop(key, None), None)[1]
         )
+
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """See L{IFirewall.findUsed}."""
+        return [
+            (opening, opening.key in self.used)
+            for opening in openings
+            if opening.key in self.used
+            or (opening.door.name, str(opening.source)) not in self._deadlines
+        ]
 
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}."""

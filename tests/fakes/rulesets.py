@@ -11,6 +11,7 @@ def makeListing(
     policy: str = "accept",
     kind: str = "filter",
     hook: str = "input",
+    priority: int = 0,
     chains: Mapping[str, list[list[Any]]] | None = None,
     sets: Mapping[str, list[Any]] | None = None,
 ) -> dict[str, list[Any]]:
@@ -23,7 +24,7 @@ def makeListing(
     """
     family, table, name = chain.split()
     where = {"family": family, "table": table}
-    called = {"hook": hook, "type": kind, "prio": 0, "policy": policy}
+    called = {"hook": hook, "type": kind, "prio": priority, "policy": policy}
     everyRule = {**(chains or {}), name: rules}
     items: list[dict[str, Any]] = [
         {"metainfo": {"json_schema_version": 1}},

@@ -1,5 +1,6 @@
 """What the real tests have in common."""
 
+import json
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ class RealTestCase(SynchronousTestCase):
 
     @cvar firewall: C{"nftables"} or C{"firewalld"}; the latter is started.
     @cvar listen: how the daemon hears knocks. The variable C{PKDOORS_TEST_LISTEN} changes that for
-        all tests.
+        all tests that do not name one of the ways.
     """
 
     firewall = "nftables"
@@ -73,6 +74,15 @@ class RealTestCase(SynchronousTestCase):
             self.listen,
             *options,
         )
+
+    def heardPorts(self) -> set[int]:
+        """Return the ports on which knocks are heard, by sockets or in the packet log."""
+        if self.listen == "sockets":
+            lines = self.server.run("ss", "-Hlun").splitlines()
+            return {int(line.split()[3].rpartition(":")[2]) for line in lines}
+        listing = self.server.run("nft", "-j", "list", "set", "inet", "pkdoors", "knocks")
+        (found,) = (item["set"] for item in json.loads(listing)["nftables"] if "set" in item)
+        return set(found["elem"])
 
     def isOwned(self) -> bool:
         """Return whether the daemon owns the guard, so that nobody else can change it."""

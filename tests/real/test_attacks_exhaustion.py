@@ -35,6 +35,12 @@ class DescriptorTests(ControlledTestCase):
         return not self.stranger.reaches(PORT)
 
 
+class CapturedDescriptorTests(DescriptorTests):
+    """The same with a guard that hears the knocks."""
+
+    listen = "capture"
+
+
 class DiskTests(RealTestCase):
     """A daemon that starts while C{/run} is full."""
 

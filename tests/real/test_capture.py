@@ -5,9 +5,11 @@ import signal
 import socket
 import struct
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from threading import Thread
 from typing import ClassVar
 
+from pkdoors.daemon.listening import PREFERS_CAPTURE
 from pkdoors.firewall.netlink.logsocket import FIRST_GROUP
 from tests.lab import frames
 from tests.lab.case import PORT, SEQUENCE
@@ -18,6 +20,7 @@ from tests.lab.hosts import (
     BIN,
     CLIENT4,
     CLIENT6,
+    PATIENCE,
     SERVER4,
     SERVER6,
     STRANGER4,
@@ -135,6 +138,54 @@ class HiddenTests(CaptureTestCase):
                 for each in (one, other):
                     each.setblocking(False)
                     self.assertRaises(BlockingIOError, each.recv, 100)
+
+    def test_ownQuestions(self) -> None:
+        """
+        A program on this host that sends from a knock port gets the answers, but no knock, not even
+        one that looks like an answer.
+        """
+        self.controlled(SSH)
+        own, port = (SERVER4, SEQUENCE[0]), 4000
+        with ExitStack() as opened:
+            with self.server.inside():
+                asking = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                asking.bind(own)
+            with self.client.inside():
+                answering = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                answering.bind((CLIENT4, port))
+            asking.sendto(b"question", (CLIENT4, port))
+            self.assertEqual((b"question", own), answering.recvfrom(100))
+            answering.sendto(b"answer", own)
+            asking.settimeout(PATIENCE)
+            self.assertEqual(b"answer", asking.recv(100))
+            answering.sendto(b"knock\n", own)
+            self.comes(lambda: self.heard() == 1)
+            answering.sendto(b"answer again", own)
+            self.assertEqual(b"answer again", asking.recv(100))
+
+    def test_translated(self) -> None:
+        """A client whose datagrams this host sends from a knock port gets its answers."""
+        self.letServiceIn("sysctl -qw net.ipv4.ip_forward=1")
+        self.server.run(
+            "nft",
+            "table ip nat { chain out { type nat hook postrouting priority srcnat; "
+            "oifname stranger masquerade; }; }",
+        )
+        self.controlled(SSH)
+        port, seen = 4000, []
+        with ExitStack() as opened:
+            for host, own in ((self.client, SEQUENCE[0]), (self.stranger, port)):
+                with host.inside():
+                    one = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    one.bind(("", own))
+                    one.settimeout(PATIENCE)
+                    seen.append(one)
+            asking, answering = seen
+            asking.sendto(b"question", (STRANGER4, port))
+            question, source = answering.recvfrom(100)
+            self.assertEqual((b"question", ("10.9.2.1", SEQUENCE[0])), (question, source))
+            answering.sendto(b"answer", source)
+            self.assertEqual(b"answer", asking.recv(100))
 
     def test_localKnock(self) -> None:
         """A knock from the host itself is heard, and answered like any packet to a closed port."""
@@ -352,13 +403,63 @@ class LifeTests(CaptureTestCase):
             self.server.run("nft", command)
         self.controlled(SSH, more='listen = "capture"')
         _, output = self.server.status(str(BIN / "pkdoors"), "check", "-c", str(self.file))
-        self.assertIn(f"all {len(SEQUENCE)} are heard without sockets", output)
+        self.assertIn(
+            f"all {len(SEQUENCE)} are heard without sockets, before other firewalls", output
+        )
         self.assertIn("a scan of the UDP ports does not reveal the knock ports", output)
         self.assertNotIn("ERROR", output.upper())
 
+    def test_dropped(self) -> None:
+        """C{check} reports a rule that drops knocks before the guard hears them."""
+        for command in (
+            "add table inet early",
+            "add chain inet early first { type filter hook prerouting priority -400; }",
+            "add rule inet early first udp dport 17000-17999 drop",
+        ):
+            self.server.run("nft", command)
+        self.controlled(SSH, more='listen = "capture"')
+        self.client.send(SEQUENCE)
+        status, output = self.server.status(str(BIN / "pkdoors"), "check", "-c", str(self.file))
+        self.assertEqual((2, 0), (status, self.heard()))
+        self.assertIn("(inet early first): pkdoors does not hear them", " ".join(output.split()))
+
     def test_auto(self) -> None:
-        """If the kernel can, it captures."""
+        """If capture is preferred, C{auto} captures; the status says how knocks are heard."""
         self.listen = "auto"
         self.controlled(SSH)
-        self.assertIn(f"log group {FIRST_GROUP} ", self.listing())
+        self.assertEqual(PREFERS_CAPTURE, f"log group {FIRST_GROUP} " in self.listing())
+        method = "capture" if PREFERS_CAPTURE else "sockets"
+        self.assertEqual(method, self.ask("/status")["listen"])
         self.assertTrue(self.opensOver(SERVER4))
+
+    def test_killed(self) -> None:
+        """
+        After a daemon was killed its rules still log, to nobody; the next one gets the same group.
+        """
+        daemon = self.controlled(SSH)
+        self.assertTrue(self.opensOver(SERVER4))
+        daemon.stop(signal.SIGKILL)
+        self.assertIn(f"log group {FIRST_GROUP} ", self.listing())
+        flood(self.stranger, (b"knock\n",), 1000)
+        self.controlled(door("ssh", more='open_for = "10m"'))
+        self.assertIn(f"log group {FIRST_GROUP} ", self.listing())
+        self.assertTrue(self.client.reaches(PORT))
+        self.stranger.send(SEQUENCE)
+        self.assertTrue(self.stranger.comesToReach(PORT))
+
+    def test_replaced(self) -> None:
+        """No knock is lost while the guard is replaced in place, at each of many reloads."""
+        count = 20_000
+        self.controlled(door("ssh", more="knock_rate = 0"))
+        knocking = Thread(target=flood, args=(self.stranger, (b"knock\n",), count))
+        knocking.start()
+        reloads = 0
+        while knocking.is_alive() or reloads < 10:
+            rate = 20_000 + reloads if reloads % 2 else 0
+            sequence = SEQUENCE if reloads % 3 else (SEQUENCE[0], *SEQUENCE[:0:-1])
+            self.write(door("ssh", sequence, more=f"knock_rate = {rate}"))
+            self.reload()
+            reloads += 1
+        knocking.join()
+        self.comes(lambda: self.heard() + sum(self.dropped().values()) == count)
+        self.assertEqual({"limit": 0, "junk": 0, "overflow": 0}, self.dropped())

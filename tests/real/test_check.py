@@ -27,7 +27,9 @@ FILTER = (
 
 
 class CheckTestCase(RealTestCase):
-    """Checks the server."""
+    """Checks the server, which has sockets; L{tests.real.test_capture} checks one without."""
+
+    listen = "sockets"
 
     def check(self, *options: str, to: tuple[str, ...] = OPTIONS) -> tuple[int, str]:
         """Run it; return its status, and what it prints."""
@@ -159,7 +161,7 @@ class HostTests(CheckTestCase):
         self.server.run(str(BIN / "pkdoors"), *command.split()[1:])
         _, output = self.check(to=conf)
         self.assertNotIn("ERROR", output)
-        self.assertIn("all 12 are the daemon's", output)
+        self.assertIn("all 12 are heard by the daemon's sockets", output)
         self.assertNotIn("ERROR", well)
 
     def test_outgoing(self) -> None:

@@ -61,7 +61,7 @@ class KnockTests(RealTestCase):
         self.start("--penalty", "100ms")
         self.server.run(
             "nft",
-            "table inet loss { chain c { type filter hook prerouting priority raw; "
+            "table inet loss { chain c { type filter hook prerouting priority -400; "
             "udp dport 17404 numgen inc mod 1000 < 1 drop; }; }",
         )
         waiting = ("--wait", str(PORT), "--timeout", "3s", "--tries", "3")

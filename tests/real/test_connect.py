@@ -138,7 +138,7 @@ class KnockFirstTests(ConnectTestCase):
         self.daemon("--penalty", "100ms")
         self.server.run(
             "nft",
-            "table inet loss { chain c { type filter hook prerouting priority raw; "
+            "table inet loss { chain c { type filter hook prerouting priority -400; "
             "udp dport 17404 numgen inc mod 1000 < 1 drop; }; }",
         )
         process = self.connect("--timeout", "500ms", stdin=subprocess.DEVNULL)

@@ -40,8 +40,14 @@ while True:
 """
 
 
-class ContainerTests(RealTestCase):
-    """Root of a user namespace, who is nobody outside."""
+class BoxTestCase(RealTestCase):
+    """
+    Root of a user namespace, who is nobody outside.
+
+    @cvar options: further ones of the daemon's.
+    """
+
+    options: tuple[str, ...] = ()
 
     def setUp(self) -> None:
         """Start the daemon and a service there, and connect it to the stranger."""
@@ -54,6 +60,7 @@ class ContainerTests(RealTestCase):
             str(BIN / "twistd"),
             *f"-n --pidfile= pkdoors --admin {socket}".split(),
             *f"-m {KNOCKS} -p {PORT} --max-open 2h".split(),
+            *self.options,
         )
         self.assertTrue(self.daemonProcess.says("guarding door"), self.daemonProcess.log())
         self.assertTrue(eventually(socket.exists))
@@ -77,6 +84,14 @@ class ContainerTests(RealTestCase):
     def box(self, *argv: str) -> str:
         """Run a command in the container."""
         return self.server.run(*self.entering, *argv)
+
+    def reaches(self, source: str) -> bool:
+        """Return whether an address of the stranger's gets in."""
+        return self.stranger.reaches(PORT, INSIDE, source)
+
+
+class ContainerTests(BoxTestCase):
+    """A flush there."""
 
     def test_flushed(self) -> None:
         """
@@ -110,10 +125,6 @@ class ContainerTests(RealTestCase):
             and eventually(lambda: self.reaches(ALLOWED))
             and eventually(lambda: self.openings() == number)
         )
-
-    def reaches(self, source: str) -> bool:
-        """Return whether an address of the stranger's gets in."""
-        return self.stranger.reaches(PORT, INSIDE, source)
 
     def openings(self) -> int:
         """Return the number of openings in the kernel."""

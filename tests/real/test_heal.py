@@ -100,6 +100,12 @@ class NftablesTests(RealTestCase):
         self.assertNotIn("changed the guard", daemon.log())
 
 
+class CapturedTests(NftablesTests):
+    """The guard that hears the knocks, too."""
+
+    listen = "capture"
+
+
 class FirewalldTests(RealTestCase):
     """firewalld's zones."""
 

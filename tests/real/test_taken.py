@@ -4,9 +4,10 @@ import signal
 
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.controlled import SSH, ControlledTestCase
-from tests.lab.hosts import Process
+from tests.lab.hosts import SERVER4, SERVER6, Process, eventually
 
 RELOADS = 200
+ADDRESSES = (SERVER4, SERVER6)
 PLACES = (
     'interfaces = ["10.9.1.1"]',
     'interfaces = ["fd09:1::1"]',
@@ -40,13 +41,19 @@ while True:
                         thief.close()
                         continue
                     print("taken", address, port, reuse, flush=True)
+                    thief.setblocking(False)
                     taken.append(thief)
+    for thief in taken:
+        try:
+            print("heard", thief.recv(100), flush=True)
+        except BlockingIOError:
+            pass
     if tries % 20000 < 400:
         print("tries", tries, flush=True)
 """
 
 
-class ThiefTests(ControlledTestCase):
+class _ThiefCase(ControlledTestCase):
     """A local user who wants the ports, with all options that make a port shareable."""
 
     def thief(self) -> Process:
@@ -65,6 +72,12 @@ class ThiefTests(ControlledTestCase):
         )
         self.assertTrue(thief.says("begins"), thief.log())
         return thief
+
+
+class ThiefTests(_ThiefCase):
+    """Each knock port has a socket of the daemon's."""
+
+    listen = "sockets"
 
     def test_never(self) -> None:
         """
@@ -100,3 +113,38 @@ class ThiefTests(ControlledTestCase):
         self.assertTrue(daemon.says("not heard, and"), daemon.log())
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+
+
+class CapturedThiefTests(_ThiefCase):
+    """No knock port has a socket."""
+
+    listen = "capture"
+
+    def test_useless(self) -> None:
+        """
+        The thief gets all ports and hears nothing; the daemon hears all knocks. Both hold during
+        reloads, too, and for knocks from the host itself.
+        """
+        daemon = self.controlled(SSH)
+        thief = self.thief()
+        for port in SEQUENCE:
+            self.assertTrue(thief.says(f"taken 0.0.0.0 {port} "), thief.log())
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        for number in range(RELOADS // 10):
+            self.write(SSH, more=PLACES[number % len(PLACES)])
+            self.assertEqual(self.reload(), ["interfaces changed"])
+            for address in ADDRESSES:
+                self.client.send(SEQUENCE, address=address)
+                self.client.send(SEQUENCE, b"junk", address=address)
+            self.server.send(SEQUENCE, address="127.0.0.1")
+        tries = thief.log().count("tries")
+        self.assertTrue(eventually(lambda: thief.log().count("tries") > tries + 1), thief.log())
+        self.assertNotIn("heard", thief.log())
+
+    def test_heardWithoutGuard(self) -> None:
+        """The thief would hear them without the guard, so its silence means something."""
+        thief = self.thief()
+        self.assertTrue(thief.says(f"taken 0.0.0.0 {SEQUENCE[0]} "), thief.log())
+        self.client.send(SEQUENCE)
+        self.assertTrue(thief.says("heard"), thief.log())

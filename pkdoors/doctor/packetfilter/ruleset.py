@@ -56,7 +56,8 @@ class Ruleset:
 
         @param version: 4 or 6 for those that see IPv4, or IPv6; 0 for all.
         """
-        families = {"inet", "ip", "ip6"} - {{4: "ip6", 6: "ip"}.get(version, "")}
+        # Only at the hook "ingress" does a table of the family netdev see what comes to this host.
+        families = {"inet", "ip", "ip6", "netdev"} - {{4: "ip6", 6: "ip"}.get(version, "")}
         found = (chain for chain in self._hooked.values() if chain.hook == hook)
         return [chain for chain in found if chain.name[0] in families]
 
@@ -85,6 +86,19 @@ class Ruleset:
             {name: chain for name, chain in self.chains.items() if isMeant(name[1])},
             {name: items for name, items in self.sets.items() if isMeant(name[1])},
         )
+
+    def first(self, hook: str, priority: int) -> "Ruleset":
+        """
+        Return only what the kernel calls before a chain: the chains at the hook C{ingress}, and at
+        the chain's own hook those up to its priority. Which one of two with the same priority is
+        called first depends on when they were made, which we do not know.
+        """
+        meant = {
+            name: chain
+            for name, chain in self.chains.items()
+            if chain.hook in ("", "ingress") or (chain.hook == hook and chain.priority <= priority)
+        }
+        return Ruleset(meant, self.sets)
 
 
 def readRuleset(listing: str) -> Ruleset:

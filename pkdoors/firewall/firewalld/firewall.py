@@ -103,6 +103,10 @@ class FirewalldFirewall:
         work = self._unlessSilent(lambda: self._zoneDoors.close(opening))
         return self._thread.call(lambda: work() if self._zoneDoors.has(opening) else None)
 
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """See L{IFirewall.findUsed}."""
+        return []
+
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}. The guard limits knocks."""
         return 0

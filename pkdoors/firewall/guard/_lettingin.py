@@ -12,13 +12,14 @@ from pkdoors.model.doors import Door
 def letInRules(group: PortGroup, protocol: str, networks: Collection[OpeningSet]) -> Iterator[str]:
     """
     Yield the rules that let in the clients that a door trusts, and those for whom a door is open.
-    Trusted clients come first, so they use nothing up.
+    Trusted clients come first, so they use nothing up. Openings for one connection have rules of
+    their own.
     """
     for door in group.doors:
         for trusted in trustedSets(door):
             yield f"{chainName(group, protocol)} {trusted.condition} {_verdict(protocol, door)}"
     for door in group.doors:
-        for openings in openingSets(door, networks):
+        for openings in openingSets(door, networks) if not door.once else ():
             yield _openingRule(group, protocol, door, openings)
 
 

@@ -12,6 +12,7 @@ Each rule is a line here, with its chain in front.
 from collections.abc import Collection, Iterable, Iterator
 
 from pkdoors.firewall.guard._lettingin import chainName, letInRules
+from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
 from pkdoors.firewall.guard.capture import Capture
 from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
@@ -189,6 +190,7 @@ def rulesFor(
     for v in (4, 6):
         fields = {"back": _back("tcp", v), "ending": spell(TCP_ENDING)}
         yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
+    yield from handshakeRules(doors, networks)
     yield from _lines(_WAYS_IN)
     for protocol in ("tcp", "udp"):
         forwarded = _FORWARDED.format(p=protocol)
@@ -251,6 +253,8 @@ def _tcpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[st
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
     yield from letInRules(group, "tcp", networks)
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
+    # A client that is let in otherwise, or has a session, does not use these up.
+    yield from onceRules(chain, group, networks)
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
 
 

@@ -6,6 +6,10 @@ checks where a packet came from. So they check that themselves. A knock then con
 host's other filters treat it like a packet to any other port; behind all of them, a last rule
 answers as the kernel answers for a closed port. Without that rule, a local program that binds a
 knock port would get the knocks, and a scan would find that port.
+
+This host may itself send from a port that is a knock port, or translate somebody's address to one:
+answers to that must arrive. So what does not look like a knock stays tracked, and the last rule
+lets answers in. A knock is no answer to anybody: it is not tracked.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,6 +22,8 @@ from pkdoors.model.doors import Door, listKnockPorts, listTcpKnockPorts
 
 CLOSED_CHAIN = "knock_closed"
 HEARD_CHAIN = "knock_heard"
+PLACE = "prerouting", -305
+"""The hook and the priority (C{raw - 5}) of the chain that hears knocks."""
 LAST_CHAINS = {CLOSED_CHAIN: "type filter hook input priority 1000; policy accept;"}
 """A base chain behind those of all firewalls."""
 JUNK = "KnockJunk"
@@ -34,15 +40,13 @@ answer would leave by the same one."""
 _UDP_HEADER = 8
 _SHORTEST_SEALED = 52  # with the UDP header, as in L{pkdoors.knockports.filters}
 _ENDS = b" \t\r\n"  # one of them follows "knock", if anything does
-_SHORT = "udp length {length} @th,64,40 {begin:#x} udp dport @PlainKnocks goto knock_sources"
-_ANY = "udp dport @AnyKnocks goto knock_sources"
+_SHORT = "udp length {length} @th,64,40 {begin:#x} udp dport @PlainKnocks"
 # A SYN, with the flags of ECN or without. It stays tracked, like one to any other port: the rule
 # behind all firewalls ends its connection before it takes a place in the kernel's table.
 _TCP = (
     "knock_ports tcp flags & (fin|syn|rst|psh|ack|urg) == syn tcp dport @TcpKnocks "
     "fib daddr type local goto knock_sources"
 )
-_CLOSED = f"{CLOSED_CHAIN} udp dport @knocks reject with icmpx type port-unreachable"
 # If no program listens, the kernel's own reset is the same as that of every other closed port; ours
 # has another flow label over IPv6. This host may use the number for connections that it begins.
 _TCP_CLOSED = f"""
@@ -51,8 +55,8 @@ _TCP_CLOSED = f"""
 {CLOSED_CHAIN} socket wildcard 0 reject with tcp reset
 {CLOSED_CHAIN} socket wildcard 1 reject with tcp reset
 """
-_PLAIN = "udp length {length} @th,64,48 {begin:#x} udp dport @PlainKnocks goto knock_sources"
-_SEALED = "udp length {length} @th,64,72 {begin:#x} udp dport @SealedKnocks goto knock_sources"
+_PLAIN = "udp length {length} @th,64,48 {begin:#x} udp dport @PlainKnocks"
+_SEALED = "udp length {length} @th,64,72 {begin:#x} udp dport @SealedKnocks"
 _SOURCES = """
 knock_sources iif "lo" goto knock_heard
 knock_sources fib saddr type != unicast accept
@@ -87,30 +91,23 @@ class Capture:
         yield "knock_ports meta l4proto != udp accept"
         yield "knock_ports udp dport != @knocks accept"
         yield "knock_ports fib daddr type != local accept"
-        yield "knock_ports notrack"
-        yield from (f"knock_ports {rule}" for rule in self._payloads())
+        yield from (f"knock_ports {rule} notrack goto knock_sources" for rule in _payloads())
+        yield "knock_ports udp dport @AnyKnocks goto knock_sources"
+        # Those that are tracked fill no table, either: the kernel keeps an entry only
+        # once all rules have let its packet in, and the last one does not.
+        yield (
+            "knock_ports goto knock_sources"
+            if self.hearsAll
+            else f"knock_ports counter name {JUNK}"
+        )
         yield from _SOURCES.strip().split("\n")
         yield from limits
         yield "knock_sources goto knock_heard"
         yield f"{HEARD_CHAIN} log group {self.group} snaplen {COPIED}"
-        yield _CLOSED
+        yield f"{CLOSED_CHAIN} udp dport @knocks ct direction reply accept"
+        yield f"{CLOSED_CHAIN} udp dport @knocks reject with icmpx type port-unreachable"
         if hearsTcp:  # kernels without nft_socket can hear the others
             yield from _TCP_CLOSED.strip().split("\n")
-
-    def _payloads(self) -> Iterator[str]:
-        if self.hearsAll:
-            yield "goto knock_sources"
-            return
-        # The filter of a socket checks the last byte, too: here the daemon does.
-        yield _SHORT.format(length=_UDP_HEADER + 5, begin=int.from_bytes(b"knock"))
-        longer = f"{_UDP_HEADER + 6}-{_UDP_HEADER + MAX_PLAIN}"
-        for end in _ENDS:
-            yield _PLAIN.format(length=longer, begin=int.from_bytes(b"knock%c" % end))
-        most = _UDP_HEADER + MAX_STATEMENT + MAX_SIGNATURE
-        begin = int.from_bytes(b"pkdoors1 ")
-        yield _SEALED.format(length=f"{_SHORTEST_SEALED}-{most}", begin=begin)
-        yield _ANY
-        yield f"counter name {JUNK}"
 
     def elements(self, doors: Iterable[Door]) -> Iterator[tuple[str, list[str]]]:
         """Yield the elements of L{SETS}."""
@@ -122,3 +119,15 @@ class Capture:
         for name, ports in zip(KNOCK_SETS, found, strict=True):
             yield name, list(map(str, ports))
         yield "StrictKnocks", [f'"{name}"' for name in self.strict]
+
+
+def _payloads() -> Iterator[str]:
+    """Yield conditions: each is met by datagrams that look like a knock."""
+    # The filter of a socket checks the last byte, too: here the daemon does.
+    yield _SHORT.format(length=_UDP_HEADER + 5, begin=int.from_bytes(b"knock"))
+    longer = f"{_UDP_HEADER + 6}-{_UDP_HEADER + MAX_PLAIN}"
+    for end in _ENDS:
+        yield _PLAIN.format(length=longer, begin=int.from_bytes(b"knock%c" % end))
+    most = _UDP_HEADER + MAX_STATEMENT + MAX_SIGNATURE
+    begin = int.from_bytes(b"pkdoors1 ")
+    yield _SEALED.format(length=f"{_SHORTEST_SEALED}-{most}", begin=begin)

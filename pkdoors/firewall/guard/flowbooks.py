@@ -52,7 +52,8 @@ class FlowBooks:
     ) -> None:
         """
         Note the flows of clients whose door is open, and of trusted networks, if the door keeps
-        sessions.
+        sessions. If an opening is for one connection, nobody knows which flow used it up, and which
+        ones came while there was no guard.
 
         @param flowsTo: returns the connections to some ports.
         """
@@ -63,7 +64,8 @@ class FlowBooks:
             networks = listNetworks(door.trusted)
             for tracked in flowsTo(door.ports) if not door.cutSessions else ():
                 source = tracked.flow.source
-                if letIn.letsIn(source) or any(source in network for network in networks):
+                isLetIn = letIn.letsIn(source) and not door.once
+                if isLetIn or any(source in network for network in networks):
                     self._addLetIn(door, tracked.flow)
 
     def _addLetIn(self, door: Door, flow: Flow) -> None:

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from pkdoors.firewall.guard._lettingin import chainName, rulesForSet
 from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
 from pkdoors.firewall.guard.capture import CLOSED_CHAIN, JUNK, LAST_CHAINS, SETS, Capture
-from pkdoors.firewall.guard.openingsets import OpeningSet
+from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
 from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import (
     ABOUT,
@@ -125,6 +125,14 @@ class Guard:
         transaction.
         """
         return "".join(f"{line}\n" for line in self._lines(f"inet {table}", present))
+
+    def hasSet(self, openings: OpeningSet) -> bool:
+        """Return whether this guard has a set of openings."""
+        return any(
+            openings in openingSets(door, self.networks)
+            for door in self.doors
+            if door.name == openings.door
+        )
 
     def commandsForSet(self, openings: OpeningSet) -> str:
         """

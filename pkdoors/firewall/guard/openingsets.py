@@ -12,12 +12,11 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.sources import isNetwork, lengthOf
+from pkdoors.model.sources import WHOLE, isNetwork, lengthOf
 
-_BITS = {4: 32, 6: 128}
 _FIELD = {4: "ip saddr", 6: "ip6 saddr"}
 _ZERO = {4: "0.0.0.0", 6: "::"}
-_NAME = re.compile(r"(.+)_open([46])(?:_([0-9]{1,3}))?")
+_NAME = re.compile(r"(.+)_(open|once)([46])(?:_([0-9]{1,3}))?")
 
 
 class OpeningSet(NamedTuple):
@@ -27,42 +26,61 @@ class OpeningSet(NamedTuple):
     @ivar door: the name of the door.
     @ivar version: of IP, 4 or 6.
     @ivar length: how many bits of an address are compared.
+    @ivar isOnce: whether each opening is for one connection. Such openings have sets of their own,
+        so that a change of the rules never makes them into more.
     """
 
     door: str
     version: int
     length: int
+    isOnce: bool = False
 
     @property
     def name(self) -> str:
         """The name in the guard's table: C{ssh_open4}, or C{ssh_open4_24} for networks."""
-        suffix = "" if self.length == _BITS[self.version] else f"_{self.length}"
-        return f"{self.door}_open{self.version}{suffix}"
+        return self._named("once" if self.isOnce else "open")
+
+    @property
+    def used(self) -> str:
+        """The name of the set that says which openings for one connection are used."""
+        return self._named("used")
+
+    @property
+    def first(self) -> str:
+        """The chain that lets in the first connection of such an opening."""
+        return self._named("first")
+
+    def _named(self, kind: str) -> str:
+        suffix = "" if self.length == WHOLE[self.version] else f"_{self.length}"
+        return f"{self.door}_{kind}{self.version}{suffix}"
 
     @property
     def field(self) -> str:
         """The field of a packet that is looked up."""
         field = _FIELD[self.version]
-        if self.length == _BITS[self.version]:
+        if self.length == WHOLE[self.version]:
             return field
         return f"{field} & {ip_network((_ZERO[self.version], self.length)).netmask}"
 
 
 def openingSets(door: Door, networks: Iterable[OpeningSet] = ()) -> list[OpeningSet]:
     """
-    Return the sets of a door: those that it always has, and those of networks of other lengths.
+    Return the sets of a door: those that it always has, and those of networks of other lengths,
+    which operators open.
 
     @param networks: the sets of all doors that openings need.
     """
-    always = {OpeningSet(door.name, version, bits) for version, bits in _BITS.items()}
-    own = {found for found in networks if found.door == door.name}
+    always = {OpeningSet(door.name, version, bits, door.once) for version, bits in WHOLE.items()}
+    for key, length in door.grants().items():
+        always.add(OpeningSet(door.name, int(key[-1]), length, door.once))
+    own = {found for found in networks if found[::3] == (door.name, door.once)}
     return sorted(always | own, key=lambda found: (found.version, -found.length))
 
 
 def setOf(opening: Opening) -> OpeningSet:
     """Return the set that has an opening as an element."""
     source = opening.source
-    return OpeningSet(opening.door.name, source.version, lengthOf(source))
+    return OpeningSet(opening.door.name, source.version, lengthOf(source), opening.door.once)
 
 
 def networkSets(openings: Iterable[Opening]) -> frozenset[OpeningSet]:
@@ -75,9 +93,9 @@ def findSets(names: Collection[str], door: Door) -> Iterator[OpeningSet]:
     for name in sorted(names):
         match = _NAME.fullmatch(name)
         if match is not None and match[1] == door.name:
-            version = int(match[2])
-            found = OpeningSet(door.name, version, int(match[3] or _BITS[version]))
-            if found.name == name and 0 < found.length <= _BITS[version]:
+            version = int(match[3])
+            found = OpeningSet(door.name, version, int(match[4] or WHOLE[version]), door.once)
+            if found.name == name and 0 < found.length <= WHOLE[version]:
                 yield found
 
 

@@ -1,8 +1,9 @@
 """
 The guard's sets, which stay in the kernel while the rules are replaced. Pure.
 
-Sets such as C{ssh_open4} hold the clients that may begin a connection; flow sets hold the
-connections that go on, because the guard let them in or because they existed before the guard did.
+Sets such as C{ssh_open4} hold the clients that may begin a connection. C{ssh_once4} has those that
+may begin only one, and C{ssh_used4} those of them that have. Flow sets hold the connections that go
+on, because the guard let them in or because they existed before the guard did.
 See L{pkdoors.firewall.guard.flows.Flow}.
 """
 
@@ -25,6 +26,9 @@ MAX_ELEMENTS = 65_536
 opens. 65,536 flows take 8 MB."""
 MAX_SPARED = 262_144
 """Flows that need no opening, including those that this host begins from a protected port."""
+MAX_SYNACKS = 262_144
+"""Handshakes of clients whose opening is for one connection. To fill this, somebody must forge
+65,000 SYNs a second in a client's name."""
 MAX_LIMITED = 4096
 """Sources of one door whose knocks are counted at a time: about 1 MB of the kernel's memory."""
 
@@ -39,6 +43,9 @@ TCP_ENDING = 120.0
 TCP_BEGINNING = 90.0
 """Seconds for which a client's SYN is remembered. After that, no server waits for the client's
 answer any more: Linux repeats a SYN/ACK for 63 s."""
+ANSWERED = 4.0
+"""Seconds for which the number of a SYN/ACK is remembered: Linux repeats it after 1 and 2 and 4
+seconds, and each time that counts anew."""
 SPARED_IDLE, SPARED_MOST = 180.0, 3600.0
 """Seconds of silence after which a UDP flow from before the guard ends, and the longest time that
 it goes on."""
@@ -105,6 +112,14 @@ def setsFor(doors: Iterable[Door], networks: Iterable[OpeningSet] = ()) -> dict[
         found[f"spared{version}"] = _flows(version, TCP_IDLE, MAX_SPARED)
         found[f"sparedudp{version}"] = _flows(version, SPARED_IDLE)
         found[f"sparedmost{version}"] = _flows(version, SPARED_MOST)
+    doors = list(doors)
+    for version in (4, 6) if any(door.once for door in doors) else ():
+        ip = {4: "ip", 6: "ip6"}[version]
+        found[f"synacks{version}"] = Set(
+            f"typeof {ip} saddr . tcp ackseq; flags dynamic,timeout; timeout {spell(ANSWERED)}; "
+            f"size {MAX_SYNACKS};",
+            ANSWERED,
+        )
     for door in doors:
         found |= setsOf(door, networks)
     return found
@@ -117,6 +132,13 @@ def setsOf(door: Door, networks: Iterable[OpeningSet] = ()) -> dict[str, Set]:
             f"type {_ADDRESS[openings.version]}; flags timeout; size {MAX_ELEMENTS};"
         )
         for openings in openingSets(door, networks)
+    } | {
+        # A mark has no timeout: it must never end before the opening.
+        openings.used: Set(
+            f"type {_ADDRESS[openings.version]}; flags dynamic; size {MAX_ELEMENTS};"
+        )
+        for openings in openingSets(door, networks)
+        if door.once
     }
     found |= {trusted.name: Set(trusted.definition) for trusted in trustedSets(door)}
     found |= {name: Set("type inet_service;") for name in rateSets(door).values()}

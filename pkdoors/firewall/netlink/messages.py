@@ -86,6 +86,20 @@ def removeElements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     return batch(_removal(table, name, keys))
 
 
+def renewElement(table: str, name: str, element: Element, used: str) -> bytes:
+    """
+    Return the batch that adds an element to a set, and deletes its key from another one, in one
+    transaction. If the other one has no such key, the kernel does nothing: adding it first, as
+    L{addElements} does, would make an element there that packets can find.
+    """
+    key = element.key
+    return batch(
+        message(_DELETE_ELEMENT, ACK, _elements(table, used, [_key(key)])),
+        _removal(table, name, [key]),
+        message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, [_element(element)])),
+    )
+
+
 def swapElements(
     table: str, name: str, gone: Iterable[bytes], elements: Iterable[Element]
 ) -> bytes:

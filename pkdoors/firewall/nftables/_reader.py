@@ -8,7 +8,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, KNOCK_SETS
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import findSets, isOpenings, openingSets
+from pkdoors.firewall.guard.openingsets import OpeningSet, findSets, isOpenings, openingSets, setOf
 from pkdoors.firewall.guard.sets import (
     ABOUT,
     INSIDE_SETS,
@@ -16,6 +16,7 @@ from pkdoors.firewall.guard.sets import (
     PORT_MAPS,
     PORT_SETS,
     PROTOCOLS,
+    openingKey,
     parseOpening,
     secondsLeft,
     setsFor,
@@ -129,16 +130,44 @@ class GuardReader:
             parseOpening(element, door, now + min(left, door.maxOpenFor), openings.length)
             for door in known
             for openings in findSets(survey.sets, door)
-            for element in self.listElements(openings.name, table)
+            for element in self._listUnused(openings, table)
             if (left := secondsLeft(element, sinceBoot)) > 0
         ]
+
+    def _listUnused(self, openings: OpeningSet, table: str) -> list[Element]:
+        """Return the elements of a set that still let a client begin a connection."""
+        elements = self.listElements(openings.name, table)
+        if not (openings.isOnce and elements):
+            return elements
+        used = self.listKeys(openings.used, table)  # after the openings, to miss none
+        return [element for element in elements if element.key not in used]
+
+    def listKeys(self, name: str, table: str = TABLE) -> set[bytes]:
+        """Return the keys of a set; none if it is not there."""
+        return {element.key for element in self.listElements(name, table)}
+
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """Return which openings for one connection are over, see L{IFirewall.findUsed}."""
+        bySet: dict[OpeningSet, list[Opening]] = {}
+        for opening in openings:
+            bySet.setdefault(setOf(opening), []).append(opening)
+        found = []
+        for openingSet, some in bySet.items():
+            present, used = self.listKeys(openingSet.name), self.listKeys(openingSet.used)
+            keyed = [(openingKey(opening.source), opening) for opening in some]
+            found += [
+                (opening, key in used)
+                for key, opening in keyed
+                if key in used or key not in present
+            ]
+        return found
 
     def listOpenKeys(self, guard: Guard) -> set[tuple[str, bytes]]:
         """Return the set and the key of each opening in the kernel."""
         names = [
             openings.name for door in guard.doors for openings in openingSets(door, guard.networks)
         ]
-        return {(name, element.key) for name in names for element in self.listElements(name)}
+        return {(name, key) for name in names for key in self.listKeys(name)}
 
     def countOpenings(self) -> int:
         """Return the number of openings of all doors."""

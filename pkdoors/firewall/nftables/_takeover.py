@@ -1,17 +1,23 @@
 """The guard that an earlier daemon of any version left in the kernel."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from twisted.logger import Logger
+
 from pkdoors.firewall.guard.flows import Tracked, isOn
+from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.oldguard import (
     OldSession,
     readLivingSessions,
     readOpenings,
     readProtected,
 )
+from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
+
+_log = Logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,47 @@ def readOldGuard(listing: str, doors: Collection[Door], now: float, isSettled: b
     """
     try:
         living, protected = frozenset(readLivingSessions(listing)), readProtected(listing)
-        openings = readOpenings(listing, doors, now) if isSettled else []
+        # An opening of that version lets in any number of connections.
+        many = [door for door in doors if not door.once]
+        openings = readOpenings(listing, many, now) if isSettled else []
         return Predecessor(True, not protected, protected, openings, living)
     except (ValueError, LookupError, TypeError):
         return Predecessor(isThere=True, isStrange=True)
+
+
+def warnAbout(predecessor: Predecessor, protected: Collection[PortRange]) -> None:
+    """
+    Log what an operator may not expect of a change of guards.
+
+    @param protected: the ports that the new guard keeps closed.
+    """
+    if predecessor.isStrange:
+        _log.warn(
+            "the table inet {table} that was there before does not belong to pkdoors: replaced",
+            table=TABLE,
+        )
+    opened = [ports for ports in predecessor.protected if not any(map(ports.isWithin, protected))]
+    if opened:
+        _log.warn(
+            "{ports}: an earlier daemon kept this closed, but this one does not protect it: "
+            "it is open from now on, unless another firewall closes it",
+            ports=", ".join(map(str, opened)),
+        )
+
+
+def graceFor(doors: Iterable[Door]) -> dict[PortRange, float]:
+    """
+    Return the UDP ports that stay open for a while, and for how many seconds. UDP has no
+    connections, so without connection tracking nobody knows which clients are using a port.
+    """
+    groups = portGroups(doors, "udp")
+    graces = [(group.ports, min(door.udpGrace for door in group.doors)) for group in groups]
+    udp = {ports: grace for ranges, grace in graces for ports in ranges if grace}
+    if udp:
+        _log.info(
+            "{ports}: protected for the first time, and it is unknown who uses it: it stays "
+            "open for {seconds:g} s, so that its present clients are not cut",
+            ports=", ".join(map(str, udp)),
+            seconds=max(udp.values()),
+        )
+    return udp

@@ -6,13 +6,14 @@ from contextlib import suppress
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.flows import isOn, parseFlow
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import openingSets
+from pkdoors.firewall.guard.openingsets import openingSets, setOf
 from pkdoors.firewall.guard.sets import differs, openingElement, openingKey, setName, setsFor
 from pkdoors.firewall.netlink.kernel import GuardGone, SetFull
 from pkdoors.firewall.netlink.messages import (
     Element,
     addElements,
     removeElements,
+    renewElement,
     splitPortions,
     swapElements,
 )
@@ -26,13 +27,19 @@ class GuardWriter(GuardReader):
     kernel refuses.
     """
 
-    def add(self, opening: Opening) -> None:
+    def add(self, opening: Opening, isNew: bool = True) -> None:
         """
         Add an opening, or give it another deadline.
 
+        @param isNew: whether it was granted anew: if it is for one connection, it is not used then.
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
-        self._kernel.transact(addElements(TABLE, setName(opening), [self.makeElement(opening)]))
+        name, element = setName(opening), self.makeElement(opening)
+        if opening.door.once and isNew:
+            with suppress(GuardGone):  # the last one was not used
+                self._kernel.transact(renewElement(TABLE, name, element, setOf(opening).used))
+                return
+        self._kernel.transact(addElements(TABLE, name, [element]))
 
     def remove(self, opening: Opening) -> None:
         """
@@ -41,9 +48,10 @@ class GuardWriter(GuardReader):
         @raise FirewallError: the kernel refused.
         """
         with suppress(GuardGone):
-            self._kernel.transact(
-                removeElements(TABLE, setName(opening), [openingKey(opening.source)])
-            )
+            key = openingKey(opening.source)
+            self._kernel.transact(removeElements(TABLE, setName(opening), [key]))
+            if opening.door.once:  # only now: without its mark, it would be unused again
+                self._kernel.transact(swapElements(TABLE, setOf(opening).used, [key], ()))
 
     def makeElement(self, opening: Opening) -> Element:
         """Return the element for an opening, with the time that it has left now."""
@@ -86,6 +94,11 @@ class GuardWriter(GuardReader):
             ]
             for portion in splitPortions(changed):
                 self._kernel.transact(addElements(table, name, portion))
+        for door in guard.doors:
+            for found in openingSets(door, guard.networks) if door.once else ():
+                gone = self.listKeys(found.used, table) - wanted[found.name].keys()
+                for keys in splitPortions(gone):
+                    self._kernel.transact(swapElements(table, found.used, keys, ()))
 
     def writeFlows(self, doors: Iterable[Door], books: Books, table: str) -> None:
         """Add the flows that have time left; those that are there already keep their time."""

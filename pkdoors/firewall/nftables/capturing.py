@@ -20,10 +20,12 @@ def readStrict(settings: Path = SETTINGS) -> tuple[str, ...]:
     """
     Return the interfaces that accept a packet only if its answer would leave by the same one. The
     kernel uses the higher value of the interface's own setting and that for all.
+
+    @raise OSError: they cannot be read.
     """
     found = {}
     for folder in settings.glob("*"):
-        with suppress(OSError, ValueError):  # the interface has just gone
+        with suppress(FileNotFoundError, ValueError):  # the interface has just gone
             found[folder.name] = int((folder / "rp_filter").read_text())
     every = found.pop("all", 0)
     found.pop("default", None)
@@ -72,5 +74,8 @@ class Capturing:
         return self.refresh(Capture(self._packetLog.open().group, self._hearsAll))
 
     def refresh(self, capture: Capture) -> Capture:
-        """Return a capture as the interfaces are now."""
-        return replace(capture, strict=self._readStrict())
+        """Return a capture as the interfaces are now, as far as they can be read."""
+        # No descriptor may be left, for example: the guard must come back all the same.
+        with suppress(OSError):
+            return replace(capture, strict=self._readStrict())
+        return capture

@@ -15,8 +15,7 @@ from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import networkSets
-from pkdoors.firewall.guard.portgroups import portGroups
+from pkdoors.firewall.guard.openingsets import networkSets, setOf
 from pkdoors.firewall.guard.sets import openingKey, setName
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
@@ -24,12 +23,13 @@ from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._sessions import SessionKeeper
-from pkdoors.firewall.nftables._takeover import Predecessor
+from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import Source
 
 SETTLED = 300.0
 """Seconds from the boot until there may be flows that began before the guard. Earlier there are
@@ -75,6 +75,8 @@ class NftablesFirewall:
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
         self._deadlines: dict[tuple[str, bytes], float] = {}  # of the openings in the kernel
+        self._grants: dict[tuple[str, Source], int] = {}  # likewise, see L{Opening}
+        self._isDoubtful = False  # whether somebody has changed what was granted
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._fingerprint: object = None  # differs once a stranger has changed the guard
         self._counts = KnockCounts()
@@ -103,11 +105,12 @@ class NftablesFirewall:
         self._guard = self._withWays(Guard(doors, capture=capture))
         isSettled = self._readUptime() >= SETTLED
         predecessor = table.readPredecessor(doors, isSettled)
-        self._warn(predecessor)
+        warnAbout(predecessor, listProtectedPorts(doors))
         live = self._sessions.spare(self._guard, predecessor)
         if isSettled and not predecessor.isThere and live.untracked:
             versions = tuple(live.untracked)
-            self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
+            self._guard = replace(self._guard, grace=graceFor(doors), graceVersions=versions)
+        self._grants = {opening.key: opening.grant for opening in predecessor.openings}
         self._put(predecessor.openings)
         # A port has its grace only once: no later flush opens it again.
         self._guard = replace(self._guard, grace={}, graceVersions=())
@@ -146,6 +149,15 @@ class NftablesFirewall:
         """See L{IFirewall.close}."""
         return execute(self._closeNow, opening)
 
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """See L{IFirewall.findUsed}."""
+        soon = self._reactor.seconds() + MARGIN
+        try:
+            found = self._table.findUsed(openings)
+        except FirewallError:  # it is asked again
+            return []
+        return [(opening, isUsed) for opening, isUsed in found if isUsed or opening.deadline > soon]
+
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}."""
         self._count()
@@ -172,10 +184,19 @@ class NftablesFirewall:
     def _restore(self, openings: list[Opening]) -> None:
         if not self._table.isThere():  # what the kernel remembered went with the table
             self._sessions.addLetIn(openings, self._guard.direct)
-        self._put(openings)
+        self._put([opening for opening in openings if self._isCertain(opening)])
         # Whatever removed the guard may have changed the ways past it, too. The guard itself does
         # not wait for them.
         self._throttle.want()
+
+    def _isCertain(self, opening: Opening) -> bool:
+        """
+        Return whether an opening can be put in place again. One for one connection can not be if
+        somebody else has changed the guard, because it may have been used; nor if it has not been
+        there yet, because putting it there grants it.
+        """
+        isGranted = self._grants.get(opening.key) == opening.grant
+        return not opening.door.once or (isGranted and not self._isDoubtful)
 
     def _put(self, openings: list[Opening]) -> None:
         """Put the guard in place, with these openings."""
@@ -195,7 +216,10 @@ class NftablesFirewall:
                 self._sessions.addLetIn(openings, self._guard.direct)
         self._protected = listProtectedPorts(self._guard.doors)
         self._sessions.noteReplaced()
+        self._isDoubtful = False
         self._deadlines = {_keyOf(opening): opening.deadline for opening in openings}
+        kept = {opening.key for opening in openings}
+        self._grants = {key: grant for key, grant in self._grants.items() if key in kept}
         self._fingerprint = self._table.readFingerprint()
 
     def _withWays(self, guard: Guard) -> Guard:
@@ -228,24 +252,26 @@ class NftablesFirewall:
 
     def _openNow(self, opening: Opening) -> None:
         self._addSet(opening)
-        self._table.add(opening)
+        self._table.add(opening, self._grants.get(opening.key) != opening.grant)
+        self._grants[opening.key] = opening.grant
         self._deadlines[_keyOf(opening)] = opening.deadline
 
     def _addSet(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""
-        needed = networkSets([opening])
-        if needed <= self._guard.networks:
-            return
-        self._table.addSet(self._guard, *needed)
-        self._guard = replace(self._guard, networks=self._guard.networks | needed)
-        self._fingerprint = self._table.readFingerprint()
+        needed = setOf(opening)
+        if not self._guard.hasSet(needed):
+            self._table.addSet(self._guard, needed)
+            self._guard = replace(self._guard, networks=self._guard.networks | {needed})
+            self._fingerprint = self._table.readFingerprint()
 
     def _closeNow(self, opening: Opening) -> None:
         self._deadlines.pop(_keyOf(opening), None)
+        self._grants.pop(opening.key, None)
         self._table.remove(opening)
         self._sessions.noteSoon()
 
     def _onChanged(self, process: str) -> None:
+        self._isDoubtful = True
         self._onLost(f"{process} changed the guard")
 
     def _onOverflow(self) -> None:
@@ -261,40 +287,6 @@ class NftablesFirewall:
             isSame = False
         if not isSame:
             self._onChanged("somebody")
-
-    def _grace(self) -> dict[PortRange, float]:
-        """
-        Return the UDP ports that stay open for a while, and for how many seconds. UDP has no
-        connections, so without connection tracking nobody knows which clients are using a port.
-        """
-        groups = portGroups(self._guard.doors, "udp")
-        graces = [(group.ports, min(door.udpGrace for door in group.doors)) for group in groups]
-        udp = {ports: grace for ranges, grace in graces for ports in ranges if grace}
-        if udp:
-            self._log.info(
-                "{ports}: protected for the first time, and it is unknown who uses it: it stays "
-                "open for {seconds:g} s, so that its present clients are not cut",
-                ports=", ".join(map(str, udp)),
-                seconds=max(udp.values()),
-            )
-        return udp
-
-    def _warn(self, predecessor: Predecessor) -> None:
-        if predecessor.isStrange:
-            self._log.warn(
-                "the table inet {table} that was there before does not belong to pkdoors: replaced",
-                table=TABLE,
-            )
-        protected = listProtectedPorts(self._guard.doors)
-        opened = [
-            ports for ports in predecessor.protected if not any(map(ports.isWithin, protected))
-        ]
-        if opened:
-            self._log.warn(
-                "{ports}: an earlier daemon kept this closed, but this one does not protect it: "
-                "it is open from now on, unless another firewall closes it",
-                ports=", ".join(map(str, opened)),
-            )
 
 
 def _keyOf(opening: Opening) -> tuple[str, bytes]:

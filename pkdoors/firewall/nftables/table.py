@@ -1,5 +1,6 @@
 """Replaces the guard's table in the kernel without a gap."""
 
+import errno
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
 from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.survey import Survey
-from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted
+from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.library import Library, notOwnerError
 from pkdoors.firewall.netlink.messages import (
     OWNED,
@@ -93,16 +94,21 @@ class GuardTable(GuardWriter):
         Put a guard in place, with exactly these openings. Whatever there is now, no packet reaches
         a protected port without passing a guard meanwhile.
 
+        @param openings: those for one connection are left out unless this very table has been in
+            place: nobody else knows whether they were used.
         @param flows: the flows that must go on, in addition to those that the kernel remembers.
         @raise FirewallError: the kernel refused. The earlier guard is still in place.
         """
         survey = self.survey()
+        isSame = self._fits(survey) and survey.isOf(self.boot)
+        openings = [opening for opening in openings if isSame or not opening.door.once]
         if survey.table is None:
             flows = self.mergeFlows(flows, guard.doors, HANDOVER)
             self._place(TABLE, guard, survey, openings, flows)
         elif survey.table.owner not in (0, self.port):
             raise notOwnerError(TABLE)
         elif not (self._fits(survey) and self._mend(guard, survey, openings, flows)):
+            openings = [opening for opening in openings if not opening.door.once]
             self._handOver(guard, openings, self.mergeFlows(flows, guard.doors, TABLE))
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
 
@@ -112,7 +118,16 @@ class GuardTable(GuardWriter):
 
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
-        self._library.run(guard.commandsForSet(openings))
+        if not openings.isOnce:
+            self._library.run(guard.commandsForSet(openings))
+            return
+        # Its rules come after others: write all of them again.
+        survey = self.survey()
+        origin, networks = survey.origin(self.boot), guard.networks | {openings}
+        guard = replace(guard, origin=origin, networks=networks)
+        if not (survey.isOurs and survey.isOf(self.boot)):
+            raise errorFor(errno.ENOENT)
+        self._library.run(guard.commands(survey.present(guard, self.boot)))
 
     def _fits(self, survey: Survey) -> bool:
         """

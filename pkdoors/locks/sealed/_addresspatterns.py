@@ -14,6 +14,7 @@ from ipaddress import (
 )
 
 from pkdoors.errors import BadValue
+from pkdoors.model.sources import Network, Source
 
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 """The meaning of C{*}."""
@@ -24,8 +25,6 @@ _PARTS = 4  # of an IPv4 address
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _NOBODY = tuple(map(ip_network, ("0.0.0.0/32", "255.255.255.255/32", "::/128")))
 _ALLOWED = "use 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 or 192.0.2.*, but not names of hosts"
-
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,24 @@ class AddressPatterns:
         return any(address in pattern for pattern in self.allowed) and not any(
             address in pattern for pattern in self.denied
         )
+
+    def covers(self, source: Source) -> bool:
+        """Return whether all addresses of a source are allowed, and none is denied."""
+        if not isinstance(source, IPv4Network | IPv6Network):
+            return self.match(str(source))
+        return _isCovered(source, self.allowed) and not any(
+            _overlap(source, pattern) for pattern in self.denied
+        )
+
+
+def _overlap(network: Network, pattern: Pattern) -> bool:
+    """Return whether a network and a pattern have an address in common."""
+    if isinstance(pattern, IPv4Network | IPv6Network):
+        return network.overlaps(pattern)
+    if isinstance(network, IPv6Network):
+        return False
+    both = zip(_wildcardsOf(network).numbers, pattern.numbers, strict=True)
+    return all(theirs & ours for theirs, ours in both)
 
 
 def _read(item: str) -> tuple[Pattern, ...]:

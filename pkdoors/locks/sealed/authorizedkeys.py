@@ -1,9 +1,9 @@
 """
 The keys that may knock, in a file in the format of OpenSSH's C{authorized_keys}, C{sshd(8)}. Pure.
 
-The allowed options are C{from}, C{expiry-time}, C{doors} and C{max-open}; the last two are pkdoors'
-own. A key with any other option is refused, because the option would not restrict it as its author
-thinks.
+The allowed options are C{from}, C{expiry-time}, C{doors}, C{max-open}, C{prefix} and C{for-others};
+all but the first two are pkdoors' own. A key with any other option is refused, because the option
+would not restrict it as its author thinks.
 """
 
 import re
@@ -20,6 +20,7 @@ from pkdoors.errors import BadValue
 from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.model.principal import Principal
+from pkdoors.model.sources import Source
 from pkdoors.util.durations import parseDuration
 
 MAX_KEYS = 256
@@ -36,11 +37,14 @@ class AuthorizedKey:
 
     @ivar blob: the SSH public key blob.
     @ivar comment: the name of its owner, as the file has it.
-    @ivar sources: the addresses from which it may knock; L{None} for all.
+    @ivar sources: the addresses from which it may knock, and for which it may open; L{None} for
+        all.
     @ivar expires: the time of day at which it expires; L{None} for never.
     @ivar doors: the doors that it may open; L{None} for all.
     @ivar maxOpenFor: the longest time for which it may open, in seconds; 0 if only the door has a
         limit.
+    @ivar hasPrefix: whether it opens for networks, at doors that allow that.
+    @ivar isForOthers: whether it may ask to open for other addresses than the one it knocks from.
     """
 
     key: Key = field(repr=False)
@@ -50,6 +54,8 @@ class AuthorizedKey:
     expires: float | None = None
     doors: frozenset[str] | None = None
     maxOpenFor: float = 0.0
+    hasPrefix: bool = False
+    isForOthers: bool = False
 
     @property
     def who(self) -> Principal:
@@ -69,6 +75,10 @@ class AuthorizedKey:
         if self.sources is not None and not self.sources.match(source):
             return f"the key of {self} may not knock from here (from=)"
         return ""
+
+    def mayOpenFor(self, source: Source) -> bool:
+        """Return whether it may open for an address, or for all addresses of a network."""
+        return self.sources is None or self.sources.covers(source)
 
 
 def parseAuthorizedKeys(text: str, path: str) -> tuple[list[AuthorizedKey], list[str]]:
@@ -163,9 +173,17 @@ def _parseNames(text: str) -> frozenset[str]:
     return names
 
 
+def _parseFlag(text: str) -> bool:
+    if text:
+        raise BadValue("it takes no value")
+    return True
+
+
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "from": ("sources", AddressPatterns.parse),
     "expiry-time": ("expires", _parseExpiry),
     "doors": ("doors", _parseNames),
     "max-open": ("maxOpenFor", parseDuration),
+    "prefix": ("hasPrefix", _parseFlag),
+    "for-others": ("isForOthers", _parseFlag),
 }

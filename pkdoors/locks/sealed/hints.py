@@ -31,6 +31,7 @@ class HintIndex:
     def __init__(self, keys: Callable[[], Sequence[AuthorizedKey]]) -> None:
         self._keys = keys
         self._known: Sequence[AuthorizedKey] | None = None
+        self._bindsElsewhere = False
         self._begun: list[tuple[Any, Lines]] = []  # a hash fed with a key, and the key's lines
         self._indexes: OrderedDict[str, Index] = OrderedDict()
 
@@ -48,6 +49,11 @@ class HintIndex:
                 self._indexes.popitem(last=False)
         return index.get(hint[:HINT_DIGITS], [])
 
+    def mayBindElsewhere(self) -> bool:
+        """Return whether any key's knock may be bound to another address than its sender's."""
+        self._refresh()
+        return self._bindsElsewhere
+
     def _refresh(self) -> None:
         keys = self._keys()
         if keys is self._known:
@@ -57,6 +63,7 @@ class HintIndex:
             lines[key.blob] = (*lines.get(key.blob, ()), key)
         # Hash the blob, up to half a kilobyte, here once; for a knock only the nonce is hashed.
         self._begun = [(sha256(blob), group) for blob, group in lines.items()]
+        self._bindsElsewhere = any(key.isForOthers or key.hasPrefix for key in keys)
         self._known = keys
         self._indexes.clear()
 

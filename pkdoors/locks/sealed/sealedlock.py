@@ -1,6 +1,8 @@
 """The lock of a door that opens to sealed knocks. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from itertools import chain
 from math import inf
 
 from pkdoors.knocks.knock import Knock
@@ -17,6 +19,7 @@ from pkdoors.knocks.signatures import isGood, isWellFormed
 from pkdoors.locks._progress import ProgressTable
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed._queue import KnockKey, Waiting
+from pkdoors.locks.sealed._targets import Target, explainBound, findTarget, isOwn
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex, Lines
@@ -175,15 +178,35 @@ class SealedLock:
         """Return the request of a knock with a good seal. Its claims are worthless until then."""
         statement = sealed.statement
         self._checkTime(statement, now, today)  # again, as it may have waited
-        signer = self._findSigner(sealed, self._findHinted(statement), source, today)
+        hinted = self._findHinted(statement)
+        if not self._mayBeBound(statement, source, chain(*hinted)):  # before the costly check
+            raise _Refused(explainBound(statement.bind))
+        target = self._findTarget(sealed, hinted, source, today)
+        signer = target.line
         self._seen.add(signer.blob, statement.nonce, statement.stamp)
-        asked, most = statement.seconds, signer.maxOpenFor
-        return Request(self.door, source, asked, most, signer.who, statement.close)
+        wanted = str(target.address if statement.close else target.source)
+        sender = source if wanted != source else ""
+        return Request(
+            self.door,
+            wanted,
+            statement.seconds,
+            signer.maxOpenFor,
+            replace(signer.who, address=sender),
+            statement.close,
+        )
+
+    def _mayBeBound(
+        self, statement: Statement, source: str, lines: Iterable[AuthorizedKey]
+    ) -> bool:
+        """Return whether any of some keys may have made a knock that is bound to its address."""
+        return isOwn(statement, source) or any(
+            findTarget(line, self.door, statement, source).isAllowed() for line in lines
+        )
 
     def _checkCheaply(self, sealed: Sealed, source: str, now: float, today: float) -> None:
         self._checkTime(sealed.statement, now, today)
-        if sealed.statement.bind not in ("*", source):
-            raise _Refused(f"it is bound to {sealed.statement.bind}, but comes from elsewhere")
+        if not (isOwn(sealed.statement, source) or self._hints.mayBindElsewhere()):
+            raise _Refused(explainBound(sealed.statement.bind))
         if not isWellFormed(sealed.signature):
             raise _Refused(
                 "its seal is bad: malformed, or made by a security key that was not touched"
@@ -206,25 +229,22 @@ class SealedLock:
             raise _Refused("this knock was seen before")
         return found
 
-    def _findSigner(
-        self, sealed: Sealed, hinted: list[Lines], source: str, today: float
-    ) -> AuthorizedKey:
-        """Return the key that made the seal, as its first line that allows the knock has it."""
+    def _findTarget(self, sealed: Sealed, hinted: list[Lines], source: str, today: float) -> Target:
+        """Return for whom the seal opens, by the first line of its key that allows the knock."""
         data = makeSignedData(sealed.text, self.door.sequence)
         for lines in hinted:
             if isGood(lines[0].key, sealed.signature, data):
                 return self._chooseLine(lines, sealed.statement, source, today)
         raise _Refused("its seal is bad: made by another key, or for another sequence")
 
-    def _chooseLine(
-        self, lines: Lines, statement: Statement, source: str, today: float
-    ) -> AuthorizedKey:
+    def _chooseLine(self, lines: Lines, statement: Statement, source: str, today: float) -> Target:
         if self._seen.isForgotten(lines[0].blob, statement.stamp):
             raise _Refused("this key has opened too often meanwhile: knock again")
-        reasons = [line.findRefusal(self.door.name, source, today) for line in lines]
+        targets = [findTarget(line, self.door, statement, source) for line in lines]
+        reasons = [target.findRefusal(self.door.name, today) for target in targets]
         if all(reasons):
             raise _Refused(reasons[0])
-        return lines[reasons.index("")]
+        return targets[reasons.index("")]
 
     def _refuse(self, source: str, reason: str) -> Refusal:
         return Refusal(self.door, source, reason)

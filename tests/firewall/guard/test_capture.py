@@ -23,14 +23,18 @@ fib daddr type local goto knock_sources
 knock_ports meta l4proto != udp accept
 knock_ports udp dport != @knocks accept
 knock_ports fib daddr type != local accept
-knock_ports notrack
-knock_ports udp length 13 @th,64,40 0x6b6e6f636b udp dport @PlainKnocks goto knock_sources
-knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b20 udp dport @PlainKnocks goto knock_sources
-knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b09 udp dport @PlainKnocks goto knock_sources
-knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b0d udp dport @PlainKnocks goto knock_sources
-knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b0a udp dport @PlainKnocks goto knock_sources
+knock_ports udp length 13 @th,64,40 0x6b6e6f636b udp dport @PlainKnocks \
+notrack goto knock_sources
+knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b20 udp dport @PlainKnocks \
+notrack goto knock_sources
+knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b09 udp dport @PlainKnocks \
+notrack goto knock_sources
+knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b0d udp dport @PlainKnocks \
+notrack goto knock_sources
+knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b0a udp dport @PlainKnocks \
+notrack goto knock_sources
 knock_ports udp length 52-1308 @th,64,72 0x706b646f6f72733120 udp dport @SealedKnocks \
-goto knock_sources
+notrack goto knock_sources
 knock_ports udp dport @AnyKnocks goto knock_sources
 knock_ports counter name KnockJunk
 knock_sources iif "lo" goto knock_heard
@@ -42,6 +46,7 @@ knock_sources udp dport @default_knocks update @default_rate6 { ip6 saddr & ffff
 limit rate over 10000/second burst 10000 packets } counter name default_dropped accept
 knock_sources goto knock_heard
 knock_heard log group 4711 snaplen 1500
+knock_closed udp dport @knocks ct direction reply accept
 knock_closed udp dport @knocks reject with icmpx type port-unreachable
 """
 
@@ -81,8 +86,8 @@ class CaptureTests(SynchronousTestCase):
     def test_everything(self) -> None:
         """If everything is to be heard, nothing is sorted out."""
         found = rules(Guard(DOORS, capture=Capture(4711, hearsAll=True)).commands())
-        self.assertEqual("knock_ports goto knock_sources", found[5])
-        self.assertEqual("knock_sources", found[6].split()[0])
+        self.assertEqual("knock_ports goto knock_sources", found[11])
+        self.assertEqual("knock_sources", found[12].split()[0])
 
     def test_rest(self) -> None:
         """All other rules, sets and elements are as they are without it."""

@@ -80,6 +80,7 @@ class CapturingFirewallTests(NftablesTestCase):
         self.opened: list[FakeSocket] = []
         self.error: FirewallError | None = None
         self.strict: tuple[str, ...] = ()
+        self.strictError: OSError | None = None
         super().setUp()
 
     def openSocket(self) -> Any:
@@ -92,9 +93,15 @@ class CapturingFirewallTests(NftablesTestCase):
     def make(self) -> NftablesFirewall:
         """Make a firewall."""
         self.packetLog = PacketLog(self.openSocket)
-        capturing = Capturing(self.packetLog, readStrict=lambda: self.strict)
+        capturing = Capturing(self.packetLog, readStrict=self.readStrict)
         watch, up = self.watch.make, self.up
         return NftablesFirewall(self.clock, self.makeTable, watch, self.look, lambda: up, capturing)
+
+    def readStrict(self) -> tuple[str, ...]:
+        """Read the interfaces, or fail."""
+        if self.strictError is not None:
+            raise self.strictError
+        return self.strict
 
     def logs(self, table: str = TABLE) -> list[str]:
         """Return the rules that log."""
@@ -135,6 +142,16 @@ class CapturingFirewallTests(NftablesTestCase):
         self.restore()
         self.assertEqual([f"log group {GROUP} snaplen 1500"], self.logs())
         self.assertEqual(1, len(self.opened))
+        self.assertEqual(1, len(self.ours().sets["StrictKnocks"].elements))
+
+    def test_unreadable(self) -> None:
+        """If the interfaces cannot be read, they stay as they were; the guard does not wait."""
+        self.strict = ("eth0",)
+        self.start()
+        self.strictError = OSError("no descriptor is left")
+        self.flush()
+        self.restore()
+        self.assertEqual([f"log group {GROUP} snaplen 1500"], self.logs())
         self.assertEqual(1, len(self.ours().sets["StrictKnocks"].elements))
 
     def test_healed(self) -> None:

@@ -139,6 +139,22 @@ class NetworkTests(NftablesTestCase):
         self.watch.unsure()
         self.assertEqual(["somebody changed the guard"], self.lost)
 
+    def test_always(self) -> None:
+        """A door that opens for networks has their sets from the start."""
+        self.doors = (makeDoor(authorizedKeys="/keys", grant4=24, grant6=64),)
+        self.assertEqual([], self.takeOver())
+        before = self.ours().texts("default_tcp")
+        self.assertIn(f"{FIELDS[NET]} @{SETS[NET]} goto let_in", before)
+        self.assertIn(f"{FIELDS[SIX]} @{SETS[SIX]} goto let_in", before)
+        self.open(NET, SIX)
+        self.assertEqual(before, self.ours().texts("default_tcp"))
+        self.assertOpen(NET, SIX)
+        self.doors = (makeDoor(),)
+        self.firewall.setDoors(self.doors)
+        self.heal(NET)
+        self.assertOpen(NET)
+        self.assertNotIn(SETS[SIX], self.ours().sets)
+
     def test_notFound(self) -> None:
         """If the kernel refuses the set, the opening fails, and can be tried again."""
 

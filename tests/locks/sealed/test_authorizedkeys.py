@@ -234,6 +234,21 @@ class OptionTests(AuthorizedKeysTestCase):
         """C{max-open} has a time."""
         self.assertEqual(5400.0, self.readOne(f'max-open="1h30m" {ANNA}').maxOpenFor)
 
+    def test_flags(self) -> None:
+        """C{prefix} and C{for-others} have no value."""
+        for options, expected in (
+            ("prefix", (True, False)),
+            ("for-others", (False, True)),
+            ('For-Others,doors="ssh",PREFIX', (True, True)),
+            ('doors="ssh"', (False, False)),
+        ):
+            key = self.readOne(f"{options} {ANNA}")
+            self.assertEqual(expected, (key.hasPrefix, key.isForOthers))
+        for options in ('prefix="24"', 'for-others="yes"'):
+            name = options.partition("=")[0]
+            self.assertEqual(f"{name}=: it takes no value", self.refused(f"{options} {ANNA}"))
+        self.assertIn("given twice", self.refused(f"prefix,prefix {ANNA}"))
+
     def test_expiryTime(self) -> None:
         """C{expiry-time} has a day, or a minute or second of it."""
         useUTC(self)
@@ -274,7 +289,8 @@ class OptionTests(AuthorizedKeysTestCase):
         for option in ("no-pty", 'command="ls"', "cert-authority", "restrict", 'environment="A=B"'):
             name = option.partition("=")[0]
             self.assertEqual(
-                f"unknown option {name}: use from, expiry-time, doors, max-open",
+                f"unknown option {name}: use from, expiry-time, doors, max-open, prefix, "
+                "for-others",
                 self.refused(f"{option} {ANNA}"),
             )
             self.assertIn(f"unknown option {name}: ", self.refused(f'doors="ssh",{option} {ANNA}'))

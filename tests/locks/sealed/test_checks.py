@@ -120,11 +120,17 @@ class CheckTests(SealedLockTestCase):
     def test_refusedEarlierIsFree(self) -> None:
         """A knock that is refused before its key is needed costs nothing."""
         for _ in range(9):
-            for fields in ({"ago": 61}, {"bind": BOB}, {"door": "attic"}):
+            for fields in ({"ago": 61}, {"door": "attic"}):
                 self.knock(seal(key=EVE, **fields))
             self.knock(seal()[:-1] + b"\xff")
             self.knock(b"pkdoors1 default and so on\n")
         self.assertEqual((0, 0, 0), (self.looks, self.checked, self.checks.count(self.lock)))
+
+    def test_boundElsewhere(self) -> None:
+        """A knock that is bound to another address is not checked, nor queued."""
+        for _ in range(9):
+            self.knock(seal(key=EVE, bind=BOB))
+        self.assertEqual((0, 0), (self.checked, self.checks.count(self.lock)))
 
     def test_stampRunsOut(self) -> None:
         """A knock that waits until its stamp is too old opens nothing."""

@@ -1,0 +1,60 @@
+"""What can be set for a door that opens to sealed knocks. Pure."""
+
+from functools import partial
+
+from pkdoors.config._setting import Setting
+from pkdoors.config.config import KEYS_FILE
+from pkdoors.config.values import NUMBER, PATH, TIME, parseGrant, parsePath, quoteString
+from pkdoors.util.durations import parseDuration
+
+MAX_SKEW = 3600.0
+"""Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""
+
+SEALED_SETTINGS = (
+    Setting(
+        key="authorized_keys",
+        field="authorizedKeys",
+        parse=parsePath,
+        kind=PATH,
+        option="authorized-keys",
+        letter="k",
+        about="accept only knocks that are sealed with a key in this file, which is like sshd's",
+        comment="Only knocks that are sealed with one of the SSH keys in this file open the door.",
+        example=quoteString(KEYS_FILE),
+        isForSealed=True,
+    ),
+    Setting(
+        key="clock_skew",
+        field="clockSkew",
+        parse=partial(parseDuration, most=MAX_SKEW),
+        kind=TIME,
+        option="clock-skew",
+        about="TIME by which a sealed knock's clock may differ from this host's",
+        comment="How much the clocks of a sealed knock's sender and of this host may differ.",
+        isForSealed=True,
+    ),
+    Setting(
+        key="grant4",
+        field="grant4",
+        parse=partial(parseGrant, version=4),
+        kind=NUMBER,
+        option="grant4",
+        about="length of the IPv4 network that a sealed knock opens for, if its key has prefix",
+        comment="The length of the IPv4 network, 24 for example, that a sealed knock opens for, if "
+        "its key has the option prefix: all hosts in it can then connect. 32 for the sender's "
+        "address alone.",
+        isForSealed=True,
+    ),
+    Setting(
+        key="grant6",
+        field="grant6",
+        parse=partial(parseGrant, version=6),
+        kind=NUMBER,
+        option="grant6",
+        about="length of the IPv6 network that a sealed knock opens for, if its key has prefix",
+        comment="The same over IPv6: with 64, a client stays in though its address changes "
+        "within its network, and so does everybody else in there. 128 for the address alone.",
+        isForSealed=True,
+    ),
+)
+"""A part of L{pkdoors.config.settings.DOOR_SETTINGS}."""

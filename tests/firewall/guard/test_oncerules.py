@@ -1,0 +1,107 @@
+"""Tests of L{pkdoors.firewall.guard._oncerules}; C{tests.real.test_once} asks the kernel."""
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.guard._rules import rulesFor
+from pkdoors.firewall.guard.sets import setsFor
+from pkdoors.model.doors import Door
+from tests.fakes.doors import makeDoor
+
+ONCE = makeDoor(once=True, name="one")
+MANY = makeDoor((1, 2, 3, 4, 5), name="many")
+
+
+def rules(*doors: Door) -> list[str]:
+    """Return the rules for some doors."""
+    return list(rulesFor(doors))
+
+
+def chain(name: str, found: list[str]) -> list[str]:
+    """Return the rules of a chain."""
+    return [rule.partition(" ")[2] for rule in found if rule.startswith(f"{name} ")]
+
+
+class OnceRulesTests(SynchronousTestCase):
+    """
+    Tests of the rules for openings for one connection.
+    """
+
+    def test_order(self) -> None:
+        """
+        A client's other openings and its sessions come first; then SYNs, resets, the first
+        handshake that is completed, and those that come too late.
+        """
+        found = chain("Doors1_tcp", rules(ONCE, MANY))
+        self.assertEqual(
+            [
+                "ip saddr @many_open4 goto let_in",
+                "ip6 saddr @many_open6 goto let_in",
+                "jump going_on",
+            ],
+            found[:3],
+        )
+        kinds = ["== syn tcp option", "== rst", "jump one_first", "counter reject with tcp reset"]
+        for number, rule in enumerate(found[3:-1]):
+            self.assertIn(kinds[number // 2], rule)
+            self.assertIn(
+                ("ip saddr", "ip6 saddr")[number % 2] + f" @one_once{4 + number % 2 * 2}", rule
+            )
+        self.assertEqual((12, "counter drop"), (len(found), found[-1]))
+
+    def test_used(self) -> None:
+        """Only what is not used lets a client begin, or end, a handshake."""
+        for rule in rules(ONCE):
+            if re.search(r"== syn tcp option|jump one_first|update @synacks", rule):
+                self.assertRegex(
+                    rule, r"ip6? [sd]addr @one_once[46] ip6? [sd]addr != @one_used[46]"
+                )
+
+    def test_first(self) -> None:
+        """The first one is let in after it was proved, and if it is the first."""
+        found = rules(ONCE)
+        for ip, v in (("ip", 4), ("ip6", 6)):
+            use = f"add @one_used{v} {{ {ip} saddr limit rate 1/week burst 1 packets }}"
+            self.assertEqual(
+                [f"jump proof{v}", f"{use} goto session"], chain(f"one_first{v}", found)
+            )
+
+    def test_proof(self) -> None:
+        """Any number plus one is found, whatever the number; and nothing else passes."""
+        found = chain("proof4", rules(ONCE))
+        self.assertEqual("counter drop", found[-1])
+        changes = [int(text, 16) for text in re.findall(r"ackseq \^ (0x[0-9a-f]+)", "".join(found))]
+        self.assertEqual(len(found) - 1, len(changes))
+        for number in (0, 1, 2, 0xFE, 0xFF, 0xFFFF, 0x12345678, 0x7FFFFFFF, 0xFFFFFFFF):
+            acknowledged = (number + 1) % 2**32
+            self.assertIn(number, [acknowledged ^ change for change in changes])
+
+    def test_answers(self) -> None:
+        """What the host, or a container, answers is remembered for each client apart."""
+        found = rules(ONCE, MANY)
+        jumps = [rule for rule in found if "jump answered" in rule]
+        self.assertEqual(["answers", "forward"], [rule.partition(" ")[0] for rule in jumps])
+        self.assertEqual(2, len(chain("answered", found)))
+        for rule in chain("answered", found):
+            self.assertRegex(rule, r"update @synacks[46] \{ ip6? daddr \. tcp sequence \}$")
+
+    def test_several(self) -> None:
+        """A door with several groups of ports has its own rules once."""
+        found = rules(makeDoor(ports="22,80", once=True, name="one"), MANY)
+        self.assertEqual(2, len(chain("one_first4", found)))
+        self.assertEqual(2, sum("jump one_first4" in rule for rule in found))
+
+    def test_none(self) -> None:
+        """Without such a door there are no such rules, and no such sets."""
+        text = "\n".join((*rules(MANY), *setsFor([MANY])))
+        for word in ("once", "used", "synacks", "answered", "proof", "first"):
+            self.assertNotIn(word, text)
+
+    def test_sets(self) -> None:
+        """A mark has no timeout: it must never end before the opening."""
+        found = setsFor([ONCE])
+        for v in (4, 6):
+            self.assertIn("flags timeout;", found[f"one_once{v}"].definition)
+            self.assertNotIn("timeout", found[f"one_used{v}"].definition)
+            self.assertNotIn(f"one_open{v}", found)
