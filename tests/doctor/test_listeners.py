@@ -190,7 +190,9 @@ class CapturedTests(SynchronousTestCase):
     def test_tcp(self) -> None:
         """The same for knock ports over TCP."""
         (found,) = self.look(protocol="tcp")
-        self.assertEqual("all 2 over TCP will be heard without sockets, before other firewalls", found.text)
+        self.assertEqual(
+            "all 2 over TCP will be heard without sockets, before other firewalls", found.text
+        )
         (found,) = self.look(socket(17001), daemon=77, protocol="tcp")
         self.assertEqual((WARNING, "17001/tcp"), (found.level, found.subject))
         self.assertIn("`ss -ltnp 'sport = 17001'`", found.remedy)
