@@ -7,7 +7,7 @@ If the format can also be written, the target writes the result, and reads it ag
 
 from collections.abc import Callable
 from functools import cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
@@ -30,6 +30,7 @@ from pkdoors.firewall.netlink.dump import (
 )
 from pkdoors.firewall.netlink.messages import NFTABLES, firstError
 from pkdoors.firewall.nftables._notifications import Changes
+from pkdoors.host.clientaddress import findUseless
 from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock
 from pkdoors.knocks.seal import SealError, makeSignedData, parseSealed
 from pkdoors.knocks.signatures import ALGORITHMS, isGood, loadKey
@@ -38,6 +39,15 @@ from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
+from pkdoors.model.sources import (
+    SHORTEST,
+    WHOLE,
+    cutTo,
+    isNetwork,
+    lengthOf,
+    parseSource,
+    readSource,
+)
 from pkdoors.util.durations import formatDuration, parseDuration
 
 MAX_INPUT = 4096
@@ -145,6 +155,23 @@ def addresses(data: bytes) -> None:
         return
     for source in ("192.0.2.7", "2001:db8::7"):
         found.match(source)
+    for network in map(ip_network, ("192.0.2.0/30", "10.0.0.0/30", "2001:db8::/126")):
+        if found.covers(network):
+            check(all(found.match(str(address)) for address in network), f"not all of {network}")
+
+
+def source(data: bytes) -> None:
+    """Fuzz an address or a network that an operator names."""
+    try:
+        found = parseSource(data.decode(errors="replace"))
+    except BadValue as error:
+        checkSentence(error)
+        return
+    check(readSource(str(found)) == found == parseSource(str(found)), f"{found} is another one")
+    check(not isNetwork(found) or lengthOf(found) < WHOLE[found.version], "a network of one")
+    check(found.version == 6 or lengthOf(found) >= SHORTEST[4], f"{found} is much of the Internet")
+    check(cutTo(found, lengthOf(found)) == found, f"{found} is cut to another one")
+    findUseless(found)
 
 
 def config(data: bytes) -> None:
@@ -244,6 +271,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         sequence,
         duration,
         addresses,
+        source,
         config,
         seed,
         profiles,

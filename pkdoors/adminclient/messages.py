@@ -31,6 +31,11 @@ def formatLength(seconds: float) -> str:
     return formatDuration(max(0, round(seconds)))
 
 
+def formatPorts(ports: Collection[str]) -> str:
+    """Return C{22/tcp,53/udp}."""
+    return ",".join(ports) or "no ports"
+
+
 def describeDropped(dropped: Mapping[str, int]) -> str:
     """Return C{12 too many from one source, 4,512 not knocks}; counts of 0 are left out."""
     return ", ".join(
@@ -46,8 +51,9 @@ def describeOpening(opening: OpeningRecord, asked: float = 0.0, client: str = ""
     @param client: the source with what is to be said of it.
     """
     line = (
-        f"door {opening.door} ({','.join(opening.ports)}) is open for {client or opening.source} "
-        f"until {formatDeadline(opening)} ({formatLength(opening.secondsLeft)})"
+        f"door {opening.door} ({formatPorts(opening.ports)}) is open for "
+        f"{client or opening.source} until {formatDeadline(opening)} "
+        f"({formatLength(opening.secondsLeft)})"
         f"{', for one connection' if opening.uses == 'once' else ''}"
     )
     isLonger = asked > 0 and round(opening.secondsLeft) > round(asked)

@@ -1,6 +1,7 @@
 """The daemon's status as tables."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pkdoors.admin.records import DoorRecord, OpeningRecord, StatusRecord
@@ -9,6 +10,7 @@ from pkdoors.adminclient.messages import (
     describeTroubles,
     describeTrusted,
     formatLength,
+    formatPorts,
 )
 
 if TYPE_CHECKING:  # it takes long to load
@@ -35,7 +37,10 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
     if status.troubles:
         lines = [f"degraded: {trouble}" for trouble in status.troubles]
         yield Text("\n".join((*lines, "")), style="red")
-    yield _tabulateDoors(status.doors)
+    networks = Counter(
+        opening.door for opening in status.openings if "/" in opening.source and not opening.used
+    )
+    yield _tabulateDoors(status.doors, networks)
     yield from (Text(line) for line in describeTrusted(status.doors))
     yield Text()
     yield _tabulateOpenings(status.openings) if status.openings else Text("no door is open")
@@ -46,17 +51,27 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
         yield Text("\n".join(("", *troubles)), style="red")
 
 
-def _tabulateDoors(doors: Sequence[DoorRecord]) -> "Table":
+def _tabulateDoors(doors: Sequence[DoorRecord], networks: Mapping[str, int]) -> "Table":
     table = _makeTable("DOOR", "PORTS", "LOCK", "OPEN FOR", "A KNOCK GETS")
     for door in doors:
         times = f"{formatLength(door.openFor)}, at most {formatLength(door.maxOpenFor)}"
-        cells = (door.name, ",".join(door.ports), door.lock, _countAddresses(door.openings), times)
+        cells = (
+            door.name,
+            formatPorts(door.ports),
+            door.lock,
+            _countSources(door.openings, networks.get(door.name, 0)),
+            times,
+        )
         _addRow(table, cells, "green" if door.openings else "")
     return table
 
 
-def _countAddresses(openings: int) -> str:
-    return {0: "nobody", 1: "1 address"}.get(openings, f"{openings} addresses")
+def _countSources(openings: int, networks: int) -> str:
+    """Return whom a door is open for, in numbers."""
+    addresses = openings - networks
+    parts = [f"{addresses} address{'es' * (addresses != 1)}"] if addresses else []
+    parts += [f"{networks} network{'s' * (networks != 1)}"] if networks else []
+    return ", ".join(parts) or "nobody"
 
 
 def _tabulateOpenings(openings: Collection[OpeningRecord]) -> "Table":

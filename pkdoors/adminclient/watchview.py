@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pkdoors.admin.records import DoorRecord, EventRecord
-from pkdoors.adminclient.messages import formatLength
+from pkdoors.adminclient.messages import formatLength, formatPorts
 from pkdoors.adminclient.watchmodel import Bar, Board
 from pkdoors.events.event import (
     CLOSED,
@@ -173,7 +173,7 @@ def _drawBar(bar: Bar) -> "RenderableType":
 
 def _describeDoor(door: DoorRecord) -> str:
     state = f"open for {door.openings}" if door.openings else "closed"
-    return f"{door.name} {','.join(door.ports)} {state}"
+    return f"{door.name} {formatPorts(door.ports)} {state}"
 
 
 def _describeEvent(event: EventRecord) -> str:

@@ -76,6 +76,7 @@ def readSeedDoor(table: Table, ownKeys: Iterable[str]) -> Door:
     fields = dict(_readField(key, values[key]) for key in _REPLACED)
     try:
         door = Door("default", fields.pop("sequence"), fields.pop("ports"))
+        door.checkPurpose()
     except BadValue as error:
         raise error.at(PORTS) from error
     return replace(door, maxOpenFor=max(door.maxOpenFor, fields["openFor"]), **fields)

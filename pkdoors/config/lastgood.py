@@ -22,7 +22,7 @@ from pkdoors.host.bootid import readBootId
 from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.model.doors import Door
 from pkdoors.model.knockports import parseKnockPort, sortPorts
-from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.ports import NO_PORTS, parseDoorPorts
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.trusted import parseTrustedList
 
@@ -106,7 +106,7 @@ def removeCopies(folder: Path) -> None:
 def _serialize(door: Door) -> dict[str, Any]:
     return {
         "name": door.name,
-        "ports": [*map(str, door.ports)],
+        "ports": [*map(str, door.ports)] or [NO_PORTS],
         "knock_ports": [*map(str, sortPorts(door.sequence.ports))],
         "cut": door.cutSessions,
         "once": door.once,
@@ -127,7 +127,7 @@ def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
         Door(
             saved["name"],
             Sequence(tuple(parseKnockPort(str(port)) for port in saved["knock_ports"])),
-            parsePortRanges(",".join(saved["ports"])),
+            parseDoorPorts(",".join(saved["ports"])),
             cutSessions=saved["cut"] is True,
             once=saved.get("once") is True,  # a copy of an earlier version does not say
             udpIdle=float(saved["udp_idle"]),

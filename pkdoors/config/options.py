@@ -219,18 +219,21 @@ class Options(TwistedOptions):
         try:
             if fields.get("authorizedKeys"):
                 fields["authorizedKeys"] = self._makeAbsolute(fields["authorizedKeys"])
-            return (make(**fields),)
+            door = make(**fields)
+            door.checkPurpose()
         except BadValue as error:
             places = {
                 "openFor": "--open-for, --max-open",
-                "ports": origins.get("ports") or origins.get("sequence", ""),
+                "ports": origins.get("ports") or origins.get("sequence", "--ports"),
                 "sequence": origins.get("sequence") or origins.get("authorizedKeys", ""),
                 "hearsAny": origins.get("hearsAny") or origins.get("authorizedKeys", ""),
+                "trusted": "--trusted",
                 "grant4": "--grant4",
                 "grant6": "--grant6",
                 "once": origins.get("once") or origins.get("cutSessions", ""),
             }
             raise error.at(places[error.field]) from error
+        return (door,)
 
 
 def _parseGiven(given: Iterable[Given]) -> dict[str, Any]:

@@ -133,10 +133,12 @@ def _readDoor(name: str, table: object) -> Door:
             raise BadValue(f"{where}.{key} is missing: every door needs a sequence and ports")
     fields = readSettings(DOOR_SETTINGS, table, f"{where}.")
     try:
-        return Door(name, **fields)
+        door = Door(name, **fields)
+        door.checkPurpose()
     except BadValue as error:
         keys = _PLACES.get(error.field, (error.field,))
         raise error.at(", ".join(f"{where}.{key}" for key in keys)) from error
+    return door
 
 
 def _checkSharing(doors: Iterable[Door]) -> None:

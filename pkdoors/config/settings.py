@@ -33,7 +33,7 @@ from pkdoors.config.values import (
     parseUses,
     quoteString,
 )
-from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.ports import parseDoorPorts
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.trusted import parseTrustedList
 from pkdoors.util.durations import parseDuration
@@ -133,14 +133,14 @@ DOOR_SETTINGS = (
     Setting(
         key="ports",
         field="ports",
-        parse=parsePortRanges,
+        parse=parseDoorPorts,
         kind=PORTS,
         option="ports",
         letter="p",
         about="the ports to protect: 22,80,51820/udp,6000-6010/tcp",
         variable="KNOCKER_PORTS",
         comment='The ports that the door protects: "22" means "22/tcp"; "51820/udp", '
-        '"6000-6010/tcp".',
+        '"6000-6010/tcp"; [] for a door that only runs on_open.',
     ),
     Setting(
         key="open_for",

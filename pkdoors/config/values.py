@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from pkdoors.config.config import FIREWALLS, LISTENING
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import KnockPort
-from pkdoors.model.ports import PortRange
+from pkdoors.model.ports import NO_PORTS, PortRange
 from pkdoors.model.sources import WHOLE
 from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
@@ -27,6 +27,7 @@ MAX_SOCKET_PATH = 107
 FEWEST, MOST_DATAGRAMS = 100, 1_000_000
 """Datagrams of one source: a sealed knock on 20 ports, sent three times, has 60."""
 
+_PORTS_EXAMPLE = '[22, "51820/udp", "6000-6010/tcp"]'
 WIDEST_GRANT = {4: 16, 6: 48}
 """The shortest lengths of networks for one knock: an IPv6 /48 is one customer's site; behind larger
 ones are strangers in any number. An operator can open larger ones."""
@@ -207,6 +208,10 @@ def _readPorts(example: str, kinds: tuple[type, ...], value: object) -> str:
     return ",".join(map(str, value))
 
 
+def _readDoorPorts(value: object) -> str:
+    return NO_PORTS if value == [] else _readPorts(_PORTS_EXAMPLE, (int, str), value)
+
+
 def _readAddresses(value: object) -> list[str]:
     if not isinstance(value, list):
         raise BadValue(f'{shown(value)} is not a list of addresses: write ["192.0.2.1", "::1"]')
@@ -289,4 +294,4 @@ SEQUENCE = Kind(
     partial(_readPorts, '[17001, "17203/tcp", ...], 5 to 20 ports', (int, str)),
     lambda sequence: f"[{', '.join(map(_writeKnockPort, sequence.ports))}]",
 )
-PORTS = Kind(partial(_readPorts, '[22, "51820/udp", "6000-6010/tcp"]', (int, str)), _writePorts)
+PORTS = Kind(_readDoorPorts, _writePorts)

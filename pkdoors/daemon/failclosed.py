@@ -43,7 +43,5 @@ def keepClosed(
     except (PkdoorsError, OSError) as error:  # descriptors may be lacking
         return f"; the last good guard could not be put in place: {error}" if doors else ""
     ports = ", ".join(map(str, listProtectedPorts(doors)))
-    return (
-        f"; the guard of the last good configuration keeps {ports} closed, and nobody can knock "
-        "until you fix this"
-    )
+    kept = f"the guard of the last good configuration keeps {ports} closed, and " if ports else ""
+    return f"; {kept}nobody can knock until you fix this"

@@ -225,16 +225,19 @@ class DoorService(Service):
             await self._keeper.stop()
         self._instance.give()
         for door in self._keeper.doors if isGuarding else ():
-            reason = self._describeEnd(letIn[door.name])
+            reason = self._describeEnd(door, letIn[door.name])
             self._publisher.publish(STOPPED, door=door, reason=reason)
         for component in reversed(self._components if isGuarding else ()):
             await component.stop()
 
-    def _describeEnd(self, letIn: int) -> str:
+    def _describeEnd(self, door: Door, letIn: int) -> str:
         """Return how a door is left that is open for so many addresses."""
         if self._firewallName == "dry-run":
             return "was never touched"
         addresses = "1 address" if letIn == 1 else f"{letIn} addresses"
+        if not door.ports:
+            opened = f"stays open for {addresses}; the next daemon closes it" if letIn else ""
+            return opened or "stays closed"
         return (
             f"stays closed, but for {addresses} until the time is over" if letIn else "stays closed"
         )

@@ -34,7 +34,7 @@ def _describeTerms(door: Door) -> str:
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
     uses = ", for one connection" if door.once else ""
     ends = f"{_describeGrants(door)}{_describeSessions(door)}{_describeTrusted(door)}"
-    return f"{_describeKnocks(door)} it for {times}{uses}{ends}"
+    return f"{_describeKnocks(door)} it for {times}{uses}{ends}{_describeProgram(door)}"
 
 
 def _describeGrants(door: Door) -> str:
@@ -44,13 +44,17 @@ def _describeGrants(door: Door) -> str:
     return f"; for the {networks} network of a client whose key has prefix" if networks else ""
 
 
+def _describeProgram(door: Door) -> str:
+    return "" if door.ports else f"; it only runs {door.onOpen[0] if door.onOpen else 'nothing'}"
+
+
 def _describeTrusted(door: Door) -> str:
     return f"; no knock needed from {', '.join(map(str, door.trusted))}" if door.trusted else ""
 
 
 def _describeSessions(door: Door) -> str:
     """Return when its sessions end; empty if they are only left alone."""
-    if door.cutSessions:
+    if door.cutSessions and door.ports:
         return "; sessions end with it"
     if not any(ports.protocol == "udp" for ports in door.ports):
         return ""

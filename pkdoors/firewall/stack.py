@@ -124,8 +124,15 @@ class FirewallStack:
         """
         if self._closedInnermost:
             self._closedInnermost.discard(opening.key)
-        for firewall in self._firewalls:
+        for firewall in self._concernedBy(opening):
             await firewall.open(opening)
+
+    def _concernedBy(self, opening: Opening) -> tuple[IFirewall, ...]:
+        """
+        Return the firewalls to ask. The innermost keeps an opening of a door without ports for the
+        next daemon; the others have nothing to do.
+        """
+        return self._firewalls if opening.door.ports else self._firewalls[:1]
 
     def isInnermostClosed(self, door: str, source: Source) -> bool:
         """Return whether the innermost has closed an opening that others have yet to close."""
@@ -149,7 +156,7 @@ class FirewallStack:
         @raise FirewallError: one refused.
         """
         errors = []
-        for firewall in self._firewalls:
+        for firewall in self._concernedBy(opening):
             try:
                 await firewall.close(opening)
             except Exception as error:

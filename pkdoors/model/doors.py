@@ -35,7 +35,7 @@ def checkName(name: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Door:
     """
-    A named set of protected ports with a lock and times.
+    A named set of protected ports with a lock and times. A door without ports only runs a program.
 
     @ivar openFor: how long a knock opens the door if it does not ask for a time, in seconds.
     @ivar maxOpenFor: the longest time that a knock can ask for, in seconds.
@@ -146,7 +146,32 @@ class Door:
             )
 
     def __str__(self) -> str:
-        return f"{self.name} ({','.join(map(str, self.ports))})"
+        return f"{self.name} ({','.join(map(str, self.ports)) or 'no ports'})"
+
+    def checkPurpose(self) -> None:
+        """
+        Check that something happens when the door opens.
+
+        @raise BadValue: nothing does.
+        """
+        if not self.ports and not self.onOpen:
+            raise BadValue(
+                "a door without ports opens nothing, so it needs on_open, a program to run: "
+                "add that in the file, or name ports",
+                "ports",
+            )
+        if not self.ports and self.trusted:
+            raise BadValue(
+                "a door without ports has nothing that clients could use without a knock: "
+                "remove this, or name ports",
+                "trusted",
+            )
+        if not self.ports and self.once:
+            raise BadValue(
+                "a door without ports lets no connection in that could use an opening up: "
+                "remove this, or name ports",
+                "once",
+            )
 
     def hooks(self) -> dict[str, tuple[str, ...]]:
         """Return the programs to run, with their arguments, by their keys in a configuration."""

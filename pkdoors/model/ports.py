@@ -129,6 +129,19 @@ def parsePortRanges(text: str) -> tuple[PortRange, ...]:
     return mergeRanges(parseEach(splitList(text, "ports"), parsePortRange))
 
 
+NO_PORTS = "none"
+"""Stands for the ports of a door that has none."""
+
+
+def parseDoorPorts(text: str) -> tuple[PortRange, ...]:
+    """
+    Read what L{parsePortRanges} reads, or L{NO_PORTS}.
+
+    @raise BadValue: an item is not a port or a range.
+    """
+    return () if text.strip() == NO_PORTS else parsePortRanges(text)
+
+
 def mergeRanges(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
     """
     Return the same ports, sorted, with overlapping and adjacent ranges merged: nftables refuses a

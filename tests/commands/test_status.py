@@ -37,6 +37,14 @@ class StatusTests(ControlTestCase):
         self.admin.openings = [makeOpening("192.0.2.7", key=KEY), makeOpening("192.0.2.8")]
         self.assertRegex(self.says("status"), rf"192.0.2.7 +12s +{KEY}\n.* 192.0.2.8 +12s +-\n")
 
+    def test_networks(self) -> None:
+        """Networks are counted apart from addresses, and who asked from elsewhere is named so."""
+        self.admin.openings = [makeOpening("10.0.0.0/16", user="anna", asked_from="192.0.2.9")]
+        self.assertRegex(self.says("status"), r"ssh .* 1 network  .*\n")
+        self.assertRegex(self.says("status"), r"10\.0\.0\.0/16 +12s +anna from 192\.0\.2\.9\n")
+        self.admin.openings += [makeOpening("192.0.2.7"), makeOpening("2001:db8::/64")]
+        self.assertRegex(self.says("status"), r"ssh .* 1 address, 2 networks  .*\n")
+
     def test_trouble(self) -> None:
         """The output has what a firewall refuses."""
         self.admin.openings = [makeOpening("192.0.2.7", open=False, trouble="no such zone")]

@@ -104,6 +104,18 @@ class BadValueTests(SynchronousTestCase):
             self.refused("-m", SEQ, "-p", "22/sctp"),
         )
 
+    def test_noPorts(self) -> None:
+        """A door without ports needs a program, which only a file can have."""
+        for place, arguments, environment in (
+            ("--ports", ("-m", SEQ, "-p", "none"), {}),
+            ("KNOCKER_PORTS", ("-m", SEQ), {"KNOCKER_PORTS": "none"}),
+        ):
+            self.assertEqual(
+                f"{place}: a door without ports opens nothing, so it needs on_open, a program to "
+                "run: add that in the file, or name ports",
+                self.refused(*arguments, **environment),
+            )
+
     def test_protectedKnockPort(self) -> None:
         """
         A protected UDP port that is also a knock port is refused, and the line names the option.

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ class LastGoodTests(LastGoodTestCase):
     """
     Tests of L{LastGood}.
     """
+
+    def test_noPorts(self) -> None:
+        """A door without ports is read, too: its openings must not be lost."""
+        door = replace(self.doors[0], ports=(), onOpen=("/bin/true",))
+        self.copy().write([door])
+        (found,) = self.copy().read()
+        self.assertEqual(("ssh", ()), (found.name, found.ports))
 
     def test_once(self) -> None:
         """Whether an opening is for one connection is in it; a copy without that means many."""
@@ -234,6 +242,11 @@ class KeepClosedTests(LastGoodTestCase):
         """Whether there is a guard; it is asked for the doors of the copy."""
         self.assertEqual([door.name for door in self.copy().read()], [door.name for door in doors])
         return self.isGuarded
+
+    def test_noPorts(self) -> None:
+        """If no door has ports, none is named."""
+        self.copy().write([replace(self.doors[0], ports=())])
+        self.assertEqual("; nobody can knock until you fix this", self.keep())
 
     def test_never(self) -> None:
         """If there never was a good configuration, nothing is touched, and the log says so."""

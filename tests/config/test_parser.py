@@ -240,12 +240,32 @@ class BadTests(SynchronousTestCase):
             ('"80-79"', "'80-79' runs backwards: write the smaller port first"),
             *(
                 (value, 'is not a list of ports: write [22, "51820/udp", "6000-6010/tcp"]')
-                for value in ("22", "[]", "true", "[22.0]", "{}", "[[22]]", "2026-01-01")
+                for value in ("22", "true", "[22.0]", "{}", "[[22]]", "2026-01-01")
             ),
         ):
             line = self.refused(f"[doors.ssh]\nsequence = {list(PORTS)}\nports = {value}\n")
             self.assertTrue(line.startswith("doors.ssh.ports: "), line)
             self.assertIn(words, line)
+
+    def test_noPorts(self) -> None:
+        """A door without ports needs a program, and nobody can be trusted at it."""
+        start = f"[doors.wake]\nsequence = {list(PORTS)}\nports = []\n"
+        self.assertEqual(
+            "doors.wake.ports: a door without ports opens nothing, so it needs on_open, a program "
+            "to run: add that in the file, or name ports",
+            self.refused(start),
+        )
+        program = 'on_open = ["/bin/true"]\n'
+        (door,) = parseConfig(start + program, "file").doors
+        self.assertEqual(((), 30.0, "wake (no ports)"), (door.ports, door.openFor, str(door)))
+        self.assertEqual(
+            "doors.wake.trusted: a door without ports has nothing that clients could use without "
+            "a knock: remove this, or name ports",
+            self.refused(f'{start}{program}trusted = ["10.0.0.0/8"]\n'),
+        )
+        line = self.refused(f'{start}{program}uses = "once"\n')
+        self.assertTrue(line.startswith("doors.wake.uses: a door without ports lets no"), line)
+        self.assertIn("ports is missing", self.refused(start.replace("ports = []", "")))
 
     def test_grants(self) -> None:
         """A plain door opens for no networks, and the line names the key."""

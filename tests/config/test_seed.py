@@ -171,6 +171,12 @@ class BadTests(SynchronousTestCase):
             self.assertTrue(line.startswith("opening_sequence: "), line)
             self.assertIn(words, line)
 
+    def test_noPorts(self) -> None:
+        """A door without ports would do nothing: that file cannot have a program."""
+        self.assertIn(
+            "a door without ports opens nothing", self.refused(f"{SHORT}ports_to_controls = []\n")
+        )
+
     def test_ports(self) -> None:
         """Ports are a list; none of them is a knock port."""
         for value, words in (

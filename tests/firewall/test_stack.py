@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.firewall.stack}."""
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -189,6 +190,15 @@ class OpeningTests(StackTestCase):
         self.diary.clear()
         self.successResultOf(self.do(self.stack.close(makeOpening(ANN))))
         self.assertEqual([f"nftables: close {ANN}", f"firewalld: close {ANN}"], self.diary)
+
+    def test_noPorts(self) -> None:
+        """For a door without ports only the innermost is asked: the others have nothing to do."""
+        opening = makeOpening(ANN)
+        opening = replace(opening, door=replace(opening.door, ports=()))
+        self.firewalld.holding = True
+        self.successResultOf(self.do(self.stack.open(opening)))
+        self.successResultOf(self.do(self.stack.close(opening)))
+        self.assertEqual([f"nftables: open {ANN} until 30", f"nftables: close {ANN}"], self.diary)
 
     def test_closeGoesOn(self) -> None:
         """If one fails to close, even unexpectedly, the next closes all the same."""

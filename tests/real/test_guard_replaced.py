@@ -133,6 +133,21 @@ class _TodaysCase(_ReplacedCase):
                 verb = "add" if number % 3 else "insert"
                 self.change(f'{verb} rule inet pkdoors {name} counter comment "{STRANGE}"')
 
+    def openNetworks(self) -> None:
+        """Networks of many lengths are opened, which adds sets, and go with a reload."""
+        lengths = [("10.9.1.0", length) for length in range(24, 31)]
+        lengths += [("fd09:1::", length) for length in range(64, 127)]
+        for source, length in islice(cycle(lengths), rounds(150)):
+            self.admin.post(
+                "/openings", {"source": f"{source}/{length}", "door": "ssh", "seconds": 1}
+            )
+            if length % 10 == 0:
+                self.write(*CONFIGURATIONS[length // 10 % 2])
+                self.assertTrue(self.admin.post("/reload"))
+        self.assertTrue(
+            eventually(lambda: {source for _, source in self.openings()} == self.sources)
+        )
+
     def listed(self, kind: str) -> list[dict[str, Any]]:
         """Return the guard's chains or rules."""
         status, text = self.server.status("nft", "-j", "-t", "list", "table", "inet", "pkdoors")
@@ -179,6 +194,10 @@ class ReplacedTests(_TodaysCase):
     def test_healing(self) -> None:
         """Nor when the guard is healed."""
         self.assertNobodyGetsIn(self.flooded(self.heal))
+
+    def test_networks(self) -> None:
+        """Nor when sets for networks come and go."""
+        self.assertNobodyGetsIn(self.flooded(self.openNetworks))
 
 
 class ManyReplacedTests(_TodaysCase):

@@ -3,7 +3,7 @@
 import signal
 import time
 from select import select
-from socket import AF_INET, AF_INET6, SO_ERROR, SOL_SOCKET, socket
+from socket import AF_INET, AF_INET6, SO_ERROR, SOCK_DGRAM, SOL_SOCKET, socket
 
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.controlled import SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
@@ -16,6 +16,7 @@ from tests.lab.hosts import (
     STRANGER4,
     STRANGER6,
     Daemon,
+    Host,
     eventually,
 )
 
@@ -25,6 +26,8 @@ NEAR6, FAR6 = "fd09:1::77", "fd09:1:0:1::77"
 NET, HALF, WIDE = "10.9.1.0/24", "10.9.1.0/25", "10.9.0.0/16"
 NET6, WIDE6 = "fd09:1::/64", "fd09::/16"
 CUT = door("cut", WEB_SEQUENCE, WEB, 'sessions = "cut"')
+DNS = 5300
+"""A protected UDP port."""
 SILENCE = 0.4
 """Seconds after which a client that gets no answer is kept out: a SYN is sent again after one."""
 
@@ -219,6 +222,44 @@ class NetworkTests(ControlledTestCase):
         except OSError:
             return True
         return False
+
+    def test_udp(self) -> None:
+        """A network lets in datagrams, too, and a session that was answered goes on after it."""
+        more = 'udp_grace = "0s"'
+        dns = door("dns", WEB_SEQUENCE, DNS, more).replace(f"[{DNS}]", f'["{DNS}/udp"]')
+        self.controlled(SSH, dns)
+        server = self.bind(self.server, SERVER4, DNS)
+        near, far = self.bind(self.client, NEAR), self.bind(self.client, FAR)
+        for client in (near, far):
+            client.sendto(b"closed", (SERVER4, DNS))
+        self.open(HALF, "dns")
+        near.sendto(b"open", (SERVER4, DNS))
+        question, asker = server.recvfrom(100)
+        self.assertEqual((b"open", NEAR), (question, asker[0]))
+        server.sendto(b"yes", asker)
+        self.assertEqual(b"yes", near.recv(100))
+        near.sendto(b"again", (SERVER4, DNS))
+        self.assertEqual(b"again", server.recv(100))
+        self.close(HALF)
+        far.sendto(b"stranger", (SERVER4, DNS))
+        near.sendto(b"on", (SERVER4, DNS))
+        self.assertEqual(b"on", server.recv(100))
+
+    def bind(self, host: Host, address: str, port: int = 0) -> socket:
+        """Return a UDP socket of a host's."""
+        with host.inside():
+            bound = socket(AF_INET, SOCK_DGRAM)
+        self.addCleanup(bound.close)
+        bound.bind((address, port))
+        bound.settimeout(PATIENCE)
+        return bound
+
+    def test_once(self) -> None:
+        """A network at a door for one connection: the first client in it uses the opening up."""
+        self.controlled(door("ssh", more='uses = "once"'))
+        self.open(NET)
+        self.assertTrue(self.client.reaches(PORT, source=NEAR))
+        self.assertTrue(eventually(lambda: not self.inside()))
 
     def test_knocks(self) -> None:
         """Plain knocks open for one address beside a network, as ever."""

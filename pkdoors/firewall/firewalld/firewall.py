@@ -88,7 +88,7 @@ class FirewalldFirewall:
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
-        wanted = list(openings)
+        wanted = [opening for opening in openings if opening.door.ports]
         self._round += 1  # later openings must wait: this may have an older deadline
         # A restoration follows when firewalld has not answered, and finds out whether it does now.
         return self._thread.call(self._unlessSilent(lambda: self._zoneDoors.restore(wanted), inf))

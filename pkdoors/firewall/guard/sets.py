@@ -50,6 +50,10 @@ SPARED_IDLE, SPARED_MOST = 180.0, 3600.0
 """Seconds of silence after which a UDP flow from before the guard ends, and the longest time that
 it goes on."""
 
+OVERDUE = 7 * DAY
+"""Seconds for which the kernel keeps an opening of a door without ports beyond its deadline. No
+rule looks at it. A daemon that was away at the deadline finds it, and runs what is due then."""
+
 ABOUT = "about"
 """The set whose comments say which guard this is, of which boot, and for which doors."""
 FORMAT = "pkdoors guard 2"
@@ -215,7 +219,8 @@ def openingElement(opening: Opening, left: float, now: float) -> Element:
     @param now: seconds on the boot clock, which also runs while the host sleeps.
     """
     comment = f"until={ceil(now + left)} {opening.who.asComment()}".strip()[:MAX_COMMENT]
-    return Element(openingKey(opening.source), max(1, round(1000 * left)), comment=comment)
+    kept = left if opening.door.ports else left + OVERDUE
+    return Element(openingKey(opening.source), max(1, round(1000 * kept)), comment=comment)
 
 
 def parseOpening(

@@ -123,7 +123,10 @@ class GuardReader:
     def listOpenings(
         self, survey: Survey, doors: Iterable[Door], table: str = TABLE
     ) -> list[Opening]:
-        """Return the openings of these doors in a table that are still valid."""
+        """
+        Return the openings of these doors in a table that are still valid; those of doors without
+        ports also if their deadline has passed.
+        """
         now, sinceBoot = self._seconds(), self._bootClock()
         known = [door for door in doors if survey.isOf(self.boot) and survey.knows(door)]
         return [
@@ -131,7 +134,7 @@ class GuardReader:
             for door in known
             for openings in findSets(survey.sets, door)
             for element in self._listUnused(openings, table)
-            if (left := secondsLeft(element, sinceBoot)) > 0
+            if (left := secondsLeft(element, sinceBoot)) > 0 or not door.ports
         ]
 
     def _listUnused(self, openings: OpeningSet, table: str) -> list[Element]:

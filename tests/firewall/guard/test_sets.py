@@ -12,6 +12,7 @@ from pkdoors.firewall.guard.openingsets import isOpenings
 from pkdoors.firewall.guard.sets import (
     MAX_ELEMENTS,
     MAX_SPARED,
+    OVERDUE,
     aboutDoor,
     differs,
     hasUdpSessions,
@@ -146,6 +147,19 @@ class ElementTests(SynchronousTestCase):
     def test_longName(self) -> None:
         """The comment has the maximum length, whoever the principal is."""
         self.assertEqual(MAX_COMMENT, len(self.element(30.5, "a" * 500).comment))
+
+    def test_noPorts(self) -> None:
+        """The kernel keeps an opening of a door without ports for longer; its end is the same."""
+        door = replace(makeDoor(), ports=())
+        opening = Opening(door, ip_address("203.0.113.9"), 0.0)
+        element = openingElement(opening, 30.0, 500.0)
+        expected = 30_000 + round(1000 * OVERDUE), "until=530"
+        self.assertEqual(expected, (element.timeout, element.comment))
+        found = element._replace(expires=element.timeout)
+        self.assertEqual(30.0, secondsLeft(found, 500.0))
+        later = element._replace(expires=element.timeout - 100_000)
+        self.assertEqual(-70.0, secondsLeft(later, 600.0))
+        self.assertFalse(differs(element, found))
 
     def test_least(self) -> None:
         """A time that is over is not written as 0, which would mean for ever."""
