@@ -185,6 +185,19 @@ class WrongUsageTests(CommandTestCase):
         line = self.wrongUsage("hmoe", XDG_CONFIG_HOME=str(folder))
         self.assertTrue(line.endswith(f"'h{MAX_NAMED - 1}', ..."), line)
 
+    def test_once(self) -> None:
+        """A door that opens for one connection cannot be waited for, if the profile says so."""
+        folder = Path(self.mktemp()).absolute()
+        file = folder / "pkdoors" / "hosts.toml"
+        file.parent.mkdir(parents=True)
+        file.touch(0o600)
+        file.write_text(f'[hosts.home]\nsequence = "{SEQ}"\nuses = "once"\n')
+        self.assertEqual(
+            "knock without --wait, because waiting for a port connects to it, which uses up an "
+            "opening for one connection: or use pkdoors connect",
+            self.wrongUsage("home", "--wait", "22", XDG_CONFIG_HOME=str(folder)),
+        )
+
     def test_noHost(self) -> None:
         """Without a host the line says so."""
         self.assertIn("HOST", self.wrongUsage("-m", SEQ))

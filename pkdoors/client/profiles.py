@@ -26,6 +26,9 @@ from pkdoors.util.toml import readToml
 MAX_NAME = 64
 """Letters of a host's name that an error shows."""
 
+WOULD_USE = "waiting for a port connects to it, which uses up an opening for one connection"
+"""Why a client cannot wait for the port of a door that opens for one connection."""
+
 FROM_AGENT = "agent"
 """In place of a key's path: any key of the SSH agent that the host accepts."""
 
@@ -39,6 +42,7 @@ class Profile:
     @ivar isSealed: whether its knocks are sealed.
     @ivar openFor: seconds to ask for.
     @ivar wait: the TCP port to wait for.
+    @ivar isOnce: whether the door opens for one connection at a time.
     """
 
     address: str
@@ -48,6 +52,7 @@ class Profile:
     isSealed: bool = False
     openFor: float | None = None
     wait: int | None = None
+    isOnce: bool = False
 
 
 def parseProfiles(text: str) -> dict[str, Profile]:
@@ -75,6 +80,8 @@ def _readProfile(name: str, table: Any) -> Profile:
     try:
         _checkKeys(table, _KEYS)
         fields = dict(_readKey(key, value) for key, value in table.items())
+        if fields.get("isOnce") and fields.get("wait"):
+            raise BadValue(f"remove wait, because {WOULD_USE}")
     except BadValue as error:
         raise error.at(where) from error
     fields.setdefault("address", name)
@@ -127,6 +134,12 @@ def _readTime(value: object) -> float:
     return parseDuration(str(value) if type(value) is int else _readText(value))
 
 
+def _readUses(value: object) -> bool:
+    if value not in ("many", "once"):
+        raise BadValue(f'{shown(value)} is neither "many" nor "once", as the host\'s door has it')
+    return value == "once"
+
+
 def _readPort(value: object) -> int:
     if type(value) is not int and not isinstance(value, str):
         raise BadValue(f'{shown(value)} is not a port: write 22 or "22/tcp"')
@@ -141,4 +154,5 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "sealed": ("isSealed", _readFlag),
     "open_for": ("openFor", _readTime),
     "wait": ("wait", _readPort),
+    "uses": ("isOnce", _readUses),
 }

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pkdoors.client.profilefile import readProfiles
-from pkdoors.client.profiles import Profile
+from pkdoors.client.profiles import WOULD_USE, Profile
 from pkdoors.commands._react import makeReporter, runAndExit
 from pkdoors.commands._sealoptions import (
     addKnockSealOptions,
@@ -41,7 +41,8 @@ def addKnockCommand(commands: Any) -> None:
         "--wait",
         metavar="PORT",
         type=asType(parseTcpPort),
-        help="wait until this TCP port answers, and knock again if it does not",
+        help="wait until this TCP port answers, and knock again if it does not; this connects to "
+        "it, which uses up an opening for one connection",
     )
     addKnockSealOptions(command)
     command.add_argument(
@@ -171,6 +172,8 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
         )
     profile = _findProfile(options, environment)
     port = None if options.close or options.recipient else options.wait or profile.wait
+    if port and profile.isOnce:
+        options.parser.error(f"knock without --wait, because {WOULD_USE}: or use pkdoors connect")
     attempt = _makeAttemptWith(options, environment, profile, port)
     if options.keep:
         _keep(options, attempt)

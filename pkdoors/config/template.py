@@ -63,8 +63,15 @@ def renderProfile(host: str, address: str, door: Door) -> str:
         f"[hosts.{key}]",
         f"address = {quoteString(address)}",
         f"sequence = {SEQUENCE.write(door.sequence)}",
-        *[f"wait = {ports.first}" for ports in door.ports if ports.protocol == "tcp"][:1],
+        *_renderWait(door),
         # A plain knock names no door: the client refuses a door's name in its profile.
         *([f"door = {quoteString(door.name)}", "sealed = true"] if door.authorizedKeys else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _renderWait(door: Door) -> list[str]:
+    """Return the line with the port to wait for; or that none can be waited for."""
+    if door.once:
+        return ['uses = "once"']
+    return [f"wait = {ports.first}" for ports in door.ports if ports.protocol == "tcp"][:1]

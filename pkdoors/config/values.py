@@ -225,8 +225,8 @@ def _readTrusted(value: object) -> str:
             'write ["192.168.1.0/24", "fd00::/8", "wg0"]'
         )
     items = list(map(readString, value))
-    if any("," in item for item in items):
-        raise BadValue("one of them has a comma: write each as a string of its own")
+    if any("," in item or not item for item in items):
+        raise BadValue("an item is empty or has a comma: write each as a string of its own")
     return ",".join(items)
 
 

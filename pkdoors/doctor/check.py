@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pkdoors.doctor import _listeners, _setup, _tables, _tracking, _zones
 from pkdoors.doctor._daemon import judgeRunning, reportOutdated, reportTrouble
-from pkdoors.doctor._guard import isGuardedForwards, isInGrace, judgeClosed, judgeGuard, reportGrace
+from pkdoors.doctor._guard import (
+    isGuardedForwards,
+    isInGrace,
+    judgeClosed,
+    judgeGuard,
+    judgeTrustedSets,
+    reportGrace,
+)
 from pkdoors.doctor.facts import Facts
 from pkdoors.doctor.findings import OK, Finding, fromFailure
 from pkdoors.doctor.packetfilter import forwards
@@ -68,6 +75,8 @@ def _judgeTrusted(facts: Facts) -> Findings:
         interfaces = facts.sources.interfaces(), facts.sources.defaultInterfaces()
         for door in doors:
             yield from _setup.judgeTrusted(door, *interfaces)
+    if facts.tables is not None:
+        yield from judgeTrustedSets(facts.tables, facts.config.doors, facts.daemon)
 
 
 def _judgeKeys(facts: Facts) -> Findings:

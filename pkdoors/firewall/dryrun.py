@@ -35,7 +35,12 @@ class DryRunFirewall:
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.setDoors}."""
         for door in doors:
-            self._log.info("dry run: would keep door {door} closed", door=door)
+            trusted = ", ".join(map(str, door.trusted))
+            self._log.info(
+                "dry run: would keep door {door} closed{others}",
+                door=door,
+                others=f", except to {trusted}" if trusted else "",
+            )
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""

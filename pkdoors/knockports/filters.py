@@ -73,20 +73,21 @@ _DESTINATION = {4: 16, 6: 24}  # where the IP header has it
 
 def knockFilters(doors: Collection[Door]) -> dict[int, bytes]:
     """
-    Return, for each knock port of these doors over UDP, the program that accepts their knocks. A
-    port of a door that hears any payload accepts everything: the locks sort that out.
+    Return, for each knock port of these doors over UDP, the program that accepts their knocks.
+    Plain knocks are heard everywhere: where they open nothing, somebody has the wrong client, and
+    the log says so. A port of a door that hears any payload accepts everything: the locks sort that
+    out.
     """
     every = listKnockPorts(door for door in doors if door.hearsAny)
-    plain = listKnockPorts(door for door in doors if not door.authorizedKeys)
     sealed = listKnockPorts(door for door in doors if door.authorizedKeys)
-    filters = {port: knockFilter(port in plain, port in sealed) for port in listKnockPorts(doors)}
+    filters = {port: knockFilter(port in sealed) for port in listKnockPorts(doors)}
     return filters | dict.fromkeys(every, assemble(TAKE_ALL))
 
 
-def knockFilter(isPlain: bool, isSealed: bool) -> bytes:
-    """Return the program for a port that hears plain knocks, sealed ones, or both."""
+def knockFilter(isSealed: bool) -> bytes:
+    """Return the program for a port that hears plain knocks, and perhaps sealed ones."""
     most = _UDP_HEADER + MAX_STATEMENT + MAX_SIGNATURE
-    plain = _PLAIN.format(most=_UDP_HEADER + MAX_PLAIN) if isPlain else ""
+    plain = _PLAIN.format(most=_UDP_HEADER + MAX_PLAIN)
     sealed = _SEALED.format(most=most) if isSealed else "        ret  #0"
     return assemble(plain + sealed + _END)
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.firewall.netlink.logsocket import LogSocket, PacketLog
-from pkdoors.firewall.netlink.packetlog import LoggedPacket, iterPackets
+from pkdoors.firewall.netlink.packetlog import LoggedPacket, PacketReader
 from pkdoors.knockports._destinations import Destinations
 from pkdoors.knockports._ordering import KnockHandler
 from pkdoors.knockports._socket import KnockProtocol
@@ -63,6 +63,7 @@ class KnockLog:
         self._repeats = Repeats()
         self._destinations = Destinations((), nameOf)
         self._losses = _Losses()
+        self._reader = PacketReader()
         self.plan = Plan()
         self.onTurn: Callable[[], None] = lambda: None
         self.onChange: Callable[[], None] = lambda: None
@@ -134,7 +135,7 @@ class KnockLog:
                 data = source.receive()
             except OSError:  # nothing more has come
                 break
-            for packet in iterPackets(data):
+            for packet in self._reader.read(data):
                 self._take(packet)
         if self._heard:
             # The protocols keep adding to the same list.

@@ -24,7 +24,7 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import Penalties, computePenaltyEnd, computePeriodEnd
 from pkdoors.locks.lock import Guessing, Request, Result
 from pkdoors.locks.sequencelock import Meaning, Run, SequenceLock
-from pkdoors.locks.tries import Tries
+from pkdoors.locks.tries import MAX_TOLD, Tries
 from pkdoors.locks.wrongorders import WARY_PENALTY
 from pkdoors.model.knockports import KnockPort
 from pkdoors.model.networks import networkOf, placeOf, siteOf
@@ -95,9 +95,9 @@ class PlainKnocks:
             that hear any payload. At the other doors with this port, it is nothing at all.
         @param now: on a clock that does not jump.
         """
-        locks: Iterable[SequenceLock] = self._byPort.get(knock.port, ())
-        if seconds is None:
-            locks, seconds = [lock for lock in locks if lock.door.hearsAny], 0
+        locks = self._byPort.get(knock.port)
+        if locks and seconds is None:
+            locks = [lock for lock in locks if lock.door.hearsAny]
         if not locks:
             return []
         source = knock.source
@@ -112,7 +112,7 @@ class PlainKnocks:
             if lock.concerns(place, knock.port, now):
                 break
         else:
-            for lock in locks:
+            for lock in locks[:MAX_TOLD]:
                 self.tries.note(lock.door, source, place, now)
             return []
         self._number += 1
@@ -122,7 +122,11 @@ class PlainKnocks:
             views.append(_View(lock, run, lock.interpret(run, knock.port, now)))
         if [view for view in views if view.meaning is Meaning.ECHO]:
             return []
-        return self._judge(views, _Knocker(source, network, place), seconds, now)
+        return self._judge(views, _Knocker(source, network, place), seconds or 0, now)
+
+    def hasPort(self, port: KnockPort) -> bool:
+        """Return whether plain knocks on a port may open a door."""
+        return port in self._byPort
 
     def explain(self, knock: Knock, seconds: int | None, now: float) -> dict[str, str]:
         """

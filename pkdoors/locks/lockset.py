@@ -6,7 +6,7 @@ from pkdoors.knocks.knock import Knock, readPlainKnock
 from pkdoors.locks._plainknocks import PlainKnocks
 from pkdoors.locks.lock import Lock, Result
 from pkdoors.locks.sequencelock import SequenceLock
-from pkdoors.locks.tries import Tries, Try
+from pkdoors.locks.tries import MAX_TOLD, Tries, Try
 from pkdoors.model.doors import Door
 from pkdoors.model.knockports import KnockPort
 
@@ -52,8 +52,16 @@ class Lockset:
         locks = self._byPort.get(knock.port, _NO_LOCKS)
         if not locks:
             return found
+        if seconds is not None:
+            self._notePlain(knock, locks, now)
         results = [lock.knock(knock, now, today) for lock in locks]
         return [*found, *(result for result in results if result is not None)]
+
+    def _notePlain(self, knock: Knock, locks: list[Lock], now: float) -> None:
+        """Note a plain knock on a port whose doors only sealed knocks open."""
+        if not self._plain.hasPort(knock.port):
+            for lock in locks[:MAX_TOLD]:
+                lock.tries.note(lock.door, knock.source, knock.source, now)
 
     def explain(self, knock: Knock, now: float) -> dict[str, str]:
         """

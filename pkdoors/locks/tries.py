@@ -15,6 +15,9 @@ from pkdoors.util.durations import formatDuration
 MAX_TRIES = 1024
 """Tries with at most one right knock that are remembered, and as many that came further."""
 
+MAX_TOLD = 8
+"""Doors that have a port in common, at which a knock that fits none of them counts as a try: its
+sender meant one of them, and there may be a thousand."""
 SAMPLE = 8
 """If there is no room, one beginner of so many takes the place of an older one."""
 
@@ -44,6 +47,9 @@ class Try:
         ports = self.door.sequence.ports
         within = f"within {formatDuration(self.door.knockTimeout)}"
         if self.door.authorizedKeys:
+            if not self.right:
+                came = "1 plain knock" if self.others == 1 else f"{self.others} plain knocks"
+                return f"{came} came {within}, and only sealed knocks open this door"
             return f"a sealed knock reached {self.right} of {len(set(ports))} ports {within}"
         if self.right and self.others:
             came = f"{self.right} of {len(ports)} knocks came in order {within}"

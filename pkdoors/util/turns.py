@@ -11,9 +11,6 @@ from twisted.internet.interfaces import IReactorTime
 PER_TURN = 25
 """How many may proceed in one turn of the reactor. They take some milliseconds; then knocks, timers
 and the admin interface get their turns."""
-LONGEST_SLEEP = 24 * 3600.0
-"""Seconds. A reactor whose next timer is more than 24.8 days away would never wait at all:
-epoll_wait(2) takes at most 2**31 milliseconds."""
 
 
 class Turns:
@@ -67,9 +64,9 @@ class WakeableSleep:
         self._alarm: Deferred[None] | None = None
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep for at most so many seconds, and at most L{LONGEST_SLEEP}."""
+        """Sleep for at most so many seconds."""
         self._alarm = alarm = Deferred[None]()
-        call = self._clock.callLater(min(seconds, LONGEST_SLEEP), self.wake)
+        call = self._clock.callLater(seconds, self.wake)
         try:
             await alarm
         finally:

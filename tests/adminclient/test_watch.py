@@ -235,6 +235,11 @@ class ViewTests(SynchronousTestCase):
         board = Board(makeStatus(makeOpening(ONE, open=False, trouble="no such zone")), 0.0)
         self.assertIn("ssh  192.0.2.7  12s  -  no such zone", self.lines(board))
 
+    def test_used(self) -> None:
+        """An opening that is used up says so in place of a bar."""
+        board = Board(makeStatus(makeOpening(ONE, open=False, uses="once", used=True)), 0.0)
+        self.assertIn("ssh  192.0.2.7  12s  -  used", self.lines(board))
+
     def test_many(self) -> None:
         """Of many openings, it shows those that end first, and the number of the others."""
         openings = [makeOpening(f"10.0.{n // 250}.{n % 250}", left=100.0 + n) for n in range(1000)]

@@ -64,6 +64,19 @@ class ParseProfilesTests(SynchronousTestCase):
         found = parseProfiles(text)["a"]
         self.assertEqual((Sequence(PORTS), 60.0), (found.sequence, found.openFor))
 
+    def test_uses(self) -> None:
+        """A door that opens for one connection cannot be waited for."""
+        for value in (True, False):
+            line = f'uses = "{"once" if value else "many"}"'
+            self.assertIs(value, parseProfiles(f"[hosts.a]\n{line}")["a"].isOnce)
+        self.assertEqual(
+            "[hosts.home]: remove wait, because waiting for a port connects to it, which uses up "
+            "an opening for one connection",
+            self.wrong('uses = "once"\nwait = 22'),
+        )
+        self.assertIn('uses: 1 is neither "many" nor', self.wrong("uses = 1"))
+        self.assertIn("uses: a list is neither", self.wrong("uses = [1]"))
+
     def test_wait(self) -> None:
         """The port to wait for is a number, or a string with or without its protocol."""
         for value in ("22", '"22"', '"22/tcp"'):
@@ -84,7 +97,7 @@ class ParseProfilesTests(SynchronousTestCase):
         """An unknown key is refused, and the error names the known ones."""
         self.assertEqual(
             "[hosts.home]: unknown key 'adress': allowed are "
-            "address, sequence, door, identity, sealed, open_for, wait",
+            "address, sequence, door, identity, sealed, open_for, wait, uses",
             self.wrong('adress = "home.example"'),
         )
 

@@ -63,6 +63,13 @@ class TextTests(SynchronousTestCase):
         expected = Profile("web1.example.org", door.sequence, wait=443)
         self.assertEqual({"web1": expected}, profiles)
 
+    def test_profileOnce(self) -> None:
+        """Waiting would use up an opening for one connection, so the profile says so instead."""
+        door = makeDoor(name="web", ports="443", once=True)
+        profiles = parseProfiles(renderProfile("web1", "web1.example.org", door))
+        expected = Profile("web1.example.org", door.sequence, isOnce=True)
+        self.assertEqual({"web1": expected}, profiles)
+
     def test_profileSealed(self) -> None:
         """It says whether to seal; without a TCP port there is nothing to wait for."""
         door = makeDoor(ports="51820/udp", authorizedKeys="/k")

@@ -45,6 +45,15 @@ class StatusTests(ControlTestCase):
         self.admin.openings += [makeOpening("192.0.2.7"), makeOpening("2001:db8::/64")]
         self.assertRegex(self.says("status"), r"ssh .* 1 address, 2 networks  .*\n")
 
+    def test_once(self) -> None:
+        """Openings for one connection are shown as such, and as used when they are."""
+        self.admin.openings = [
+            makeOpening("192.0.2.7", uses="once"),
+            makeOpening("192.0.2.8", uses="once", used=True, open=False, user="anna"),
+        ]
+        self.assertRegex(self.says("status"), r"192.0.2.7 +12s, for one connection +-\n")
+        self.assertRegex(self.says("status"), r"192.0.2.8 +used +anna\n")
+
     def test_trouble(self) -> None:
         """The output has what a firewall refuses."""
         self.admin.openings = [makeOpening("192.0.2.7", open=False, trouble="no such zone")]

@@ -16,6 +16,7 @@ from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.errors import FirewallError
 from pkdoors.host.instance import Instance
 from pkdoors.model.doors import Door
+from pkdoors.model.trusted import parseTrustedList
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.log import Log
@@ -56,6 +57,23 @@ class LastGoodTests(LastGoodTestCase):
         self.copy().write([door])
         (found,) = self.copy().read()
         self.assertEqual(("ssh", ()), (found.name, found.ports))
+
+    def test_trusted(self) -> None:
+        """Clients that need no knock need none after a broken configuration either. A copy of an
+        earlier version trusts nobody."""
+        trusted = parseTrustedList("192.168.1.0/24,fd00::/8,wg0")
+        self.copy().write([replace(self.doors[0], trusted=trusted)])
+        (found,) = self.copy().read()
+        self.assertEqual(trusted, found.trusted)
+        table = json.loads(self.path().read_text())
+        del table["doors"][0]["trusted"]
+        self.path().write_text(json.dumps(table))
+        (found,) = self.copy().read()
+        self.assertEqual((), found.trusted)
+        for wrong in ("0.0.0.0/0", 'a"', 7):
+            table["doors"][0]["trusted"] = [wrong]
+            self.path().write_text(json.dumps(table))
+            self.assertEqual((), self.copy().read())
 
     def test_once(self) -> None:
         """Whether an opening is for one connection is in it; a copy without that means many."""

@@ -164,6 +164,24 @@ class BadTests(SynchronousTestCase):
         for key in ("open_for", "sessions", "on_open"):
             self.refused(f"{SSH}\n{key} = 0x{'f' * 4000}")
 
+    def test_trusted(self) -> None:
+        """What is trusted is a list of strings, each one network or interface."""
+        (door,) = parseConfig(SSH + 'trusted = ["10.0.0.0/8", "wg0"]\n', "f").doors
+        self.assertEqual(["10.0.0.0/8", "wg0"], list(map(str, door.trusted)))
+        (door,) = parseConfig(SSH + "trusted = []\n", "f").doors
+        self.assertEqual((), door.trusted)
+        for value, part in (
+            ('"wg0"', "is not a list of networks and interfaces: write ["),
+            ("[7]", "is not a string"),
+            ('["wg0,wg1"]', "an item is empty or has a comma"),
+            ('["wg0", "0.0.0.0/0"]', "item 2: 0.0.0.0/0 is everybody"),
+            ('[""]', "an item is empty or has a comma"),
+            ('["wg0", " "]', "empty"),
+        ):
+            refusal = self.refused(f"{SSH}trusted = {value}\n")
+            self.assertIn("doors.ssh.trusted: ", refusal)
+            self.assertIn(part, refusal)
+
     def test_unknownKeys(self) -> None:
         """An unknown key is refused, and the line names the known ones."""
         self.assertEqual(

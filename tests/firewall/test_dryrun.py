@@ -6,6 +6,7 @@ from zope.interface.verify import verifyObject
 
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.interface import IFirewall
+from pkdoors.model.trusted import parseTrustedList
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.fakes.log import Log
 
@@ -44,8 +45,9 @@ class DryRunFirewallTests(SynchronousTestCase):
 
     def test_keep(self) -> None:
         """A reload logs them, too."""
-        self.firewall.setDoors((makeDoor(),))
-        self.assertEqual(["dry run: would keep door default (22/tcp) closed"], self.log.lines())
+        self.firewall.setDoors((makeDoor(), makeDoor(trusted=parseTrustedList("10.0.0.0/8,wg0"))))
+        line = "dry run: would keep door default (22/tcp) closed"
+        self.assertEqual([line, f"{line}, except to 10.0.0.0/8, wg0"], self.log.lines())
 
     def test_open(self) -> None:
         """Opening logs the source and the time."""

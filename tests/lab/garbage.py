@@ -13,3 +13,10 @@ def spoiled(good: bytes, number: int = 500) -> Iterator[bytes]:
             if broken:
                 broken[source.randrange(len(broken))] = source.randrange(256)
         yield bytes(broken) + source.randbytes(source.randrange(12))
+
+
+def changed(good: bytes) -> Iterator[bytes]:
+    """Yield the same bytes with one of them changed, for each of them and in several ways."""
+    for at, value in enumerate(good):
+        for other in {value ^ 1, value ^ 0x80, value ^ 0xFF, 0, 255} - {value}:
+            yield good[:at] + bytes([other]) + good[at + 1 :]

@@ -1,9 +1,12 @@
 """Tests of L{pkdoors.locks.tries}, and of what the locks note there."""
 
+import random
+
 from pkdoors.locks._plainknocks import PlainKnocks
+from pkdoors.locks.lock import Request
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sequencelock import SequenceLock
-from pkdoors.locks.tries import Tries
+from pkdoors.locks.tries import MAX_TOLD, Tries
 from pkdoors.model.networks import placeOf
 from tests.fakes.doors import PORTS, knocks, makeDoor
 from tests.locks.plaincase import ANN, BOB, SSH, WEB, A, B, C, D, E, F, PlainKnocksTestCase
@@ -313,6 +316,36 @@ class SealedTests(SealedLockTestCase):
         self.assertEqual("a sealed knock for another door", explain(seal(door="web"), PORTS[0]))
 
 
+class PlainAtSealedTests(SealedLockTestCase):
+    """
+    Plain knocks on the ports of a sealed door.
+    """
+
+    def tell(self, *locks: SequenceLock) -> list[str]:
+        """Return what the operator hears after a whole plain sequence."""
+        found = Lockset([self.lock, *locks])
+        for knock in knocks("203.0.113.9", *PORTS):
+            found.hear(knock, 0.0, 0.0)
+        return [each.describe() for each in found.takeEndedTries(1000.0)[0]]
+
+    def test_told(self) -> None:
+        """The log says that only sealed knocks open the door."""
+        self.assertEqual(
+            ["5 plain knocks came within 30s, and only sealed knocks open this door"], self.tell()
+        )
+
+    def test_shared(self) -> None:
+        """A plain knock for another door on that port is not meant for this one."""
+        self.assertEqual([], self.tell(SequenceLock(makeDoor(name="plain"))))
+
+    def test_manyDoors(self) -> None:
+        """A knock that fits none of very many doors is told for some of them."""
+        locks = [SequenceLock(makeDoor(name=f"d{number}")) for number in range(100)]
+        found = Lockset(locks)
+        found.hear(knocks("203.0.113.9", PORTS[1])[0], 0.0, 0.0)
+        self.assertEqual(MAX_TOLD, len(found.takeEndedTries(1000.0)[0]))
+
+
 class DoorTests(PlainKnocksTestCase):
     """
     Very many tries.
@@ -327,3 +360,52 @@ class DoorTests(PlainKnocksTestCase):
         ended, lost, _ = self.locks.takeEndedTries(1000.0)
         self.assertLessEqual(len(ended), 2048)
         self.assertGreater(lost, 10_000)
+
+
+class RandomTests(PlainKnocksTestCase):
+    """
+    Random knocks.
+    """
+
+    def test_everyone(self) -> None:
+        """
+        Each source leaves a trace: an opening, a refusal, or a line about its try. A source whose
+        last knock opened a door leaves no such line.
+        """
+        random_ = random.Random(20261128)
+        for _ in range(300):
+            doors = (SSH, WEB)[: random_.choice((1, 2))]
+            self.locks = Lockset(map(SequenceLock, doors))
+            traced, last = set(), {}
+            sources = [f"203.0.113.{number}" for number in range(4)]
+            for at in range(random_.randrange(1, 30)):
+                source = random_.choice(sources)
+                row = random_.choice(doors).sequence.ports
+                ports = random_.choice((row, row[:3], row[1:], row[::-1], [random_.choice(row)]))
+                for port in ports:
+                    results = self.hear(source, port, at=at * 0.5)
+                    traced |= {source} if results else set()
+                    last[source] = [each for each in results if isinstance(each, Request)]
+            told = {each.source for each in self.locks.takeEndedTries(1000.0)[0]}
+            self.assertEqual(set(), last.keys() - traced - told)
+            self.assertEqual(set(), {source for source in told if last[source]})
+
+    def test_explainChangesNothing(self) -> None:
+        """Explaining knocks changes nothing, names no port, and agrees with what follows."""
+        random_ = random.Random(20261129)
+        for _ in range(100):
+            silent, explained = (Lockset(map(SequenceLock, (SSH, WEB))) for _ in range(2))
+            for at in range(60):
+                source = random_.choice((ANN, BOB, "2001:db8::8"))
+                row = random_.choice((SSH, WEB)).sequence.ports
+                port = row[at % 5] if random_.random() < 0.8 else random_.choice(row)
+                (knock,) = knocks(source, port)
+                now = at * random_.choice((0.1, 1.0))
+                meanings = explained.explain(knock, now)
+                results = list(explained.hear(knock, now, 0.0))
+                self.assertEqual(list(silent.hear(knock, now, 0.0)), results)
+                self.assertNotRegex(" ".join(meanings.values()), "100[0-9]")
+                for each in results:
+                    if isinstance(each, Request):
+                        self.assertEqual("knock 5 of 5", meanings[each.door.name])
+            self.assertEqual(silent.takeEndedTries(999.0), explained.takeEndedTries(999.0))

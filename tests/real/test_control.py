@@ -3,9 +3,11 @@
 import json
 import re
 import signal
+import time
 
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.controlled import MANY, SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
+from tests.lab.costs import processorTime
 from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER6, STRANGER4, eventually
 from tests.lab.terminal import Terminal
 
@@ -52,6 +54,48 @@ class ControlTests(ControlledTestCase):
         self.assertEqual(line, f"closed door web for {CLIENT6}\n")
         self.assertFalse(self.client.reaches(WEB, SERVER6))
         self.assertEqual(self.pkdoors("close", "--all"), "no door was open\n")
+
+    def test_name(self) -> None:
+        """A client can be named: its name is looked up once, for both families, and never again."""
+        hosts = self.folder / "hosts"
+        names = f"{CLIENT4} laptop.example\n{CLIENT6} laptop.example\n127.0.0.1 this.example\n"
+        hosts.write_text(names)
+        self.server.run("mount", "--bind", str(hosts), "/etc/hosts")
+        self.controlled(SSH)
+        lines = self.pkdoors("open", "laptop.example", "--for", "10m").splitlines()
+        start, end = f"door ssh ({PORT}/tcp) is open for", "(laptop.example, looked up once)"
+        self.assertEqual(
+            {f"{start} {each} {end}" for each in (CLIENT4, CLIENT6)},
+            {line.partition(" until")[0] for line in lines},
+        )
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertTrue(self.client.reaches(PORT, SERVER6))
+        self.assertFalse(self.stranger.reaches(PORT))
+        hosts.write_text(f"{STRANGER4} laptop.example\n")
+        self.assertIn("if its address has changed", self.fails(1, "close", "laptop.example"))
+        self.assertTrue(self.client.reaches(PORT))
+        hosts.write_text(names)
+        self.assertEqual(2, self.pkdoors("close", "laptop.example").count("closed door ssh for"))
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertIn("no address found for", self.fails(1, "open", "no.such.host.invalid"))
+        self.assertIn("no client has the address", self.fails(1, "open", "this.example"))
+
+    def test_month(self) -> None:
+        """A door can be open for a month, and the daemon sleeps meanwhile."""
+        daemon = self.controlled(door("ssh", more='open_for = "7d"\nmax_open_for = "30d"\n'))
+        self.assertIn("(30d)", self.pkdoors("open", CLIENT4, "--for", "30d"))
+        self.assertIn("(7d)", self.pkdoors("open", STRANGER4))
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertTrue(self.stranger.reaches(PORT))
+        before = processorTime(daemon.process.popen.pid)
+        time.sleep(2)
+        self.assertLess(processorTime(daemon.process.popen.pid) - before, 1.0)
+        daemon.stop()
+        daemon = self.controlled(door("ssh", more='open_for = "7d"\nmax_open_for = "30d"\n'))
+        took = rf"took over door ssh .* for {CLIENT4} until .* \((30d|29d23h)"
+        self.assertRegex(daemon.log(), took)
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertNotIn("Traceback", daemon.log())
 
     def test_closeMany(self) -> None:
         """A thousand openings are closed with one command, whose status is 0."""

@@ -193,6 +193,27 @@ class ContainerTests(_WaysCase):
         self.guard(*self.direct)
         self.assertFree()
 
+    def test_trusted(self) -> None:
+        """Trusted clients get in on all ways, and nobody else; on a port that is reached in another
+        way, too, trust is for the door's ports alone."""
+        self.publish()
+        trusted = 'trusted = ["stranger", "10.9.2.0/24", "fd09:2::/64"]\n'
+        ssh, web = self.doors()
+        self.controlled(ssh, web + trusted)
+        ways = (*self.direct, *self.published)
+        self.assertReached(ways)
+        self.assertEqual([], self.reached(self.client, ways))
+        self.assertFalse(self.stranger.reaches(PORT))
+        sessions = [self.strangersSession(*way) for way in ways]
+        for what in ('"stranger"', '"10.9.2.0/24", "fd09:2::/64"'):
+            self.write(ssh, f"{web}trusted = [{what}]\n")
+            self.reload()
+            self.assertReached(ways)
+        self.write(ssh, web)
+        self.reload()
+        self.assertEqual([], self.reached(self.stranger, ways))
+        self.assertEqual([], [each.flow for each in sessions if not each.carries()])
+
     def test_later(self) -> None:
         """A container that starts while the daemon runs is guarded."""
         self.controlled(*self.doors())

@@ -149,6 +149,18 @@ class NetworkTests(ControlledTestCase):
         daemon.stop()
         self.assertEqual({CLIENT6, NEAR6}, self.inside())
 
+    def test_reshaped(self) -> None:
+        """A reload that cuts another door's ports in two, or joins them, leaves a network alone."""
+        web = door("web", WEB_SEQUENCE, WEB)
+        wide = SSH.replace(f"[{PORT}]", f'["{PORT}", "8000-8010"]')
+        split = SSH.replace(f"[{PORT}]", f'["{PORT}", "8000-8004", "8006-8010"]')
+        self.controlled(wide, web)
+        self.open(NET, "web")
+        for ssh in (split, wide, split):
+            self.write(ssh, web)
+            self.assertEqual(1, len(self.reload()))
+            self.assertEqual({CLIENT4, NEAR, FAR}, self.inside(WEB))
+
     def again(self) -> Daemon:
         """Start another daemon with the file as it is."""
         return self.controlled(SSH, door("web", WEB_SEQUENCE, WEB))
@@ -274,3 +286,29 @@ class FirewalldNetworkTests(NetworkTests):
     """The same with firewalld before the guard."""
 
     firewall = "firewalld"
+
+    def test_zones(self) -> None:
+        """
+        A network may be spread over several zones, also over some that come later, and firewalld
+        may forget its rules.
+        """
+        self.firewalld.cmd("--zone=internal", f"--add-source={HALF}")
+        daemon = self.controlled(SSH)
+        expected = {CLIENT4, NEAR, FAR}
+        self.open(NET)
+        self.assertTrue(self.comesToBe(expected))
+        for change in (("--zone=work", f"--add-source={FAR}"), ("--reload",)):
+            self.firewalld.cmd(*change)
+            self.assertTrue(self.comesToBe(expected), change)
+        daemon.stop(signal.SIGKILL)
+        self.controlled(SSH)
+        self.assertTrue(self.comesToBe(expected))
+        self.close(NET)
+        self.assertTrue(self.comesToBe(set()))
+
+        def rules() -> str:
+            zones = self.firewalld.cmd("--get-zones").split()
+            lists = [self.firewalld.cmd(f"--zone={zone}", "--list-rich-rules") for zone in zones]
+            return "\n".join(line for text in lists for line in text.splitlines() if NET in line)
+
+        self.assertTrue(eventually(lambda: not rules()), rules())

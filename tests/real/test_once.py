@@ -5,66 +5,26 @@ import random
 import signal
 import socket
 import struct
-from itertools import count
+from collections.abc import Iterator
 
 from tests.lab.case import PORT
 from tests.lab.conntrack import Flow
-from tests.lab.controlled import ControlledTestCase, door
 from tests.lab.flows import Session, bound, drain
 from tests.lab.hosts import (
     CLIENT4,
     CLIENT6,
     PATIENCE,
     SERVER4,
-    SERVER6,
-    eventually,
 )
+from tests.lab.once import ONCE, WAYS, OnceTestCase
 from tests.lab.segments import ACK, SYN
 
-ONCE = door("ssh", more='uses = "once"')
-WAYS = ((CLIENT4, SERVER4), (CLIENT6, SERVER6))
 GUESSES = 100_000
 """Numbers that a stranger guesses. Connection tracking takes one in 65,000 for right."""
 AT_ONCE = 50
 
 
-class OnceCase(ControlledTestCase):
-    """The client's connections, of which the test has both ends."""
-
-    def setUp(self) -> None:
-        """Choose a port for each connection."""
-        super().setUp()
-        self._ports = count(20001)
-
-    def flow(self, source: str = CLIENT4, target: str = SERVER4, port: int = PORT) -> Flow:
-        """Return a flow with a source port of its own."""
-        return Flow(source, next(self._ports), target, port)
-
-    def session(self, source: str = CLIENT4, target: str = SERVER4, port: int = PORT) -> Session:
-        """Begin a session."""
-        flow = self.flow(source, target, port)
-        session = Session.begin(self.client, self.listeners[port], flow)
-        self.addCleanup(session.close)
-        return session
-
-    def reaches(self, *way: str) -> bool:
-        """Return whether another connection could begin."""
-        source, target = way or WAYS[0]
-        return self.client.reaches(PORT, target, source)
-
-    def states(self) -> dict[tuple[str, str], tuple[bool, bool]]:
-        """Return which openings are open, and which are used, as the daemon says."""
-        return {
-            (each["door"], each["source"]): (each["open"], each["used"])
-            for each in self.ask("/openings")["openings"]
-        }
-
-    def becomesUsed(self, source: str = CLIENT4, name: str = "ssh") -> bool:
-        """Wait until the daemon says that an opening is used."""
-        return bool(eventually(lambda: self.states().get((name, source)) == (False, True)))
-
-
-class KernelTests(OnceCase):
+class KernelTests(OnceTestCase):
     """What the kernel does by itself."""
 
     def test_first(self) -> None:
@@ -106,17 +66,12 @@ class KernelTests(OnceCase):
         """Of many connections that begin at the same time, exactly one is made."""
         self.controlled(ONCE)
         for way in WAYS:
-            drain(self.listeners[PORT])
             self.open(way[0])
-            clients = [bound(self.client, self.flow(*way)) for _ in range(AT_ONCE)]
-            for client in clients:
-                self.addCleanup(client.close)
-                client.setblocking(False)
-            for client in clients:
-                with contextlib.suppress(BlockingIOError):
-                    client.connect((way[1], PORT))
+            with self.deaf(f"tcp sport {PORT}"):  # otherwise each handshake ends before the next
+                clients = [self.begin(way) for _ in range(AT_ONCE)]
+                self.assertIsNone(self.accepted(0.2))
             server = self.accepted()
-            self.assertIsNone(self.accepted(1.0))
+            self.assertIsNone(self.accepted(2.0))
             assert server is not None
             (winner,) = [
                 client for client in clients if client.getsockname()[1] == server.getpeername()[1]
@@ -124,35 +79,92 @@ class KernelTests(OnceCase):
             winner.setblocking(True)
             session = Session(Flow(way[0], 0, way[1], PORT), winner, server)
             self.assertTrue(session.carries())
-            session.close()
 
-    def accepted(self, patience: float = PATIENCE) -> socket.socket | None:
-        """Return a connection that the service gets; L{None} if it gets none."""
-        self.listeners[PORT].settimeout(patience)
+    def begin(self, way: tuple[str, str]) -> socket.socket:
+        """Begin a connection, and do not wait for an answer."""
+        client = bound(self.client, self.flow(*way))
+        self.addCleanup(client.close)
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            client.connect((way[1], PORT))
+        return client
+
+    @contextlib.contextmanager
+    def deaf(self, packets: str) -> Iterator[None]:
+        """Have the client not hear some packets."""
+        self.client.run("nft", "add table inet deaf")
+        self.client.run("nft", "add chain inet deaf in { type filter hook input priority 0; }")
+        self.client.run("nft", f"add rule inet deaf in {packets} drop")
         try:
-            server = self.listeners[PORT].accept()[0]
-        except TimeoutError:
-            return None
-        self.addCleanup(server.close)
-        return server
+            yield
+        finally:
+            self.client.run("nft", "delete table inet deaf")
 
     def test_repeated(self) -> None:
         """A client whose SYN is not answered at first sends it again, and gets in."""
         self.controlled(ONCE)
         for way in WAYS:
             self.open(way[0])
-            self.client.run("nft", "add table inet lossy")
-            self.client.run("nft", "add chain inet lossy in { type filter hook input priority 0; }")
-            self.client.run("nft", f"add rule inet lossy in tcp sport {PORT} drop")
-            client = bound(self.client, self.flow(*way))
-            self.addCleanup(client.close)
-            client.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                client.connect((way[1], PORT))
-            self.assertIsNone(self.accepted(0.5))
-            self.client.run("nft", "delete table inet lossy")
+            with self.deaf(f"tcp sport {PORT}"):
+                self.begin(way)
+                self.assertIsNone(self.accepted(0.5))
             self.assertIsNotNone(self.accepted())
             self.assertFalse(self.reaches(*way))
+
+    def test_tooLate(self) -> None:
+        """A client that began a handshake before another one was made hears that it is over."""
+        self.controlled(ONCE)
+        for way in WAYS:
+            self.open(way[0])
+            client = bound(self.client, self.flow(*way))
+            self.addCleanup(client.close)
+            with self.deaf(f"tcp sport {PORT}"):
+                late = self.begin(way)
+            client.settimeout(PATIENCE)
+            client.connect((way[1], PORT))
+            server = self.accepted()
+            assert server is not None
+            late.setblocking(True)
+            late.settimeout(PATIENCE)
+            self.assertRaises((ConnectionError, TimeoutError), self._talk, late)
+            session = Session(Flow(way[0], 0, way[1], PORT), client, server)
+            self.assertTrue(session.carries())
+
+    def _talk(self, client: socket.socket) -> None:
+        """Send, and hear the answer."""
+        client.sendall(b"hello")
+        if not client.recv(1):
+            raise ConnectionError("nothing came")
+
+    def test_fastOpen(self) -> None:
+        """
+        Clients that send data with their SYN do not get around it: the service would hear them
+        before the handshake proves anything.
+        """
+        self.server.run("sysctl", "-qw", "net.ipv4.tcp_fastopen=3")
+        self.client.run("sysctl", "-qw", "net.ipv4.tcp_fastopen=1")
+        self.listeners[PORT].setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 100)
+        for way in WAYS:  # the clients learn the cookie while nobody guards
+            self.assertTrue(self.fastOpen(way))
+        drain(self.listeners[PORT])
+        self.controlled(ONCE)
+        for way in WAYS:
+            self.open(way[0])
+            with self.deaf(f"tcp sport {PORT}"):
+                for _ in range(10):
+                    self.fastOpen(way)
+                self.assertIsNone(self.accepted(0.5))
+            self.assertIsNotNone(self.accepted())
+            self.assertIsNone(self.accepted(3.0))
+
+    def fastOpen(self, way: tuple[str, str]) -> socket.socket:
+        """Send data with the SYN."""
+        client = bound(self.client, self.flow(*way))
+        self.addCleanup(client.close)
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            client.sendto(b"hello", socket.MSG_FASTOPEN, (way[1], PORT))
+        return client
 
     def test_withoutTracking(self) -> None:
         """None of this needs connection tracking."""
@@ -186,28 +198,38 @@ class KernelTests(OnceCase):
         self.assertTrue(self.session().carries())
         self.assertTrue(self.becomesUsed())
 
+    def test_flooded(self) -> None:
+        """
+        So does a flood of SYNs in the client's name: the host answers them all, with cookies when
+        its backlog is full, and the client gets in between them.
+        """
+        self.controlled(ONCE)
+        self.open(CLIENT4)
+        with self.deaf("tcp dport 30000-60000"), self.stranger.inside():
+            with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+                for port in range(30000, 60000):
+                    raw.sendto(forged(SYN, 1000, 0, port), (SERVER4, 0))
+            session = self.session()
+        self.assertTrue(session.carries())
+        self.assertFalse(self.reaches())
+
     def forge(self) -> None:
         """Begin a connection in the client's name, and guess the number that acknowledges it."""
         # The client's kernel would reset a connection that it never began, which helps us.
-        self.client.run("nft", "add table inet deaf")
-        self.client.run("nft", "add chain inet deaf in { type filter hook input priority 0; }")
-        self.client.run("nft", "add rule inet deaf in tcp dport 30000 drop")
-        with self.stranger.inside():
-            raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-        with raw:
-            raw.sendto(forged(SYN, 1000, 0), (SERVER4, 0))
-            step = 2**32 // GUESSES
-            begin = random.randrange(step)
-            for number in range(GUESSES):
-                raw.sendto(forged(ACK, 1001, begin + number * step), (SERVER4, 0))
-        self.client.run("nft", "delete table inet deaf")
+        with self.deaf("tcp dport 30000"):
+            with self.stranger.inside():
+                raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+            with raw:
+                raw.sendto(forged(SYN, 1000, 0), (SERVER4, 0))
+                step = 2**32 // GUESSES
+                begin = random.randrange(step)
+                for number in range(GUESSES):
+                    raw.sendto(forged(ACK, 1001, begin + number * step), (SERVER4, 0))
 
 
-def forged(flags: int, sequence: int, acknowledged: int) -> bytes:
+def forged(flags: int, sequence: int, acknowledged: int, port: int = 30000) -> bytes:
     """Return a packet of the client's."""
-    head = struct.pack(
-        "!HHIIBBHHH", 30000, PORT, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0
-    )
+    head = struct.pack("!HHIIBBHHH", port, PORT, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0)
     ends = socket.inet_aton(CLIENT4) + socket.inet_aton(SERVER4)
     total = sum(struct.unpack("!16H", ends + struct.pack("!HH", 6, 20) + head))
     while total > 0xFFFF:

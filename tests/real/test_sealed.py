@@ -407,3 +407,9 @@ class CapturedAttackTests(AttackTests):
     """The same attacks."""
 
     listen = "capture"
+
+
+class CapturedLineTests(LineTests):
+    """Bad lines, with knocks that are captured."""
+
+    listen = "capture"

@@ -65,6 +65,15 @@ class TraceTests(RealTestCase):
             daemon.says(f"{LINE} {CLIENT4}: a sealed knock reached 2 of 6 ports within 2s")
         )
 
+    def test_plainAtSealed(self) -> None:
+        """So is a plain knock on a door that only sealed knocks open."""
+        keys = self.folder / "authorized_keys"
+        keys.write_text(publicLine(makeKey()))
+        daemon = self.start("-k", str(keys))
+        self.client.send(SEQUENCE)
+        line = "6 plain knocks came within 2s, and only sealed knocks open this door"
+        self.assertTrue(daemon.says(f"{LINE} {CLIENT4}: {line}"), daemon.log())
+
     def test_logKnocks(self) -> None:
         """With C{--log-knocks} each datagram has its verdict, also what the kernel would filter."""
         daemon = self.start("--log-knocks")

@@ -4,7 +4,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.util.turns import LONGEST_SLEEP, PER_TURN, Turns, WakeableSleep
+from pkdoors.util.turns import PER_TURN, Turns, WakeableSleep
 
 
 class TurnsTests(SynchronousTestCase):
@@ -104,13 +104,6 @@ class WakeableSleepTests(SynchronousTestCase):
         self.nap.wake()
         self.successResultOf(slept)
         self.assertEqual([], self.clock.getDelayedCalls())
-
-    def test_long(self) -> None:
-        """A very long sleep ends early: a reactor cannot wait for so long at once."""
-        self.assertLess(1000 * LONGEST_SLEEP, 2**31)
-        slept = Deferred.fromCoroutine(self.nap.sleep(1e9))
-        self.clock.advance(LONGEST_SLEEP)
-        self.successResultOf(slept)
 
     def test_nobodySleeps(self) -> None:
         """Waking nobody does nothing."""

@@ -123,10 +123,20 @@ def _isMet(op: str, left: Any, packet: Packet, right: Elements) -> bool | None:
 
 def _hasFlags(packet: Packet, left: Any, right: Elements) -> bool | None:
     """Return whether C{tcp flags & (fin | syn) == syn}, with any flags; L{None} for other sums."""
-    values, mask = packet.values(left), left["&"][1]
-    if values is None or isinstance(mask, int):
+    values, mask, wanted = packet.values(left), {*_flags(left["&"][1])}, {*_flags(right)}
+    if values is None or not all(isinstance(flag, str) for flag in mask):
         return None
-    return values.intersection([mask] if isinstance(mask, str) else mask) == set(right) - {0}
+    return values & mask == wanted - {0}
+
+
+def _flags(value: Any) -> Iterator[Any]:
+    """Yield the flags in a sum, a list or since nft 1.1 C{{"|": [...]}}; L{None} for all else."""
+    parts = value.get("|") if isinstance(value, dict) else value
+    if isinstance(parts, list | tuple):
+        for part in parts:
+            yield from _flags(part)
+    else:
+        yield parts
 
 
 def isAmong(packet: Packet, left: Any, elements: Elements) -> bool | None:

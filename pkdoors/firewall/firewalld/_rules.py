@@ -21,7 +21,8 @@ from pkdoors.firewall.firewalld._placement import (
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.richrules import (
-    isStandingRule,
+    isKnockRule,
+    isTrustedRule,
     knockRule,
     openingPriorities,
     trustedRules,
@@ -93,7 +94,7 @@ class ZoneDoors:
         """
         self._zones = self._makeZones(self._zone)
         try:
-            self._addStanding(self._zones.allRules())
+            self._letKnocksIn(self._zones.allRules())
         except FirewallError:
             self.takeKnocks()
             raise
@@ -114,7 +115,7 @@ class ZoneDoors:
 
     def restore(self, openings: list[Opening]) -> None:
         """
-        Restore the rules: first those for knocks and trusted networks, and last remove rules that
+        Restore the rules: first those for knocks, then those for openings; then remove rules that
         are out of date. If firewalld refuses one, the others are restored all the same.
 
         @raise FirewallError: the first refusal.
@@ -124,10 +125,13 @@ class ZoneDoors:
         findZones = cache(self._zones.zonesFinder())
         self._find(openings, findZones, present)
         tasks: list[Callable[[], object]] = [
-            lambda: self._addStanding(present),
+            lambda: self._letKnocksIn(present),
             *(partial(self.open, opening, findZones) for opening in openings),
             lambda: self._sweep(present),
             self._zones.takeSaved,
+            # Last, because there may be very many: the start and these openings do not wait for
+            # them.
+            lambda: self._letTrustedIn(present),
         ]
         errors = []
         for task in tasks:
@@ -157,21 +161,27 @@ class ZoneDoors:
         for zone, rule in staleRules(present, self._placed.values()):
             self._zones.remove(zone, rule)
 
-    def _addStanding(self, present: Present) -> None:
-        """
-        Add the rules for knocks if they need any, and for what is trusted, and remove those of an
-        earlier daemon.
-        """
+    def _letKnocksIn(self, present: Present) -> None:
+        """Add the rules for knocks if they need any, and remove those of an earlier daemon."""
         zones = self._zones.knockZones() if self._letsKnocksIn else []
         ports = listKnockPorts(self._doors)
         self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
+        self._makeSo(present, isKnockRule, self._knocks)
+
+    def _letTrustedIn(self, present: Present) -> None:
+        """Add the rules for what is trusted, and remove those for what is trusted no more."""
         self._trusted = self._placeTrusted()
-        wanted = dict.fromkeys((*self._knocks, *self._trusted))
+        self._makeSo(present, isTrustedRule, self._trusted)
+
+    def _makeSo(
+        self, present: Present, isMeant: Callable[[str], bool], wanted: list[tuple[str, str]]
+    ) -> None:
+        """Have exactly these rules of a kind."""
         existing = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)
         for zone, rule in existing:
-            if isStandingRule(rule) and (zone, rule) not in wanted:
+            if isMeant(rule) and (zone, rule) not in wanted:
                 self._zones.remove(zone, rule)
-        for zone, rule in wanted:
+        for zone, rule in dict.fromkeys(wanted):
             if (zone, rule) not in existing:
                 self._zones.add(zone, rule)
 

@@ -73,14 +73,14 @@ def trustedRules(network: Network | None, ports: Iterable[PortRange]) -> tuple[s
     )
 
 
-def isStandingRule(rule: str) -> bool:
-    """Return whether a rule of ours is there as long as its door is, with or without openings."""
-    return isKnockRule(rule) or rule.startswith(f'rule priority="{TRUSTED_PRIORITY}" ')
+def isTrustedRule(rule: str) -> bool:
+    """Return whether a rule comes from L{trustedRules}."""
+    return rule.startswith(f'rule priority="{TRUSTED_PRIORITY}" ')
 
 
 def isOpeningRule(rule: str) -> bool:
     """Return whether a rule comes from L{openingRules}."""
-    return isOurs(rule) and not isStandingRule(rule)
+    return isOurs(rule) and not isKnockRule(rule) and not isTrustedRule(rule)
 
 
 def isOurs(rule: str) -> bool:

@@ -40,6 +40,12 @@ class TrustedSet:
     condition: str
     keys: frozenset[bytes]
 
+    def texts(self) -> list[str]:
+        """Return its elements as nft shows them."""
+        if self.isInterfaces:
+            return [key.rstrip(b"\0").decode() for key in self.keys]
+        return [str(ip_address(key)) for key in self.keys]
+
     @property
     def isInterfaces(self) -> bool:
         """Whether its elements are names of interfaces."""

@@ -38,6 +38,16 @@ _PROTOCOL = struct.Struct(
 )  # struct nfulnl_msg_packet_hdr: the Ethernet protocol, then the hook
 _TIME = struct.Struct("!QQ")  # struct nfulnl_msg_packet_timestamp: seconds, microseconds
 _NUMBER = struct.Struct("!I")
+_LENGTH = struct.Struct("=I")  # of the message, in its header
+_FORMS = {
+    _PACKET_HEADER: struct.Struct("!H2x"),
+    _INTERFACE: _NUMBER,
+    _TIMESTAMP: _TIME,
+    _SEQUENCE: _NUMBER,
+}
+_WANTED = tuple(_FORMS)  # in the kernel's order
+_BEGIN_ENDS = _BODY + 16  # the protocol and the interface, which every message begins with
+_MOST_KNOWN = 64
 
 
 class LoggedPacket(NamedTuple):
@@ -80,8 +90,101 @@ def _configure(group: int, body: bytes) -> bytes:
     return buildMessage(_LOG, _CONFIG, ACK, body, 0, group)
 
 
+class PacketReader:
+    """
+    Reads the messages of a group.
+
+    Messages about packets from one interface have the same attributes in the same places. So the
+    reader learns each arrangement from the first message that has it. To check that another message
+    has it, too, is faster than to take the message apart, which counts under a flood.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Arrangement] = {}
+
+    def read(self, data: bytes) -> Iterator[LoggedPacket]:
+        """Yield the packets in one read of the socket. Nothing is raised, whatever the bytes."""
+        known = self._known.get(data[_BODY:_BEGIN_ENDS])
+        packet = None if known is None else known.read(data)
+        if packet is not None:
+            yield packet
+            return
+        yield from iterPackets(data)
+        learnt = _learn(data)
+        if learnt is not None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[data[_BODY:_BEGIN_ENDS]] = learnt
+
+
+class _Arrangement:
+    """
+    Where the attributes are in some messages.
+
+    @param mask: has a 1 for each bit, before the payload, that belongs to the header of the message
+        or of an attribute: these bits say what is where.
+    @param begin: a message that has the arrangement, as far as its payload.
+    @param values: reads L{_WANTED} from such a message.
+    """
+
+    def __init__(self, mask: bytes, begin: bytes, values: struct.Struct) -> None:
+        self._mask = int.from_bytes(mask)
+        self._expected = int.from_bytes(begin) & self._mask
+        self._end = len(begin)
+        self._values = values
+
+    def read(self, data: bytes) -> LoggedPacket | None:
+        """Return the packet in a message; L{None} if its arrangement is another one."""
+        end = self._end
+        if len(data) < end or int.from_bytes(data[:end]) & self._mask != self._expected:
+            return None
+        length, _ = _ATTRIBUTE.unpack_from(data, end - 4)
+        last = end - 4 + length
+        (whole,) = _LENGTH.unpack_from(data)
+        if length < 4 or whole != len(data) or (last + 3 & ~3) != whole:
+            return None
+        protocol, interface, seconds, microseconds, sequence = self._values.unpack_from(data)
+        stamp = seconds * 10**9 + microseconds * 1000
+        return LoggedPacket(protocol, data[end:last], sequence, stamp, interface)
+
+
+def _learn(data: bytes) -> _Arrangement | None:
+    """
+    Return the arrangement of a message; L{None} if it is not the only message, or unusual: the
+    attributes that are wanted have other places, or are not there, or the payload is not the last.
+    """
+    if len(data) < _BEGIN_ENDS or HEADER.unpack_from(data)[:2] != (len(data), _MESSAGE):
+        return None
+    mask, fields = bytearray(_BODY), ["!", f"{_BODY}x"]
+    found: list[int] = []
+    mask[4:6] = b"\xff\xff"  # the type of the message
+    at = _BODY
+    while len(data) - at >= 4:
+        length, kind = _ATTRIBUTE.unpack_from(data, at)
+        size = length + 3 & ~3
+        if kind == _PAYLOAD:
+            mask += b"\0\0\xff\xff"
+            if tuple(found) != _WANTED or length < 4 or at + size != len(data):
+                return None
+            return _Arrangement(bytes(mask), data[: at + 4], struct.Struct("".join(fields)))
+        if length < 4:
+            return None
+        mask += b"\xff\xff\xff\xff" + bytes(size - 4)
+        form = _FORMS.get(kind)
+        if form is not None and length - 4 == form.size:
+            found.append(kind)
+            fields.append(f"4x{form.format[1:]}{size - 4 - form.size}x")
+        else:
+            fields.append(f"{size}x")
+        at += size
+    return None
+
+
 def iterPackets(data: bytes) -> Iterator[LoggedPacket]:
-    """Yield the packets in one read of a group's socket. Nothing is raised, whatever the bytes."""
+    """
+    Yield the packets in one read of a group's socket, by taking each message apart. Nothing is
+    raised, whatever the bytes.
+    """
     at = 0
     while len(data) - at > _BODY:
         length, kind, *_ = HEADER.unpack_from(data, at)

@@ -4,38 +4,21 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from pkdoors.firewall.guard.capture import Capture
+from pkdoors.firewall.netlink import reversepath
 from pkdoors.firewall.netlink.logsocket import FIRST_GROUP, PacketLog
 
-SETTINGS = Path("/proc/sys/net/ipv4/conf")
-"""For each interface, and for C{all} of them, its settings; C{ip-sysctl} of the kernel's manual."""
-
-_STRICT = 1  # of rp_filter; 2 is loose, 0 is off
 _NAME = re.compile(r"[\w.@:-]*[\w.@:-]", re.ASCII)  # as nft reads it; "*" would be a pattern
 
 
-def readStrict(settings: Path = SETTINGS) -> tuple[str, ...]:
+def readStrict() -> tuple[str, ...]:
     """
-    Return the interfaces that accept a packet only if its answer would leave by the same one. The
-    kernel uses the higher value of the interface's own setting and that for all.
+    Return the interfaces that accept a packet only if its answer would leave by the same one.
 
-    @raise OSError: they cannot be read.
+    @raise OSError: the kernel cannot be asked.
     """
-    found = {}
-    for folder in settings.glob("*"):
-        with suppress(FileNotFoundError, ValueError):  # the interface has just gone
-            found[folder.name] = int((folder / "rp_filter").read_text())
-    every = found.pop("all", 0)
-    found.pop("default", None)
-    return tuple(
-        sorted(
-            name
-            for name, own in found.items()
-            if max(own, every) == _STRICT and _NAME.fullmatch(name)
-        )
-    )
+    return tuple(filter(_NAME.fullmatch, reversepath.readStrict()))
 
 
 class Capturing:

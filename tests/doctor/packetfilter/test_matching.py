@@ -96,8 +96,10 @@ class ConditionTests(SynchronousTestCase):
     def test_flags(self) -> None:
         """A TCP packet that begins a connection has SYN, and no other flag."""
 
-        def masked(right: Any, op: str) -> bool:
-            left = {"&": [expression("tcp flags"), ["fin", "syn", "rst", "ack"]]}
+        flags = ["fin", "syn", "rst", "ack"]
+
+        def masked(right: Any, op: str, mask: Any = flags) -> bool:
+            left = {"&": [expression("tcp flags"), mask]}
             part = {"match": {"op": op, "left": left, "right": right}}
             return findFate([part, DROP], packet=TCP).verdict == "drop"
 
@@ -105,6 +107,11 @@ class ConditionTests(SynchronousTestCase):
         self.assertFalse(masked("syn", "!="))
         self.assertFalse(masked(["syn", "ack"], "=="))
         self.assertFalse(masked(0, "=="))
+        newer = {"|": [{"|": [{"|": ["fin", "syn"]}, "rst"]}, "ack"]}  # as nft 1.1 lists it
+        self.assertTrue(masked("syn", "==", newer))
+        self.assertFalse(masked({"|": ["syn", "ack"]}, "==", newer))
+        self.assertTrue(masked("syn", "==", {"|": ["syn", "ack"]}))
+        self.assertFalse(masked("syn", "==", {"strange": 1}))
         self.assertFalse(findFate([condition("tcp flags", "syn"), DROP]).others)
 
     def test_destination(self) -> None:

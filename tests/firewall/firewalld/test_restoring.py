@@ -320,6 +320,9 @@ class TrustedTests(FirewalldTestCase):
         self.firewalld.active["work"] = {"interfaces": ["eth1"]}
         self.doors = (makeDoor(trusted=parseTrustedList("192.168.1.0/24,wg0")),)
         self.start()
+        self.atStart = self.trusted()
+        self.successResultOf(self.firewall.restore([]))
+        self.firewalld.calls.clear()
 
     def trusted(self) -> dict[str, list[str]]:
         """Return the rules for what is trusted, by zones."""
@@ -328,7 +331,11 @@ class TrustedTests(FirewalldTestCase):
             zone: [rule for rule in self.firewalld.rules[zone] if "32338" in rule] for zone in zones
         }
 
-    def test_start(self) -> None:
+    def test_atStart(self) -> None:
+        """The start itself adds no such rules: it has a time limit."""
+        self.assertEqual({"public": [], "home": [], "work": []}, self.atStart)
+
+    def test_restore(self) -> None:
         """A network is let through in each zone that judges packets, and for an interface
         everybody, in its own zone alone. These rules have no end."""
         expected = {"public": [self.NETWORK], "work": [self.NETWORK]}
@@ -347,6 +354,16 @@ class TrustedTests(FirewalldTestCase):
         self.assertEqual(["firewalld ended a rule of pkdoors"], self.lost)
         self.successResultOf(self.firewall.restore([]))
         self.assertEqual(expected, self.trusted())
+
+    def test_last(self) -> None:
+        """However many networks are trusted, a start and the openings do not wait for them."""
+        trusted = ",".join(f"10.{number}.0.0/16" for number in range(64))
+        self.firewall.setDoors((makeDoor(trusted=parseTrustedList(trusted)),))
+        self.firewalld.calls.clear()
+        self.successResultOf(self.firewall.restore([makeOpening()]))
+        added = [call for call in self.firewalld.calls if call.startswith("add ")]
+        self.assertIn("203.0.113.9", added[0])
+        self.assertEqual(64 * 3, len(added[1:]))
 
     def test_moved(self) -> None:
         """If the interface gets another zone, the rule follows it."""
@@ -383,6 +400,7 @@ class TrustedZoneTests(FirewalldTestCase):
         self.firewalld.active["home"] = {"interfaces": ["wg0"]}
         self.doors = (makeDoor(trusted=parseTrustedList("192.168.1.0/24,wg0")),)
         self.start()
+        self.successResultOf(self.firewall.restore([]))
         both = {TrustedTests.NETWORK, TrustedTests.EVERYBODY}
         self.assertLessEqual(both, {*self.firewalld.rules["public"]})
         self.assertEqual({}, self.firewalld.rules["home"])

@@ -10,7 +10,7 @@ from pkdoors.firewall.firewalld.richrules import (
     isKnockRule,
     isOpeningRule,
     isOurs,
-    isStandingRule,
+    isTrustedRule,
     knockRule,
     openingPriorities,
     openingRules,
@@ -93,7 +93,7 @@ class RuleTests(SynchronousTestCase):
             rules,
         )
         for rule in rules:
-            found = (isOurs(rule), isStandingRule(rule), isOpeningRule(rule), isKnockRule(rule))
+            found = (isOurs(rule), isTrustedRule(rule), isOpeningRule(rule), isKnockRule(rule))
             self.assertEqual((True, True, False, False), found)
             self.assertIsNone(parseOpenToAll(rule))
 

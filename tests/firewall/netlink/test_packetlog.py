@@ -1,12 +1,20 @@
 """Tests of L{pkdoors.firewall.netlink.packetlog}; the kernel answers in the real tests."""
 
 import struct
+from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.firewall.netlink import packetlog
 from pkdoors.firewall.netlink.messages import attribute, buildMessage
-from pkdoors.firewall.netlink.packetlog import bindGroup, iterPackets, setUpGroup
-from tests.lab.garbage import spoiled
+from pkdoors.firewall.netlink.packetlog import (
+    LoggedPacket,
+    PacketReader,
+    bindGroup,
+    iterPackets,
+    setUpGroup,
+)
+from tests.lab.garbage import changed, spoiled
 
 PACKET = b"E\x00" + bytes(39)
 HEADER = attribute(1, struct.pack("!HBB", 0x0800, 0, 0))
@@ -53,6 +61,72 @@ class PacketLogTests(SynchronousTestCase):
         """Nothing is raised, whatever the bytes."""
         for data in spoiled(GOOD * 2):
             list(iterPackets(data))
+
+
+class ReaderTests(SynchronousTestCase):
+    """Tests of L{PacketReader}: it reads the same as L{iterPackets}, whatever it has learnt."""
+
+    def setUp(self) -> None:
+        """Have a reader that has learnt what the kernel sends."""
+        self.hardware = attribute(8, struct.pack("!HH8s", 6, 0, bytes(8))), attribute(17, b"\0\x0e")
+        self.usual = logged(
+            HEADER, INTERFACE, *self.hardware, STAMP, SEQUENCE, attribute(9, PACKET)
+        )
+        self.reader = PacketReader()
+        self.taken: list[bytes] = []
+        self.patch(packetlog, "iterPackets", self.iterPackets)
+        list(self.reader.read(self.usual))
+
+    def iterPackets(self, data: bytes) -> Iterator[LoggedPacket]:
+        """Note that a message is taken apart."""
+        self.taken.append(data)
+        return iterPackets(data)
+
+    def test_learns(self) -> None:
+        """The second message of an arrangement is not taken apart, whatever its values are."""
+        self.assertEqual([self.usual], self.taken)
+        stamp, sequence = struct.pack("!QQ", 2, 1), struct.pack("!I", 9)
+        for payload in (PACKET, b"", b"x", PACKET * 3):
+            values = (attribute(3, stamp), attribute(12, sequence), attribute(9, payload))
+            message = logged(HEADER, INTERFACE, *self.hardware, *values)
+            expected = [(0x0800, payload, 9, 2_000_001_000, 3)]
+            self.assertEqual(expected, list(self.reader.read(message)))
+        self.assertEqual([self.usual], self.taken)
+
+    def test_others(self) -> None:
+        """Each interface has an arrangement of its own; unusual messages are taken apart."""
+        other = attribute(4, struct.pack("!I", 4))
+        plain = logged(HEADER, other, STAMP, SEQUENCE, attribute(9, PACKET))
+        odd = (
+            logged(HEADER, INTERFACE, SEQUENCE, attribute(9, PACKET)),
+            logged(HEADER, INTERFACE, STAMP, SEQUENCE, attribute(9, PACKET), attribute(8, b"x")),
+            logged(HEADER, INTERFACE, SEQUENCE, STAMP, attribute(9, PACKET)),
+            self.usual + self.usual,
+            b"",
+        )
+        for message in (plain, self.usual, plain, self.usual, *odd, *odd):
+            self.assertEqual(list(iterPackets(message)), list(self.reader.read(message)))
+        self.assertEqual([self.usual, plain, *odd, *odd], self.taken)
+
+    def test_bounded(self) -> None:
+        """However many interfaces there are, few arrangements are kept."""
+        for number in range(300):
+            link = attribute(4, struct.pack("!I", number))
+            list(self.reader.read(logged(HEADER, link, STAMP, SEQUENCE, attribute(9, PACKET))))
+        self.assertLess(len(self.reader._known), 100)
+
+    def test_forged(self) -> None:
+        """What a packet carries is not taken for attributes, in a known arrangement either."""
+        inner = HEADER + INTERFACE + attribute(12, struct.pack("!I", 99)) + attribute(9, b"x")
+        values = (STAMP, SEQUENCE, attribute(9, inner))
+        (found,) = self.reader.read(logged(HEADER, INTERFACE, *self.hardware, *values))
+        self.assertEqual((7, inner), (found.sequence, found.packet))
+
+    def test_spoiled(self) -> None:
+        """Spoiled messages are read as without a memory, and spoil nothing for others."""
+        for data in (*spoiled(self.usual), *changed(self.usual)):
+            self.assertEqual(list(iterPackets(data)), list(self.reader.read(data)))
+            self.assertEqual(list(iterPackets(self.usual)), list(self.reader.read(self.usual)))
 
 
 class ConfigurationTests(SynchronousTestCase):

@@ -168,6 +168,14 @@ class ForOthersTests(TargetTestCase):
         self.allow("for-others")
         self.assertOpens(LAPTOP, bind=LAPTOP)
 
+    def test_lines(self) -> None:
+        """The option counts only with the others of its own line."""
+        line = publicLine(ANNA, "anna")
+        self.keys = authorized(line, f'for-others,doors="web" {line}')
+        self.assertRefusedFor(ELSEWHERE.format(LAPTOP), bind=LAPTOP)
+        self.keys = authorized(line, f"for-others {line}")
+        self.assertOpens(LAPTOP, bind=LAPTOP)
+
     def test_notOneHost(self) -> None:
         """It opens for no address that is not one client's."""
         self.allow("for-others")
