@@ -4,7 +4,10 @@ Finds the address that the operator's own ssh comes from, for C{pkdoors open me}
 A user who may run only C{pkdoors open me} as root must not open a door for any other address. So
 nothing counts that such a user can make up. What counts is the socket of root's sshd among the
 ancestors of this process. Under C{tmux} and the like sshd is no ancestor; then C{SSH_CONNECTION}
-counts, but only if it names a connection that root's sshd has now, for the same login.
+counts, but only if it names a connection that root's sshd has now, for the same login. If nobody
+has logged in, as in a multiplexer that a boot started, root can name any such connection. But root
+is only a process that no user has started: a user's sudo whose parent has ended has root's
+ancestors alone, and the user has chosen its variables.
 """
 
 import os
@@ -22,6 +25,9 @@ VARIABLE = "SSH_CONNECTION"
 """The variable in which sshd tells both ends of its connection; C{ssh(1)}."""
 _PROGRAMS = ("sshd", "sshd-session")
 _NO_LOGIN = "4294967295"
+_BEHIND = ("SUDO_UID", "PKEXEC_UID", "DOAS_USER")
+"""Variables in which sudo, pkexec and doas name the user who has started a command."""
+_ROOT = ("", "0", "root")
 _DEPTH = 100
 """Ancestors that are looked at."""
 _NOT_FOUND = (
@@ -73,9 +79,10 @@ def _ofVariable(
     texts = [environment.get(VARIABLE, ""), *map(processes.variable, ancestors)]
     claims = [claim for claim in map(_parse, texts) if claim is not None]
     login = processes.login("self")
-    isRoot = all(map(processes.isRoot, ["self", *ancestors]))
+    isUnbidden = all(environment.get(name, "") in _ROOT for name in _BEHIND)
+    isRoot = isUnbidden and all(map(processes.isRoot, ["self", *ancestors]))
     for pid in filter(processes.isSshd, processes.all() if claims else ()):
-        if isRoot or processes.login(pid) == login != _NO_LOGIN:
+        if processes.login(pid) == login if login != _NO_LOGIN else isRoot:
             true = set(processes.connections(pid))
             for claim in claims:
                 if claim in true:

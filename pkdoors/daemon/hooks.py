@@ -20,8 +20,11 @@ from pkdoors.util.oneline import oneLine
 
 MAX_AT_ONCE = 16
 """Hooks that run at the same time: a flood of refusals must not fill the host with processes."""
+MAX_REFUSALS = 8
+"""Hooks for refusals that run at the same time. Anybody can cause refusals, and for a door without
+ports the other hooks are all that it does."""
 MAX_WAITING = 256
-"""Hooks that wait for their turn; more would report what is long over."""
+"""Hooks of one door that wait, and as many for its refusals; more would report what is over."""
 MAX_VALUE = 1024
 """Characters of a variable for a hook: knockers and comments of keys influence them."""
 COUNT_EVERY = 10.0
@@ -52,11 +55,15 @@ class Hook:
     A program to run.
 
     @ivar title: for people: what it is, and for which event.
+    @ivar door: the name of its door.
+    @ivar isRefusal: whether it reports a knock that opened nothing.
     """
 
     command: tuple[str, ...]
     title: str
     environment: Mapping[bytes, bytes]
+    door: str
+    isRefusal: bool
 
 
 def findHook(event: Event) -> Hook | None:
@@ -70,7 +77,7 @@ def findHook(event: Event) -> Hook | None:
         return None
     source = f" for {event.source}" if event.source else ""
     title = f"{key} of door {door.name}{source} ({command[0]})"
-    return Hook(command, title, makeEnvironment(event))
+    return Hook(command, title, makeEnvironment(event), door.name, key == "on_refuse")
 
 
 def checkHooks(door: Door) -> list[str]:
@@ -103,6 +110,42 @@ def makeEnvironment(event: Event) -> dict[bytes, bytes]:
     return FIXED | own
 
 
+class _Waiting:
+    """
+    The hooks that wait. Each door has its turn, so many events at one door keep back no other, and
+    refusals come last.
+    """
+
+    def __init__(self) -> None:
+        # By door, and whether they are for refusals; none of these is empty.
+        self._queues: dict[tuple[bool, str], deque[Hook]] = {}
+
+    def __iter__(self) -> Iterator[Hook]:
+        """Iterate over all of them."""
+        return (hook for queue in self._queues.values() for hook in queue)
+
+    def add(self, hook: Hook) -> bool:
+        """Add a hook. Return whether there was room."""
+        queue = self._queues.setdefault((hook.isRefusal, hook.door), deque())
+        if len(queue) >= MAX_WAITING:
+            return False
+        queue.append(hook)
+        return True
+
+    def has(self, refusals: bool = True) -> bool:
+        """Return whether any waits, perhaps except for refusals."""
+        return any(refusals or not isRefusal for isRefusal, _ in self._queues)
+
+    def take(self) -> Hook:
+        """Take the next one; there must be one."""
+        key = min(self._queues, key=lambda key: key[0])  # the first of those
+        queue = self._queues.pop(key)
+        hook = queue.popleft()
+        if queue:
+            self._queues[key] = queue  # now the last
+        return hook
+
+
 class Hooks(Component):
     """
     Runs hooks at the same time, with a limit to their number and their time. Their success changes
@@ -121,7 +164,7 @@ class Hooks(Component):
         self._findFlaw = findFlaw
         # The last complaint about each command that others decide about; bounded by the doors.
         self._distrusted: dict[tuple[str, ...], Flaw] = {}
-        self._waiting: deque[Hook] = deque()
+        self._waiting = _Waiting()
         self._runs: dict[HookRun, Hook] = {}
         self._leftOut = 0
         self._turn: IDelayedCall | None = None
@@ -135,11 +178,10 @@ class Hooks(Component):
         hook = findHook(event)
         if hook is None or self._isStopping:
             return
-        if len(self._waiting) >= MAX_WAITING:
+        if self._waiting.add(hook):
+            self._next()
+        else:
             self._leaveOut()
-            return
-        self._waiting.append(hook)
-        self._next()
 
     def examine(self, doors: Iterable[Door]) -> list[str]:
         """
@@ -166,11 +208,15 @@ class Hooks(Component):
         Start one in a later turn of the reactor: it takes some milliseconds, and knocks go first.
         """
         isScheduled = self._turn is not None and self._turn.active()
-        if self._waiting and len(self._runs) < MAX_AT_ONCE and not isScheduled:
+        if self._canStart() and not isScheduled:
             self._turn = self._reactor.callLater(0, self._startNext)
 
+    def _canStart(self) -> bool:
+        refusals = sum(hook.isRefusal for hook in self._runs.values())
+        return len(self._runs) < MAX_AT_ONCE and self._waiting.has(refusals < MAX_REFUSALS)
+
     def _startNext(self) -> None:
-        self._start(self._waiting.popleft())
+        self._start(self._waiting.take())
         self._next()
         self._finishIfIdle()
 
@@ -215,7 +261,7 @@ class Hooks(Component):
         self._finishIfIdle()
 
     def _finishIfIdle(self) -> None:
-        isDone = self._isStopping and not self._runs and not self._waiting
+        isDone = self._isStopping and not self._runs and not self._waiting.has()
         if isDone and not self._idle.called:
             self._finish()
 
@@ -226,7 +272,7 @@ class Hooks(Component):
         for hook in self._waiting:
             self._complain(hook, "was left out, because the daemon stops")
         self._runs.clear()
-        self._waiting.clear()
+        self._waiting = _Waiting()
         self._finish()
 
     def _finish(self) -> None:

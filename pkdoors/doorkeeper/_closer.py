@@ -44,25 +44,30 @@ class Closer:
     def closeOwn(self, request: Request) -> None:
         """
         Close what the same key opened and what lets the request's address in: a seal proves who
-        asks, but not from where.
+        asks, but not from where. What others earned goes on, also if this key has prolonged it.
         """
         lives = self._lives.lettingIn(request.door.name, readSource(request.source))
         own = [life for life in lives if not life.opening.who.isOther(request.who)]
+        for life in lives:
+            life.forgetClaims(request.who)
         if lives and not own:
             reason = f"{request.who} cannot close what {lives[-1].opening.who} opened"
             self._refusals.publish(Refusal(request.door, request.sender, reason))
         else:
-            self._start([life.opening.key for life in own], request.who)
+            self._start([life.opening.key for life in own], request.who, isOwn=True)
 
-    def _start(self, keys: list[Key], who: Principal) -> None:
-        Deferred.fromCoroutine(self._end(keys, who)).addErrback(
+    def _start(self, keys: list[Key], who: Principal, isOwn: bool = False) -> None:
+        Deferred.fromCoroutine(self._end(keys, who, isOwn)).addErrback(
             lambda failure: self._log.failure("the closing of a door went wrong", failure)
         )
 
-    async def _end(self, keys: list[Key], who: Principal) -> None:
+    async def _end(self, keys: list[Key], who: Principal, isOwn: bool) -> None:
+        reason = f"asked to by {who}" if str(who) else ""
         for key in keys:
             await self._turns.next()
-            if key in self._lives:
-                self._lives[key].end(f"asked to by {who}" if str(who) else "")
+            if key in self._lives and isOwn:
+                self._lives[key].endOwn(who, reason)
+            elif key in self._lives:
+                self._lives[key].end(reason)
             else:
                 self._closed.notify(key)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from pkdoors.doorkeeper._claims import Claims, addClaim, dropClaims, moveClaims
 from pkdoors.doorkeeper._report import OpeningReport
 from pkdoors.doorkeeper.state import OpeningStatus
 from pkdoors.errors import DeadlinePassed
@@ -20,6 +21,7 @@ from pkdoors.events.event import (
 )
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.model.doors import Door, Opening
+from pkdoors.model.principal import Principal
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import Turns, WakeableSleep
 
@@ -48,6 +50,7 @@ class OpeningLife:
     # Memory: there may be thousands.
     __slots__ = (
         "_backOff",
+        "_claims",
         "_clock",
         "_grant",
         "_granted",
@@ -80,6 +83,7 @@ class OpeningLife:
         self._report = report
         self._turns = turns
         self._onSettled = onSettled
+        self._claims: Claims = ()  # what others earned here
         self._granted = 0.0  # the deadline that the firewall has; 0 if it has none
         self._grant = 0  # the request that the firewall has granted, see L{Opening}
         self.isUsed = False
@@ -103,6 +107,7 @@ class OpeningLife:
         than the present one changes nothing, unless each is for one connection: then the present
         one may have been used.
         """
+        self._claims = addClaim(self._claims, self.opening, wanted, self._clock.seconds())
         if wanted.door.once and not self.isUsed:
             wanted = replace(wanted, deadline=max(wanted.deadline, self.opening.deadline))
         if wanted.door.once or wanted.deadline > self.opening.deadline:
@@ -113,13 +118,37 @@ class OpeningLife:
         else:
             self.retry()  # perhaps the firewall works again
 
+    def forgetClaims(self, who: Principal) -> None:
+        """Forget what a principal earned, if another one's opening lasts longer."""
+        self._claims = dropClaims(self._claims, who)
+
+    def endOwn(self, who: Principal, reason: str) -> None:
+        """
+        End what a principal earned. What others earned goes on.
+
+        @param reason: see L{end}.
+        """
+        self.forgetClaims(who)
+        if self.opening.who.isOther(who):
+            return
+        *others, left = self._claims or (self.opening,)
+        if left is self.opening or left.deadline <= self._clock.seconds() or not self.isWanted():
+            self.end(reason)
+            return
+        self.opening, self._claims = left, tuple(others)
+        self._grant = -1  # a longer deadline may be on its way to the firewall
+        if self._report.isOpen:
+            self._report.publishOpen(SHORTENED, left, reason=reason)
+        self._proceed()
+
     def move(self, door: Door, deadline: float) -> None:
         """Be an opening of this door from now on; the firewall already has it so."""
         isShorter = deadline < self.opening.deadline
         self.opening = replace(self.opening, door=door, deadline=deadline)
         self._granted = min(self._granted, deadline)
+        self._claims = moveClaims(self._claims, door, deadline)
         if isShorter and self._report.isOpen:
-            self._report.publishOpen(SHORTENED, self.opening)
+            self._report.publishOpen(SHORTENED, self.opening, reason="by the new configuration")
         self._settle()
         self._sleep.wake()
 
@@ -136,7 +165,7 @@ class OpeningLife:
         mustShut = self._isClosing and self.isWanted()
         if self.isWanted():
             self.opening = replace(self.opening, deadline=self._clock.seconds())
-        self._reason = reason
+        self._reason, self._claims = reason, ()
         self._proceed()
         if mustShut:
             Deferred.fromCoroutine(self._closeInnermost())
@@ -200,6 +229,7 @@ class OpeningLife:
     async def _open(self) -> None:
         """Ask the firewall for the wanted deadline; if it refuses, wait before the next try."""
         wanted, kind = self.opening, EXTENDED if self.isGranted() else OPENED
+        isShorter = wanted.deadline <= self._granted and not wanted.door.once  # published already
         self._mayBeOpen = True
         self._pending = Deferred.fromCoroutine(self._stack.open(wanted))
         try:
@@ -211,7 +241,8 @@ class OpeningLife:
         self._pending = None
         self._granted, self._grant = wanted.deadline, wanted.grant
         self._calm()
-        if self.isWanted() or self._reason == TIME_OVER:  # and nobody has closed it meanwhile
+        isStill = self.isWanted() or self._reason == TIME_OVER  # nobody has closed it meanwhile
+        if isStill and not isShorter:
             self._report.publishOpen(kind, wanted, isAnswer=True)
         self._settle()
 

@@ -10,6 +10,7 @@ from pkdoors.locks.lock import Guessing, Refusal
 from pkdoors.locks.refusals import Refusals
 from pkdoors.locks.tries import Try
 from pkdoors.locks.wrongorders import MAX_COUNTED, WARY_PENALTY
+from pkdoors.model.networks import networkOf
 from pkdoors.util.durations import formatDuration
 
 MAX_UNFINISHED = 5
@@ -48,11 +49,14 @@ class RefusalReport:
     def publishUnfinished(self, ended: Iterable[Try], lost: int) -> None:
         """
         Publish tries that have ended without success: a few at a time, those of clients that have
-        opened a door lately first, then those that came furthest.
+        opened a door lately first, then those that came furthest. A network's second try comes
+        after the first tries of all others, as one network may have any number of addresses.
 
         @param lost: the tries that nobody remembers.
         """
-        inOrder = sorted(ended, key=lambda each: (not self._isKnown(each.source), -each.right))
+        inOrder = _eachNetworkFirst(
+            sorted(ended, key=lambda each: (not self._isKnown(each.source), -each.right))
+        )
         leftOut = self._untold
         self._untold = lost + len(inOrder[MAX_UNFINISHED:])
         for each in inOrder[:MAX_UNFINISHED]:
@@ -77,3 +81,15 @@ class RefusalReport:
             f"that ends, a network that makes a mistake is ignored for up to "
             f"{formatDuration(WARY_PENALTY)}. Sealed knocks cannot be guessed",
         )
+
+
+def _eachNetworkFirst(tries: Iterable[Try]) -> list[Try]:
+    """Return tries with the first one of each network at each door before all others."""
+    seen: set[tuple[str, str]] = set()
+    first: list[Try] = []
+    others: list[Try] = []
+    for each in tries:
+        key = networkOf(each.source), each.door.name
+        (others if key in seen else first).append(each)
+        seen.add(key)
+    return first + others

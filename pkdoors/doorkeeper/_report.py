@@ -42,7 +42,9 @@ class OpeningReport:
         """Measure the time to open from now on."""
         self._requested = self._clock.seconds()
 
-    def publishOpen(self, kind: str, opening: Opening, isAnswer: bool = False) -> None:
+    def publishOpen(
+        self, kind: str, opening: Opening, isAnswer: bool = False, reason: str = ""
+    ) -> None:
         """
         Publish that an opening is open until its deadline.
 
@@ -52,7 +54,7 @@ class OpeningReport:
         if not self.isOpen:
             self.isOpen, self._openSince = True, now
         took = now - self._requested if isAnswer else 0.0
-        self._publish(kind, opening, seconds=opening.deadline - now, took=took)
+        self._publish(kind, opening, seconds=opening.deadline - now, took=took, reason=reason)
 
     def publishClosed(self, opening: Opening, reason: str) -> None:
         """Publish that an opening is closed, or never was open."""

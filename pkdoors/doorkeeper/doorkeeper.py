@@ -139,7 +139,7 @@ class Doorkeeper:
         door = request.door
         key = (door.name, readClient(request.source))
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
-        now, isThere = self._clock.seconds(), key in self._lives
+        now, isThere = self._clock.seconds(), self._isThere(key, request.who)
         opening = Opening(door, key[1], now + seconds, request.who, next(self._grants))
         if request.close:
             self._closer.closeOwn(request)
@@ -152,6 +152,13 @@ class Doorkeeper:
         else:
             self._begin(opening)
             self._refusals.noteOpening(request.sender)
+
+    def _isThere(self, key: Key, who: Principal) -> bool:
+        """Return whether there is an opening already, with what is known of its use."""
+        life = self._lives.get(key)
+        if life is not None and life.opening.door.once and life.opening.who.isOther(who):
+            self._uses.look()  # if it is used, its time is not for others
+        return key in self._lives
 
     def open(self, request: Request) -> Deferred[None]:
         """

@@ -36,7 +36,7 @@ _SENTENCES: Mapping[str, str] = {
     OPENED: f"opened {_UNTIL}",
     EXTENDED: f"extended {_UNTIL}",
     TAKEN_OVER: f"took over {_UNTIL}",
-    SHORTENED: f"shortened by the new configuration: {_UNTIL}",
+    SHORTENED: f"shortened {{reason}}: {_UNTIL}",
     CLOSED: "closed door {door} for {source}{why}",
     USED: "door {door} for {source} is used up: its one connection has begun",
     UNOPENED: "door {door} never opened for {source}: {reason}",

@@ -12,6 +12,8 @@ SHARED = (
     "address of another kind"
 )
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
+_EVERYBODY = IPv4Address("255.255.255.255")
+"""The kernel knows it as a broadcast address only if it has a route to it."""
 _LINK_LOCAL = IPv6Network("fe80::/10")
 _DISCARD = 9
 """The port for a connection that never sends anything; RFC 863."""
@@ -56,7 +58,8 @@ def _canBeClient(address: Address) -> bool:
     if address.is_unspecified or address.is_multicast or address.is_loopback:
         return False
     if isinstance(address, IPv4Address):
-        return address not in _THIS_NETWORK and not _isBroadcast(address)
+        isReserved = address in _THIS_NETWORK or address == _EVERYBODY
+        return not isReserved and not _isBroadcast(address)
     return True
 
 

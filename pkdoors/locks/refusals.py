@@ -12,7 +12,9 @@ MAX_KNOWN = 4096
 
 # The number of right knocks ("after 3 of 5 knocks") stays, as it tells two kinds of refusals apart:
 # a guesser is mostly wrong at once, a client that has lost a datagram is wrong later.
-_NUMBER = re.compile(r"(?<!after )\b[0-9][0-9.]*")
+_VARIABLE = re.compile(r"'[^']*'|[0-9a-f]*:[0-9a-f:.]*|(?<!after )\b[0-9][0-9.]*")
+"""Names and addresses that the sender chose, and numbers: a flood with a new one in each refusal is
+still a flood of one kind."""
 
 
 class Refusals:
@@ -46,7 +48,7 @@ class Refusals:
         """
         network, door = networkOf(refusal.source), refusal.door.name
         limit = self._limits[network in self._known]
-        group = f"{door} {_NUMBER.sub('', refusal.reason)}"
+        group = f"{door} {_VARIABLE.sub('', refusal.reason)}"
         if limit.admit(f"{network} {door}", now, group):
             return limit.newSuppressed()
         return None

@@ -145,6 +145,27 @@ class OriginTests(SynchronousTestCase):
         (self.proc / str(MONITOR) / "loginuid").write_text(NOBODY)
         self.assertEqual("203.0.113.7", self.origin(1, NOBODY, SSH_CONNECTION=ANN))
 
+    def test_orphan(self) -> None:
+        """
+        A user whose sudo has lost its parent is not root, although all ancestors are: a variable
+        that names somebody else's connection does not count, with or without logins.
+        """
+        self.add(600, 1, "/usr/bin/sudo", ssh=EVE, login="1000")
+        self.add(400, 50, "/usr/sbin/sshd", login="1001")
+        self.connect(400, 4, 40, EVE)
+        self.notFound(600, "1000", SUDO_UID="1000")
+        for pid in (MONITOR, 400, 600, "self"):
+            (self.proc / str(pid) / "loginuid").write_text(NOBODY)
+        for name, value in (("SUDO_UID", "1000"), ("DOAS_USER", "eve"), ("PKEXEC_UID", "1000")):
+            error = self.assertRaises(BadValue, findSshOrigin, {name: value}, self.proc)
+            self.assertIn("give the address instead", str(error))
+        self.assertEqual("198.51.100.66", str(findSshOrigin({"SUDO_UID": "0"}, self.proc)))
+
+    def test_orphanOfOwn(self) -> None:
+        """Its own connection is found, if the kernel knows logins."""
+        self.add(600, 1, "/usr/bin/sudo", ssh=ANN, login="1000")
+        self.assertEqual("203.0.113.7", self.origin(600, "1000", SUDO_UID="1000"))
+
     def test_rootStale(self) -> None:
         """An old variable names none."""
         self.notFound(1, NOBODY, SSH_CONNECTION=EVE)

@@ -8,10 +8,12 @@ from twisted.internet.defer import Deferred
 from pkdoors.daemon._hookprocess import HookRun
 from pkdoors.daemon.hooks import (
     MAX_AT_ONCE,
+    MAX_REFUSALS,
     MAX_WAITING,
 )
 from pkdoors.events.event import CLOSED, OPENED, REFUSED
-from tests.daemon.hookscase import CLOSE, TITLE, HooksTestCase, event
+from tests.daemon.hookscase import CLOSE, OPEN, TITLE, HooksTestCase, event
+from tests.fakes.doors import makeDoor
 
 
 class BoundTests(HooksTestCase):
@@ -47,10 +49,10 @@ class BoundTests(HooksTestCase):
         Those beyond the number that can wait are left out: one line with their number, a while
         later.
         """
-        self.start(*[REFUSED] * MAX_AT_ONCE)
+        self.start(*[REFUSED] * MAX_REFUSALS)
         self.start(*[REFUSED] * (MAX_WAITING + 28))
         self.assertEqual([], self.log.lines())
-        self.assertEqual(MAX_AT_ONCE + 1, len(self.system.getDelayedCalls()))
+        self.assertEqual(MAX_REFUSALS + 1, len(self.system.getDelayedCalls()))
         self.system.advance(9)
         self.start(REFUSED)
         self.system.advance(1)
@@ -61,6 +63,29 @@ class BoundTests(HooksTestCase):
             process.end()
         self.system.advance(10)
         self.assertEqual(line + "1", self.log.lines()[-1])
+
+    def test_refusals(self) -> None:
+        """A flood of refusals whose hooks hang keeps back no hook of an opening or a closing."""
+        for _ in range(10):
+            self.start(*[REFUSED] * 100)
+        self.assertEqual(MAX_REFUSALS, len(self.system.running()))
+        opened, closed = self.start(OPENED, CLOSED)
+        self.assertEqual(((OPEN, "a b"), (CLOSE,)), (opened.command, closed.command))
+        self.start(*[OPENED] * MAX_AT_ONCE)
+        self.assertEqual(MAX_AT_ONCE, len(self.system.running()))
+        self.system.processes[0].end()
+        self.turn()
+        self.assertEqual((OPEN, "a b"), self.system.processes[-1].command)
+
+    def test_otherDoor(self) -> None:
+        """Very many openings of one door do not keep back the hook of another."""
+        self.start(*[OPENED] * (MAX_AT_ONCE + MAX_WAITING + 10))
+        other = makeDoor(name="wake", onOpen=("/bin/wake",))
+        self.hooks.hear(event(door=other))
+        for process in self.system.running()[:2]:
+            process.end()
+            self.turn()
+        self.assertIn(("/bin/wake",), [each.command for each in self.system.processes[-2:]])
 
     def test_allAreRun(self) -> None:
         """Those that waited all run, and then it is as at first."""

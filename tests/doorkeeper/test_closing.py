@@ -1,6 +1,8 @@
 """Tests of L{pkdoors.doorkeeper.doorkeeper}: requests to close."""
 
+import re
 from dataclasses import replace
+from ipaddress import ip_address
 
 from twisted.logger import LogLevel
 
@@ -92,6 +94,89 @@ class CloseTests(KeeperTestCase):
         self.keeper.request(Request(self.door, ANN, 600, who=anna))
         self.keeper.request(Request(self.door, ANN, 0, who=replace(anna, name=""), close=True))
         self.assertEqual([], self.openings())
+
+    def ask(self, who: Principal, seconds: int = 0) -> None:
+        """Ask as a principal to open; without a time, to close."""
+        self.keeper.request(Request(self.door, ANN, seconds, who=who, close=not seconds))
+        self.clock.advance(0)
+
+    def test_prolonged(self) -> None:
+        """
+        A key that prolongs what another one opened, and closes it, takes nothing away: the firewall
+        gets the earlier deadline again.
+        """
+        anna, bob = Principal("anna", "SHA256:a"), Principal("bob", "SHA256:b")
+        for opener in (anna, OPERATOR):
+            until = self.clock.seconds() + 600
+            self.ask(opener, 600)
+            self.ask(bob, 900)
+            self.assertEqual({ANN: until + 300}, self.firewall.open_())
+            self.ask(bob)
+            self.assertEqual(
+                ({ANN: until}, [(ANN, until)]), (self.firewall.open_(), self.openings())
+            )
+            self.assertRegex(
+                self.log.lines()[-1],
+                r"shortened asked to by bob \(SHA256:b\): door default .* \(10m\), "
+                rf"by {re.escape(str(opener))}$",
+            )
+            self.ask(bob)
+            self.assertIn("bob (SHA256:b) cannot close what", self.log.lines()[-1])
+            self.clock.advance(600)
+            self.assertEqual(({}, []), (self.firewall.open_(), self.openings()))
+
+    def test_shorterClaim(self) -> None:
+        """Nor does the key whose opening lasts longer, if the other one knocked after it."""
+        anna, bob = Principal("anna", "SHA256:a"), Principal("bob", "SHA256:b")
+        self.ask(bob, 900)
+        self.ask(anna, 600)
+        self.ask(bob)
+        self.assertEqual({ANN: 600.0}, self.firewall.open_())
+        self.ask(anna)
+        self.assertEqual(({}, []), (self.firewall.open_(), self.openings()))
+
+    def test_bothClose(self) -> None:
+        """If both close, in any order, nothing stays open; nor if the operator does."""
+        anna, bob = Principal("anna", "SHA256:a"), Principal("bob", "SHA256:b")
+        for closers in ((anna, bob), (bob, anna), (bob, anna, bob)):
+            self.ask(anna, 600)
+            self.ask(bob, 900)
+            self.ask(anna, 300)
+            for who in closers:
+                self.ask(who)
+            self.assertEqual(({}, []), (self.firewall.open_(), self.openings()), closers)
+            self.clock.advance(2)
+        self.ask(anna, 600)
+        self.ask(bob, 900)
+        self.keeper.close([(self.door.name, ip_address(ANN))], OPERATOR)
+        self.clock.advance(0)
+        self.assertEqual(({}, []), (self.firewall.open_(), self.openings()))
+        self.ask(bob, 60)
+        self.ask(bob)
+        self.assertEqual(({}, []), (self.firewall.open_(), self.openings()))
+
+    def test_overEarlier(self) -> None:
+        """What the other one earned is not prolonged by that."""
+        anna, bob = Principal("anna", "SHA256:a"), Principal("bob", "SHA256:b")
+        self.ask(anna, 60)
+        self.ask(bob, 900)
+        self.clock.advance(61)
+        self.ask(bob)
+        self.assertEqual(({}, []), (self.firewall.open_(), self.openings()))
+
+    def test_prolongedWhileBusy(self) -> None:
+        """It is so, too, if the firewall has not answered to the longer time."""
+        anna, bob = Principal("anna", "SHA256:a"), Principal("bob", "SHA256:b")
+        self.ask(anna, 600)
+        self.firewall.holding = True
+        self.ask(bob, 900)
+        self.ask(bob)
+        self.firewall.holding = False
+        self.firewall.answer()
+        self.clock.advance(0)
+        self.assertEqual({ANN: 600.0}, self.firewall.open_())
+        self.clock.advance(600)
+        self.assertEqual(({}, []), (self.firewall.open_(), self.openings()))
 
     def test_onlyItsOwn(self) -> None:
         """A close leaves openings of other sources alone."""

@@ -7,8 +7,9 @@ from twisted.internet.defer import Deferred
 
 from pkdoors.doorkeeper._uses import LOST, PACE
 from pkdoors.events.event import CLOSED, EXTENDED, OPENED, TAKEN_OVER, USED
+from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Opening
-from pkdoors.model.principal import OPERATOR
+from pkdoors.model.principal import OPERATOR, Principal
 from pkdoors.model.sources import Source
 from tests.doorkeeper.case import ANN, BOB, KeeperTestCase
 from tests.fakes.doors import makeDoor
@@ -82,6 +83,22 @@ class OnceTests(OnceTestCase):
         self.clock.advance(1.1)
         self.assertIs(None, self.isUsed())
         self.assertEqual(([], []), (self.calls(), self.kinds()))
+
+    def test_another(self) -> None:
+        """
+        If another key knocks right after the use, it gets no more time than it may have; its knock
+        does not shorten an opening that is not used.
+        """
+        anna, bob = Principal("anna", "SHA256:a"), Principal("bob", "SHA256:b")
+        self.start()
+        for used, until in (({KEY}, 10.0), (set[Any](), 600.0)):
+            self.keeper.request(Request(self.door, ANN, 600, who=anna))
+            self.firewall.used = {*used}
+            self.keeper.request(Request(self.door, ANN, 600, most=10.0, who=bob))
+            self.assertEqual([(ANN, until)], self.openings())
+            self.keeper.close([KEY], OPERATOR)
+            self.clock.pump([0, 0])
+            self.assertEqual([], self.openings())
 
     def test_line(self) -> None:
         """The log says so."""

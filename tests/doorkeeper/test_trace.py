@@ -88,6 +88,20 @@ class TraceTests(KeeperTestCase):
         self.clock.pump([1.0] * 31)
         self.assertIn(f"{ANN}: 1 of 5 knocks came", self.traces()[0])
 
+    def test_oneNetwork(self) -> None:
+        """One network with many addresses hides nobody, though it has come further."""
+        self.knock("2001:db8:1::1", *PORTS)
+        for number in range(2, 200):
+            self.knock(f"2001:db8:1::{number:x}", *PORTS[:4])
+        for source in (BOB, ANN):
+            self.knock(source, PORTS[0])
+        self.clock.pump([1.0] * 31)
+        first, *others = self.traces()
+        self.assertIn(" for 2001:db8:1::", first)
+        self.assertEqual(MAX_UNFINISHED, 1 + len(others))
+        for source, line in zip((BOB, ANN), others, strict=False):
+            self.assertIn(f"{source}: 1 of 5 knocks came", line)
+
     def test_stop(self) -> None:
         """A daemon that stops has no timer for that."""
         self.knock(ANN, PORTS[0])

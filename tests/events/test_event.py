@@ -66,8 +66,7 @@ class EventTests(SynchronousTestCase):
                 "opened": f"opened {door} for {ANN} until {until}, {anna}",
                 "extended": f"extended {door} for {ANN} until {until}, {anna}",
                 "taken-over": f"took over {door} for {ANN} until {until}, {anna}",
-                "shortened": f"shortened by the new configuration: {door} for {ANN} "
-                f"until {until}, {anna}",
+                "shortened": f"shortened of it: {door} for {ANN} until {until}, {anna}",
                 "closed": f"closed {door} for {ANN}, of it",
                 "used": f"{door} for {ANN} is used up: its one connection has begun",
                 "unopened": f"{door} never opened for {ANN}: of it",

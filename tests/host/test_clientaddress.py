@@ -19,6 +19,12 @@ class ClientAddressTests(SynchronousTestCase):
         for address in ("127.0.0.1", "192.0.2.1"):
             self.assertFalse(clientaddress._isBroadcast(IPv4Address(address)), address)
 
+    def test_everybody(self) -> None:
+        """The address of everybody on a link is known, whatever the kernel has a route to."""
+        self.patch(clientaddress, "_isBroadcast", lambda address: False)
+        self.assertFalse(clientaddress.canBeClient(IPv4Address("255.255.255.255")))
+        self.assertTrue(clientaddress.canBeClient(IPv4Address("192.0.2.1")))
+
 
 class ReadClientTests(SynchronousTestCase):
     """

@@ -1,6 +1,7 @@
 """A host with a door of which an opening is for one connection."""
 
 import socket
+import struct
 from itertools import count
 
 from tests.lab.case import PORT
@@ -59,3 +60,14 @@ class OnceTestCase(ControlledTestCase):
     def becomesUsed(self, source: str = CLIENT4, name: str = "ssh") -> bool:
         """Wait until the daemon says that an opening is used."""
         return bool(eventually(lambda: self.states().get((name, source)) == (False, True)))
+
+
+def forged(flags: int, sequence: int, acknowledged: int, port: int = 30000) -> bytes:
+    """Return a packet of the client's."""
+    head = struct.pack("!HHIIBBHHH", port, PORT, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0)
+    ends = socket.inet_aton(CLIENT4) + socket.inet_aton(SERVER4)
+    total = sum(struct.unpack("!16H", ends + struct.pack("!HH", 6, 20) + head))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    head = head[:16] + struct.pack("!H", ~total & 0xFFFF) + head[18:]
+    return struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0) + ends + head

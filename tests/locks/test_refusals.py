@@ -63,6 +63,22 @@ class RefusalsTests(SynchronousTestCase):
         ):
             self.assertIsNotNone(self.refusals.admit(refusal(f"192.0.2.{number}", reason), 0.6))
 
+    def test_chosenText(self) -> None:
+        """
+        Text that the sender chooses does not make another kind: a flood of it hides no honest
+        client's line.
+        """
+        for reason in (
+            "it is for a door 'a{:x}', but this door is called ssh: knock with --door ssh",
+            "it is bound to 2001:db8::{:x}, but comes from elsewhere",
+            "it is bound to 10.0.0.{}, but comes from elsewhere",
+            "it is bound to ':{:x}.', which is not an address in its usual notation",
+        ):
+            self.setUp()
+            self.assertEqual(10, self.flood(reason), reason)
+            honest = refusal(ANN, "its key is not known here")
+            self.assertIsNotNone(self.refusals.admit(honest, 0.6), reason)
+
     def test_otherDoor(self) -> None:
         """It does not hide trouble at another door; each door has its own lines."""
         self.assertEqual(0, self.refusals.admit(refusal(ANN), 0.0))

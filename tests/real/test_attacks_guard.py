@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import time
+from unittest import SkipTest
 
 from pkdoors.firewall.guard.guard import Guard
 from pkdoors.firewall.nftables.table import openTable
@@ -312,3 +313,28 @@ class ResetTests(ControlledTestCase):
         """Return the flows."""
         names = ("sessions4", "spared4")
         return "".join(self.server.run("nft", "list", "set", "inet", "pkdoors", n) for n in names)
+
+
+class FullTests(ControlledTestCase):
+    """The set of sessions, filled by clients that have earned an opening."""
+
+    def test_letIn(self) -> None:
+        """A client whose door is open gets in, although the guard cannot remember its session."""
+        daemon = self.controlled(SSH)
+        if self.isOwned():
+            raise SkipTest("nobody but the daemon can fill the set")
+        elements = ", ".join(
+            f"172.16.{number >> 8}.{number & 255} . {SERVER4} . 1 . {PORT}" for number in ALL_PORTS
+        )
+        file = self.folder / "fill"
+        file.write_text(f"add element inet pkdoors sessions4 {{ {elements} }}\n")
+        self.server.run("nft", "-f", str(file))
+        self.assertTrue(daemon.says("restored the rules of pkdoors in nftables"), daemon.log())
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "sessions4")
+        self.assertEqual(len(ALL_PORTS), listing.count(" expires "))
+        self.open(CLIENT4)
+        session = Session.begin(
+            self.client, self.listeners[PORT], Flow(CLIENT4, 4001, SERVER4, PORT)
+        )
+        self.addCleanup(session.close)
+        self.assertTrue(session.carries())

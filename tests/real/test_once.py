@@ -4,7 +4,6 @@ import contextlib
 import random
 import signal
 import socket
-import struct
 from collections.abc import Iterator
 
 from tests.lab.case import PORT
@@ -16,7 +15,7 @@ from tests.lab.hosts import (
     PATIENCE,
     SERVER4,
 )
-from tests.lab.once import ONCE, WAYS, OnceTestCase
+from tests.lab.once import ONCE, WAYS, OnceTestCase, forged
 from tests.lab.segments import ACK, SYN
 
 GUESSES = 100_000
@@ -225,14 +224,3 @@ class KernelTests(OnceTestCase):
                 begin = random.randrange(step)
                 for number in range(GUESSES):
                     raw.sendto(forged(ACK, 1001, begin + number * step), (SERVER4, 0))
-
-
-def forged(flags: int, sequence: int, acknowledged: int, port: int = 30000) -> bytes:
-    """Return a packet of the client's."""
-    head = struct.pack("!HHIIBBHHH", port, PORT, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0)
-    ends = socket.inet_aton(CLIENT4) + socket.inet_aton(SERVER4)
-    total = sum(struct.unpack("!16H", ends + struct.pack("!HH", 6, 20) + head))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    head = head[:16] + struct.pack("!H", ~total & 0xFFFF) + head[18:]
-    return struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0) + ends + head

@@ -266,7 +266,8 @@ class HookTests(OutletsTestCase):
                 [
                     "LANG",
                     "PATH",
-                    *[f"PKDOORS_{name}" for name in ("DOOR", "EVENT", "KEY", "PORTS", "REASON")],
+                    *[f"PKDOORS_{name}" for name in ("ASKED_FROM", "DOOR", "EVENT", "KEY")],
+                    *[f"PKDOORS_{name}" for name in ("PORTS", "REASON")],
                     *[f"PKDOORS_{name}" for name in ("SECONDS", "SOURCE", "TEXT", "TIME", "USER")],
                 ],
             )

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
 from pkdoors.firewall.guard.portgroups import PortGroup
+from pkdoors.firewall.guard.sets import backOf
 from pkdoors.model.doors import Door
 
 # A fast-open SYN would reach the service before the handshake proves anything. Without an answer,
@@ -37,20 +38,31 @@ _FIRST = """
 _TOO_LATE = """
 {chain} tcp flags & (syn|rst|ack) == ack {source} @{open} counter reject with tcp reset
 """
+# A redirection hides the protected port here, so all ports count. Who sends a SYN/ACK has no
+# earlier connection between these ports any more, so whatever the guard remembers of one must go,
+# even if the last set is full. Otherwise a client that takes the port of an earlier session again
+# would not use its opening up.
 _ANSWERS = """
-answers oif != "lo" tcp flags & (syn|ack) == (syn|ack) tcp sport @tcp_ports jump answered
+answers oif != "lo" tcp flags & (syn|ack) == (syn|ack) jump answered
 forward tcp flags & (syn|ack) == (syn|ack) jump answered
 """
 _ANSWERED = (
-    "answered {client} @{open} {client} != @{used} "
-    "update @synacks{v} {{ {ip} daddr . tcp sequence }}"
+    "answered {client} @{open} {client} != @{used} delete @sessions{v} {{ {back} }} "
+    "delete @beginning{v} {{ {back} }} delete @spared{v} {{ {back} }} "
+    "update @synacks{v} {{ {number} }}"
 )
-# The client acknowledges the number plus one. nft cannot add, so this tries all that the addition
-# can change: the last bit, the last two, and so on. For a stranger each is one more guess in 2^32.
-_PROOF = "proof{v} {ip} saddr . tcp ackseq ^ {bits:#x} @synacks{v} return"
+# One number is for one connection: otherwise somebody who sends many SYNs in a client's name would
+# soon guess one of the numbers. The host's port is left out, because nft cannot print a set whose
+# keys have five fields, so a saved ruleset could not be loaded.
+_NUMBER = "{ip} daddr . {ip} saddr . tcp dport . tcp sequence"
+# The client acknowledges the number plus one. nft cannot add, but it can undo what the addition
+# changed: the last 0 of the number became 1, and all bits after it became 0. So each number that
+# a client acknowledges fits one of these rules.
+_PROOF = (
+    "proof{v} tcp ackseq & {mask:#x} == {last:#x} "
+    "{ip} saddr . {ip} daddr . tcp sport . tcp ackseq ^ {bits:#x} @synacks{v} return"
+)
 _UNPROVED = "proof{v} counter drop"
-
-
 _IP = {4: "ip", 6: "ip6"}
 
 
@@ -79,10 +91,15 @@ def handshakeRules(doors: Iterable[Door], networks: Collection[OpeningSet]) -> I
     yield from _ANSWERS.strip().split("\n")
     for openings in sets:
         client = openings.field.replace("saddr", "daddr")
-        yield from _rules(_ANSWERED, openings, client=client, ip=_IP[openings.version])
+        number, back = _NUMBER.format(ip=_IP[openings.version]), backOf("tcp", openings.version)
+        yield from _rules(_ANSWERED, openings, client=client, back=back, number=number)
         yield from _rules(_FIRST, openings)
     for v, ip in _IP.items():
-        yield from (_PROOF.format(v=v, ip=ip, bits=2**count - 1) for count in range(1, 33))
+        for count in range(1, 33):
+            # The highest bit is lost if it overflows, so it can be anything.
+            mask, last = (2**count - 1, 2 ** (count - 1)) if count < 32 else (2**31 - 1, 0)
+            fields = {"mask": mask, "last": last, "bits": 2**count - 1}
+            yield _PROOF.format(v=v, ip=ip, **fields)
         yield _UNPROVED.format(v=v)
 
 

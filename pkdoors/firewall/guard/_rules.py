@@ -18,7 +18,9 @@ from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import (
     TCP_ENDING,
+    backOf,
     counterName,
+    flowOf,
     hasUdpSessions,
     rateSets,
     spell,
@@ -188,7 +190,7 @@ def rulesFor(
         hearsTcp = any(door.sequence.tcpPorts() for door in doors)
         yield from capture.rules(_limits(doors, "knock_sources", "accept"), hearsTcp)
     for v in (4, 6):
-        fields = {"back": _back("tcp", v), "ending": spell(TCP_ENDING)}
+        fields = {"back": backOf("tcp", v), "ending": spell(TCP_ENDING)}
         yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
     yield from handshakeRules(doors, networks)
     yield from _lines(_WAYS_IN)
@@ -202,7 +204,7 @@ def rulesFor(
         yield from _udpRules(group, networks)
     for door in filter(hasUdpSessions, doors):
         for v in (4, 6):
-            yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v)))
+            yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=flowOf("udp", v)))
         yield f"{door.name}_letin accept"
 
 
@@ -232,8 +234,8 @@ def _flowRules() -> Iterator[str]:
     for v in (4, 6):
         fields = {
             "v": v,
-            "f": _flow("tcp", v),
-            "back": _back("tcp", v),
+            "f": flowOf("tcp", v),
+            "back": backOf("tcp", v),
             "ending": spell(TCP_ENDING),
             "answered": _ANSWERED,
         }
@@ -241,9 +243,10 @@ def _flowRules() -> Iterator[str]:
             yield from _lines(rules.format(**fields))
         for name in ("sessions", "spared"):
             yield _RESET.format(**fields, name=name)
-        yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=_back("udp", v))
+        yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=backOf("udp", v))
     yield "going_on goto spared"
-    yield f"let_in {_ANSWERED} goto session"
+    # Not "goto": a chain that remembers nothing, because its set is full, has no verdict.
+    yield f"let_in {_ANSWERED} jump session"
     yield "let_in accept"
     yield from _lines(_CUT_OFF)
 
@@ -274,29 +277,17 @@ def _udpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[st
         ]
         for most, idle in pairs:
             yield f"{chain} " + _UDP_GOING_ON.format(
-                f=_flow("udp", v), most=f"{most}{v}", idle=f"{idle}{v}"
+                f=flowOf("udp", v), most=f"{most}{v}", idle=f"{idle}{v}"
             )
     for door in filter(hasUdpSessions, group.doors):
         most = spell(door.udpMax - udpNew(door))
         for v in (4, 6):
             yield f"{chain} " + _UDP_ANSWERED.format(
-                door=door.name, v=v, f=_flow("udp", v), most=most
+                door=door.name, v=v, f=flowOf("udp", v), most=most
             )
     for v in (4, 6):
         yield f"{chain} meta nfproto {_NFPROTO[v]} udp dport @grace{v} accept"
     yield f"{chain} counter drop"
-
-
-def _flow(protocol: str, v: int) -> str:
-    """Return the key of a flow, in a packet from the client."""
-    ip, p = _IP[v], protocol
-    return f"{ip} saddr . {ip} daddr . {p} sport . {p} dport"
-
-
-def _back(protocol: str, v: int) -> str:
-    """Return the key of a flow, in a packet to the client."""
-    ip, p = _IP[v], protocol
-    return f"{ip} daddr . {ip} saddr . {p} dport . {p} sport"
 
 
 def _lines(rules: str) -> list[str]:

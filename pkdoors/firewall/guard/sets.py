@@ -80,6 +80,7 @@ is greater, it is written again."""
 
 _COMMENT = re.compile(r"until=([0-9]{1,12}) ?(.*)")
 _ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
+_IP = {4: "ip", 6: "ip6"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,10 @@ def setsFor(doors: Iterable[Door], networks: Iterable[OpeningSet] = ()) -> dict[
         found[f"sparedmost{version}"] = _flows(version, SPARED_MOST)
     doors = list(doors)
     for version in (4, 6) if any(door.once for door in doors) else ():
-        ip = {4: "ip", 6: "ip6"}[version]
+        ip = _IP[version]
         found[f"synacks{version}"] = Set(
-            f"typeof {ip} saddr . tcp ackseq; flags dynamic,timeout; timeout {spell(ANSWERED)}; "
-            f"size {MAX_SYNACKS};",
+            f"typeof {ip} saddr . {ip} daddr . tcp sport . tcp ackseq; flags dynamic,timeout; "
+            f"timeout {spell(ANSWERED)}; size {MAX_SYNACKS};",
             ANSWERED,
         )
     for door in doors:
@@ -264,6 +265,18 @@ def _flows(version: int, timeout: float, size: int = MAX_ELEMENTS) -> Set:
         timeout,
         isFlows=True,
     )
+
+
+def flowOf(protocol: str, v: int) -> str:
+    """Return the key of a flow, in a packet from the client."""
+    ip, p = _IP[v], protocol
+    return f"{ip} saddr . {ip} daddr . {p} sport . {p} dport"
+
+
+def backOf(protocol: str, v: int) -> str:
+    """Return the key of a flow, in a packet to the client."""
+    ip, p = _IP[v], protocol
+    return f"{ip} daddr . {ip} saddr . {p} dport . {p} sport"
 
 
 def counterName(door: Door) -> str:

@@ -121,7 +121,7 @@ class RulesTests(SynchronousTestCase):
             begins = f"tcp flags & (syn|ack) == syn update @beginning{v} {{ {f} }} accept"
             self.assertIn(begins, found)
             self.assertIn(f"{f} @sessions{v} goto session", found)
-        self.assertEqual([f"{ANSWERED} goto session", "accept"], found[-2:])
+        self.assertEqual([f"{ANSWERED} jump session", "accept"], found[-2:])
         self.assertNotIn("update @sessions", "\n".join(found))
 
     def test_session(self) -> None:
