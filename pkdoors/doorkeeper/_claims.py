@@ -19,7 +19,7 @@ def addClaim(claims: Claims, opening: Opening, wanted: Opening, now: float) -> C
     # What was for one connection may be used by now.
     if wanted.door.once or opening.deadline <= now or not opening.who.isOther(wanted.who):
         return claims
-    new = min(opening, wanted, key=_deadlineOf)
+    new = opening if wanted.deadline > opening.deadline else wanted
     valid = sorted((*claims, new), key=_deadlineOf)
     latest = {claim.who.key or claim.who.name: claim for claim in valid if claim.deadline > now}
     return _sort(latest.values())

@@ -104,12 +104,12 @@ class OpeningLife:
     def extend(self, wanted: Opening) -> None:
         """
         Stay open until the deadline of another opening for the same source. One that is earlier
-        than the present one changes nothing, unless each is for one connection: then the present
-        one may have been used.
+        than the present one changes nothing, unless each is for one connection: then it is a grant
+        of its own, because the present one may have been used in this very moment.
         """
         self._claims = addClaim(self._claims, self.opening, wanted, self._clock.seconds())
-        if wanted.door.once and not self.isUsed:
-            wanted = replace(wanted, deadline=max(wanted.deadline, self.opening.deadline))
+        if wanted.door.once and not self.isUsed and wanted.deadline <= self.opening.deadline:
+            wanted = replace(self.opening, grant=wanted.grant)
         if wanted.door.once or wanted.deadline > self.opening.deadline:
             self.opening, self.isUsed = wanted, False
             self._reason = TIME_OVER

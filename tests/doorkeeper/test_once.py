@@ -178,6 +178,18 @@ class OnceTests(OnceTestCase):
         self.assertEqual(len(grants), len(set(grants)))
         self.assertEqual([OPENED, EXTENDED, EXTENDED], self.kinds()[-3:])
 
+    def test_sameOwner(self) -> None:
+        """A knock for less time does not make somebody else's opening one's own."""
+        bob = Principal("bob", "SHA256:bob")
+        self.start()
+        self.keeper.request(Request(self.door, ANN, 20, who=OPERATOR))
+        self.keeper.request(Request(self.door, ANN, 5, who=bob))
+        (opening,) = self.keeper.openings()
+        self.assertEqual((OPERATOR, 20.0), (opening.who, opening.deadline))
+        self.keeper.request(Request(self.door, ANN, 30, who=bob))
+        (opening,) = self.keeper.openings()
+        self.assertEqual((bob, 30.0), (opening.who, opening.deadline))
+
     def test_retryIsNotNew(self) -> None:
         """Trying again what the firewall refused grants nothing new."""
         self.start()

@@ -179,6 +179,29 @@ class ForOthersTests(GrantTestCase):
         self.assertTrue(self.comesToOpen())
         self.assertFalse(self.stranger.reaches(PORT))
 
+    def test_prolonged(self) -> None:
+        """A key that prolongs another one's opening, and closes it, takes nothing away."""
+        daemon = self.begin("for-others", "")
+        self.knock(sealed(self.bob, SEQUENCE, door="ssh", seconds=600))
+        self.assertTrue(self.comesToOpen(CLIENT4))
+        self.knock(self.seal(bind=CLIENT4, seconds=1800), self.stranger)
+        self.assertTrue(daemon.says("extended door ssh"))
+        self.assertGreater(self.secondsLeft(), 1000)
+        self.knock(self.seal(bind=CLIENT4, close=True), self.stranger)
+        self.assertTrue(daemon.says("shortened asked to by anna@phone"))
+        self.assertTrue(eventually(lambda: self.secondsLeft() <= 600), self.secondsLeft())
+        self.assertTrue(self.reached(CLIENT4))
+        self.knock(sealed(self.bob, SEQUENCE, door="ssh", close=True))
+        self.assertTrue(self.comesToOpen())
+        self.assertFalse(self.reached(CLIENT4))
+
+    def secondsLeft(self) -> int:
+        """Return the time that the kernel's only opening has left."""
+        listing = self.server.run("nft", "-j", "list", "set", "inet", "pkdoors", "ssh_open4")
+        *_, found = json.loads(listing)["nftables"]
+        (element,) = found["set"]["elem"]
+        return int(element["elem"]["expires"])
+
     def test_others(self) -> None:
         """A key without the option opens for nobody else."""
         daemon = self.begin("for-others", "")
