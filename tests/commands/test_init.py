@@ -153,6 +153,7 @@ class InitTests(InitTestCase):
 
     def test_tcp(self) -> None:
         """With C{--tcp} the knock ports are those of TCP, in the client's profile, too."""
+        self.patch(search, "isFree", lambda port: True)  # the fake host has no TCP
         stdout, _ = self.init("--tcp")
         (door,) = self.config().doors
         self.assertEqual(8, len(door.sequence.tcpPorts()))
