@@ -213,7 +213,7 @@ class WrongUsageTests(CommandTestCase):
             "1,2,0,4,5": "it is not a port: a port is a number from 1 to 65535",
             "1,2,65536,4,5": "it is not a port: a port is a number from 1 to 65535",
             "1,2,word,4,5": "it is not a port: a port is a number from 1 to 65535",
-            "1,2,,4,5": "it has an empty item: separate 5 to 20 UDP ports with single commas",
+            "1,2,,4,5": "it has an empty item: separate 5 to 20 ports with single commas",
         }
         for value, part in bad.items():
             line = self.wrongUsage(HOST, "-m", value)

@@ -14,11 +14,15 @@ from twisted.internet.threads import deferToThreadPool
 
 from pkdoors.client._plan import Sending
 from pkdoors.errors import KnockError
+from pkdoors.model.knockports import TcpPort
 from pkdoors.model.unicast import isUnicast
 from pkdoors.util.quoting import quoteHost
 
 MAX_ADDRESSES = 8
 """Addresses of one host to knock on: a name with more is not a single server."""
+
+_SENT = (0, errno.EINPROGRESS, errno.ECONNREFUSED)
+"""Results of connecting that mean that the SYN was sent. The host itself may refuse at once."""
 
 FAMILY_NAMES: dict[int, str] = {socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}
 
@@ -65,16 +69,39 @@ def _addScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
     return f"{address}%{scope}" if scope and "%" not in address else address
 
 
+def sendSyn(address: str, port: int) -> None:
+    """
+    Begin a connection, and give it up at once: the kernel has sent its first packet, and that is
+    the knock. If the connection stayed open, the kernel would send the packet again after a second
+    without an answer, when later knocks have arrived already: that would be a wrong order.
+
+    @raise OSError: nothing was sent.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as connection:
+        connection.setblocking(False)
+        result = connection.connect_ex((address, port))
+        if result not in _SENT:
+            raise OSError(result, os.strerror(result))
+
+
 class Knocker:
     """
     Sends knocks.
 
     @param plan: returns what to send to an address; it is called again for each knock.
+    @param sendSyn: knocks on a TCP port.
     """
 
-    def __init__(self, reactor: Any, plan: Callable[[str], Awaitable[Iterable[Sending]]]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        plan: Callable[[str], Awaitable[Iterable[Sending]]],
+        sendSyn: Callable[[str, int], None] = sendSyn,
+    ) -> None:
         self._reactor = reactor
         self._plan = plan
+        self._sendSyn = sendSyn
 
     async def knock(self, addresses: Iterable[str]) -> list[str]:
         """
@@ -115,6 +142,9 @@ class Knocker:
             for pause, port, datagram in await self._plan(address):
                 if pause:
                     await deferLater(self._reactor, pause)
-                sender.write(datagram, (address, port))
+                if isinstance(port, TcpPort):
+                    self._sendSyn(address, port.number)
+                else:
+                    sender.write(datagram, (address, port))
         finally:
             sender.stopListening()

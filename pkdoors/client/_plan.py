@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from pkdoors.model.knockports import KnockPort
 from pkdoors.model.sequence import Sequence
 
 ROUNDS = 3
@@ -16,13 +17,13 @@ delay."""
 
 class Sending(NamedTuple):
     """
-    One datagram of a knock.
+    One datagram of a knock, or for a TCP port one SYN.
 
     @ivar pause: seconds to wait before it.
     """
 
     pause: float
-    port: int
+    port: KnockPort
     datagram: bytes
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from pkdoors.errors import BadValue
 from pkdoors.model.doors import checkName
-from pkdoors.model.ports import parsePort, parseTcpPort
+from pkdoors.model.knockports import parseKnockPort
+from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import MAX_PORTS, MIN_PORTS, Sequence
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.oneline import oneLine
@@ -119,12 +120,13 @@ def _readFlag(value: object) -> bool:
 
 def _readSequence(value: object) -> Sequence:
     try:
-        if isinstance(value, list) and all(type(port) is int for port in value):
-            return Sequence(tuple(parsePort(str(port)) for port in value))
+        if isinstance(value, list) and all(type(port) in (int, str) for port in value):
+            return Sequence(tuple(parseKnockPort(str(port)) for port in value))
         return Sequence.parse(_readText(value))
     except BadValue:
         raise BadValue(
-            f"it is not a list of {MIN_PORTS} to {MAX_PORTS} UDP ports, numbers from 1 to 65535"
+            f"it is not a list of {MIN_PORTS} to {MAX_PORTS} ports, numbers from 1 to 65535, with "
+            'a TCP port as "17001/tcp"'
         ) from None  # its message would contain the sequence
 
 

@@ -96,6 +96,10 @@ def makeSealedMethod(
     from pkdoors.client.keys.signers import Identity
     from pkdoors.client.methods import SealedMethod
 
+    if sequence.tcpPorts():
+        options.parser.error(
+            "the sequence has a TCP port, but a sealed knock is a datagram: use UDP ports only"
+        )
     if options.close and options.open_for:
         options.parser.error("use --close or --open-for, not both")
     if options.recipient and options.bind:

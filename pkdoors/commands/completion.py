@@ -22,7 +22,7 @@ STATUS_TIMEOUT = 1.0
 """Seconds to wait for the daemon's answer: a user waits with a finger on the key."""
 
 _CHECK_FILES = ("conf", "authorized-keys", "admin")
-_CHECK_VALUES = {"firewall": FIREWALLS, "sessions": ("keep", "cut")}
+_CHECK_VALUES = {"firewall": FIREWALLS, "payload": ("knock", "any"), "sessions": ("keep", "cut")}
 
 
 def addCompletionCommand(commands: Any) -> None:

@@ -19,7 +19,8 @@ from pkdoors.config.template import renderConf, renderProfile
 from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.host.serviceuser import NAME as SERVICE_USER
 from pkdoors.model.doors import Door, checkName
-from pkdoors.model.ports import PortRange, parsePortRanges
+from pkdoors.model.knockports import KnockPort, asRange
+from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import DEFAULT_LENGTH, Sequence
 from pkdoors.util.output import tell, tellAside, tellDrawn, tellText
 from pkdoors.util.quoting import shown
@@ -118,11 +119,12 @@ def _makeDoor(options: Namespace) -> Door:
 
     ports = options.ports or parsePortRanges("22")
 
-    def isFit(port: int) -> bool:
-        knock = PortRange("udp", port, port)
-        return not any(map(knock.overlaps, ports)) and isFree(port)
+    def isFit(port: KnockPort) -> bool:
+        return not any(map(asRange(port).overlaps, ports)) and isFree(port)
 
-    sequence = Sequence.random(options.length or DEFAULT_LENGTH, isFit)
+    if options.tcp and options.sealed:
+        options.parser.error("use --tcp or --sealed, not both: a sealed knock is a datagram")
+    sequence = Sequence.random(options.length or DEFAULT_LENGTH, isFit, options.tcp)
     return Door(options.door or "ssh", sequence, ports, authorizedKeys=options.sealed or "")
 
 
@@ -130,8 +132,8 @@ def _convertSeed(options: Namespace, environment: Mapping[str, str]) -> tuple[Do
     """Return the door of port-knocking-doors' file, and what to print about the file."""
     from pkdoors.config.file import readConf
 
-    for name in ("length", "ports"):
-        if getattr(options, name) is not None:
+    for name in ("length", "ports", "tcp"):
+        if getattr(options, name) not in (None, False):
             options.parser.error(
                 f"argument --{name}: --seed takes this from its file: use only one of the two"
             )

@@ -17,6 +17,7 @@ from pkdoors.commands._sealoptions import (
 from pkdoors.commands.completion import completeWith, listProfiles
 from pkdoors.commands.parser import Parser, addCommand, asType, parseNumber
 from pkdoors.errors import BadValue
+from pkdoors.model.knockports import TcpPort
 from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
@@ -65,7 +66,7 @@ def addKnockOptions(command: Parser) -> None:
         "--magic-seq",
         metavar="PORTS",
         type=asType(Sequence.parse),
-        help="the sequence, 17001,17203,... (default: KNOCKER_SEQ from the environment)",
+        help="the sequence, 17001,17203/tcp,... (default: KNOCKER_SEQ from the environment)",
     )
     add(
         "--open-for",
@@ -141,6 +142,11 @@ def _makeMethod(
         return makeSealedMethod(options, environment, profile, sequence, identity)
     checkPlain(options, profile)
     seconds = options.open_for or profile.openFor or 0
+    if seconds and isinstance(sequence.ports[-1], TcpPort):
+        options.parser.error(
+            "a knock on a TCP port cannot ask for a time: remove --open-for (open_for in the "
+            "host's profile), or use a sequence that ends with a UDP port"
+        )
     return PlainMethod(sequence, seconds, options.interval)
 
 

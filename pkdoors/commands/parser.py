@@ -90,3 +90,8 @@ def addLengthOption(command: ArgumentParser) -> None:
         type=asType(lambda text: parseNumber(text, MIN_PORTS, MAX_PORTS)),
         help=f"how many ports, {MIN_PORTS} to {MAX_PORTS} (default: {DEFAULT_LENGTH})",
     )
+    command.add_argument(
+        "--tcp",
+        action="store_true",
+        help="TCP ports, for clients whose network lets no datagrams out (default: UDP ports)",
+    )

@@ -20,4 +20,4 @@ def addSequenceCommand(commands: Any) -> None:
 def _sequence(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.knockports.search import isFree
 
-    tell(str(Sequence.random(options.length, isFree)))
+    tell(str(Sequence.random(options.length, isFree, options.tcp)))

@@ -21,7 +21,8 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.host.bootid import readBootId
 from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.model.doors import Door
-from pkdoors.model.ports import NO_PORTS, parseDoorPorts, parsePort
+from pkdoors.model.knockports import parseKnockPort, sortPorts
+from pkdoors.model.ports import NO_PORTS, parseDoorPorts
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.trusted import parseTrustedList
 
@@ -106,7 +107,7 @@ def _serialize(door: Door) -> dict[str, Any]:
     return {
         "name": door.name,
         "ports": [*map(str, door.ports)] or [NO_PORTS],
-        "knock_ports": sorted(door.sequence.ports),
+        "knock_ports": [*map(str, sortPorts(door.sequence.ports))],
         "cut": door.cutSessions,
         "once": door.once,
         "udp_idle": door.udpIdle,
@@ -125,7 +126,7 @@ def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
     return tuple(
         Door(
             saved["name"],
-            Sequence(tuple(parsePort(str(port)) for port in saved["knock_ports"])),
+            Sequence(tuple(parseKnockPort(str(port)) for port in saved["knock_ports"])),
             parseDoorPorts(",".join(saved["ports"])),
             cutSessions=saved["cut"] is True,
             once=saved.get("once") is True,  # a copy of an earlier version does not say

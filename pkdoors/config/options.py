@@ -16,7 +16,7 @@ from pkdoors import __version__
 from pkdoors.config._setting import Setting
 from pkdoors.config.config import CONF_FILE, SEED_FILE, SEED_NAME, Config
 from pkdoors.config.file import isThere, listConfPlaces, readConf
-from pkdoors.config.parser import parseConfig
+from pkdoors.config.parser import checkListening, parseConfig
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import parseAt, parsePath
 from pkdoors.errors import BadValue, ConfigError
@@ -53,7 +53,7 @@ class Options(TwistedOptions):
     synopsis = "[--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
     longdesc = (
         "Keep ports closed, and open them for a limited time to an address that knocks on some "
-        "UDP ports in the right order. Options override the environment (KNOCKER_SEQ for "
+        "UDP or TCP ports in the right order. Options override the environment (KNOCKER_SEQ for "
         "--magic-seq, KNOCKER_PORTS for --ports), which overrides the file. Options about a door "
         "work only if the file has exactly one door. A TIME is 45, 45s, 10m, 8h, 7d or 1h30m."
     )
@@ -156,7 +156,7 @@ class Options(TwistedOptions):
         config = parseConfig(readConf(file), file) if file else Config(())
         overriding = _parseGiven(self._givenFor(DAEMON_SETTINGS))
         doors = self._overrideDoor(config.doors, doorGiven)
-        return replace(config, doors=doors, **overriding)
+        return checkListening(replace(config, doors=doors, **overriding))
 
     def _givenFor(self, settings: Iterable[Setting]) -> Iterator[Given]:
         """Return what the command line, or else the environment, gives of these settings."""
@@ -225,6 +225,8 @@ class Options(TwistedOptions):
             places = {
                 "openFor": "--open-for, --max-open",
                 "ports": origins.get("ports") or origins.get("sequence", "--ports"),
+                "sequence": origins.get("sequence") or origins.get("authorizedKeys", ""),
+                "hearsAny": origins.get("hearsAny") or origins.get("authorizedKeys", ""),
                 "trusted": "--trusted",
                 "grant4": "--grant4",
                 "grant6": "--grant6",

@@ -28,7 +28,7 @@ from pkdoors.locks.lock import Request
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door, checkName
-from pkdoors.model.ports import PortRange
+from pkdoors.model.knockports import asRange
 from pkdoors.util.quoting import shown
 from pkdoors.util.toml import readToml
 
@@ -38,6 +38,7 @@ _PLACES = {
     "openFor": ("open_for", "max_open_for"),
     "ports": ("ports",),
     "once": ("uses",),
+    "hearsAny": ("payload",),
 }
 """The keys to blame if the fields of a door do not fit together."""
 
@@ -93,6 +94,26 @@ def _readConfig(table: Table, file: str) -> Config:
     return Config(doors, **readSettings(DAEMON_SETTINGS, table, ""))
 
 
+def checkListening(config: Config) -> Config:
+    """
+    Return a configuration whose knocks can be heard.
+
+    @raise BadValue: a door has knocks over TCP, and only sockets are to hear them.
+    """
+    names = [door.name for door in config.doors if door.sequence.tcpPorts()]
+    if names and config.listen == "sockets":
+        raise BadValue(
+            f"door {names[0]}: sockets cannot hear its knocks over TCP: set listen to "
+            '"auto" or "capture" (--listen auto), or use UDP ports only'
+        )
+    if names and config.firewall == "dry-run":
+        raise BadValue(
+            f"door {names[0]}: its knocks over TCP cannot be heard in a dry run, which has no "
+            "rules: use UDP ports only, or another firewall"
+        )
+    return config
+
+
 def _findDoors(table: Table) -> Table:
     tables = table.get("doors")
     if not isinstance(tables, dict) or not tables:
@@ -140,7 +161,7 @@ def _checkSharing(doors: Iterable[Door]) -> None:
 def _checkKnockPorts(door: Door, other: Door) -> None:
     """Check that the second door does not close a knock port of the first one."""
     for port in door.sequence.ports:
-        if any(map(PortRange("udp", port, port).overlaps, other.ports)):
+        if any(map(asRange(port).overlaps, other.ports)):
             raise BadValue(
                 f"doors.{other.name}.ports: one of them is a knock port of doors.{door.name}, "
                 "which must stay open: use another knock port there, or do not protect this one"

@@ -16,6 +16,7 @@ from pkdoors.config.values import (
     COMMAND,
     NUMBER,
     PATH,
+    PAYLOAD,
     PORTS,
     SEQUENCE,
     SESSIONS,
@@ -27,6 +28,7 @@ from pkdoors.config.values import (
     parseFirewall,
     parseInterfaces,
     parseListening,
+    parsePayload,
     parseSessions,
     parseUses,
     quoteString,
@@ -239,6 +241,16 @@ DOOR_SETTINGS = (
         example='["192.168.1.0/24", "fd00::/8", "wg0"]',
     ),
     *SEALED_SETTINGS,
+    Setting(
+        key="payload",
+        field="hearsAny",
+        parse=parsePayload,
+        kind=PAYLOAD,
+        option="payload",
+        about='knock or any: whether a knock over UDP must have the payload "knock"',
+        comment='What a knock over UDP has in it: "knock", or "any" for clients that cannot send '
+        "that. A knock over TCP is a connection that begins, with nothing in it.",
+    ),
     Setting(
         key="knock_rate",
         field="knockRate",

@@ -10,7 +10,7 @@ from textwrap import wrap
 from pkdoors.config._setting import Setting
 from pkdoors.config.config import Config
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
-from pkdoors.config.values import quoteString
+from pkdoors.config.values import SEQUENCE, quoteString
 from pkdoors.model.doors import Door
 
 WIDTH = 100
@@ -62,7 +62,7 @@ def renderProfile(host: str, address: str, door: Door) -> str:
     lines = [
         f"[hosts.{key}]",
         f"address = {quoteString(address)}",
-        f"sequence = {list(door.sequence.ports)}",
+        f"sequence = {SEQUENCE.write(door.sequence)}",
         *_renderWait(door),
         # A plain knock names no door: the client refuses a door's name in its profile.
         *([f"door = {quoteString(door.name)}", "sealed = true"] if door.authorizedKeys else []),

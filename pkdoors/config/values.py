@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pkdoors.config.config import FIREWALLS, LISTENING
 from pkdoors.errors import BadValue
+from pkdoors.model.knockports import KnockPort
 from pkdoors.model.ports import NO_PORTS, PortRange
 from pkdoors.model.sources import WHOLE
 from pkdoors.model.trusted import Trusted
@@ -115,6 +116,16 @@ def parseSessions(text: str) -> bool:
             "nor cut (they end when it closes)"
         )
     return text == "cut"
+
+
+def parsePayload(text: str) -> bool:
+    """Read whether any payload is a knock."""
+    if text not in ("knock", "any"):
+        raise BadValue(
+            f'{shown(text)} is neither knock (only datagrams with "knock" are knocks) nor any '
+            "(every datagram is one)"
+        )
+    return text == "any"
 
 
 def parseUses(text: str) -> bool:
@@ -252,6 +263,10 @@ def _writePorts(ports: Iterable[PortRange]) -> str:
     return f"[{', '.join(texts)}]"
 
 
+def _writeKnockPort(port: KnockPort) -> str:
+    return str(port) if isinstance(port, int) else quoteString(str(port))
+
+
 class Kind(NamedTuple):
     """
     How a file holds a value.
@@ -268,6 +283,7 @@ STRING = Kind(readString, quoteString)
 PATH = Kind(_readPath, quoteString)
 ADMIN = Kind(readString, lambda path: quoteString(path or "off"))
 SESSIONS = Kind(readString, lambda isCut: quoteString("cut" if isCut else "keep"))
+PAYLOAD = Kind(readString, lambda isAny: quoteString("any" if isAny else "knock"))
 USES = Kind(readString, lambda isOnce: quoteString("once" if isOnce else "many"))
 TIME = Kind(_readTime, lambda seconds: quoteString(formatDuration(seconds)))
 NUMBER = Kind(_readNumber, str)
@@ -275,7 +291,7 @@ ADDRESSES = Kind(_readAddresses, lambda addresses: json.dumps([*addresses]))
 TRUSTED = Kind(_readTrusted, _writeTrusted)
 COMMAND = Kind(_readCommand, lambda command: json.dumps([*command], ensure_ascii=False))
 SEQUENCE = Kind(
-    partial(_readPorts, "[17001, 17203, ...], 5 to 20 numbers", (int,)),
-    lambda sequence: str(list(sequence.ports)),
+    partial(_readPorts, '[17001, "17203/tcp", ...], 5 to 20 ports', (int, str)),
+    lambda sequence: f"[{', '.join(map(_writeKnockPort, sequence.ports))}]",
 )
 PORTS = Kind(_readDoorPorts, _writePorts)

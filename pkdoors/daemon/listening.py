@@ -8,9 +8,10 @@ from typing import Any, Protocol, TypeVar
 from twisted.logger import Logger
 
 from pkdoors.config.config import Config
-from pkdoors.errors import FirewallError
+from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.knockports.plan import Plan
+from pkdoors.model.doors import listTcpKnockPorts
 
 PREFERS_CAPTURE = False
 """Whether C{auto} captures knocks if the kernel can; C{bench.hearing} compares both ways."""
@@ -72,7 +73,9 @@ def mayCapture(config: Config) -> bool:
     """Return whether the packet log hears the knocks of a configuration, if the kernel can."""
     if config.firewall == "dry-run":
         return False
-    return config.listen == "capture" or (config.listen == "auto" and PREFERS_CAPTURE)
+    # Sockets cannot hear knocks over TCP.
+    prefers = PREFERS_CAPTURE or bool(listTcpKnockPorts(config.doors))
+    return config.listen == "capture" or (config.listen == "auto" and prefers)
 
 
 def choosePacketLog(config: Config, canCapture: Callable[[], str]) -> PacketLog | None:
@@ -82,10 +85,17 @@ def choosePacketLog(config: Config, canCapture: Callable[[], str]) -> PacketLog 
 
     @param canCapture: returns why this host cannot capture knocks; empty if it can. Called only for
         C{auto}.
+    @raise ListenError: sockets must hear the knocks, and cannot, as some are over TCP.
     """
     if not mayCapture(config):
         return None
     if config.listen == "auto" and (reason := canCapture()):
+        for door in config.doors:
+            if door.sequence.tcpPorts():
+                raise ListenError(
+                    f"door {door.name}: this host cannot hear its knocks over TCP ({reason}): use "
+                    "UDP ports only"
+                )
         _log.info("knocks are heard by sockets: {reason}", reason=reason)
         return None
     return PacketLog()

@@ -19,7 +19,7 @@ from pkdoors.events.event import RELOAD_REFUSED, RELOADED
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.plan import Plan
-from pkdoors.model.doors import listKnockPorts
+from pkdoors.model.doors import listKnockPorts, listTcpKnockPorts
 
 FIREWALL_TIMEOUT = 10.0
 """Seconds that a reload waits for firewalld, which takes some tenths of a second."""
@@ -43,7 +43,10 @@ def planFor(config: Config) -> Plan:
     """Return what a configuration listens on."""
     # To log every datagram, the kernel must not drop any.
     filters = {} if config.logKnocks else knockFilters(config.doors)
-    return Plan(tuple(listKnockPorts(config.doors)), config.interfaces, filters)
+    doors = config.doors
+    return Plan(
+        tuple(listKnockPorts(doors)), config.interfaces, filters, tuple(listTcpKnockPorts(doors))
+    )
 
 
 class Reloader:

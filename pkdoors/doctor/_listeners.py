@@ -83,13 +83,17 @@ def judgeKnockPorts(
 
 
 def judgeCaptured(
-    ports: Iterable[int], sockets: Iterable[Socket], owners: Mapping[int, Owner], daemon: Daemon
+    ports: Iterable[int],
+    sockets: Iterable[Socket],
+    owners: Mapping[int, Owner],
+    daemon: Daemon,
+    protocol: str = "udp",
 ) -> list[Finding]:
     """
     Return whether knock ports that have no socket are free of other programs' sockets: a program
     gets nothing on a knock port.
 
-    @param sockets: those of UDP.
+    @param sockets: those of the protocol.
     @param owners: the owner of each socket, by its inode.
     """
     wanted = sorted(set(ports))
@@ -100,9 +104,10 @@ def judgeCaptured(
             taken.setdefault(owner, []).append(port)
     if not taken:
         verb = "will be" if daemon.process is None else "are"
-        text = f"all {len(wanted)} {verb} heard without sockets, before other firewalls"
+        over = " over TCP" if protocol == "tcp" else ""
+        text = f"all {len(wanted)}{over} {verb} heard without sockets, before other firewalls"
         return [Finding(OK, "knock ports", text)]
-    return [_reportUseless(takenPorts, wanted, owner) for owner, takenPorts in taken.items()]
+    return [_reportUseless(*found, wanted, protocol) for found in taken.items()]
 
 
 def findDeafPorts(
@@ -157,12 +162,14 @@ def _reportTaken(ports: Sequence[int], wanted: Sequence[int], owner: Owner | Non
     return Finding(ERROR, subject, f"{who} {what}: knocks do not reach pkdoors", remedy)
 
 
-def _reportUseless(ports: Sequence[int], wanted: Sequence[int], owner: Owner | None) -> Finding:
-    subject, what = _describePorts(ports, wanted, "it")
+def _reportUseless(
+    owner: Owner | None, ports: Sequence[int], wanted: Sequence[int], protocol: str
+) -> Finding:
+    subject, what = _describePorts(ports, wanted, "it", protocol)
     who = f"{owner.name} (process {owner.pid}) listens" if owner else "another program listens"
     text = f"{who} on {what} and gets nothing: the guard keeps knock ports closed"
     port = f" 'sport = {ports[0]}'" if len(ports) == 1 else ""
-    remedy = f"stop that program (`ss -lunp{port}` shows it), or use other knock ports"
+    remedy = f"stop that program (`ss -l{protocol[0]}np{port}` shows it), or use other knock ports"
     return Finding(WARNING, subject, text, remedy)
 
 
@@ -172,8 +179,10 @@ def _reportDeaf(ports: Sequence[int], wanted: Sequence[int], daemon: Daemon) -> 
     return Finding(ERROR, subject, text, daemon.remedy())
 
 
-def _describePorts(ports: Sequence[int], wanted: Sequence[int], one: str) -> tuple[str, str]:
+def _describePorts(
+    ports: Sequence[int], wanted: Sequence[int], one: str, protocol: str = "udp"
+) -> tuple[str, str]:
     """Return the subject of a finding about some knock ports, and what its text calls them."""
     if len(ports) == 1:
-        return f"{ports[0]}/udp", one
+        return f"{ports[0]}/{protocol}", one
     return "knock ports", f"{len(ports)} of {len(wanted)} knock ports"

@@ -70,6 +70,18 @@ def judgeSequence(door: Door) -> Iterator[Finding]:
         yield Finding(OK, "sequence", text)
 
 
+def judgePayload(door: Door) -> Iterator[Finding]:
+    """Report what a door loses if any datagram is a knock."""
+    if door.hearsAny:
+        text = (
+            f"door {door.name}: any datagram is a knock, so a scan that tries its ports in their "
+            "order opens it, and any other scan from a client's network makes the daemon ignore "
+            "that network for a while"
+        )
+        remedy = 'set payload = "knock" if all clients can send that'
+        yield Finding(WARNING, "payload", text, remedy)
+
+
 def reportUnreadable(subject: str, path: str) -> Finding:
     """Report a file that the service's user cannot read. An editor may have replaced it."""
     text = f"the service's user cannot read {path}"

@@ -66,6 +66,7 @@ def _judgeSequences(facts: Facts) -> Findings:
         # With a seal, the key is the secret, and the sequence only a filter.
         if not door.authorizedKeys:
             yield from _setup.judgeSequence(door)
+            yield from _setup.judgePayload(door)
 
 
 def _judgeTrusted(facts: Facts) -> Findings:
@@ -229,11 +230,20 @@ def _judgeKnockPorts(facts: Facts) -> Findings:
         raise PermissionError  # only root sees whose sockets these are
     if facts.captured is not None:
         if not facts.deaf:
-            yield from _listeners.judgeCaptured(facts.knocks, udp, owners, facts.daemon)
+            if facts.knocks:
+                yield from _listeners.judgeCaptured(facts.knocks, udp, owners, facts.daemon)
+            yield from _judgeTcpKnockPorts(facts)
         return
     yield from _listeners.judgeKnockPorts(
         facts.knocks, udp, owners, facts.daemon, facts.config.interfaces, bool(facts.deaf)
     )
+
+
+def _judgeTcpKnockPorts(facts: Facts) -> Findings:
+    if facts.tcpKnocks and facts.tcpKnockSockets is not None:
+        yield from _listeners.judgeCaptured(
+            facts.tcpKnocks, *facts.tcpKnockSockets, facts.daemon, "tcp"
+        )
 
 
 def _judgeKnocks(facts: Facts) -> Findings:

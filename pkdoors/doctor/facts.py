@@ -24,7 +24,7 @@ from pkdoors.firewall.netlink.kernel import mayAdminister
 from pkdoors.host.proc import Owner
 from pkdoors.host.procnet import Socket
 from pkdoors.host.systemd import START
-from pkdoors.model.doors import listKnockPorts, listProtectedPorts
+from pkdoors.model.doors import listKnockPorts, listProtectedPorts, listTcpKnockPorts
 from pkdoors.model.ports import PortRange
 
 
@@ -40,7 +40,8 @@ class Facts:
     @ivar sources: where the facts come from.
     @ivar conf: the configuration file that has the options; empty if there is none.
     @ivar ports: the protected ports.
-    @ivar knocks: the knock ports.
+    @ivar knocks: the knock ports over UDP.
+    @ivar tcpKnocks: those over TCP.
     """
 
     def __init__(self, config: Config, sources: Sources, conf: str = "") -> None:
@@ -49,6 +50,7 @@ class Facts:
         self.conf = conf
         self.ports = listProtectedPorts(config.doors)
         self.knocks = listKnockPorts(config.doors)
+        self.tcpKnocks = listTcpKnockPorts(config.doors)
         self._failures: list[Finding] = []
 
     def newFailures(self) -> list[Finding]:
@@ -149,11 +151,22 @@ class Facts:
 
     @cached_property
     def knockSockets(self) -> tuple[list[Socket], dict[int, Owner]] | None:
-        """The sockets on knock ports, and their owners; L{None} if they are unknown. Finding the
-        owners takes long."""
+        """The sockets on knock ports over UDP, and their owners; L{None} if they are unknown.
+        Finding the owners takes long."""
+        return self._findSockets("udp", self.knocks)
+
+    @cached_property
+    def tcpKnockSockets(self) -> tuple[list[Socket], dict[int, Owner]] | None:
+        """The same for those over TCP."""
+        return self._findSockets("tcp", self.tcpKnocks)
+
+    def _findSockets(
+        self, protocol: str, ports: list[int]
+    ) -> tuple[list[Socket], dict[int, Owner]] | None:
         if self.sockets is not None:
-            knocks = set(self.knocks)
-            found = [socket for socket in self.sockets["udp"] if socket.port in knocks]
+            wanted = set(ports)
+            listening = selectListening(self.sockets[protocol], protocol)
+            found = [socket for socket in listening if socket.port in wanted]
             with self._reading("knock ports"):
                 return found, self.sources.proc.findOwners({socket.inode for socket in found})
         return None

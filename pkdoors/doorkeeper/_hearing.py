@@ -11,6 +11,7 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Guessing, Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
+from pkdoors.model.knockports import TcpPort
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.ratelimits import Budget
 
@@ -104,8 +105,11 @@ class Hearing:
             else:
                 found[name] = f"{meanings.get(name, '')}, asks to {_ASKED[result.close]}"
         left, self._unlogged = self._unlogged, 0
+        isTcp = isinstance(knock.port, TcpPort)
         self._log.debug(
-            "datagram from {source}, {size} bytes, {quoted}: {verdict}{more}",
+            "SYN from {source}: {verdict}{more}"
+            if isTcp
+            else "datagram from {source}, {size} bytes, {quoted}: {verdict}{more}",
             source=knock.source,
             size=len(knock.datagram),
             quoted=repr(knock.datagram[:MAX_QUOTED]),

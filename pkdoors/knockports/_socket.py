@@ -15,6 +15,7 @@ from pkdoors.knockports._ordering import KnockHandler, Reorderer
 from pkdoors.knockports._recvmmsg import MOST, BatchReceiver, Datagram
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.addresses import normalizeSource
+from pkdoors.model.knockports import KnockPort
 
 _SO_MEMINFO = 55  # asm-generic/socket.h
 _MEMINFO = struct.Struct("=9I")
@@ -28,7 +29,7 @@ class KnockProtocol(DatagramProtocol):
 
     noisy = False
 
-    def __init__(self, port: int, handle: KnockHandler) -> None:
+    def __init__(self, port: KnockPort, handle: KnockHandler) -> None:
         self._port = port
         self._handle = handle
 

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from pkdoors.host.bpf import assemble
+from pkdoors.knocks.knock import MAX_PLAIN
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, listKnockPorts
@@ -18,22 +19,31 @@ _UDP_HEADER = 8
 
 _PLAIN = """
         ld   len                ; A: bytes of header and payload
-        jeq  #14, short         ; "knock\\n"
-        jge  #16, fits, other   ; "knock 1\\n" is the shortest that asks for a time
-fits:   jgt  #24, other         ; and "knock 999999999\\n" the longest
+        jge  #13, least, other  ; "knock" is the shortest
+least:  jgt  #{most}, other     ; with a time and blanks, the longest
+        ld   [8]
+        jeq  #0x6b6e6f63, begins, other  ; "knoc"
+begins: ldb  [12]
+        jeq  #0x6b, whole, other  ; "k"
+whole:  ld   len
+        jeq  #13, take
         sub  #1
         tax                     ; X: where its last byte is
-        ldb  [x + 0]
-        jeq  #10, ends, other   ; "\\n"
-ends:   ldh  [12]
-        jeq  #0x6b20, begins, other  ; "k "
-short:  ldh  [12]
-        jeq  #0x6b0a, begins, other  ; "k\\n"
-begins: ld   [8]
-        jeq  #0x6b6e6f63, take, other  ; "knoc"
+        ldb  [13]
+        jeq  #0x20, ends        ; a time, or blanks
+        jeq  #0x0a, ends        ; "\\n"
+        jeq  #0x0d, ends        ; "\\r"
+        jeq  #0x09, ends, other ; "\\t"
+ends:   ldb  [x + 0]
+        jeq  #0x0a, take
+        jeq  #0x0d, take
+        jeq  #0x20, take
+        jeq  #0x09, take
+        jge  #0x30, digit, other
+digit:  jgt  #0x39, other, take ; the last digit of the time
 other:
 """
-"""Accepts a plain knock. Whether the time in it has only digits, the daemon checks."""
+"""Accepts a plain knock. What is between its first and its last byte, the daemon checks."""
 
 _SEALED = """
         ld   len                ; A: bytes of header and payload
@@ -54,7 +64,7 @@ take:   ret  #0xffff            ; all of it
 """
 
 TAKE_ALL = "        ret  #0xffff"
-"""Follows an L{addressFilter} if we want every datagram to those addresses."""
+"""Accepts every datagram, also behind an L{addressFilter}."""
 
 _NETWORK = 0xFFF00000  # SKF_NET_OFF: from here on, offsets count from the IP header
 _INTERFACE = 0xFFFFF008  # SKF_AD_OFF + SKF_AD_IFINDEX: the interface that the packet came by
@@ -63,19 +73,23 @@ _DESTINATION = {4: 16, 6: 24}  # where the IP header has it
 
 def knockFilters(doors: Collection[Door]) -> dict[int, bytes]:
     """
-    Return, for each knock port of these doors, the program that accepts their knocks. Plain knocks
-    are heard everywhere: where they open nothing, somebody has the wrong client, and the log says
-    so.
+    Return, for each knock port of these doors over UDP, the program that accepts their knocks.
+    Plain knocks are heard everywhere: where they open nothing, somebody has the wrong client, and
+    the log says so. A port of a door that hears any payload accepts everything: the locks sort that
+    out.
     """
-    sealed = {port for door in doors if door.authorizedKeys for port in door.sequence.ports}
-    return {port: knockFilter(port in sealed) for port in listKnockPorts(doors)}
+    every = listKnockPorts(door for door in doors if door.hearsAny)
+    sealed = listKnockPorts(door for door in doors if door.authorizedKeys)
+    filters = {port: knockFilter(port in sealed) for port in listKnockPorts(doors)}
+    return filters | dict.fromkeys(every, assemble(TAKE_ALL))
 
 
 def knockFilter(isSealed: bool) -> bytes:
     """Return the program for a port that hears plain knocks, and perhaps sealed ones."""
     most = _UDP_HEADER + MAX_STATEMENT + MAX_SIGNATURE
+    plain = _PLAIN.format(most=_UDP_HEADER + MAX_PLAIN)
     sealed = _SEALED.format(most=most) if isSealed else "        ret  #0"
-    return assemble(_PLAIN + sealed + _END)
+    return assemble(plain + sealed + _END)
 
 
 @lru_cache(8)  # very many sockets have the same one

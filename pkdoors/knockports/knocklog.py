@@ -19,7 +19,9 @@ from pkdoors.knockports._ordering import KnockHandler
 from pkdoors.knockports._socket import KnockProtocol
 from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
-from pkdoors.knocks.packet import UDP, readPacket
+from pkdoors.knocks.packet import TCP, readPacket
+from pkdoors.locks.repeats import Repeats
+from pkdoors.model.knockports import KnockPort, TcpPort
 
 MOST = 64
 """Packets that are read in one turn of the reactor; then others get their turn."""
@@ -57,7 +59,8 @@ class KnockLog:
         self._source: LogSocket | None = None
         self._isHearing = False
         self._heard: list[Knock] = []  # in this turn
-        self._protocols: dict[int, KnockProtocol] = {}
+        self._protocols: dict[KnockPort, KnockProtocol] = {}
+        self._repeats = Repeats()
         self._destinations = Destinations((), nameOf)
         self._losses = _Losses()
         self._reader = PacketReader()
@@ -84,7 +87,7 @@ class KnockLog:
         self._source = self._log.open()
         before, add = self._protocols, self._heard.extend
         self._protocols = {
-            port: before.get(port) or KnockProtocol(port, add) for port in plan.ports
+            port: before.get(port) or KnockProtocol(port, add) for port in plan.knockPorts()
         }
         self._destinations = Destinations(plan.interfaces, self._nameOf)
         self.plan = plan
@@ -144,11 +147,17 @@ class KnockLog:
     def _take(self, packet: LoggedPacket) -> None:
         self._losses.see(packet.sequence)
         arrival = readPacket(packet.protocol, packet.packet)
-        if arrival is None or arrival.protocol != UDP:
+        if arrival is None:
             return
-        protocol = self._protocols.get(arrival.port)
-        if protocol is not None and self._destinations.has(arrival.destination, packet.interface):
-            protocol.datagramsReceived([(arrival.source, arrival.payload, packet.stamp)])
+        isTcp = arrival.protocol == TCP
+        protocol = self._protocols.get(TcpPort(arrival.port) if isTcp else arrival.port)
+        if protocol is None or not self._destinations.has(arrival.destination, packet.interface):
+            return
+        if isTcp:
+            knock = (arrival.source, arrival.port, *arrival.key)
+            if self._repeats.isRepeat(knock, self._reactor.seconds()):
+                return
+        protocol.datagramsReceived([(arrival.source, arrival.payload, packet.stamp)])
 
 
 class _Losses:

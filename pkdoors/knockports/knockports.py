@@ -59,10 +59,15 @@ class KnockPorts:
 
     def check(self, plan: Plan) -> None:
         """
-        Check that this process may open as many sockets as a plan needs.
+        Check that sockets can hear a plan, and that this process may open as many as it needs.
 
-        @raise ListenError: it may not.
+        @raise ListenError: they cannot, or it may not.
         """
+        if plan.tcpPorts:
+            raise ListenError(
+                "sockets hear the knocks, and they cannot hear those over TCP: restart the daemon "
+                "so that it captures them, or use UDP ports only"
+            )
         if plan.needs() > self.plan.needs():
             checkFits(plan)
 

@@ -1,4 +1,4 @@
-"""Which UDP sockets the knock ports need."""
+"""What to hear, and which UDP sockets that takes."""
 
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +12,7 @@ from pkdoors.host.descriptors import computeLimit, getLimit, getSocketRoom
 from pkdoors.knockports.binding import ANY, Endpoint, hasIPv6, parseInterface
 from pkdoors.knockports.filters import TAKE_ALL, addressFilter
 from pkdoors.model.addresses import Address
+from pkdoors.model.knockports import KnockPort, TcpPort
 
 NO_FILTERS: Mapping[int, bytes] = MappingProxyType({})
 
@@ -23,8 +24,9 @@ class Plan:
     """
     What to listen on.
 
-    @ivar ports: the knock ports.
+    @ivar ports: the knock ports over UDP.
     @ivar interfaces: the local addresses; empty for all that the host has.
+    @ivar tcpPorts: the numbers of the knock ports over TCP, which no socket can hear.
     @ivar filters: for each port, the program of L{pkdoors.host.bpf} that selects what is heard
         there; a port without one hears everything.
     """
@@ -32,6 +34,11 @@ class Plan:
     ports: tuple[int, ...] = ()
     interfaces: tuple[str, ...] = ()
     filters: Mapping[int, bytes] = field(default_factory=lambda: NO_FILTERS)
+    tcpPorts: tuple[int, ...] = ()
+
+    def knockPorts(self) -> list[KnockPort]:
+        """Return all knock ports."""
+        return [*self.ports, *map(TcpPort, self.tcpPorts)]
 
     def addresses(self, version: int) -> tuple[str, ...]:
         """Return the addresses of one version of IP to hear; L{ANY} for all."""

@@ -21,8 +21,9 @@ _USUAL = struct.Struct("!BxHxxHxBxx8sHHHH")
 """An IPv4 header without options, both addresses in one piece, and a UDP header."""
 _UDP_HEADER = struct.Struct("!HHHH")
 """Source port, destination port, length, checksum."""
-_TCP_HEADER = struct.Struct("!HHI")
-"""Source port, destination port, sequence number."""
+_TCP_HEADER = struct.Struct("!HHI4xBBxxH2x")
+"""Source port, destination port, sequence number, length of the header, flags, checksum."""
+_FLAGS, _SYN = 0x3F, 0x02  # all but those of ECN, which a SYN may have
 _EXTENSIONS = {0, 43, 60, 135, 139, 140}
 """Hop-by-hop options, routing, destination options, mobility, HIP, shim6: each has its length."""
 _FRAGMENT, _AUTHENTICATION = 44, 51
@@ -53,8 +54,8 @@ class Arrival(NamedTuple):
 
 def readPacket(etherType: int, packet: bytes) -> Arrival | None:
     """
-    Return what a packet brought; C{None} if it is cut off, a fragment, damaged (a UDP checksum that
-    is wrong), or neither TCP nor UDP. Nothing is raised, whatever the bytes.
+    Return what a packet brought; C{None} if it is cut off, a fragment, damaged (its checksum is
+    wrong), or neither a UDP datagram nor a bare SYN. Nothing is raised, whatever the bytes.
 
     @param etherType: L{IPV4} or L{IPV6}.
     @param packet: from the IP header on.
@@ -67,10 +68,7 @@ def readPacket(etherType: int, packet: bytes) -> Arrival | None:
     source, destination, protocol, at, end = found
     if protocol == UDP:
         return _readUdp(packet, at, end, source, destination)
-    if protocol == TCP and end - at >= 20:
-        sourcePort, port, sequence = _TCP_HEADER.unpack_from(packet, at)
-        return Arrival(_spell(source), destination, port, TCP, b"", (sourcePort, sequence))
-    return None
+    return _readTcp(packet, at, end, source, destination) if protocol == TCP else None
 
 
 def _readUsual(packet: bytes) -> Arrival | None:
@@ -140,19 +138,33 @@ def _readUdp(packet: bytes, at: int, end: int, source: bytes, destination: bytes
     if not 8 <= length <= end - at:
         return None
     datagram = packet[at : at + length]
-    if not _isSound(source, destination, datagram, checksum):
+    if not checksum and len(source) == 16:  # RFC 768: the sender made none; RFC 8200 wants one
+        return None
+    if checksum and not _isSound(source, destination, datagram, checksum, UDP):
         return None
     return Arrival(_spell(source), destination, port, UDP, datagram[8:], (sourcePort, 0))
 
 
-def _isSound(source: bytes, destination: bytes, datagram: bytes, checksum: int) -> bool:
+def _readTcp(packet: bytes, at: int, end: int, source: bytes, destination: bytes) -> Arrival | None:
+    """Read a SYN without data: a client begins every connection with one."""
+    if end - at < _TCP_HEADER.size:
+        return None
+    sourcePort, port, sequence, length, flags, checksum = _TCP_HEADER.unpack_from(packet, at)
+    if flags & _FLAGS != _SYN or (length >> 4) * 4 != end - at:
+        return None
+    if not _isSound(source, destination, packet[at:end], checksum, TCP):
+        return None
+    return Arrival(_spell(source), destination, port, TCP, b"", (sourcePort, sequence))
+
+
+def _isSound(
+    source: bytes, destination: bytes, datagram: bytes, checksum: int, protocol: int
+) -> bool:
     """
     Return whether a checksum fits. The packet log comes before the kernel checks it, and sees what
     this host itself sends with the sum of the pseudo-header alone, which a device completes later.
     """
-    if not checksum:
-        return len(source) == 4  # RFC 768: the sender made none; RFC 8200 wants one
-    pseudo = source + destination + struct.pack("!II", len(datagram), UDP)
+    pseudo = source + destination + struct.pack("!II", len(datagram), protocol)
     if _sum(pseudo) == checksum:
         return True
     return _sum(pseudo + datagram) == 0xFFFF

@@ -1,6 +1,7 @@
 """Penalties: which networks are ignored, and until when. Pure."""
 
 from array import array
+from collections.abc import Hashable
 from math import inf
 
 MAX_PENALTIES = 1 << 18
@@ -28,7 +29,7 @@ class Penalties:
         self._ends: array[float]
         self._turn = 0
 
-    def findEnd(self, network: str) -> float:
+    def findEnd(self, network: Hashable) -> float:
         """Return when the last penalty of a network ends or ended; minus infinity for none."""
         if self._hashes is None:
             return -inf
@@ -37,7 +38,7 @@ class Penalties:
         row = self._hashes[first : first + _ROW]
         return self._ends[first + row.index(code)] if code in row else -inf
 
-    def put(self, network: str, ends: float) -> None:
+    def put(self, network: Hashable, ends: float) -> None:
         """Ignore a network until the penalty ends."""
         if self._hashes is None:
             self._hashes = array("Q", bytes(8 * self._rows * _ROW))

@@ -26,6 +26,7 @@ from pkdoors.locks.lock import Guessing, Request, Result
 from pkdoors.locks.sequencelock import Meaning, Run, SequenceLock
 from pkdoors.locks.tries import MAX_TOLD, Tries
 from pkdoors.locks.wrongorders import WARY_PENALTY
+from pkdoors.model.knockports import KnockPort
 from pkdoors.model.networks import networkOf, placeOf, siteOf
 
 # Tuples, not sets: an Enum's hash is computed in Python, which takes longer than to compare four.
@@ -61,16 +62,21 @@ class PlainKnocks:
     Decides about plain knocks for all locks together.
 
     @param locks: the locks of all doors that plain knocks open.
+    @ivar anyPorts: the ports on which some door hears any payload.
     """
 
     def __init__(self, locks: Iterable[SequenceLock]) -> None:
         self.tries = Tries()
         self._penalties = Penalties()
         self._number = 0  # of the last knock
-        self._byPort: dict[int, list[SequenceLock]] = {}
+        self._byPort: dict[KnockPort, list[SequenceLock]] = {}
         for lock in locks:
             for port in set(lock.door.sequence.ports):
                 self._byPort.setdefault(port, []).append(lock)
+        found = chain.from_iterable(self._byPort.values())
+        self.anyPorts = frozenset(
+            port for lock in found if lock.door.hearsAny for port in lock.door.sequence.ports
+        )
         # Most locks share no port, and need no search for others.
         self._shared = {lock for locks in self._byPort.values() if len(locks) > 1 for lock in locks}
 
@@ -81,14 +87,17 @@ class PlainKnocks:
         other._penalties, other._number = self._penalties, self._number
         return other
 
-    def hear(self, knock: Knock, seconds: int, now: float) -> list[Result]:
+    def hear(self, knock: Knock, seconds: int | None, now: float) -> list[Result]:
         """
         Hear a plain knock.
 
-        @param seconds: the time that the knock asks for.
+        @param seconds: the time that the knock asks for; L{None} if it is a knock only for doors
+            that hear any payload. At the other doors with this port, it is nothing at all.
         @param now: on a clock that does not jump.
         """
         locks = self._byPort.get(knock.port)
+        if locks and seconds is None:
+            locks = [lock for lock in locks if lock.door.hearsAny]
         if not locks:
             return []
         source = knock.source
@@ -113,9 +122,9 @@ class PlainKnocks:
             views.append(_View(lock, run, lock.interpret(run, knock.port, now)))
         if [view for view in views if view.meaning is Meaning.ECHO]:
             return []
-        return self._judge(views, _Knocker(source, network, place), seconds, now)
+        return self._judge(views, _Knocker(source, network, place), seconds or 0, now)
 
-    def hasPort(self, port: int) -> bool:
+    def hasPort(self, port: KnockPort) -> bool:
         """Return whether plain knocks on a port may open a door."""
         return port in self._byPort
 
@@ -127,17 +136,16 @@ class PlainKnocks:
         """
         network = networkOf(knock.source)
         until = self._ignoredUntil(network)
-        if seconds is None:
-            reason = "not a plain knock"
-        elif now < until:
-            reason = f"ignored for another {until - now:.1f} s"
-        else:
-            place = placeOf(knock.source, network)
-            return {
-                lock.door.name: lock.explain(place, knock.port, now, until)
-                for lock in self._byPort.get(knock.port, ())
-            }
-        return {lock.door.name: reason for lock in self._byPort.get(knock.port, ())}
+        place = placeOf(knock.source, network)
+        found = {}
+        for lock in self._byPort.get(knock.port, ()):
+            if seconds is None and not lock.door.hearsAny:
+                found[lock.door.name] = "not a plain knock"
+            elif now < until:
+                found[lock.door.name] = f"ignored for another {until - now:.1f} s"
+            else:
+                found[lock.door.name] = lock.explain(place, knock.port, now, until)
+        return found
 
     def _ignoredUntil(self, network: str) -> float:
         end = self._penalties.findEnd(network)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from pkdoors.knocks.knock import Knock, parsePlainKnock
+from pkdoors.knocks.knock import Knock, readPlainKnock
 from pkdoors.locks._plainknocks import PlainKnocks
 from pkdoors.locks.lock import Lock, Result
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.tries import MAX_TOLD, Tries, Try
 from pkdoors.model.doors import Door
+from pkdoors.model.knockports import KnockPort
 
 AnyLock = Lock | SequenceLock
 """A lock that decides by itself, or one for which L{pkdoors.locks._plainknocks} decides."""
@@ -26,7 +27,7 @@ class Lockset:
 
     def __init__(self, locks: Iterable[AnyLock], before: "Lockset | None" = None) -> None:
         self._locks = tuple(locks)
-        self._byPort: dict[int, list[Lock]] = {}
+        self._byPort: dict[KnockPort, list[Lock]] = {}
         plain = [lock for lock in self._locks if isinstance(lock, SequenceLock)]
         self._plain: PlainKnocks = before._plain.carryOver(plain) if before else PlainKnocks(plain)
         for lock in self._locks:
@@ -42,8 +43,12 @@ class Lockset:
         @param today: the time of day, in seconds since 1970.
         @return: the results of the locks.
         """
-        seconds = parsePlainKnock(knock.datagram)
-        found = self._plain.hear(knock, seconds, now) if seconds is not None else _NOTHING
+        seconds = readPlainKnock(knock)
+        found = (
+            self._plain.hear(knock, seconds, now)
+            if seconds is not None or knock.port in self._plain.anyPorts
+            else _NOTHING
+        )
         locks = self._byPort.get(knock.port, _NO_LOCKS)
         if not locks:
             return found
@@ -63,7 +68,7 @@ class Lockset:
         Return what a datagram that is about to be heard means for each door that has its port. This
         changes nothing.
         """
-        found = self._plain.explain(knock, parsePlainKnock(knock.datagram), now)
+        found = self._plain.explain(knock, readPlainKnock(knock), now)
         for lock in self._byPort.get(knock.port, _NO_LOCKS):
             found[lock.door.name] = lock.explain(knock, now)
         return found

@@ -7,6 +7,7 @@ from pkdoors.locks._progress import ProgressTable
 from pkdoors.locks.lock import Refusal
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door
+from pkdoors.model.knockports import KnockPort
 
 MAX_KNOCKERS = 32_768
 """Sources that one lock remembers, about 10 MB. At 100,000 spoofed first knocks a second, a lock
@@ -82,7 +83,7 @@ class SequenceLock:
         """Return how many sources take memory."""
         return len(self._progress)
 
-    def concerns(self, place: str, port: int, now: float) -> bool:
+    def concerns(self, place: str, port: KnockPort, now: float) -> bool:
         """Return whether a knock may be more than a L{Meaning.STRAY} that costs nothing."""
         return (
             port == self._sequence[0]
@@ -107,7 +108,7 @@ class SequenceLock:
             return None
         return Run(right, ends, *divmod(note, _NUMBERS))
 
-    def interpret(self, run: Run | None, port: int, now: float) -> Meaning:
+    def interpret(self, run: Run | None, port: KnockPort, now: float) -> Meaning:
         """Return what a knock means for a source with this progress. This changes nothing."""
         if run is not None and now < run.ends:
             if run.right == _OPENED:
@@ -125,7 +126,7 @@ class SequenceLock:
             return Meaning.STRAY
         return Meaning.WRONG if now < run.ends else Meaning.LATE
 
-    def explain(self, place: str, port: int, now: float, ignoredUntil: float) -> str:
+    def explain(self, place: str, port: KnockPort, now: float, ignoredUntil: float) -> str:
         """Return what a knock means for a source, without naming a port. This changes nothing."""
         found = self._progress.get(place)
         if found is None or found[1] - self.door.knockTimeout < ignoredUntil - 1e-6:

@@ -1,11 +1,12 @@
 """Doors, and their openings."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import Address
+from pkdoors.model.knockports import KnockPort, TcpPort, asRange
 from pkdoors.model.ports import PortRange, mergeRanges
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
@@ -53,6 +54,7 @@ class Door:
         the door.
     @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
         differ.
+    @ivar hearsAny: whether any datagram is a knock, whatever its payload.
     @ivar grant4: the length of the IPv4 network that a sealed knock opens for, if its key has
         C{prefix}; 32 for the address alone.
     @ivar grant6: the same over IPv6; 128 for the address alone.
@@ -79,6 +81,7 @@ class Door:
     trusted: tuple[Trusted, ...] = ()
     authorizedKeys: str = ""
     clockSkew: float = 60.0
+    hearsAny: bool = False
     grant4: int = WHOLE[4]
     grant6: int = WHOLE[6]
     knockRate: int = 10_000
@@ -104,12 +107,28 @@ class Door:
         if self.once:
             self._checkOnce()
         for knock in self.sequence.ports:
-            if any(PortRange("udp", knock, knock).overlaps(ports) for ports in self.ports):
+            if any(asRange(knock).overlaps(ports) for ports in self.ports):
                 raise BadValue(
                     "the protected ports include a knock port, which must stay open: "
                     "use another knock port, or do not protect it",
                     "ports",
                 )
+        if self.authorizedKeys:
+            self._checkSealed()
+
+    def _checkSealed(self) -> None:
+        if self.sequence.tcpPorts():
+            raise BadValue(
+                "it has a TCP port, but a sealed knock is a datagram: use UDP ports only, or "
+                "remove authorized_keys",
+                "sequence",
+            )
+        if self.hearsAny:
+            raise BadValue(
+                'it is "any", but a sealed door hears only sealed knocks: remove it, or remove '
+                "authorized_keys",
+                "hearsAny",
+            )
 
     def _checkOnce(self) -> None:
         if self.cutSessions:
@@ -187,8 +206,17 @@ def listProtectedPorts(doors: Iterable[Door]) -> tuple[PortRange, ...]:
 
 
 def listKnockPorts(doors: Iterable[Door]) -> list[int]:
-    """Return the knock ports of all doors, sorted, as their order is the secret."""
-    return sorted({port for door in doors for port in door.sequence.ports})
+    """Return the knock ports of all doors over UDP, sorted, as their order is the secret."""
+    return sorted({port for port in _knockPorts(doors) if not isinstance(port, TcpPort)})
+
+
+def listTcpKnockPorts(doors: Iterable[Door]) -> list[int]:
+    """Return the numbers of the knock ports of all doors over TCP, sorted."""
+    return sorted({port.number for port in _knockPorts(doors) if isinstance(port, TcpPort)})
+
+
+def _knockPorts(doors: Iterable[Door]) -> Iterator[KnockPort]:
+    return (port for door in doors for port in door.sequence.ports)
 
 
 @dataclass(frozen=True, slots=True)

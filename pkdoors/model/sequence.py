@@ -1,14 +1,15 @@
-"""Sequences: the UDP ports of a door's knock, in order."""
+"""Sequences: the ports of a door's knock, in order."""
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from math import factorial, gcd, prod
 
 from pkdoors.errors import BadValue
-from pkdoors.model.ports import parseEach, parsePort
+from pkdoors.model.knockports import KnockPort, TcpPort, numberOf, parseKnockPort
+from pkdoors.model.ports import parseEach
 
 MIN_PORTS = 5
 """The limit of the program that pkdoors follows. The order of k known ports is worth (k-1)! tries,
@@ -29,10 +30,11 @@ RANDOM_PORTS = range(10_000, 32_768)
 @dataclass(frozen=True, slots=True)
 class Sequence:
     """
-    5 to 20 UDP ports in order. They are a secret: C{repr()} hides them, C{str()} shows them.
+    5 to 20 ports in order, of UDP, TCP or both. They are a secret: C{repr()} hides them, C{str()}
+    shows them.
     """
 
-    ports: tuple[int, ...] = field(repr=False)
+    ports: tuple[KnockPort, ...] = field(repr=False)
 
     def __post_init__(self) -> None:
         if not MIN_PORTS <= len(self.ports) <= MAX_PORTS:
@@ -44,27 +46,35 @@ class Sequence:
     @classmethod
     def parse(cls, text: str) -> "Sequence":
         """
-        Read C{17001,17203,17005,17404,17002}.
+        Read C{17001,17203/tcp,17005,17404,17002}; a number alone is a UDP port.
 
         @raise BadValue: an item is not a port, or there are too few or too many. The message quotes
             nothing, as the text may be almost right.
         """
         items = [item.strip() for item in text.split(",")]
         if not all(items):
-            raise BadValue("it has an empty item: separate 5 to 20 UDP ports with single commas")
-        return cls(tuple(parseEach(items, _parsePort)))
+            raise BadValue("it has an empty item: separate 5 to 20 ports with single commas")
+        return cls(tuple(parseEach(items, parseKnockPort)))
 
     @classmethod
-    def random(cls, length: int, isFree: Callable[[int], bool]) -> "Sequence":
+    def random(
+        cls, length: int, isFree: Callable[[KnockPort], bool], isTcp: bool = False
+    ) -> "Sequence":
         """
         Return a random sequence of distinct ports, in an order that a port scan does not follow.
 
-        @param isFree: whether the daemon could listen on a UDP port of this host.
+        @param isFree: whether a port of this host is free.
+        @param isTcp: whether its ports are those of TCP.
         @raise BadValue: C{length} is not 5 to 20.
         """
-        ports = random.SystemRandom().sample(RANDOM_PORTS, len(RANDOM_PORTS))
+        numbers = random.SystemRandom().sample(RANDOM_PORTS, len(RANDOM_PORTS))
+        ports: Iterable[KnockPort] = map(TcpPort, numbers) if isTcp else numbers
         sequence = cls(tuple(islice(filter(isFree, ports), length)))
-        return cls.random(length, isFree) if sequence.direction() else sequence
+        return cls.random(length, isFree, isTcp) if sequence.direction() else sequence
+
+    def tcpPorts(self) -> list[int]:
+        """Return the numbers of the TCP ports, in order."""
+        return [port.number for port in self.ports if isinstance(port, TcpPort)]
 
     def __str__(self) -> str:
         return ",".join(map(str, self.ports))
@@ -109,14 +119,20 @@ class Sequence:
         return found
 
     def direction(self) -> str:
-        """Return C{"ascending"} or C{"descending"} if the ports are in that order, else nothing."""
-        rising = sorted(self.ports)
-        directions = {tuple(rising[::-1]): "descending", tuple(rising): "ascending"}
-        return directions.get(self.ports, "")
-
-
-def _parsePort(text: str) -> int:
-    try:
-        return parsePort(text)
-    except BadValue:
-        raise BadValue("it is not a port: a port is a number from 1 to 65535") from None
+        """
+        Return C{"ascending"} or C{"descending"} if a scan that goes through the ports in that order
+        knocks the sequence, else nothing. A scan tries both protocols at once, or one of them
+        first.
+        """
+        isTcp = [isinstance(port, TcpPort) for port in self.ports]
+        numbers = [numberOf(port) for port in self.ports]
+        scans = [
+            [(first != tcp, number) for tcp, number in zip(isTcp, numbers, strict=True)]
+            for first in (False, True)
+        ]
+        for places in ([(False, number) for number in numbers], *scans):
+            if places == sorted(places):
+                return "ascending"
+            if places == sorted(places, reverse=True):
+                return "descending"
+        return ""

@@ -1,18 +1,45 @@
 """Tests of L{pkdoors.client._knocker}."""
 
+import errno
 import socket
 from collections.abc import Iterable
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client._knocker import Knocker, resolve
+from pkdoors.client._knocker import Knocker, resolve, sendSyn
 from pkdoors.client._plan import Sending, planPlain
 from pkdoors.errors import KnockError
+from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import Sequence
 from tests.client.names import HOST4, HOST6, FakeNames
 from tests.fakes.doors import PORTS
 from tests.fakes.reactor import FakeReactor
+
+
+class SynTests(SynchronousTestCase):
+    """
+    Tests of L{sendSyn}, on this host.
+    """
+
+    def test_accepted(self) -> None:
+        """A port that accepts gets a connection, which is given up."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            sendSyn("127.0.0.1", server.getsockname()[1])
+            connection, _ = server.accept()
+            with connection:
+                self.assertEqual(b"", connection.recv(1))
+
+    def test_refused(self) -> None:
+        """A closed port is knocked on like another."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            sendSyn("127.0.0.1", taken.getsockname()[1])
+
+    def test_error(self) -> None:
+        """If nothing was sent, the reason is in words."""
+        error = self.assertRaises(OSError, sendSyn, "255.255.255.255", 7)
+        self.assertIn("unreachable", str(error.strerror))
 
 
 class ResolveTests(SynchronousTestCase):
@@ -137,6 +164,38 @@ class KnockerTests(SynchronousTestCase):
             self.reactor.sent,
         )
         self.assertEqual([HOST4], self.successResultOf(result))
+
+    def test_tcp(self) -> None:
+        """The knocks on TCP ports and those on UDP ports leave in the order of the sequence."""
+        syns: list[tuple[float, str, int]] = []
+        ports = (17001, TcpPort(7), TcpPort(17001), 8, TcpPort(9))
+
+        async def plan(address: str) -> Iterable[Sending]:
+            return planPlain(Sequence(ports), b"knock\n", 0.5)
+
+        def sendSyn(address: str, port: int) -> None:
+            syns.append((self.reactor.seconds(), address, port))
+
+        result = Deferred.fromCoroutine(Knocker(self.reactor, plan, sendSyn).knock([HOST4]))
+        self.reactor.pump([0.5] * 4)
+        self.assertEqual([HOST4], self.successResultOf(result))
+        self.assertEqual([(0.5, HOST4, 7), (1.0, HOST4, 17001), (2.0, HOST4, 9)], syns)
+        self.assertEqual(
+            [(0.0, 17001), (1.5, 8)], [(sent[0], sent[2]) for sent in self.reactor.sent]
+        )
+
+    def test_tcpFails(self) -> None:
+        """An address without a route is one sentence."""
+
+        async def plan(address: str) -> Iterable[Sending]:
+            return planPlain(Sequence((TcpPort(7),) * 5), b"", 0.0)
+
+        def sendSyn(address: str, port: int) -> None:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+        result = Deferred.fromCoroutine(Knocker(self.reactor, plan, sendSyn).knock([HOST4]))
+        error = self.failureResultOf(result, KnockError).value
+        self.assertEqual(f"cannot knock on {HOST4}: Network is unreachable", str(error))
 
     def test_doneWithTheLast(self) -> None:
         """It ends with the last datagram, not before, and does not wait after it."""

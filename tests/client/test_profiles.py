@@ -132,7 +132,7 @@ class ParseProfilesTests(SynchronousTestCase):
             ("wait = [22]", "wait: a list is not a port: write 22"),
             ("wait = true", "wait: true is not a port"),
             ("wait = 65536", "wait: this is not a port"),
-            ("sequence = 5", "sequence: it is not a list of 5 to 20 UDP ports"),
+            ("sequence = 5", "sequence: it is not a list of 5 to 20 ports"),
         ):
             found = self.wrong(line)
             self.assertTrue(found.startswith(f"[hosts.home]: {part}"), found)
@@ -144,13 +144,13 @@ class ParseProfilesTests(SynchronousTestCase):
             '"17001,17203"',
             "[17001, 17203, 3, 4, 65536]",
             "[17001, 17203, 3, 4, true]",
-            '[17001, 17203, 3, 4, "5"]',
+            '[17001, 17203, 3, 4, "5/sctp"]',
             "[17001, 17203, 3, 4, -5]",
             '"17001,17203,3,4,word"',
         ):
             self.assertEqual(
-                "[hosts.home]: sequence: it is not a list of 5 to 20 UDP ports, "
-                "numbers from 1 to 65535",
+                "[hosts.home]: sequence: it is not a list of 5 to 20 ports, "
+                'numbers from 1 to 65535, with a TCP port as "17001/tcp"',
                 self.wrong(f"sequence = {value}"),
             )
 

@@ -151,6 +151,18 @@ class InitTests(InitTestCase):
         self.init("--sealed", "keys")
         self.assertEqual(os.path.abspath("keys"), self.config().doors[0].authorizedKeys)
 
+    def test_tcp(self) -> None:
+        """With C{--tcp} the knock ports are those of TCP, in the client's profile, too."""
+        self.patch(search, "isFree", lambda port: True)  # the fake host has no TCP
+        stdout, _ = self.init("--tcp")
+        (door,) = self.config().doors
+        self.assertEqual(8, len(door.sequence.tcpPorts()))
+        self.assertEqual(door.sequence, parseProfiles(stdout)["web1"].sequence)
+        os.unlink(self.file)
+        self.assertIn(
+            "use --tcp or --sealed, not both", self.refused("--tcp", "--sealed", status=2)
+        )
+
     def test_freePorts(self) -> None:
         """A port that is in use, or protected, is not chosen as a knock port."""
         self.patch(search, "isFree", lambda port: port % 1000 == 0)

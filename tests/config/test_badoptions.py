@@ -56,7 +56,8 @@ class BadValueTests(SynchronousTestCase):
         """Port 0, port 65536 and a word are refused in a sequence."""
         for item in ("0", "65536", "word", "-1"):
             self.assertEqual(
-                "--magic-seq: item 3: it is not a port: a port is a number from 1 to 65535",
+                "--magic-seq: item 3: it is not a port: a port is a number from 1 to 65535, with "
+                "/tcp at its end for TCP",
                 self.refused("-m", f"1,2,{item},4,5", "-p", "22"),
             )
 
@@ -72,7 +73,7 @@ class BadValueTests(SynchronousTestCase):
     def test_emptyItem(self) -> None:
         """An empty item is refused in both."""
         self.assertEqual(
-            "--magic-seq: it has an empty item: separate 5 to 20 UDP ports with single commas",
+            "--magic-seq: it has an empty item: separate 5 to 20 ports with single commas",
             self.refused("-m", "1,2,,4,5", "-p", "22"),
         )
         self.assertEqual(

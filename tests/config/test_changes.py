@@ -24,6 +24,7 @@ OTHERS: dict[str, Any] = {
     "maxOpenFor": 7000.0,
     "knockTimeout": 7.0,
     "penalty": 7.0,
+    "hearsAny": True,
     "cutSessions": True,
     "once": True,
     "udpIdle": 7.0,
@@ -61,7 +62,9 @@ class ChangesTests(SynchronousTestCase):
         """Each setting of a door is named as in the file, without its value."""
         self.assertEqual(set(OTHERS), {setting.field for setting in DOOR_SETTINGS})
         for setting in DOOR_SETTINGS:
-            before = replace(SSH, authorizedKeys="/etc/all")  # for grants
+            # Grants need keys, and any payload a door without.
+            keys = "" if setting.field == "hearsAny" else "/etc/all"
+            before = replace(SSH, authorizedKeys=keys)
             door = replace(before, **{setting.field: OTHERS[setting.field]})
             self.assertEqual(
                 [f"door {door} changed: {setting.key}"],

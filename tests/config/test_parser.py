@@ -192,8 +192,8 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(
             "doors.ssh: unknown key 'port': allowed are sequence, ports, open_for, "
             "max_open_for, knock_timeout, penalty, sessions, uses, udp_idle, udp_max, udp_grace, "
-            "trusted, authorized_keys, clock_skew, grant4, grant6, knock_rate, knock_burst, "
-            "on_open, on_close, on_refuse",
+            "trusted, authorized_keys, clock_skew, grant4, grant6, payload, knock_rate, "
+            "knock_burst, on_open, on_close, on_refuse",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("unknown key 'a\\nb'", self.refused(SSH + '"a\\nb" = 1\n'))
@@ -240,9 +240,10 @@ class BadTests(SynchronousTestCase):
             ("[1, 2, 3, 4]", "it has 4 ports: a sequence has 5 to 20"),
             ("[1, 2, 3, 4, 0]", "it is not a port: a port is a number from 1 to 65535"),
             ('"1,2,3"', "it has 3 ports"),
+            ('["1", "2"]', "it has 2 ports"),
             *(
-                (value, "is not a list of ports: write [17001, 17203, ...], 5 to 20 numbers")
-                for value in ("1", "[]", "true", "[1, 2, 3, 4, 5.0]", '["1", "2"]', "[true]")
+                (value, 'is not a list of ports: write [17001, "17203/tcp", ...], 5 to 20 ports')
+                for value in ("1", "[]", "true", "[1, 2, 3, 4, 5.0]", "[true]")
             ),
         ):
             line = self.refused(f"[doors.ssh]\nports = [22]\nsequence = {value}\n")

@@ -5,10 +5,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.config.config import LISTENING, Config
 from pkdoors.daemon import listening
 from pkdoors.daemon.listening import choosePacketLog, explainNoCapture
-from pkdoors.errors import FirewallError
+from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.model.doors import Door
+from pkdoors.model.knockports import TcpPort
 from tests.fakes.doors import makeDoor
 from tests.fakes.log import Log
 from tests.fakes.reactor import FakeReactor
@@ -42,6 +43,17 @@ class ChooseTests(SynchronousTestCase):
         self.assertEqual([], self.log.lines())
         self.assertFalse(self.captures("auto", reason="no packet log"))
         self.assertEqual(["knocks are heard by sockets: no packet log"], self.log.lines())
+
+    def test_tcp(self) -> None:
+        """Knocks over TCP need capture, and there is no other way to hear them."""
+        config = Config((DOOR, makeDoor((1, TcpPort(2), 3, 4, 5), name="tcp")), listen="auto")
+        self.assertIsInstance(choosePacketLog(config, lambda: ""), PacketLog)
+        error = self.assertRaises(ListenError, choosePacketLog, config, lambda: "no packet log")
+        self.assertEqual(
+            "door tcp: this host cannot hear its knocks over TCP (no packet log): use UDP ports "
+            "only",
+            str(error),
+        )
 
     def test_notPreferred(self) -> None:
         """If sockets are preferred, C{auto} uses them, and nobody needs to know why."""

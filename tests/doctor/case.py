@@ -109,6 +109,7 @@ def look(
     options: dict[str, Any] | None = None,
     ports: str = "22",
     authorizedKeys: str = "",
+    hearsAny: bool = False,
     sequence: tuple[int, ...] = SEQUENCE,
     conf: str = "",
     hooks: dict[str, Any] | None = None,
@@ -117,7 +118,9 @@ def look(
     """Return the findings on a host that has no faults but some facts."""
     known = {**WELL, **facts}
     sources = Sources(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
-    door = makeDoor(sequence, ports, authorizedKeys=authorizedKeys, **(hooks or {}))
+    door = makeDoor(
+        sequence, ports, authorizedKeys=authorizedKeys, hearsAny=hearsAny, **(hooks or {})
+    )
     config = Config((door,), **(options or {}))
     return list(checkHost(Facts(config, sources, conf)))
 

@@ -11,6 +11,8 @@ from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.errors import FirewallError
 from pkdoors.files.trust import Flaw
+from pkdoors.host.procnet import ESTABLISHED, LISTENS, Socket
+from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import PUBLIC_PORTS
 from tests.doctor.case import (
     DAEMON,
@@ -81,6 +83,28 @@ class CheckTests(CheckTestCase):
         none = GuardState(isOwned=True)
         options = {"listen": "auto"}
         self.assertIn((ERROR, "daemon"), self.bad(**host, options=options, guard=none))
+
+    def test_payload(self) -> None:
+        """A door that hears any datagram is worth a warning, which says what it loses."""
+        self.assertEqual([(WARNING, "payload")], self.bad(hearsAny=True))
+
+    def test_tcpKnocks(self) -> None:
+        """A program that listens on a TCP knock port gets nothing; a connection does no harm."""
+        proc, heard = FakeProc(), GuardState(isOwned=True, captured=frozenset())
+        proc.udp = []
+        host: dict[str, Any] = {
+            "proc": proc,
+            "tables": joinListings(GUARD, CLOSED),
+            "options": {"listen": "capture"},
+            "guard": heard,
+            "sequence": tuple(map(TcpPort, SEQUENCE)),
+        }
+        self.assertEqual([], self.bad(**host))
+        before = [*proc.tcp]
+        proc.tcp = [*before, Socket(SEQUENCE[2], ESTABLISHED, 9, "00000000", "00000000:0000")]
+        self.assertEqual([], self.bad(**host))
+        proc.tcp = [*before, Socket(SEQUENCE[2], LISTENS, 9, "00000000", "00000000:0000")]
+        self.assertEqual([(WARNING, f"{SEQUENCE[2]}/tcp")], self.bad(**host))
 
     def test_auto(self) -> None:
         """Without a daemon, C{auto} captures if that is preferred, and if the kernel can."""

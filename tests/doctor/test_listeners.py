@@ -181,9 +181,21 @@ class CapturedTests(SynchronousTestCase):
 
     owners: ClassVar = {1: Owner(5, "named")}
 
-    def look(self, *sockets: Socket, daemon: int | None = None) -> list[Finding]:
+    def look(
+        self, *sockets: Socket, daemon: int | None = None, protocol: str = "udp"
+    ) -> list[Finding]:
         """Return the findings."""
-        return judgeCaptured((17003, 17001), sockets, self.owners, Daemon(daemon))
+        return judgeCaptured((17003, 17001), sockets, self.owners, Daemon(daemon), protocol)
+
+    def test_tcp(self) -> None:
+        """The same for knock ports over TCP."""
+        (found,) = self.look(protocol="tcp")
+        self.assertEqual(
+            "all 2 over TCP will be heard without sockets, before other firewalls", found.text
+        )
+        (found,) = self.look(socket(17001), daemon=77, protocol="tcp")
+        self.assertEqual((WARNING, "17001/tcp"), (found.level, found.subject))
+        self.assertIn("`ss -ltnp 'sport = 17001'`", found.remedy)
 
     def test_free(self) -> None:
         """Ports without sockets are good, whether the daemon runs or not."""

@@ -7,6 +7,7 @@ from typing import Any
 from pkdoors.firewall.guard.flows import Flow
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.doors import Door, Opening
+from pkdoors.model.knockports import KnockPort
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.sources import readSource
@@ -15,7 +16,7 @@ PORTS = (17001, 17203, 17005, 17404, 17002)
 """The sequence of L{makeDoor}."""
 
 
-def makeDoor(sequence: tuple[int, ...] = PORTS, ports: str = "22", **fields: Any) -> Door:
+def makeDoor(sequence: tuple[KnockPort, ...] = PORTS, ports: str = "22", **fields: Any) -> Door:
     """Return a door, by default C{default (22/tcp)}."""
     return Door(**{"name": "default", **fields}, sequence=Sequence(sequence), ports=parse(ports))
 
@@ -43,7 +44,7 @@ def makeOpening(source: str = "203.0.113.9", deadline: float = 30.0, **door: Any
     return Opening(makeDoor(**door), readSource(source), deadline)
 
 
-def knocks(source: str, *ports: int, datagram: bytes = b"knock\n") -> list[Knock]:
+def knocks(source: str, *ports: KnockPort, datagram: bytes = b"knock\n") -> list[Knock]:
     """Return knocks of one source on some ports."""
     return [Knock(source, port, datagram) for port in ports]
 

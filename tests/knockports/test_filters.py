@@ -10,6 +10,7 @@ from pkdoors.host.bpf import assemble
 from pkdoors.knockports.filters import TAKE_ALL, addressFilter, knockFilter, knockFilters
 from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
+from pkdoors.model.knockports import TcpPort
 from tests.fakes.bpf import run
 from tests.fakes.doors import makeDoor
 from tests.lab.sealing import makeKey, sealed
@@ -28,17 +29,15 @@ def junk() -> Iterator[bytes]:
         yield random_.randbytes(length)
     yield from (
         b"",
-        b"knock",
-        b"knock\r\n",
         b"Knock\n",
-        b"knock\n\n",
-        b"knock \n",
-        b"knock 1",
+        b"knocks",
         b"knoc 1\n",
+        b"knock\0",
+        b"knock 1x",
+        b"knock" + b" " * 28,
     )
     yield from (b"pkdoors1", b"pkdoors1 ", b"pkdoors2 " + bytes(90), b"pkdoors1\n" + bytes(90))
     yield from (b"pkdoors1 " + bytes(34), b"pkdoors1 " + bytes(MAX_STATEMENT + MAX_SIGNATURE - 8))
-    yield b"knock 1234567890\n"
 
 
 class FilterTests(SynchronousTestCase):
@@ -46,7 +45,12 @@ class FilterTests(SynchronousTestCase):
     Tests of L{knockFilter}.
     """
 
-    plain = makePlainKnock(), *map(makePlainKnock, (1, 60, 3600, 999_999_999))
+    plain = (
+        *map(makePlainKnock, (0, 1, 60, 3600, 999_999_999)),
+        *(b"knock" + end for end in (b"", b" ", b"\t", b"\r\n", b"\n\n", b" \n", b" " * 27)),
+        *(b"knock 60" + end for end in (b"", b" ", b"\t\r", b"\r\n", b" " * 24)),
+        b"knock 999999999" + b"\r\n" * 8,
+    )
     seals = (
         sealed(makeKey(), (1, 2, 3, 4, 5)),
         sealed(makeKey("rsa"), (1, 2, 3, 4, 5), door="d" * 32),
@@ -79,19 +83,20 @@ class FilterTests(SynchronousTestCase):
 
     def test_nothingElse(self) -> None:
         """
-        Of payloads like a plain knock, only real ones get in, or those without digits for a time.
+        Of payloads like a plain knock, only real ones get in, or those with something else between
+        their beginning and their end.
         """
         program = knockFilter(isSealed=False)
         random_ = random.Random(7)
         for _ in range(20_000):
             payload = bytearray(random_.choice(self.plain))
             for _ in range(random_.randrange(3)):
-                payload[random_.randrange(len(payload))] = random_.choice(b"knoc 0123\n\0")
+                payload[random_.randrange(len(payload))] = random_.choice(b"knoc 0123\n\r\t\0")
             isKnock = parsePlainKnock(bytes(payload)) is not None
             if isKnock:
                 self.assertTrue(heard(program, bytes(payload)), payload)
             elif heard(program, bytes(payload)):
-                self.assertRegex(bytes(payload), rb"\Aknock [^\xff]{1,9}\n\Z")
+                self.assertRegex(bytes(payload), rb"\Aknock[ \t\r\n][^\xff]{0,25}[0-9 \t\r\n]\Z")
 
     def test_size(self) -> None:
         """Without privilege the kernel takes 4096 instructions at most, and no jump backwards."""
@@ -102,6 +107,25 @@ class FiltersTests(SynchronousTestCase):
     """
     Tests of L{knockFilters}.
     """
+
+    def test_any(self) -> None:
+        """Only the ports of a door that hears any payload let any payload in."""
+        loose = makeDoor((1, 2, 3, 4, 5), name="loose", hearsAny=True)
+        plain = makeDoor((5, 6, 7, 8, 9), name="plain")
+        keys = makeDoor((4, 9, 10, 11, 12), name="keys", authorizedKeys="/keys")
+        found = knockFilters((loose, plain, keys))
+        for port in (1, 2, 3, 4, 5):
+            for payload in (b"", b"x", b"knock\n", bytes(1400), FilterTests.seals[0]):
+                self.assertTrue(heard(found[port], payload))
+        self.assertEqual(
+            knockFilters((plain, keys)),
+            {p: found[p] for p in found if p > 5} | {4: knockFilter(True), 5: knockFilter(False)},
+        )
+
+    def test_tcp(self) -> None:
+        """A TCP port has no socket, so it has no filter."""
+        door = makeDoor((1, TcpPort(2), 3, TcpPort(4), TcpPort(1)))
+        self.assertEqual({1, 3}, {*knockFilters((door,))})
 
     def test_ports(self) -> None:
         """Each port lets in what its doors understand."""

@@ -13,8 +13,10 @@ from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.knockports.knocklog import MOST, KnockLog
 from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
+from pkdoors.locks.repeats import SENT_AGAIN
+from pkdoors.model.knockports import TcpPort
 from tests.fakes.reactor import FakeReactor
-from tests.lab.packets import makeDatagram, makeLogged
+from tests.lab.packets import makeDatagram, makeLogged, makeSyn
 
 A, B = 17001, 17203
 HOST, HERE = "203.0.113.9", "192.0.2.1"
@@ -101,6 +103,66 @@ class KnockLogTests(SynchronousTestCase):
         self.assertEqual(([self.log], 7), (self.reactor.getReaders(), self.log.fileno()))
         self.log.listen(Plan((A,)))
         self.assertEqual([self.log], self.reactor.getReaders())
+
+    def putSyn(self, port: int = A, number: int = 1, sourcePort: int = 40000, **how: Any) -> None:
+        """Let a SYN come."""
+        kind, packet = makeSyn(port, number, sourcePort, **how)
+        self.source.inbox.append(makeLogged(kind, packet, self.number, 5000))
+        self.number += 1
+
+    def test_tcp(self) -> None:
+        """A SYN is a knock without a payload; UDP ports and TCP ports are different ones."""
+        self.log.listen(Plan((A,), tcpPorts=(A, B)))
+        self.putSyn(A, 1)
+        self.put(A)
+        self.putSyn(B, 2, source="2001:db8::7", destination="2001:db8::1")
+        self.put(B)
+        self.assertEqual(
+            [
+                Knock(HOST, TcpPort(A), b"", 5000),
+                Knock(HOST, A, b"knock\n", 0),
+                Knock("2001:db8::7", TcpPort(B), b"", 5000),
+            ],
+            self.heard(),
+        )
+        self.log.use(Plan((A,), tcpPorts=(B,)))
+        self.putSyn(A, 3)
+        self.assertEqual([], self.heard())
+
+    def test_otherSegments(self) -> None:
+        """A segment with other flags, or data, is not a knock."""
+        self.log.listen(Plan((), tcpPorts=(A,)))
+        for flags in (0, 1, 4, 0x10, 0x12, 0x03, 0x06, 0x0A, 0x22, 0x3F):
+            self.putSyn(flags=flags)
+        self.putSyn(data=b"data")
+        self.assertEqual([], self.heard())
+
+    def test_sentAgain(self) -> None:
+        """A SYN counts once, however often it is sent again; another one counts again."""
+        self.log.listen(Plan((), tcpPorts=(A, B)))
+        for _ in range(7):
+            self.putSyn()
+        self.assertEqual(1, len(self.heard()))
+        self.reactor.advance(SENT_AGAIN - 1)
+        self.putSyn()
+        self.assertEqual([], self.heard())
+        self.putSyn(number=2)
+        self.putSyn(sourcePort=40001)
+        self.putSyn(port=B)
+        self.putSyn(source="203.0.113.10")
+        self.assertEqual(4, len(self.heard()))
+        self.reactor.advance(1)
+        self.putSyn()
+        self.assertEqual(1, len(self.heard()))
+
+    def test_onlyOurAddresses(self) -> None:
+        """A SYN to an address that is not heard does not count, and is not remembered."""
+        self.log.listen(Plan((), ("192.0.2.2",), tcpPorts=(A,)))
+        self.putSyn()
+        self.assertEqual([], self.heard())
+        self.log.use(Plan((), (HERE,), tcpPorts=(A,)))
+        self.putSyn()
+        self.assertEqual(1, len(self.heard()))
 
     def test_order(self) -> None:
         """Knocks on all ports come in the order of the log, whatever their time, in one turn."""

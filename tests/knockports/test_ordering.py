@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knockports._ordering import MAX_HELD, Reorderer
 from pkdoors.knocks.knock import Knock
+from pkdoors.model.knockports import KnockPort
 
 
 class FakePort:
@@ -45,7 +46,7 @@ class InboxTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make one."""
         self.clock = Clock()
-        self.heard: list[int] = []
+        self.heard: list[KnockPort] = []
         self.time = 0
         self.reorderer = Reorderer(
             self.clock,
@@ -53,7 +54,7 @@ class InboxTests(SynchronousTestCase):
             lambda: self.time,
         )
 
-    def turn(self, *stamps: int, ends: int = 0) -> list[int]:
+    def turn(self, *stamps: Any, ends: int = 0) -> list[KnockPort]:
         """
         Return what is heard at the end of a turn in which these were read; the port is the stamp.
 
@@ -72,7 +73,7 @@ class InboxTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """Knocks are handled in the order in which they came."""
-        stamps = list(range(1, 200))
+        stamps: list[KnockPort] = list(range(1, 200))
         random.Random(7).shuffle(stamps)
         self.assertEqual([], self.turn(*stamps[:100], ends=200))
         self.assertEqual(sorted(stamps), self.turn(*stamps[100:]))

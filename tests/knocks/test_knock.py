@@ -6,8 +6,15 @@ from ipaddress import IPv6Address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knocks.knock import MAX_DATAGRAM, makePlainKnock, parsePlainKnock
+from pkdoors.knocks.knock import (
+    MAX_DATAGRAM,
+    Knock,
+    makePlainKnock,
+    parsePlainKnock,
+    readPlainKnock,
+)
 from pkdoors.model.addresses import normalizeSource
+from pkdoors.model.knockports import TcpPort
 
 
 class PlainKnockTests(SynchronousTestCase):
@@ -30,21 +37,29 @@ class PlainKnockTests(SynchronousTestCase):
         self.assertEqual(999999999, parsePlainKnock(b"knock 999999999\n"))
         self.assertEqual(0, parsePlainKnock(b"knock 0\n"))
 
+    def test_ends(self) -> None:
+        """Nothing, blanks, CR and LF can follow, in any order."""
+        for end in (b"", b" ", b"\t", b"\r", b"\n", b"\r\n", b"\n\n", b" \t\r\n ", b" " * 17):
+            self.assertEqual(0, parsePlainKnock(b"knock" + end))
+            self.assertEqual(600, parsePlainKnock(b"knock 600" + end))
+            self.assertEqual(999999999, parsePlainKnock(b"knock 999999999" + end))
+
+    def test_tcp(self) -> None:
+        """A connection that begins is a knock, without a payload."""
+        self.assertEqual(0, readPlainKnock(Knock("", TcpPort(7), b"")))
+        self.assertIsNone(readPlainKnock(Knock("", 7, b"")))
+        self.assertEqual(5, readPlainKnock(Knock("", 7, b"knock 5")))
+
     def test_other(self) -> None:
         """Any other payload is not a knock, however similar."""
         other = [
             b"",
             b"\n",
-            b"knock",
-            b"knock\r\n",
-            b"knock\n\n",
             b" knock\n",
             b"Knock\n",
-            b"knock \n",
             b"knock -1\n",
             b"knock 1.5\n",
             b"knock  5\n",
-            b"knock 5 \n",
             b"knock5\n",
             b"knock 1234567890\n",
             b"knock 5\n\x00",
@@ -52,7 +67,10 @@ class PlainKnockTests(SynchronousTestCase):
             b"knock 5s\n",
             b"knock +5\n",
             "knock ٣\n".encode(),
-            b"knock 5",
+            b"knock" + b" " * 28,
+            b"knock\n\0",
+            b"knock\n5",
+            b"knock\v",
             b"xknock\n",
             b"knock\nknock\n",
         ]

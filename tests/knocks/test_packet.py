@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knocks.packet import IPV4, IPV6, TCP, UDP, readPacket
+from pkdoors.knocks.packet import IPV4, IPV6, TCP, UDP, Arrival, readPacket
 from tests.lab.garbage import spoiled
 from tests.lab.properties import PROPERTY
 
@@ -29,10 +29,10 @@ def packed(kind: int) -> bytes:
     return socket.inet_pton(FAMILIES[kind], HERE[kind])
 
 
-def pseudoHeader(kind: int, length: int) -> bytes:
+def pseudoHeader(kind: int, length: int, protocol: int = UDP) -> bytes:
     """Return what the checksum covers beside the datagram."""
     ends = [socket.inet_pton(FAMILIES[kind], each[kind]) for each in (SOURCES, HERE)]
-    return b"".join(ends) + struct.pack("!II", length, UDP)
+    return b"".join(ends) + struct.pack("!II", length, protocol)
 
 
 def udp(kind: int, payload: bytes, checksum: int | None = None) -> bytes:
@@ -41,6 +41,24 @@ def udp(kind: int, payload: bytes, checksum: int | None = None) -> bytes:
     whole = pseudoHeader(kind, len(plain)) + plain + bytes(len(plain) % 2)
     right = ~sumOf(whole) & 0xFFFF or 0xFFFF
     return plain[:6] + struct.pack("!H", right if checksum is None else checksum) + payload
+
+
+def tcp(
+    kind: int,
+    flags: int = 2,
+    checksum: int | None = None,
+    options: bytes = b"",
+    data: bytes = b"",
+    words: int | None = None,
+) -> bytes:
+    """Return a TCP segment; without a checksum, with the right one."""
+    length = 5 + len(options) // 4 if words is None else words
+    head = struct.pack("!HHIIBBH", 40000, 7000, 123456, 0, length << 4, flags, 1000)
+    rest = bytes(2) + options + data
+    size = len(head) + 2 + len(rest)
+    whole = pseudoHeader(kind, size, TCP) + head + bytes(2) + rest
+    right = ~sumOf(whole + bytes(len(whole) % 2)) & 0xFFFF
+    return head + struct.pack("!H", right if checksum is None else checksum) + rest
 
 
 def ipv4(body: bytes, protocol: int = UDP, fragment: int = 0, options: bytes = b"") -> bytes:
@@ -137,14 +155,40 @@ class UdpTests(SynchronousTestCase):
 class TcpTests(SynchronousTestCase):
     """Knocks over TCP."""
 
+    def read(self, kind: int, segment: bytes) -> Arrival | None:
+        """Return what a segment brings, in a packet."""
+        return readPacket(kind, MAKERS[kind](segment, TCP))
+
     def test_syn(self) -> None:
-        """A SYN that is sent again has the same key."""
-        segment = struct.pack("!HHIIBBHHH", 40000, 7000, 123456, 0, 0x50, 2, 1000, 0, 0)
-        for kind, make in MAKERS.items():
-            found = readPacket(kind, make(segment, TCP))
+        """A SYN that is sent again has the same key, with options or without."""
+        for kind in MAKERS:
             expected = (SOURCES[kind], packed(kind), 7000, TCP, b"", (40000, 123456))
-            self.assertEqual(expected, found)
-            self.assertIsNone(readPacket(kind, make(segment[:19], TCP)))
+            for options in (b"", b"\x02\x04\x05\xb4", bytes(40)):
+                segment = tcp(kind, options=options)
+                self.assertEqual(expected, self.read(kind, segment))
+                for length in range(len(segment)):
+                    self.assertIsNone(self.read(kind, segment[:length]))
+
+    def test_flags(self) -> None:
+        """Only a bare SYN is a knock, also with the flags of ECN."""
+        for kind in MAKERS:
+            heard = {flags for flags in range(256) if self.read(kind, tcp(kind, flags))}
+            self.assertEqual({0x02, 0x42, 0x82, 0xC2}, heard)
+
+    def test_data(self) -> None:
+        """A SYN with data is not a knock, and neither is one whose header has a wrong length."""
+        for kind in MAKERS:
+            self.assertIsNone(self.read(kind, tcp(kind, data=b"data")))
+            for words in (0, 4, 6, 15):
+                self.assertIsNone(self.read(kind, tcp(kind, words=words)))
+
+    def test_checksum(self) -> None:
+        """A wrong checksum is refused, also none; the pseudo-header's is completed later."""
+        for kind in MAKERS:
+            partial = sumOf(pseudoHeader(kind, 20, TCP))
+            self.assertIsNotNone(self.read(kind, tcp(kind, checksum=partial)))
+            for wrong in (0, 1, partial ^ 1):
+                self.assertIsNone(self.read(kind, tcp(kind, checksum=wrong)))
 
 
 class GarbageTests(SynchronousTestCase):

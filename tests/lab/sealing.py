@@ -13,6 +13,7 @@ from twisted.conch.ssh.keys import Key
 
 from pkdoors.knocks.seal import Statement, hintOf, makeSignedData
 from pkdoors.locks.sealed.replaynotes import NotesWriter
+from pkdoors.model.knockports import KnockPort
 from pkdoors.model.sequence import Sequence
 
 
@@ -53,7 +54,7 @@ def statement(key: Key, **fields: Any) -> Statement:
     return Statement(nonce=nonce, **(defaults | fields))
 
 
-def sealed(key: Key, sequence: tuple[int, ...], **fields: Any) -> bytes:
+def sealed(key: Key, sequence: tuple[KnockPort, ...], **fields: Any) -> bytes:
     """A sealed knock; fields of the statement may be what they ought not to be."""
     text = statement(key, **fields).encode()
     best = key.supportedSignatureAlgorithms()[0]

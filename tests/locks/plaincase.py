@@ -7,6 +7,7 @@ from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import ALLOWED
 from pkdoors.model.doors import Door
+from pkdoors.model.knockports import KnockPort
 from tests.fakes.doors import knocks, makeDoor
 
 A, B, C, D, E, F = 1001, 1002, 1003, 1004, 1005, 1006
@@ -26,24 +27,24 @@ class PlainKnocksTestCase(SynchronousTestCase):
         """Make their locks."""
         self.locks = Lockset(map(SequenceLock, self.doors))
 
-    def hear(self, source: str, *ports: int, at: float = 0.0) -> list[Result]:
+    def hear(self, source: str, *ports: KnockPort, at: float = 0.0) -> list[Result]:
         """Return the results of the knocks of one source."""
         return [
             result for knock in knocks(source, *ports) for result in self.locks.hear(knock, at, 0.0)
         ]
 
-    def opened(self, source: str, *ports: int, at: float = 0.0) -> list[str]:
+    def opened(self, source: str, *ports: KnockPort, at: float = 0.0) -> list[str]:
         """Return the doors that the knocks open for this source."""
         results = [each for each in self.hear(source, *ports, at=at) if isinstance(each, Request)]
         self.assertEqual({source}, {each.source for each in results} | {source})
         return [each.door.name for each in results]
 
-    def refused(self, source: str, *ports: int, at: float = 0.0) -> list[str]:
+    def refused(self, source: str, *ports: KnockPort, at: float = 0.0) -> list[str]:
         """Return the reasons of the refusals, with their doors."""
         results = self.hear(source, *ports, at=at)
         return [f"{each.door.name}: {each.reason}" for each in results if isinstance(each, Refusal)]
 
-    def makeWary(self, *ports: int, at: float = 0.0) -> list[Result]:
+    def makeWary(self, *ports: KnockPort, at: float = 0.0) -> list[Result]:
         """Make ten networks, or another number, knock in a wrong order at ssh."""
         ports = ports or (A, C)
         return [

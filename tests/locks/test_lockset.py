@@ -19,6 +19,7 @@ from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.tries import Tries
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door, listKnockPorts
+from pkdoors.model.knockports import KnockPort
 from tests.fakes.doors import knocks, makeDoor
 from tests.lab.properties import ordinarily
 from tests.lab.sealing import makeKey, publicLine, sealed
@@ -276,7 +277,7 @@ class SlowRun:
     @ivar knocks: the numbers of the right knocks, including duplicates.
     """
 
-    ports: tuple[int, ...]
+    ports: tuple[KnockPort, ...]
     began: float
     knocks: tuple[int, ...]
 
@@ -356,7 +357,9 @@ class Reference:
     def _isDone(self, door: Door, run: SlowRun | None) -> bool:
         return run is not None and run.ports == door.sequence.ports
 
-    def _after(self, door: Door, run: SlowRun | None, port: int, now: float) -> SlowRun | None:
+    def _after(
+        self, door: Door, run: SlowRun | None, port: KnockPort, now: float
+    ) -> SlowRun | None:
         """Return the progress after a knock; L{None} if the knock is wrong."""
         row = door.sequence.ports
         if run:

@@ -84,7 +84,7 @@ class OrderTests(LockTestCase):
 
     def test_otherPayloadDoesNotBegin(self) -> None:
         """A datagram with another payload on the first port takes no memory."""
-        self.knock(A, datagram=b"knock")
+        self.knock(A, datagram=b"knocks")
         self.assertEqual(0, len(self.lock))
 
     def test_interleaved(self) -> None:

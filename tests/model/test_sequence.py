@@ -6,6 +6,7 @@ from itertools import permutations
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import BadValue
+from pkdoors.model.knockports import TcpPort, numberOf
 from pkdoors.model.sequence import Sequence
 
 
@@ -50,8 +51,15 @@ class ParseTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """An item that is not a port is refused."""
-        for bad in ("0", "65536", "word", "", "22/udp", "5-6"):
+        for bad in ("0", "65536", "word", "", "22/icmp", "5-6", "22/", "/tcp", "22 /tcp", "0/tcp"):
             self.assertRaises(BadValue, Sequence.parse, f"1,2,{bad},4,5,6")
+
+    def test_tcp(self) -> None:
+        """A port can be one of TCP, also as knockd writes it; a number alone is one of UDP."""
+        found = Sequence.parse("7/tcp,7,8/udp,9:tcp, 5:udp ")
+        self.assertEqual((TcpPort(7), 7, 8, TcpPort(9), 5), found.ports)
+        self.assertEqual("7/tcp,7,8,9/tcp,5", str(found))
+        self.assertEqual([7, 9], found.tcpPorts())
 
     def test_text(self) -> None:
         """A sequence is written in the form in which it is read."""
@@ -139,6 +147,30 @@ class WarningTests(SynchronousTestCase):
             self.assertEqual(len(tries), Sequence(ports).tries(), ports)
 
 
+class DirectionTests(SynchronousTestCase):
+    """
+    Tests of L{Sequence.direction} with both protocols.
+    """
+
+    def test_scans(self) -> None:
+        """A scan of both protocols at once, or one after the other, finds such sequences."""
+        for text, expected in (
+            ("1/tcp,2,3/tcp,4,5", "ascending"),
+            ("5,4/tcp,3,2,1/tcp", "descending"),
+            ("3/tcp,4/tcp,1,2,5", "ascending"),
+            ("3,4,1/tcp,2/tcp,5/tcp", "ascending"),
+            ("4/tcp,3/tcp,5,2,1", "descending"),
+            ("4/tcp,3/tcp,1,2,5", ""),
+            ("3/tcp,4,1/tcp,2,5", ""),
+            ("1/tcp,3/tcp,2/tcp,4/tcp,5/tcp", ""),
+        ):
+            self.assertEqual(expected, Sequence.parse(text).direction(), text)
+
+    def test_tries(self) -> None:
+        """The same number of both protocols is two ports to guess."""
+        self.assertEqual(24, Sequence.parse("1/tcp,1,2,2/tcp,3").tries())
+
+
 class RandomTests(SynchronousTestCase):
     """
     Tests of L{Sequence.random}.
@@ -149,7 +181,13 @@ class RandomTests(SynchronousTestCase):
         for length in (5, 8, 20):
             ports = Sequence.random(length, lambda port: True).ports
             self.assertEqual((length, length), (len(ports), len(set(ports))))
-            self.assertTrue(all(10_000 <= port <= 32_767 for port in ports))
+            self.assertTrue(all(10_000 <= numberOf(port) <= 32_767 for port in ports))
+
+    def test_tcp(self) -> None:
+        """It can have TCP ports, whose order no scan follows either."""
+        ports = Sequence.random(5, lambda port: numberOf(port) % 1000 == 0, isTcp=True).ports
+        self.assertTrue(all(isinstance(port, TcpPort) for port in ports))
+        self.assertEqual("", Sequence(ports).direction())
 
     def test_free(self) -> None:
         """It has only free ports."""

@@ -22,6 +22,7 @@ from pkdoors.firewall.guard.sets import (
     counterName,
     flowOf,
     hasUdpSessions,
+    rateSets,
     spell,
     udpNew,
 )
@@ -159,7 +160,7 @@ knock_ports iif "lo" notrack accept
 # Limits the knocks from one source, which is a network over IPv6. If the set is full, sources
 # outside it are not limited: counting cannot keep out somebody who has so many addresses.
 _LIMIT = (
-    "{chain} udp dport @{door}_knocks update @{door}_rate{v} {{ {source} limit rate over "
+    "{chain} {p} dport @{ports} update @{door}_rate{v} {{ {source} limit rate over "
     "{rate}/second burst {burst} packets }} counter name {counter} {verdict}"
 )
 _LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
@@ -186,7 +187,8 @@ def rulesFor(
     else:
         # A packet over the limit goes on as a packet to a closed port does: if it were dropped, a
         # scan could find the port.
-        yield from capture.rules(_limits(doors, "knock_sources", "accept"))
+        hearsTcp = any(door.sequence.tcpPorts() for door in doors)
+        yield from capture.rules(_limits(doors, "knock_sources", "accept"), hearsTcp)
     for v in (4, 6):
         fields = {"back": backOf("tcp", v), "ending": spell(TCP_ENDING)}
         yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
@@ -207,10 +209,15 @@ def rulesFor(
 
 
 def _limits(doors: Iterable[Door], chain: str, verdict: str) -> Iterator[str]:
-    for door in doors:
-        for v in (4, 6) if door.knockRate else ():
+    limited = [
+        (door, protocol, name) for door in doors for protocol, name in rateSets(door).items()
+    ]
+    for door, protocol, name in limited:
+        for v in (4, 6):
             yield _LIMIT.format(
                 chain=chain,
+                p=protocol,
+                ports=name,
                 door=door.name,
                 v=v,
                 source=_LIMITED[v],

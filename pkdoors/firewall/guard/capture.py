@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pkdoors.firewall.netlink.packetlog import COPIED
+from pkdoors.knocks.knock import MAX_PLAIN
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
-from pkdoors.model.doors import Door, listKnockPorts
+from pkdoors.model.doors import Door, listKnockPorts, listTcpKnockPorts
 
 CLOSED_CHAIN = "knock_closed"
 HEARD_CHAIN = "knock_heard"
@@ -27,16 +28,33 @@ LAST_CHAINS = {CLOSED_CHAIN: "type filter hook input priority 1000; policy accep
 """A base chain behind those of all firewalls."""
 JUNK = "KnockJunk"
 """The counter of datagrams to knock ports that are not knocks; no door's name has a capital."""
-KNOCK_SETS = ("PlainKnocks", "SealedKnocks")
+KNOCK_SETS = ("PlainKnocks", "SealedKnocks", "AnyKnocks", "TcpKnocks")
 SETS = {
     **dict.fromkeys(KNOCK_SETS, "type inet_service;"),
     "StrictKnocks": "type ifname;",
 }
-"""The ports of plain and of sealed knocks, and the interfaces that accept a packet only if its
+"""The ports of plain and of sealed knocks, of those with any payload and of those over TCP; and the
+interfaces that accept a packet only if its
 answer would leave by the same one."""
 
 _UDP_HEADER = 8
 _SHORTEST_SEALED = 52  # with the UDP header, as in L{pkdoors.knockports.filters}
+_ENDS = b" \t\r\n"  # one of them follows "knock", if anything does
+_SHORT = "udp length {length} @th,64,40 {begin:#x} udp dport @PlainKnocks"
+# A SYN, with the flags of ECN or without. It stays tracked, like one to any other port: the rule
+# behind all firewalls ends its connection before it takes a place in the kernel's table.
+_TCP = (
+    "knock_ports tcp flags & (fin|syn|rst|psh|ack|urg) == syn tcp dport @TcpKnocks "
+    "fib daddr type local goto knock_sources"
+)
+# If no program listens, the kernel's own reset is the same as that of every other closed port; ours
+# has another flow label over IPv6. This host may use the number for connections that it begins.
+_TCP_CLOSED = f"""
+{CLOSED_CHAIN} tcp dport != @TcpKnocks accept
+{CLOSED_CHAIN} ct direction reply accept
+{CLOSED_CHAIN} socket wildcard 0 reject with tcp reset
+{CLOSED_CHAIN} socket wildcard 1 reject with tcp reset
+"""
 _PLAIN = "udp length {length} @th,64,48 {begin:#x} udp dport @PlainKnocks"
 _SEALED = "udp length {length} @th,64,72 {begin:#x} udp dport @SealedKnocks"
 _SOURCES = """
@@ -62,16 +80,19 @@ class Capture:
     hearsAll: bool = False
     strict: tuple[str, ...] = ()
 
-    def rules(self, limits: Iterable[str]) -> Iterator[str]:
+    def rules(self, limits: Iterable[str], hearsTcp: bool) -> Iterator[str]:
         """
         Yield the rules.
 
         @param limits: those that limit one source, each with its chain in front.
+        @param hearsTcp: whether there are knock ports over TCP.
         """
+        yield _TCP
         yield "knock_ports meta l4proto != udp accept"
         yield "knock_ports udp dport != @knocks accept"
         yield "knock_ports fib daddr type != local accept"
         yield from (f"knock_ports {rule} notrack goto knock_sources" for rule in _payloads())
+        yield "knock_ports udp dport @AnyKnocks goto knock_sources"
         # Those that are tracked fill no table, either: the kernel keeps an entry only
         # once all rules have let its packet in, and the last one does not.
         yield (
@@ -85,22 +106,28 @@ class Capture:
         yield f"{HEARD_CHAIN} log group {self.group} snaplen {COPIED}"
         yield f"{CLOSED_CHAIN} udp dport @knocks ct direction reply accept"
         yield f"{CLOSED_CHAIN} udp dport @knocks reject with icmpx type port-unreachable"
+        if hearsTcp:  # kernels without nft_socket can hear the others
+            yield from _TCP_CLOSED.strip().split("\n")
 
     def elements(self, doors: Iterable[Door]) -> Iterator[tuple[str, list[str]]]:
         """Yield the elements of L{SETS}."""
         doors = list(doors)
         sealed = [door for door in doors if door.authorizedKeys]
+        every = [door for door in doors if door.hearsAny]
         # Plain knocks are heard everywhere: where they open nothing, the log says so.
-        for name, some in zip(KNOCK_SETS, (doors, sealed), strict=True):
-            yield name, list(map(str, listKnockPorts(some)))
+        found = (*map(listKnockPorts, (doors, sealed, every)), listTcpKnockPorts(doors))
+        for name, ports in zip(KNOCK_SETS, found, strict=True):
+            yield name, list(map(str, ports))
         yield "StrictKnocks", [f'"{name}"' for name in self.strict]
 
 
 def _payloads() -> Iterator[str]:
     """Yield conditions: each is met by datagrams that look like a knock."""
     # The filter of a socket checks the last byte, too: here the daemon does.
-    yield _PLAIN.format(length=_UDP_HEADER + 6, begin=int.from_bytes(b"knock\n"))
-    yield _PLAIN.format(length="16-24", begin=int.from_bytes(b"knock "))
+    yield _SHORT.format(length=_UDP_HEADER + 5, begin=int.from_bytes(b"knock"))
+    longer = f"{_UDP_HEADER + 6}-{_UDP_HEADER + MAX_PLAIN}"
+    for end in _ENDS:
+        yield _PLAIN.format(length=longer, begin=int.from_bytes(b"knock%c" % end))
     most = _UDP_HEADER + MAX_STATEMENT + MAX_SIGNATURE
     begin = int.from_bytes(b"pkdoors1 ")
     yield _SEALED.format(length=f"{_SHORTEST_SEALED}-{most}", begin=begin)

@@ -29,13 +29,14 @@ from pkdoors.firewall.guard.sets import (
     aboutDoor,
     counterName,
     originNote,
+    rateSets,
     setsFor,
     spell,
 )
 from pkdoors.firewall.guard.trusted import changeTrusted
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.addresses import Address
-from pkdoors.model.doors import Door, listKnockPorts, listProtectedPorts
+from pkdoors.model.doors import Door, listKnockPorts, listProtectedPorts, listTcpKnockPorts
 from pkdoors.model.ports import PortRange
 
 TABLE = "pkdoors"
@@ -237,8 +238,9 @@ class Guard:
             )
         yield "knocks", list(map(str, listKnockPorts(self.doors)))
         for door in self.doors:
-            if door.knockRate:
-                yield f"{door.name}_knocks", list(map(str, listKnockPorts([door])))
+            for protocol, name in rateSets(door).items():
+                listed = listTcpKnockPorts([door]) if protocol == "tcp" else listKnockPorts([door])
+                yield name, list(map(str, listed))
         if self.capture is not None:
             yield from self.capture.elements(self.doors)
 

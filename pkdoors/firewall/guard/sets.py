@@ -146,8 +146,7 @@ def setsOf(door: Door, networks: Iterable[OpeningSet] = ()) -> dict[str, Set]:
         if door.once
     }
     found |= {trusted.name: Set(trusted.definition) for trusted in trustedSets(door)}
-    if door.knockRate:
-        found[f"{door.name}_knocks"] = Set("type inet_service;")
+    found |= {name: Set("type inet_service;") for name in rateSets(door).values()}
     for version, address in _ADDRESS.items():
         if hasUdpSessions(door):
             found[f"{door.name}_udp{version}"] = _flows(version, door.udpIdle)
@@ -160,6 +159,18 @@ def setsOf(door: Door, networks: Iterable[OpeningSet] = ()) -> dict[str, Set]:
                 FORGET,
             )
     return found
+
+
+def rateSets(door: Door) -> dict[str, str]:
+    """
+    Return, for each protocol of a door's knocks, the name of the set of knock ports on which the
+    knocks of one source are limited; none if they are not.
+    """
+    if not door.knockRate:
+        return {}
+    return {"udp": f"{door.name}_knocks"} | (
+        {"tcp": f"{door.name}_tcpknocks"} if door.sequence.tcpPorts() else {}
+    )
 
 
 def hasUdpSessions(door: Door) -> bool:

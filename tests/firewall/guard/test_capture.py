@@ -9,6 +9,7 @@ from pkdoors.firewall.guard.capture import CLOSED_CHAIN, JUNK, LAST_CHAINS, SETS
 from pkdoors.firewall.guard.guard import ABSENT, TABLE, Guard
 from pkdoors.firewall.guard.sets import setsFor
 from pkdoors.model.doors import Door
+from pkdoors.model.knockports import TcpPort
 from tests.fakes.doors import makeDoor
 from tests.fakes.tables import FakeTables
 from tests.firewall.guard.test_guard import presentIn
@@ -17,15 +18,24 @@ SEALED = makeDoor((1, 2, 3, 4, 5), "80", name="web", authorizedKeys="/keys", kno
 DOORS = (makeDoor((11, 12, 13, 14, 15)), SEALED)
 
 KNOCKS = """\
+knock_ports tcp flags & (fin|syn|rst|psh|ack|urg) == syn tcp dport @TcpKnocks \
+fib daddr type local goto knock_sources
 knock_ports meta l4proto != udp accept
 knock_ports udp dport != @knocks accept
 knock_ports fib daddr type != local accept
-knock_ports udp length 14 @th,64,48 0x6b6e6f636b0a udp dport @PlainKnocks \
+knock_ports udp length 13 @th,64,40 0x6b6e6f636b udp dport @PlainKnocks \
 notrack goto knock_sources
-knock_ports udp length 16-24 @th,64,48 0x6b6e6f636b20 udp dport @PlainKnocks \
+knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b20 udp dport @PlainKnocks \
+notrack goto knock_sources
+knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b09 udp dport @PlainKnocks \
+notrack goto knock_sources
+knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b0d udp dport @PlainKnocks \
+notrack goto knock_sources
+knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b0a udp dport @PlainKnocks \
 notrack goto knock_sources
 knock_ports udp length 52-1308 @th,64,72 0x706b646f6f72733120 udp dport @SealedKnocks \
 notrack goto knock_sources
+knock_ports udp dport @AnyKnocks goto knock_sources
 knock_ports counter name KnockJunk
 knock_sources iif "lo" goto knock_heard
 knock_sources fib saddr type != unicast accept
@@ -38,6 +48,14 @@ knock_sources goto knock_heard
 knock_heard log group 4711 snaplen 1500
 knock_closed udp dport @knocks ct direction reply accept
 knock_closed udp dport @knocks reject with icmpx type port-unreachable
+"""
+
+
+TCP_CLOSED = """\
+knock_closed tcp dport != @TcpKnocks accept
+knock_closed ct direction reply accept
+knock_closed socket wildcard 0 reject with tcp reset
+knock_closed socket wildcard 1 reject with tcp reset
 """
 
 
@@ -68,14 +86,22 @@ class CaptureTests(SynchronousTestCase):
     def test_everything(self) -> None:
         """If everything is to be heard, nothing is sorted out."""
         found = rules(Guard(DOORS, capture=Capture(4711, hearsAll=True)).commands())
-        self.assertEqual("knock_ports goto knock_sources", found[6])
-        self.assertEqual("knock_sources", found[7].split()[0])
+        self.assertEqual("knock_ports goto knock_sources", found[11])
+        self.assertEqual("knock_sources", found[12].split()[0])
 
     def test_rest(self) -> None:
         """All other rules, sets and elements are as they are without it."""
         plain = Guard(DOORS).commands().splitlines()
         found = Guard(DOORS, capture=Capture(4711)).commands().splitlines()
-        ours = ("knock_", "PlainKnocks", "SealedKnocks", "StrictKnocks", "KnockJunk")
+        ours = (
+            "knock_",
+            "PlainKnocks",
+            "SealedKnocks",
+            "AnyKnocks",
+            "TcpKnocks",
+            "StrictKnocks",
+            "KnockJunk",
+        )
         for one, other in ((plain, found), (found, plain)):
             self.assertEqual(
                 [], [line for line in one if line not in other and not any(map(line.count, ours))]
@@ -93,6 +119,22 @@ class CaptureTests(SynchronousTestCase):
         self.assertEqual("1, 2, 3, 4, 5", elements("SealedKnocks", capture))
         self.assertEqual('"eth0", "br-1.2"', elements("StrictKnocks", capture))
         self.assertEqual("", elements("StrictKnocks", Capture(4711), (SEALED,)))
+
+    def test_otherKnocks(self) -> None:
+        """Ports with any payload, those over TCP, and the limits of a door for both protocols."""
+        capture = Capture(4711)
+        loose = makeDoor((1, TcpPort(7), 3, TcpPort(2), 5), name="loose", hearsAny=True)
+        doors = (loose, *DOORS)
+        self.assertEqual("1, 3, 5", elements("AnyKnocks", capture, doors))
+        self.assertEqual("2, 7", elements("TcpKnocks", capture, doors))
+        self.assertEqual("2, 7", elements("loose_tcpknocks", capture, doors))
+        self.assertEqual("1, 3, 5", elements("loose_knocks", capture, doors))
+        for name in ("AnyKnocks", "TcpKnocks", "default_tcpknocks"):
+            self.assertEqual("", elements(name, capture))
+        found = rules(Guard(doors, capture=capture).commands())
+        limits = [rule for rule in found if "tcp dport @loose_tcpknocks update @loose_rate" in rule]
+        self.assertEqual(2, len(limits))
+        self.assertEqual(TCP_CLOSED.splitlines(), found[-4:])
 
     def test_names(self) -> None:
         """No door's own set, chain or counter has such a name."""

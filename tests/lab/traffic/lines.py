@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from random import Random
 
 from pkdoors.client._plan import Sending
+from pkdoors.model.knockports import KnockPort
 
 PACE = 0.02
 """Seconds between two datagrams of a plain knock, as C{pkdoors knock} sends it by default."""
 
-Schedule = list[tuple[float, int, bytes]]
+Schedule = list[tuple[float, KnockPort, bytes]]
 """When to send, in seconds from the beginning; to which port; what."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from pkdoors.client._plan import Sending
+from pkdoors.model.knockports import numberOf
 from tests.lab.hosts import CLIENT4, SERVER4, Network
 
 NET = IPv4Network("10.78.0.0/15")
@@ -100,7 +101,7 @@ class Prober:
         @return: milliseconds from just before the last knock is sent to the first answer that is
             read; L{None} if none comes.
         """
-        packets = [(wait, _udp(source, port, datagram)) for wait, port, datagram in knock]
+        packets = [(wait, _udp(source, numberOf(port), datagram)) for wait, port, datagram in knock]
         *before, (lastWait, last) = packets
         for wait, packet in before:
             _sleep(wait)

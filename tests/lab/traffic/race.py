@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from heapq import heapify, heappop
 from ipaddress import IPv4Address
 
+from pkdoors.model.knockports import numberOf
 from tests.lab.traffic.lines import Schedule
 from tests.lab.traffic.prober import Prober
 
@@ -37,7 +38,7 @@ def race(
     while (queue or knocked) and now < end:
         while queue and began + queue[0][0] <= now:
             _, _, source, port, datagram = heappop(queue)
-            prober.send(source, port, datagram)
+            prober.send(source, numberOf(port), datagram)
             left[source] -= 1
             if not left[source]:
                 knocked.append(source)
