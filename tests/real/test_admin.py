@@ -104,7 +104,7 @@ class OpeningsTests(ControlledTestCase):
             (400, "/openings", "-d", "{}"),
             (400, "/openings", "-d", '{"source": "192.0.2.1"}'),
             (400, "/openings", "-d", '{"source": 7, "door": "ssh"}'),
-            (400, "/openings", "-d", '{"source": "192.0.2.0/24", "door": "ssh"}'),
+            (400, "/openings", "-d", '{"source": "192.0.2.1/24", "door": "ssh"}'),
             (400, "/openings", "-d", '{"source": "192.0.2.1", "door": "ssh", "seconds": -1}'),
             (400, "/openings", "-d", '{"source": "192.0.2.1", "door": "ssh", "seconds": 1e9}'),
             (400, "/openings", "-d", '{"source": "192.0.2.1", "door": "ssh", "seconds": true}'),
