@@ -93,10 +93,10 @@ class KnockFirstTests(ConnectTestCase):
         daemon = self.daemon("--log-knocks")
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door"))
-        before = daemon.log().count(str(SEQUENCE[0]))
+        before = daemon.log().count("datagram from")
         self.assertGreater(before, 0, "the daemon would show a knock")
         self.assertEnds(self.connectedAndClosed())
-        self.assertEqual(before, daemon.log().count(str(SEQUENCE[0])))
+        self.assertEqual(before, daemon.log().count("datagram from"))
 
     def test_once(self) -> None:
         """It connects once: its look at the port is already the connection."""
