@@ -146,8 +146,10 @@ class DoorTests(RealTestCase):
         """Datagrams that do not say knock open nothing."""
         self.start()
         for payload in (
-            b"knock",
-            b"knock\n\n",
+            b"",
+            b"knoc",
+            b"knocks\n",
+            b"knock\n\nknock\n",
             b"KNOCK\n",
             b"knock -1\n",
             bytes(1400),
