@@ -9,7 +9,7 @@ from tests.lab.controlled import SSH, ControlledTestCase, door
 from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Host, eventually, ip
 
 LIMITED = door("ssh", more="knock_rate = 100\nknock_burst = 100")
-JUNK = (b"", b"knocks", b"KNOCK\n", b"knock\n5", b"pkdoors1 too short", b"x" * 1400)
+JUNK = (b"", b"knocks", b"KNOCK\n", b"knock5\n", b"pkdoors1 too short", b"x" * 1400)
 MANY = 500
 
 
