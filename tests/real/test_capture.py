@@ -54,12 +54,16 @@ class BesideTests(CaptureTestCase):
     """
     The host's other firewalls drop everything but the protected port: knocks are heard, with no
     rule of theirs changed.
+
+    @cvar door: the configuration.
     """
+
+    door: ClassVar[str] = SSH
 
     def checkHeard(self, listRules: Callable[[], str]) -> None:
         """Check that knocks over IPv4 and IPv6 open the door, and that no rule changes."""
         before = listRules()
-        self.controlled(SSH)
+        self.controlled(self.door)
         for address in ADDRESSES:
             self.assertFalse(self.client.reaches(PORT, address))
             self.assertTrue(self.opensOver(address), address)
@@ -83,6 +87,7 @@ class BesideTests(CaptureTestCase):
                 f"{program} -P INPUT DROP",
                 f"{program} -A INPUT -p tcp --dport {PORT} -j ACCEPT",
                 f"{program} -t raw -A PREROUTING -p udp -j DROP",
+                f"{program} -t raw -A PREROUTING -p tcp ! --dport {PORT} -j DROP",
             )
         self.letServiceIn(f"ip6tables-{kind} -A INPUT -p ipv6-icmp -j ACCEPT")
         self.checkHeard(
@@ -105,7 +110,7 @@ class BesideTests(CaptureTestCase):
         self.firewalld = Firewalld(self.server)
         self.firewalld.cmd("--set-default-zone=drop")
         before = self.firewalld.cmd("--list-all-zones")
-        self.controlled(SSH)
+        self.controlled(self.door)
         self.assertEqual(before, self.firewalld.cmd("--list-all-zones"))
         for address in ADDRESSES:
             self.assertTrue(self.opensOver(address), address)

@@ -10,6 +10,7 @@ from tests.lab.case import KNOCKS, PORT, SEQUENCE
 from tests.lab.controlled import SSH, door
 from tests.lab.frames import Wire
 from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, STRANGER4
+from tests.real import test_capture
 from tests.real.test_flood import FloodTestCase
 
 ADDRESSES = (SERVER4, SERVER6)
@@ -154,6 +155,17 @@ class ClientTests(TcpTestCase):
         command = [*OURS, ",".join(ALL_TCP), "--wait", str(PORT)]
         output = self.client.run(*command, SERVER4)
         self.assertIn(f"{PORT}/tcp of {SERVER4} is open", output)
+
+
+class BesideTests(test_capture.BesideTests):
+    """The same firewalls, with knocks over TCP."""
+
+    door = tcpDoor()
+
+    def opensOver(self, address: str) -> bool:
+        """Return whether the client's knock over TCP opens the door for the client."""
+        self.client.status(*OURS, ",".join(ALL_TCP), address)
+        return self.client.comesToReach(PORT, address)
 
 
 class CountTests(TcpTestCase):
