@@ -10,8 +10,9 @@ from tests.lab.case import KNOCKS, PORT, SEQUENCE
 from tests.lab.controlled import SSH, door
 from tests.lab.frames import Wire
 from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, STRANGER4
+from tests.lab.synflood import SynFlood
 from tests.real import test_capture
-from tests.real.test_flood import FloodTestCase
+from tests.real.test_flood import MANY, FloodTestCase
 
 ADDRESSES = (SERVER4, SERVER6)
 TCP = socket.IPPROTO_TCP
@@ -239,6 +240,18 @@ class CountTests(TcpTestCase):
         packets = [self.segment(SEQUENCE[1])] * 400
         self.wire.send(packets)
         self.comes(lambda: self.dropped()["limit"] >= 250)
+
+    def test_flood(self) -> None:
+        """A flood of SYNs to the first knock port, over IPv4 and IPv6, keeps nobody out."""
+        self.controlled(tcpDoor())
+        flood = SynFlood(self.network, SEQUENCE[0])
+        try:
+            self.comes(lambda: self.dropped()["limit"] > MANY)
+            for address in ADDRESSES:
+                self.checkOpens(*OURS, ",".join(ALL_TCP), address, address=address)
+            self.assertFalse(self.stranger.reaches(PORT))
+        finally:
+            self.assertEqual(0, flood.stop().answered)
 
     def test_localService(self) -> None:
         """A program that listens on a knock port gets no connection, and C{check} says so."""
