@@ -140,7 +140,7 @@ class StartTests(RealTestCase):
         """Datagrams are logged only on request, and quoted."""
         daemon = self.start("--log-knocks")
         self.client.send(SEQUENCE[:1], b"\x1b[31mred\n")
-        self.assertTrue(daemon.says(r"datagram from 10.9.1.2 on 17001: b'\x1b[31mred\n'"))
+        self.assertTrue(daemon.says(r"datagram from 10.9.1.2, 9 bytes, b'\x1b[31mred\n'"))
 
     def test_version(self) -> None:
         """C{-V} prints pkdoors' own version."""
