@@ -158,12 +158,10 @@ class OpeningLife:
 
         @param reason: why, as half a sentence.
         """
-        if self.isUsed:
-            self.opening = replace(self.opening, deadline=self._clock.seconds())
         # It was wanted again while the firewalls were closing it: a healing, or a reload, may have
         # opened it in the innermost meanwhile. The closing that they are busy with may hang.
         mustShut = self._isClosing and self.isWanted()
-        if self.isWanted():
+        if self.isUsed or self.isWanted():
             self.opening = replace(self.opening, deadline=self._clock.seconds())
         self._reason, self._claims = reason, ()
         self._proceed()

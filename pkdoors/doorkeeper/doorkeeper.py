@@ -156,9 +156,12 @@ class Doorkeeper:
     def _isThere(self, key: Key, who: Principal) -> bool:
         """Return whether there is an opening already, with what is known of its use."""
         life = self._lives.get(key)
-        if life is not None and life.opening.door.once and life.opening.who.isOther(who):
+        if life is None:
+            return False
+        if life.opening.door.once and life.opening.who.isOther(who):
             self._uses.look()  # if it is used, its time is not for others
-        return key in self._lives
+            return key in self._lives
+        return True
 
     def open(self, request: Request) -> Deferred[None]:
         """

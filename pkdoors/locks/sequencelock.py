@@ -98,13 +98,19 @@ class SequenceLock:
         @param place: see L{pkdoors.model.networks.placeOf}.
         @param ignoredUntil: the end of the source's penalty. Earlier progress does not count.
         """
+        run = self._peekRun(place, ignoredUntil)
+        if run is None:
+            self._progress.forget(place)
+        return run
+
+    def _peekRun(self, place: str, ignoredUntil: float) -> Run | None:
+        """Do the same as L{findRun}, and change nothing."""
         found = self._progress.get(place)
         if found is None:
             return None
         right, ends, note = found
         # Minus a microsecond, because the difference is not exact.
         if ends - self.door.knockTimeout < ignoredUntil - 1e-6:
-            self._progress.forget(place)
             return None
         return Run(right, ends, *divmod(note, _NUMBERS))
 
@@ -128,11 +134,7 @@ class SequenceLock:
 
     def explain(self, place: str, port: KnockPort, now: float, ignoredUntil: float) -> str:
         """Return what a knock means for a source, without naming a port. This changes nothing."""
-        found = self._progress.get(place)
-        if found is None or found[1] - self.door.knockTimeout < ignoredUntil - 1e-6:
-            run = None
-        else:
-            run = Run(found[0], found[1], *divmod(found[2], _NUMBERS))
+        run = self._peekRun(place, ignoredUntil)
         meaning = self.interpret(run, port, now)
         right = run.right if run else 0
         if meaning in (Meaning.FIRST, Meaning.NEXT):

@@ -142,8 +142,9 @@ class SourceSet:
 
     def add(self, source: Source) -> None:
         """Add a source."""
-        if source not in self._sources:
-            self._sources.add(source)
+        count = len(self._sources)
+        self._sources.add(source)
+        if len(self._sources) > count:  # an address computes its hash in Python each time
             self._lengths[source.version, lengthOf(source)] += 1
 
     def discard(self, source: Source) -> None:

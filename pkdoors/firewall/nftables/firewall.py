@@ -29,7 +29,7 @@ from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
-from pkdoors.model.sources import Source
+from pkdoors.model.sources import Source, isNetwork
 
 SETTLED = 300.0
 """Seconds from the boot until there may be flows that began before the guard. Earlier there are
@@ -258,6 +258,8 @@ class NftablesFirewall:
 
     def _addSet(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""
+        if not isNetwork(opening.source):  # every door has the sets for addresses
+            return
         needed = setOf(opening)
         if not self._guard.hasSet(needed):
             self._table.addSet(self._guard, needed)
