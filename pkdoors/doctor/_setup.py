@@ -7,7 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from pkdoors.config.config import Config
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.model.doors import Door
-from pkdoors.model.trusted import Network, listInterfaces, listNetworks
+from pkdoors.model.sources import Network
+from pkdoors.model.trusted import listInterfaces, listNetworks
 
 FULL = 0.9
 """Of connection tracking's table: once it is full, the kernel drops new connections."""

@@ -1,7 +1,6 @@
 """One knock port: its socket, and the protocol that turns its datagrams into knocks."""
 
 import socket
-import struct
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
@@ -10,16 +9,12 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.host.socketfilter import attachFilter
+from pkdoors.host.socketfilter import attachFilter, readDrops
 from pkdoors.knockports._ordering import KnockHandler, Reorderer
 from pkdoors.knockports._recvmmsg import MOST, BatchReceiver, Datagram
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.addresses import normalizeSource
 from pkdoors.model.knockports import KnockPort
-
-_SO_MEMINFO = 55  # asm-generic/socket.h
-_MEMINFO = struct.Struct("=9I")
-_DROPS = 8  # SK_MEMINFO_DROPS; linux/sock_diag.h
 
 
 class KnockProtocol(DatagramProtocol):
@@ -99,8 +94,7 @@ class KnockSocket:
         """
         before = self._drops
         with suppress(OSError):
-            info = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
-            self._drops = _MEMINFO.unpack(info)[_DROPS]
+            self._drops = readDrops(self._socket)
         return (self._drops - before) % 2**32
 
     def shared(self) -> AbstractContextManager[None]:

@@ -23,7 +23,8 @@ SHORTEST = {4: 8, 6: 16}
 """The shortest lengths of networks that a door opens for: shorter ones are much of the Internet."""
 
 _PRIVATE = IPv6Network("fc00::/7")
-_MAPPED = IPv6Network("::ffff:0:0/96")
+MAPPED = IPv6Network("::ffff:0:0/96")
+"""IPv4 addresses, as sockets for IPv6 show them."""
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 """The addresses that a translator gives IPv4 clients; RFC 6052. All of IPv4 is one network here."""
 _MIXED = (
@@ -47,31 +48,44 @@ def parseSource(text: str) -> Source:
     @raise BadValue: it is neither an address nor a network, or it is much of the Internet.
     """
     if "/" in text:
-        return _parseNetwork(text)
+        return _parseLarger(text)
     try:
         return ip_address(canonicalize(text))
     except ValueError:
         raise BadValue(f"{text!r} is not an address: give an IPv4 or IPv6 address") from None
 
 
-def _parseNetwork(text: str) -> Source:
-    address, _, length = text.partition("/")
-    try:
-        network: Network = ip_network(text, strict=False)
-        isHost = ip_address(address) != network.network_address
-    except ValueError:
-        network, isHost = IPv4Network("0.0.0.0/0"), False
-        length = ""
-    if not (length.isascii() and length.isdecimal()) or "%" in text:
-        raise BadValue(f"{text!r} is not a network: write it like 10.0.0.0/16 or 2001:db8::/64")
-    if isHost:  # perhaps the address is meant, so nothing is guessed
+def parseNetwork(text: str) -> Network:
+    """
+    Return the network that somebody's text means, which may be a single address. IPv4 that is
+    mapped into IPv6 becomes IPv4.
+
+    @raise ValueError: it is not a network.
+    @raise BadValue: it has the address of a host.
+    """
+    address, slash, length = text.partition("/")
+    network: Network = ip_network(text, strict=False)
+    if "%" in text or (slash and not length.isdecimal()):
+        raise ValueError(text)
+    if ip_address(address) != network.network_address:
+        # Perhaps the address is meant, so nothing is guessed; nor does sshd.
         raise BadValue(
             f"{text!r} is the address of a host with the length of a network: "
             f"write {network} for the network, or {address} for the host"
         )
-    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+    if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
         first = network.network_address.packed[-4:]
-        network = IPv4Network((first, network.prefixlen - _MAPPED.prefixlen))
+        return IPv4Network((first, network.prefixlen - MAPPED.prefixlen))
+    return network
+
+
+def _parseLarger(text: str) -> Source:
+    try:
+        network = parseNetwork(text)
+    except ValueError:
+        raise BadValue(
+            f"{text!r} is not a network: write it like 10.0.0.0/16 or 2001:db8::/64"
+        ) from None
     if _isMuch(network):
         raise BadValue(
             f"{text!r} is the whole Internet, or much of it: a door opens for networks of at "

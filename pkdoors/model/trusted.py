@@ -8,24 +8,22 @@ rules, so it is checked strictly.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Network, ip_address, ip_network
 
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import parseEach, splitList
+from pkdoors.model.sources import MAPPED, Network
 from pkdoors.util.quoting import shown
 
 MAX_TRUSTED = 64
 """Networks and interfaces of one door: each length of a network costs a rule, which each packet to
 the door's ports passes."""
 
-Network = IPv4Network | IPv6Network
-
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 """Names that the kernel allows, without those that nft or a shell could misread."""
 _NUMERIC = re.compile(r"[0-9.]+|.*[:/].*", re.DOTALL)
 """What is meant as an address or a network. The kernel allows no colon or slash in a name."""
 _ALLOWED = "write a network like 192.168.1.0/24 or fd00::/8, or the name of an interface like wg0"
-_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Interface:
         return self.name
 
 
-Trusted = IPv4Network | IPv6Network | Interface
+Trusted = Network | Interface
 """Clients that are trusted: those of a network, or those whose packets arrive at an interface."""
 
 
@@ -79,7 +77,7 @@ def _refuseOdd(network: Network) -> Network:
             f"{network} is everybody, so nothing would protect the ports: name the networks that "
             "you trust"
         )
-    if isinstance(network, IPv6Network) and network.overlaps(_MAPPED):
+    if isinstance(network, IPv6Network) and network.overlaps(MAPPED):
         raise BadValue(f"{network} has IPv4 addresses in it: write them as IPv4")
     return network
 

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable
 
 from pkdoors.model.ports import PortRange
-from pkdoors.model.sources import Source
-from pkdoors.model.trusted import Network
+from pkdoors.model.sources import Network, Source
 
 KNOCK_PRIORITY = 31_337
 """The priority of the rules that let knocks in."""

@@ -13,7 +13,7 @@ that it is used; only a new grant takes it out there.
 
 from collections.abc import Collection, Iterable, Iterator
 
-from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
+from pkdoors.firewall.guard.openingsets import IP, OpeningSet, openingSets
 from pkdoors.firewall.guard.portgroups import PortGroup
 from pkdoors.firewall.guard.sets import backOf
 from pkdoors.model.doors import Door
@@ -63,7 +63,6 @@ _PROOF = (
     "{ip} saddr . {ip} daddr . tcp sport . tcp ackseq ^ {bits:#x} @synacks{v} return"
 )
 _UNPROVED = "proof{v} counter drop"
-_IP = {4: "ip", 6: "ip6"}
 
 
 def onceRules(chain: str, group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
@@ -91,10 +90,10 @@ def handshakeRules(doors: Iterable[Door], networks: Collection[OpeningSet]) -> I
     yield from _ANSWERS.strip().split("\n")
     for openings in sets:
         client = openings.field.replace("saddr", "daddr")
-        number, back = _NUMBER.format(ip=_IP[openings.version]), backOf("tcp", openings.version)
+        number, back = _NUMBER.format(ip=IP[openings.version]), backOf("tcp", openings.version)
         yield from _rules(_ANSWERED, openings, client=client, back=back, number=number)
         yield from _rules(_FIRST, openings)
-    for v, ip in _IP.items():
+    for v, ip in IP.items():
         for count in range(1, 33):
             # The highest bit is lost if it overflows, so it can be anything.
             mask, last = (2**count - 1, 2 ** (count - 1)) if count < 32 else (2**31 - 1, 0)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pkdoors.firewall.guard._lettingin import chainName, letInRules
 from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
 from pkdoors.firewall.guard.capture import Capture
-from pkdoors.firewall.guard.openingsets import OpeningSet
+from pkdoors.firewall.guard.openingsets import IP, OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import (
     TCP_ENDING,
@@ -164,7 +164,6 @@ _LIMIT = (
     "{rate}/second burst {burst} packets }} counter name {counter} {verdict}"
 )
 _LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
-_IP = {4: "ip", 6: "ip6"}
 _NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
@@ -191,7 +190,7 @@ def rulesFor(
         yield from capture.rules(_limits(doors, "knock_sources", "accept"), hearsTcp)
     for v in (4, 6):
         fields = {"back": backOf("tcp", v), "ending": spell(TCP_ENDING)}
-        yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
+        yield from _lines(_INSIDE.format(ip=IP[v], v=v, **fields))
     yield from handshakeRules(doors, networks)
     yield from _lines(_WAYS_IN)
     for protocol in ("tcp", "udp"):

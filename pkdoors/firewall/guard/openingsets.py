@@ -14,7 +14,10 @@ from typing import NamedTuple
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import WHOLE, isNetwork, lengthOf
 
-_FIELD = {4: "ip saddr", 6: "ip6 saddr"}
+IP = {4: "ip", 6: "ip6"}
+"""How nft names a version of IP."""
+ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
+"""How nft names the type of an address."""
 _ZERO = {4: "0.0.0.0", 6: "::"}
 _NAME = re.compile(r"(.+)_(open|once)([46])(?:_([0-9]{1,3}))?")
 
@@ -57,10 +60,15 @@ class OpeningSet(NamedTuple):
     @property
     def field(self) -> str:
         """The field of a packet that is looked up."""
-        field = _FIELD[self.version]
-        if self.length == WHOLE[self.version]:
-            return field
-        return f"{field} & {ip_network((_ZERO[self.version], self.length)).netmask}"
+        return maskSource(self.version, self.length)
+
+
+def maskSource(version: int, length: int) -> str:
+    """Return the first bits of a packet's source, as nft reads them."""
+    source = f"{IP[version]} saddr"
+    if length == WHOLE[version]:
+        return source
+    return f"{source} & {ip_network((_ZERO[version], length)).netmask}"
 
 
 def openingSets(door: Door, networks: Iterable[OpeningSet] = ()) -> list[OpeningSet]:

@@ -14,7 +14,7 @@ from hashlib import sha256
 from ipaddress import ip_address
 from math import ceil
 
-from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets, setOf
+from pkdoors.firewall.guard.openingsets import ADDRESS, IP, OpeningSet, openingSets, setOf
 from pkdoors.firewall.guard.trusted import trustedSets
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Door, Opening
@@ -79,8 +79,6 @@ NEGLIGIBLE = 1000
 is greater, it is written again."""
 
 _COMMENT = re.compile(r"until=([0-9]{1,12}) ?(.*)")
-_ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
-_IP = {4: "ip", 6: "ip6"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def setsFor(doors: Iterable[Door], networks: Iterable[OpeningSet] = ()) -> dict[
         **dict.fromkeys(PORT_SETS.values(), Set("type inet_service; flags interval;")),
         "knocks": Set("type inet_service;"),
     }
-    for version, address in _ADDRESS.items():
+    for version, address in ADDRESS.items():
         found[f"inside{version}"] = Set(f"type {address} . inet_proto . inet_service;")
         found[f"grace{version}"] = Set("type inet_service; flags interval,timeout;")
         found[f"sessions{version}"] = _flows(version, TCP_IDLE)
@@ -119,7 +117,7 @@ def setsFor(doors: Iterable[Door], networks: Iterable[OpeningSet] = ()) -> dict[
         found[f"sparedmost{version}"] = _flows(version, SPARED_MOST)
     doors = list(doors)
     for version in (4, 6) if any(door.once for door in doors) else ():
-        ip = _IP[version]
+        ip = IP[version]
         found[f"synacks{version}"] = Set(
             f"typeof {ip} saddr . {ip} daddr . tcp sport . tcp ackseq; flags dynamic,timeout; "
             f"timeout {spell(ANSWERED)}; size {MAX_SYNACKS};",
@@ -133,21 +131,17 @@ def setsFor(doors: Iterable[Door], networks: Iterable[OpeningSet] = ()) -> dict[
 def setsOf(door: Door, networks: Iterable[OpeningSet] = ()) -> dict[str, Set]:
     """Return the sets of one door, by name."""
     found = {
-        openings.name: Set(
-            f"type {_ADDRESS[openings.version]}; flags timeout; size {MAX_ELEMENTS};"
-        )
+        openings.name: Set(f"type {ADDRESS[openings.version]}; flags timeout; size {MAX_ELEMENTS};")
         for openings in openingSets(door, networks)
     } | {
         # A mark has no timeout: it must never end before the opening.
-        openings.used: Set(
-            f"type {_ADDRESS[openings.version]}; flags dynamic; size {MAX_ELEMENTS};"
-        )
+        openings.used: Set(f"type {ADDRESS[openings.version]}; flags dynamic; size {MAX_ELEMENTS};")
         for openings in openingSets(door, networks)
         if door.once
     }
     found |= {trusted.name: Set(trusted.definition) for trusted in trustedSets(door)}
     found |= {name: Set("type inet_service;") for name in rateSets(door).values()}
-    for version, address in _ADDRESS.items():
+    for version, address in ADDRESS.items():
         if hasUdpSessions(door):
             found[f"{door.name}_udp{version}"] = _flows(version, door.udpIdle)
             found[f"{door.name}_udpmost{version}"] = _flows(version, door.udpMax)
@@ -258,7 +252,7 @@ def differs(wanted: Element, present: Element | None) -> bool:
 
 
 def _flows(version: int, timeout: float, size: int = MAX_ELEMENTS) -> Set:
-    address = _ADDRESS[version]
+    address = ADDRESS[version]
     return Set(
         f"type {address} . {address} . inet_service . inet_service; flags dynamic,timeout; "
         f"timeout {spell(timeout)}; size {size};",
@@ -269,13 +263,13 @@ def _flows(version: int, timeout: float, size: int = MAX_ELEMENTS) -> Set:
 
 def flowOf(protocol: str, v: int) -> str:
     """Return the key of a flow, in a packet from the client."""
-    ip, p = _IP[v], protocol
+    ip, p = IP[v], protocol
     return f"{ip} saddr . {ip} daddr . {p} sport . {p} dport"
 
 
 def backOf(protocol: str, v: int) -> str:
     """Return the key of a flow, in a packet to the client."""
-    ip, p = _IP[v], protocol
+    ip, p = IP[v], protocol
     return f"{ip} daddr . {ip} saddr . {p} dport . {p} sport"
 
 

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 
+from pkdoors.firewall.guard.openingsets import ADDRESS, maskSource
 from pkdoors.model.doors import Door
-from pkdoors.model.trusted import Network, isInterfaceName, listInterfaces, listNetworks
+from pkdoors.model.sources import Network
+from pkdoors.model.trusted import isInterfaceName, listInterfaces, listNetworks
 
 _NAME = re.compile(r".*_trusted(?:if|[46]_[0-9]{1,3})")
 _NAME_BYTES = 16  # IFNAMSIZ
-_IP = {4: "ip", 6: "ip6"}
-_ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,10 @@ def trustedSets(door: Door) -> list[TrustedSet]:
 def _setOf(door: Door, networks: list[Network]) -> TrustedSet:
     version, length = networks[0].version, networks[0].prefixlen
     name = f"{door.name}_trusted{version}_{length}"
-    isOne = length == networks[0].max_prefixlen
-    source = f"{_IP[version]} saddr" + ("" if isOne else f" & {networks[0].netmask}")
     return TrustedSet(
         name,
-        f"type {_ADDRESS[version]};",
-        f"{source} @{name} fib saddr . iif oif exists",
+        f"type {ADDRESS[version]};",
+        f"{maskSource(version, length)} @{name} fib saddr . iif oif exists",
         frozenset(network.network_address.packed for network in networks),
     )
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import socket
-import struct
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -11,6 +10,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink.kernel import checkPrivilege, openNetlink
 from pkdoors.firewall.netlink.messages import ERROR, readErrno, splitMessages
 from pkdoors.firewall.netlink.packetlog import bindGroup, setUpGroup
+from pkdoors.host.socketfilter import readDrops
 
 FIRST_GROUP, GROUPS = 50_017, 50
 """The groups that we try. Other programs, such as ulogd, use low numbers."""
@@ -19,10 +19,8 @@ BUFFER = 8 << 20
 nearly a kilobyte for each knock. So an honest knock waits for some ten thousand others at most."""
 
 _SIZE = 4096  # of one read: the copied part of a packet, and what the kernel says of it
-_RCVBUFFORCE, _SO_MEMINFO = 33, 55  # asm-generic/socket.h
+_RCVBUFFORCE = 33  # asm-generic/socket.h
 _SOL_NETLINK, _NO_ENOBUFS = 270, 5  # linux/socket.h, linux/netlink.h
-_MEMINFO = struct.Struct("=9I")
-_DROPS = 8  # SK_MEMINFO_DROPS; linux/sock_diag.h
 _TRIES = 1000  # packets that may come before the kernel's answer
 
 
@@ -57,8 +55,7 @@ class LogSocket:
     def countDrops(self) -> int:
         """Return how many messages found the buffer full, modulo 2**32; 0 if nobody counts them."""
         with suppress(OSError):
-            info = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
-            return int(_MEMINFO.unpack(info)[_DROPS])
+            return readDrops(self._socket)
         return 0
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ with an RSA key of 8192 bits."""
 
 _LOG = 4  # NFNL_SUBSYS_ULOG
 _PACKET, _CONFIG = 0, 1  # NFULNL_MSG_...
-_BIND, _UNBIND = 1, 2  # NFULNL_CFG_CMD_...
+_BIND = 1  # NFULNL_CFG_CMD_BIND
 _COPY_PACKET = 2  # NFULNL_COPY_PACKET
 _NUMBERED = 1  # NFULNL_CFG_F_SEQ
 _COMMAND, _MODE, _TIMEOUT, _THRESHOLD, _FLAGS = 1, 2, 4, 5, 6  # NFULA_CFG_...
@@ -33,9 +33,7 @@ _PACKET_HEADER, _TIMESTAMP, _INTERFACE, _PAYLOAD, _SEQUENCE = 1, 3, 4, 9, 12  # 
 _MESSAGE = _LOG << 8 | _PACKET
 _ATTRIBUTE = struct.Struct("=HH")
 _BODY = HEADER.size + FAMILY.size
-_PROTOCOL = struct.Struct(
-    "!H"
-)  # struct nfulnl_msg_packet_hdr: the Ethernet protocol, then the hook
+_PROTOCOL = struct.Struct("!H")  # struct nfulnl_msg_packet_hdr, without the hook
 _TIME = struct.Struct("!QQ")  # struct nfulnl_msg_packet_timestamp: seconds, microseconds
 _NUMBER = struct.Struct("!I")
 _LENGTH = struct.Struct("=I")  # of the message, in its header

@@ -14,7 +14,7 @@ from ipaddress import (
 )
 
 from pkdoors.errors import BadValue
-from pkdoors.model.sources import Network, Source
+from pkdoors.model.sources import Network, Source, parseNetwork
 
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 """The meaning of C{*}."""
@@ -22,7 +22,6 @@ EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 _NUMBERS = range(256)
 _PART = re.compile(r"[0-9*?]{1,3}")
 _PARTS = 4  # of an IPv4 address
-_MAPPED = IPv6Network("::ffff:0:0/96")
 _NOBODY = tuple(map(ip_network, ("0.0.0.0/32", "255.255.255.255/32", "::/128")))
 _ALLOWED = "use 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 or 192.0.2.*, but not names of hosts"
 
@@ -132,22 +131,10 @@ def _readNetwork(item: str) -> Network:
 
     @raise BadValue: it is not a network, can never match, or does not mean what it seems to.
     """
-    address, slash, length = item.partition("/")
     try:
-        network = ip_network(item, strict=False)
-        isHost = ip_address(address) != network.network_address
+        network = parseNetwork(item)
     except ValueError:
         raise BadValue(f"{item!r} is not an address: {_ALLOWED}") from None
-    if "%" in address or (slash and not length.isdecimal()):
-        raise BadValue(f"{item!r} is not an address: {_ALLOWED}")
-    if isHost:  # sshd refuses it, too
-        raise BadValue(
-            f"{item!r} is the address of a host with the length of a network: "
-            f"write {network} for the network, or {address} for the host"
-        )
-    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
-        host = ip_address(network.network_address.packed[-4:])
-        network = ip_network(f"{host}/{network.prefixlen - _MAPPED.prefixlen}")
     if network.is_multicast or network in _NOBODY:
         raise BadValue(f"{item!r} can never match: no knock comes from there")
     return network
