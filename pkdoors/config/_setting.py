@@ -1,12 +1,14 @@
-"""What is known of one thing that can be set. Pure."""
+"""What is known of one thing that can be set; and settings that have one of two words. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from pkdoors.config.config import Config
-from pkdoors.config.values import STRING, Kind, parseAt
+from pkdoors.config.values import STRING, Kind, parseAt, quoteString, readString
+from pkdoors.errors import BadValue
 from pkdoors.model.doors import Door
+from pkdoors.util.quoting import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +81,49 @@ def readSettings(
         for setting in settings
         if setting.key and setting.key in table
     }
+
+
+class Choice(NamedTuple):
+    """
+    A setting that has one of two words.
+
+    @ivar no: the word for C{False}.
+    @ivar yes: the word for C{True}.
+    @ivar noMeans: what the first one means.
+    @ivar yesMeans: what the second one means.
+    """
+
+    no: str
+    yes: str
+    noMeans: str
+    yesMeans: str
+
+    def parse(self, text: str) -> bool:
+        """Read one of the words."""
+        if text not in (self.no, self.yes):
+            raise BadValue(
+                f"{shown(text)} is neither {self.no} ({self.noMeans}) "
+                f"nor {self.yes} ({self.yesMeans})"
+            )
+        return text == self.yes
+
+    def write(self, value: bool) -> str:
+        """Return the word for a value, as a string in a file."""
+        return quoteString(self.yes if value else self.no)
+
+    @property
+    def kind(self) -> Kind:
+        """How a file holds it."""
+        return Kind(readString, self.write)
+
+
+SESSIONS = Choice(
+    "keep", "cut", "live sessions go on after the door has closed", "they end when it closes"
+)
+PAYLOAD = Choice("knock", "any", 'only datagrams with "knock" are knocks', "every datagram is one")
+USES = Choice(
+    "many",
+    "once",
+    "an opening lets in any number of connections",
+    "the first connection uses it up",
+)

@@ -8,7 +8,7 @@ configurations are all made from the two tables here.
 from functools import partial
 
 from pkdoors.config._sealedsettings import SEALED_SETTINGS
-from pkdoors.config._setting import Setting
+from pkdoors.config._setting import PAYLOAD, SESSIONS, USES, Setting
 from pkdoors.config.config import ADMIN_SOCKET
 from pkdoors.config.values import (
     ADDRESSES,
@@ -16,21 +16,15 @@ from pkdoors.config.values import (
     COMMAND,
     NUMBER,
     PATH,
-    PAYLOAD,
     PORTS,
     SEQUENCE,
-    SESSIONS,
     TIME,
     TRUSTED,
-    USES,
     parseAdmin,
     parseDatagrams,
     parseFirewall,
     parseInterfaces,
     parseListening,
-    parsePayload,
-    parseSessions,
-    parseUses,
     quoteString,
 )
 from pkdoors.model.ports import parseDoorPorts
@@ -182,8 +176,8 @@ DOOR_SETTINGS = (
     Setting(
         key="sessions",
         field="cutSessions",
-        parse=parseSessions,
-        kind=SESSIONS,
+        parse=SESSIONS.parse,
+        kind=SESSIONS.kind,
         option="sessions",
         about="keep or cut live sessions when the door closes",
         comment='Whether connections go on after the door has closed ("keep") or end with it '
@@ -192,8 +186,8 @@ DOOR_SETTINGS = (
     Setting(
         key="uses",
         field="once",
-        parse=parseUses,
-        kind=USES,
+        parse=USES.parse,
+        kind=USES.kind,
         option="uses",
         about="many or once: how many connections an opening lets in",
         comment='How many connections an opening lets in: "many", or "once" if the first one uses '
@@ -244,8 +238,8 @@ DOOR_SETTINGS = (
     Setting(
         key="payload",
         field="hearsAny",
-        parse=parsePayload,
-        kind=PAYLOAD,
+        parse=PAYLOAD.parse,
+        kind=PAYLOAD.kind,
         option="payload",
         about='knock or any: whether a knock over UDP must have the payload "knock"',
         comment='What a knock over UDP has in it: "knock", or "any" for clients that cannot send '

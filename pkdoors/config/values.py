@@ -108,36 +108,6 @@ def parseDatagrams(text: str, orNone: bool) -> int:
     return given
 
 
-def parseSessions(text: str) -> bool:
-    """Read whether sessions are cut."""
-    if text not in ("keep", "cut"):
-        raise BadValue(
-            f"{shown(text)} is neither keep (live sessions go on after the door has closed) "
-            "nor cut (they end when it closes)"
-        )
-    return text == "cut"
-
-
-def parsePayload(text: str) -> bool:
-    """Read whether any payload is a knock."""
-    if text not in ("knock", "any"):
-        raise BadValue(
-            f'{shown(text)} is neither knock (only datagrams with "knock" are knocks) nor any '
-            "(every datagram is one)"
-        )
-    return text == "any"
-
-
-def parseUses(text: str) -> bool:
-    """Read whether an opening is for one connection."""
-    if text not in ("many", "once"):
-        raise BadValue(
-            f"{shown(text)} is neither many (an opening lets in any number of connections) "
-            "nor once (the first connection uses it up)"
-        )
-    return text == "once"
-
-
 def parseInterface(text: str) -> str:
     """Read a local address to listen on."""
     try:
@@ -282,9 +252,6 @@ class Kind(NamedTuple):
 STRING = Kind(readString, quoteString)
 PATH = Kind(_readPath, quoteString)
 ADMIN = Kind(readString, lambda path: quoteString(path or "off"))
-SESSIONS = Kind(readString, lambda isCut: quoteString("cut" if isCut else "keep"))
-PAYLOAD = Kind(readString, lambda isAny: quoteString("any" if isAny else "knock"))
-USES = Kind(readString, lambda isOnce: quoteString("once" if isOnce else "many"))
 TIME = Kind(_readTime, lambda seconds: quoteString(formatDuration(seconds)))
 NUMBER = Kind(_readNumber, str)
 ADDRESSES = Kind(_readAddresses, lambda addresses: json.dumps([*addresses]))
