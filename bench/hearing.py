@@ -10,15 +10,13 @@ L{pkdoors.daemon.listening.PREFERS_CAPTURE}. Run as root, on a machine that does
     python -m bench.hearing [--tries 100] [--json FILE]
 """
 
-import random
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 
 from bench.common import PROTECTED, SEQUENCE, Times, figuresOf, showTimes, startDaemon, summarize
 from bench.flood.outcome import HEADING, Outcome, formatLine
 from bench.flood.testbed import Bench
-from bench.opening import BLOCK, MAX_TRIES, PAUSE
+from bench.opening import MAX_TRIES, takeTurns
 from pkdoors.daemon.listening import PREFERS_CAPTURE
 from tests.lab.costs import resident
 from tests.lab.hosts import Network
@@ -59,7 +57,6 @@ def main() -> None:
 
 def measureOpening(tries: int) -> tuple[Times, dict[str, float]]:
     """Return the milliseconds to open, and the megabytes that each daemon has resident."""
-    times: Times = {way: [] for way in WAYS}
     daemonCPU, proberCPU = pickProcessors()
     memory = {}
     with makeNetworks(*WAYS) as networks, ExitStack() as stack:
@@ -71,12 +68,7 @@ def measureOpening(tries: int) -> tuple[Times, dict[str, float]]:
             probers[way] = stack.enter_context(closing(_begin(way, network)))
             memory[way] = round(resident(daemon.process.popen.pid), 1)
         stack.enter_context(onProcessor(proberCPU))
-        for done in range(0, tries, BLOCK):
-            for way, prober in probers.items():
-                for _ in range(min(BLOCK, tries - done)):
-                    times[way].append(prober.knock())
-                    time.sleep(random.uniform(0, PAUSE))
-    return times, memory
+        return takeTurns(probers, tries), memory
 
 
 def _begin(way: str, network: Network) -> Prober:

@@ -12,6 +12,7 @@ that knocks and watches on another. Run as root::
 
 import random
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 
 from bench.common import PROTECTED, SEQUENCE, Times, ratio, report
@@ -48,7 +49,6 @@ def main() -> None:
 
 def measure(tries: int) -> Times:
     """Make the hosts, let the daemons take turns, and return all times."""
-    times: Times = {name: [] for name in MEASURED}
     daemonCPU, proberCPU = pickProcessors()
     with makeNetworks(*MEASURED) as networks, ExitStack() as stack:
         with onProcessor(daemonCPU):
@@ -57,11 +57,17 @@ def measure(tries: int) -> Times:
                 for name, network in networks.items()
             }
         stack.enter_context(onProcessor(proberCPU))
-        for done in range(0, tries, BLOCK):
-            for name, prober in probers.items():
-                for _ in range(min(BLOCK, tries - done)):
-                    times[name].append(prober.knock())
-                    time.sleep(random.uniform(0, PAUSE))
+        return takeTurns(probers, tries)
+
+
+def takeTurns(probers: Mapping[str, Prober], tries: int) -> Times:
+    """Return the times to open of some daemons, which take turns in blocks of tries."""
+    times: Times = {name: [] for name in probers}
+    for done in range(0, tries, BLOCK):
+        for name, prober in probers.items():
+            for _ in range(min(BLOCK, tries - done)):
+                times[name].append(prober.knock())
+                time.sleep(random.uniform(0, PAUSE))
     return times
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
 
-from tests.lab.echoing import _Loop
+from tests.lab.echoing import Loop, bindDatagrams
 from tests.lab.flows import RETRANSMITTED
 from tests.lab.hosts import PATIENCE, SERVER4, SERVER6, Host
 
@@ -35,20 +35,15 @@ class Attempt(NamedTuple):
         return 6 if ":" in self.source else 4
 
 
-class Echoes(_Loop):
+class Echoes(Loop):
     """Sends everything back, on many ports of a host; UDP from the address that was asked."""
 
     def __init__(self, host: Host, tcp: Iterable[int], udp: Iterable[int]) -> None:
         super().__init__()
         self._listeners = {host.serve(port) for port in tcp}
-        self._sockets = []
-        for port in udp:
-            for version, address in TARGETS.items():
-                family = socket.AF_INET6 if version == 6 else socket.AF_INET
-                with host.inside():
-                    server = socket.socket(family, socket.SOCK_DGRAM)
-                server.bind((address, port))
-                self._sockets.append(server)
+        self._sockets = [
+            bindDatagrams(host, port, address) for port in udp for address in TARGETS.values()
+        ]
 
     def run(self) -> None:
         """Serve."""

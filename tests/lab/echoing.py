@@ -13,7 +13,7 @@ from tests.lab.hosts import REFUSAL, SERVER4, SERVER6, Host
 GREETING = b"hello;"
 
 
-class _Loop(Thread):
+class Loop(Thread):
     """A thread that works until it is ended."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class _Loop(Thread):
         self.join()
 
 
-class EchoServer(_Loop):
+class EchoServer(Loop):
     """
     Greets each client, and sends back what comes: so the server speaks first, as sshd does.
 
@@ -77,7 +77,7 @@ class EchoServer(_Loop):
             client.close()
 
 
-class DatagramEchoServer(_Loop):
+class DatagramEchoServer(Loop):
     """
     Sends each datagram back, over UDP.
 
@@ -89,13 +89,7 @@ class DatagramEchoServer(_Loop):
         self, host: Host, port: int, addresses: tuple[str, ...] = (SERVER4, SERVER6)
     ) -> None:
         super().__init__()
-        self._sockets = []
-        for address in addresses:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            with host.inside():
-                server = socket.socket(family, socket.SOCK_DGRAM)
-            server.bind((address, port))
-            self._sockets.append(server)
+        self._sockets = [bindDatagrams(host, port, address) for address in addresses]
 
     def run(self) -> None:
         """Serve."""
@@ -109,6 +103,15 @@ class DatagramEchoServer(_Loop):
                         server.sendto(*server.recvfrom(4096))
         for each in self._sockets:
             each.close()
+
+
+def bindDatagrams(host: Host, port: int, address: str) -> socket.socket:
+    """Return a UDP socket at one of a host's addresses."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with host.inside():
+        server = socket.socket(family, socket.SOCK_DGRAM)
+    server.bind((address, port))
+    return server
 
 
 class DatagramFlow:
@@ -149,7 +152,7 @@ class DatagramFlow:
         self._socket.close()
 
 
-class Prober(_Loop):
+class Prober(Loop):
     """
     Connects again and again, over IPv4 and IPv6 in turn, and uses what it gets at once.
 
