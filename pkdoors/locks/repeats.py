@@ -4,8 +4,9 @@ from collections.abc import Hashable
 
 from pkdoors.locks._penalties import Penalties
 
-SENT_AGAIN = 65.0
-"""Seconds in which a SYN may be sent again: Linux sends its last one after 63 s."""
+SENT_AGAIN = 80.0
+"""Seconds in which a SYN may be sent again: Linux sends its last one after 63 s, or since version
+6.5 after 70 s, because of C{tcp_syn_linear_timeouts}."""
 
 
 class Repeats:

@@ -22,6 +22,13 @@ class RepeatsTests(SynchronousTestCase):
         self.assertTrue(repeats.isRepeat(KNOCK, 9.9 + SENT_AGAIN))
         self.assertFalse(repeats.isRepeat(KNOCK, 10.0 + SENT_AGAIN))
 
+    def test_linux(self) -> None:
+        """It knows every copy that Linux 6.18 sends if nobody answers; these times are measured."""
+        repeats = Repeats()
+        self.assertFalse(repeats.isRepeat(KNOCK, 0.0))
+        for now in (1.0, 2.0, 3.1, 4.1, 5.1, 7.1, 11.2, 19.4, 35.5, 69.6):
+            self.assertTrue(repeats.isRepeat(KNOCK, now), now)
+
     def test_flood(self) -> None:
         """A flood that fills a quarter of its room makes it forget almost nothing."""
         repeats = Repeats()
