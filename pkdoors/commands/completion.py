@@ -9,7 +9,7 @@ from os.path import abspath
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.commands.parser import addCommand
-from pkdoors.config.config import FIREWALLS
+from pkdoors.config.config import FIREWALLS, LISTENING
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tellText
 
@@ -22,7 +22,13 @@ STATUS_TIMEOUT = 1.0
 """Seconds to wait for the daemon's answer: a user waits with a finger on the key."""
 
 _CHECK_FILES = ("conf", "authorized-keys", "admin")
-_CHECK_VALUES = {"firewall": FIREWALLS, "payload": ("knock", "any"), "sessions": ("keep", "cut")}
+_CHECK_VALUES = {
+    "firewall": FIREWALLS,
+    "listen": LISTENING,
+    "payload": ("knock", "any"),
+    "sessions": ("keep", "cut"),
+    "uses": ("many", "once"),
+}
 
 
 def addCompletionCommand(commands: Any) -> None:

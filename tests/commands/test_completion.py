@@ -103,6 +103,9 @@ class OtherTests(SynchronousTestCase):
             (["--firewall"], "nftables"),
             (["-f"], "nftables"),
             (["--sessions"], "keep"),
+            (["--payload"], "any"),
+            (["--uses"], "once"),
+            (["--listen"], "capture"),
             (["--open-for"], None),
         ):
             found = listCheckOptions("", Namespace(options=before))
