@@ -48,7 +48,7 @@ def describeOpening(opening: OpeningRecord, asked: float = 0.0, client: str = ""
     Return C{door ssh (22/tcp) is open for 192.0.2.7 until 08:10:00 (10m)}.
 
     @param asked: the seconds that were asked for; 0 for the door's own.
-    @param client: the source with what is to be said of it.
+    @param client: the text to print for the source; empty for the source alone.
     """
     line = (
         f"door {opening.door} ({formatPorts(opening.ports)}) is open for "

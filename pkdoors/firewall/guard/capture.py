@@ -34,8 +34,7 @@ SETS = {
     "StrictKnocks": "type ifname;",
 }
 """The ports of plain and of sealed knocks, of those with any payload and of those over TCP; and the
-interfaces that accept a packet only if its
-answer would leave by the same one."""
+interfaces that accept a packet only if its answer would leave by the same one."""
 
 _UDP_HEADER = 8
 _SHORTEST_SEALED = 52  # with the UDP header, as in L{pkdoors.knockports.filters}
@@ -93,8 +92,8 @@ class Capture:
         yield "knock_ports fib daddr type != local accept"
         yield from (f"knock_ports {rule} notrack goto knock_sources" for rule in _payloads())
         yield "knock_ports udp dport @AnyKnocks goto knock_sources"
-        # Those that are tracked fill no table, either: the kernel keeps an entry only
-        # once all rules have let its packet in, and the last one does not.
+        # Those that are tracked fill no table, either: the kernel keeps an entry only once all
+        # rules have let its packet in, and the last one does not.
         yield (
             "knock_ports goto knock_sources"
             if self.hearsAll

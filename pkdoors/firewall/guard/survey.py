@@ -76,9 +76,9 @@ class Survey:
 
     def present(self, guard: Guard, boot: str) -> Present:
         """
-        Return what the kernel has for a new guard. Sets whose content is not valid
-        are stale: those of another boot, those of a door that had other ports, because its openings
-        were granted for those, and those whose timeout changes.
+        Return what the kernel has for a new guard. Sets whose content is not valid are stale: those
+        of another boot, those of a door that had other ports, because its openings were granted for
+        those, and those whose timeout changes.
         """
         stale = self.setsToRetime(guard.doors)
         if not self.isOf(boot):
