@@ -69,10 +69,11 @@ class Profiles(Mapping[str, Profile]):
     sequence.
 
     @param where: precedes each message.
+    @ivar text: the whole text.
     """
 
     def __init__(self, text: str = "", where: str = "") -> None:
-        self._text = text
+        self.text = text
         self._where = where
 
     def __getitem__(self, name: str) -> Profile:
@@ -100,7 +101,7 @@ class Profiles(Mapping[str, Profile]):
             return self._all
         spans = [(0, self._begin), *sections.get(name, ())]
         try:
-            return _readTables("\n".join(self._text[first:last] for first, last in spans))
+            return _readTables("\n".join(self.text[first:last] for first, last in spans))
         except BadValue:
             return _readTables(self._blank(spans))  # its message has the right line
 
@@ -109,19 +110,19 @@ class Profiles(Mapping[str, Profile]):
         parts: list[str] = []
         done = 0
         for first, last in spans:
-            parts += ("\n" * self._text.count("\n", done, first), self._text[first:last])
+            parts += ("\n" * self.text.count("\n", done, first), self.text[first:last])
             done = last
         return "".join(parts)
 
     @cached_property
     def _all(self) -> dict[str, Any]:
-        return _readTables(self._text)
+        return _readTables(self.text)
 
     @cached_property
     def _begin(self) -> int:
         """The index of the first line that begins a table."""
-        match = _HEADER.search(self._text)
-        return match.start() if match else len(self._text)
+        match = _HEADER.search(f"\n{self.text}")
+        return match.start() if match else len(self.text)
 
     @cached_property
     def _sections(self) -> dict[str, list[tuple[int, int]]] | None:
@@ -131,13 +132,13 @@ class Profiles(Mapping[str, Profile]):
         Outside strings of several lines, a line that has the form of L{_NAMED} is always what it
         looks like: inside a list it would be an error.
         """
-        if '"""' in self._text or "'''" in self._text:
+        if '"""' in self.text or "'''" in self.text:
             return None
         found: dict[str, list[tuple[int, int]]] = {}
-        headers = list(_HEADER.finditer(self._text))
-        ends = [header.start() for header in headers[1:]] + [len(self._text)]
+        headers = list(_HEADER.finditer(f"\n{self.text}"))  # so each begins where its line does
+        ends = [header.start() for header in headers[1:]] + [len(self.text)]
         for header, end in zip(headers, ends, strict=False):
-            named = _NAMED.fullmatch(header[0])
+            named = _NAMED.fullmatch(header[1])
             if named is None:
                 return None
             name: str = named[named.lastgroup or ""]
@@ -145,7 +146,7 @@ class Profiles(Mapping[str, Profile]):
         return found
 
 
-_HEADER = re.compile(r"^[ \t]*\[.*", re.MULTILINE)
+_HEADER = re.compile(r"\n([ \t]*\[.*)")
 """A line that begins a table, or a list within a list."""
 _NAMED = re.compile(
     r"""[ \t]*\[[ \t]*hosts[ \t]*\.[ \t]*
