@@ -114,9 +114,9 @@ class Doorkeeper:
         moveLives(self._lives, doors, self._clock.seconds())
         self._uses.startIfNeeded()
 
-    def announce(self, doors: Iterable[Door]) -> list[str]:
+    async def announce(self, doors: Iterable[Door]) -> list[str]:
         """See L{announce}."""
-        return announce(self._publisher, doors, self._stack.name)
+        return await announce(self._publisher, self._turns, doors, self._stack.name)
 
     async def waitForOuter(self, patience: float) -> list[str]:
         """See L{FirewallStack.waitForOuter}."""
