@@ -91,7 +91,7 @@ class BatchReceiver:
             ctypes.c_void_p,
         )
 
-    def receive(self, udp: socket.socket, family: int) -> list[Datagram]:
+    def receive(self, udp: socket.socket, family: socket.AddressFamily) -> list[Datagram]:
         """
         Return the datagrams that have come, L{MOST} at most.
 

@@ -54,7 +54,7 @@ class KnockSocket:
 
     def __init__(self, udp: socket.socket, reorderer: Reorderer, receiver: BatchReceiver) -> None:
         self._socket = udp
-        self._family = int(udp.family)
+        self._family = udp.family
         self._reorderer = reorderer
         self._receiver = receiver
         self._drops = 0  # as the kernel counts them
