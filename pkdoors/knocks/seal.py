@@ -29,6 +29,8 @@ MAX_STATEMENT = 200
 """Bytes. The longest door, time and IPv6 address take 137."""
 MAX_SIGNATURE = 1100
 """Bytes. An RSA key of 8192 bits, the longest that is accepted, makes 1048."""
+MAX_NAME = 32
+"""Letters of the longest name of a door."""
 CLOSE = "close"
 """A word in place of the seconds: end the sender's own opening now."""
 
@@ -90,6 +92,16 @@ class Sealed:
 def makeBeginning(door: str) -> bytes:
     """Return the beginning of all sealed knocks for a door."""
     return PREFIX + door.encode() + b" "
+
+
+def findDoor(datagram: bytes) -> bytes:
+    """
+    Return the name of the door in a datagram that begins with L{PREFIX}, without reading the rest;
+    empty if it has none.
+    """
+    start = len(PREFIX)
+    end = datagram.find(b" ", start, start + MAX_NAME + 1)
+    return datagram[start:end] if end > 0 else b""
 
 
 def parseSealed(datagram: bytes) -> Sealed:
