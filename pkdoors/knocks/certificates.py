@@ -210,4 +210,4 @@ def describeMoment(seconds: int) -> str:
     try:
         return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
-        return "in a distant time"
+        return "the distant future"

@@ -1,9 +1,9 @@
 """
 The keys that may knock, in a file in the format of OpenSSH's C{authorized_keys}, C{sshd(8)}. Pure.
 
-The allowed options are C{from}, C{expiry-time}, C{cert-authority} and C{principals}, and pkdoors' own
-C{any-principal}, C{doors}, C{max-open}, C{prefix} and C{for-others}. A key with any other option is
-refused, because the option would not restrict it as its author thinks.
+The allowed options are C{from}, C{expiry-time}, C{cert-authority} and C{principals}, and pkdoors'
+own C{any-principal}, C{doors}, C{max-open}, C{prefix} and C{for-others}. A key with any other
+option is refused, because the option would not restrict it as its author thinks.
 """
 
 import re
@@ -70,6 +70,11 @@ class AuthorizedKey:
         """The owner of the key."""
         return Principal(self.comment, fingerprint(self.blob))
 
+    @property
+    def authority(self) -> bytes:
+        """The public key blob of the authority that certified it; empty if it has its own line."""
+        return b""
+
     def __str__(self) -> str:
         return str(self.who)
 
@@ -82,6 +87,10 @@ class AuthorizedKey:
             return f"the key of {self} is not for this door"
         if self.sources is not None and not self.sources.match(source):
             return f"the key of {self} may not knock from here (from=)"
+        return ""
+
+    def findSealFlaw(self, signature: bytes) -> str:
+        """Return what a good seal of this key lacks; empty if nothing."""
         return ""
 
     def mayOpenFor(self, source: Source) -> bool:

@@ -8,11 +8,13 @@ one check, and a recorded one costs one check, too, that of the seal.
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 
 from pkdoors.errors import BadValue
-from pkdoors.knocks.certificates import Certificate
+from pkdoors.knocks.certificates import Certificate, parseCertificate
+from pkdoors.knocks.seal import Sealed, hintOf
 from pkdoors.knocks.signatures import fingerprint, isVerified, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
@@ -24,28 +26,6 @@ MAX_ISSUED = 16_384
 the same time. Everybody who has recorded more can cause one more check for each knock."""
 
 _SOURCES, _VERIFIED, _COMMAND = b"source-address", b"verify-required", b"force-command"
-
-
-class Issued:
-    """Remembers which certificates their authorities have really signed: that never changes."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[bytes, None] = OrderedDict()
-
-    def has(self, certificate: Certificate, authority: AuthorizedKey) -> bool:
-        """Return whether an authority has signed a certificate."""
-        if certificate.authority != authority.blob:
-            return False
-        name = sha256(certificate.blob).digest()  # this covers the authority's key
-        if name in self._known:
-            self._known.move_to_end(name)
-            return True
-        if not certificate.isIssued(authority.key):
-            return False
-        self._known[name] = None
-        if len(self._known) > MAX_ISSUED:
-            self._known.popitem(last=False)
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +48,11 @@ class CertifiedKey(AuthorizedKey):
     flaw: str = field(kw_only=True)
 
     @property
+    def authority(self) -> bytes:
+        """See L{AuthorizedKey.authority}."""
+        return self.line.blob
+
+    @property
     def who(self) -> Principal:
         """The owner of the key, with the name and the number that the certificate has."""
         by = self.line.comment or fingerprint(self.line.blob)
@@ -80,25 +65,29 @@ class CertifiedKey(AuthorizedKey):
         """See L{AuthorizedKey.findRefusal}."""
         if reason := AuthorizedKey.findRefusal(self, door, source, today):
             return reason
-        if flaw := self.certificate.findFlaw(today) or self.flaw:
-            return f"the certificate of {self} {flaw}"
-        if not self._isNamed():
-            return f"the certificate of {self} has none of the principals of this line (principals=)"
+        if reason := self.findFlaw(today):
+            return reason
+        names = self.certificate.principals
+        if not names:
+            return f"the certificate of {self} has no principals, so it is for nobody"
+        if not (self.line.takesAnyPrincipal or names & self.line.principals):
+            return f"the certificate of {self} has none of the names in principals="
         if self.within is not None and not self.within.match(source):
             return f"the certificate of {self} may not be used from here (source-address)"
         return ""
+
+    def findFlaw(self, today: float) -> str:
+        """Return why nobody can use the certificate at a time of day; empty if its owner can."""
+        flaw = self.certificate.findFlaw(today) or self.flaw
+        return f"the certificate of {self} {flaw}" if flaw else ""
 
     def mayOpenFor(self, source: Source) -> bool:
         """See L{AuthorizedKey.mayOpenFor}."""
         inside = self.within is None or self.within.covers(source)
         return inside and AuthorizedKey.mayOpenFor(self, source)
 
-    def _isNamed(self) -> bool:
-        names = self.certificate.principals
-        return bool(names if self.line.takesAnyPrincipal else names & self.line.principals)
-
     def findSealFlaw(self, signature: bytes) -> str:
-        """Return what a good seal of this key lacks; empty if nothing."""
+        """See L{AuthorizedKey.findSealFlaw}."""
         if self.mustVerify and not isVerified(signature):
             return (
                 f"the certificate of {self} demands a security key that verifies its user "
@@ -107,7 +96,63 @@ class CertifiedKey(AuthorizedKey):
         return ""
 
 
-def certify(line: AuthorizedKey, certificate: Certificate) -> CertifiedKey:
+class Authorities:
+    """
+    The authorities whose certificates count.
+
+    @ivar lines: by the public key blob of the authority, its lines in the file.
+    """
+
+    def __init__(self) -> None:
+        self.lines: Mapping[bytes, Sequence[AuthorizedKey]] = {}
+        self._issued = _Issued()
+
+    def certify(self, sealed: Sealed, today: float) -> tuple[CertifiedKey, ...]:
+        """
+        Return the key that the certificate of a knock certifies, for each line of its authority.
+        It is real, and can be used now; the seal is not checked.
+
+        @raise BadValue: there is no such key. The message says why, for the log.
+        """
+        try:
+            certificate = parseCertificate(sealed.certificate)
+        except BadValue as error:
+            raise BadValue("its certificate is malformed") from error
+        lines = self.lines.get(certificate.authority, ())
+        statement = sealed.statement
+        if not lines or hintOf(certificate.authority, statement.nonce) != statement.hint:
+            raise BadValue("the authority of its certificate is not known here (cert-authority)")
+        if not self._issued.has(certificate, lines[0]):
+            raise BadValue("its certificate is forged: the authority did not sign it")
+        keys = tuple(_certify(line, certificate) for line in lines)
+        if flaw := keys[0].findFlaw(today):
+            raise BadValue(flaw)
+        return keys
+
+
+class _Issued:
+    """Remembers which certificates their authorities have really signed: that never changes."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+
+    def has(self, certificate: Certificate, authority: AuthorizedKey) -> bool:
+        """Return whether an authority has signed a certificate."""
+        if certificate.authority != authority.blob:
+            return False
+        name = sha256(certificate.blob).digest()  # this covers the authority's key
+        if name in self._known:
+            self._known.move_to_end(name)
+            return True
+        if not certificate.isIssued(authority.key):
+            return False
+        self._known[name] = None
+        if len(self._known) > MAX_ISSUED:
+            self._known.popitem(last=False)
+        return True
+
+
+def _certify(line: AuthorizedKey, certificate: Certificate) -> CertifiedKey:
     """
     Return the key that a certificate certifies, as the line of its authority allows it. The
     certificate must be real.
@@ -115,7 +160,11 @@ def certify(line: AuthorizedKey, certificate: Certificate) -> CertifiedKey:
     @raise BadValue: its key is of a kind that is not accepted.
     """
     own = {each.name: getattr(line, each.name) for each in fields(AuthorizedKey)}
-    own |= {"key": loadKey(certificate.key), "blob": certificate.key}
+    try:
+        key = loadKey(certificate.key)
+    except BadValue as error:
+        raise error.at("the key of its certificate") from error
+    own |= {"key": key, "blob": certificate.key}
     within, mustVerify, flaw = _readOptions(certificate.options)
     return CertifiedKey(
         **own,
