@@ -36,6 +36,8 @@ MAX_CERTIFIED = 1232
 the datagram is never cut into fragments, which many firewalls drop."""
 MAX_ALGORITHM = 64
 """Bytes. The names of signature algorithms are shorter, and certificates are longer."""
+MAX_NAME = 32
+"""Letters of the longest name of a door."""
 CLOSE = "close"
 """A word in place of the seconds: end the sender's own opening now."""
 
@@ -101,6 +103,16 @@ class Sealed:
 def makeBeginning(door: str) -> bytes:
     """Return the beginning of all sealed knocks for a door."""
     return PREFIX + door.encode() + b" "
+
+
+def findDoor(datagram: bytes) -> bytes:
+    """
+    Return the name of the door in a datagram that begins with L{PREFIX}, without reading the rest;
+    empty if it has none.
+    """
+    start = len(PREFIX)
+    end = datagram.find(b" ", start, start + MAX_NAME + 1)
+    return datagram[start:end] if end > 0 else b""
 
 
 def parseSealed(datagram: bytes) -> Sealed:

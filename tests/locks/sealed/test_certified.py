@@ -369,7 +369,7 @@ class AttackTests(CertifiedTestCase):
 
     def test_otherDoor(self) -> None:
         """A knock for one door is worth nothing at another."""
-        self.assertEqual(["-"] * 5, self.knock(self.seal(door="web")))
+        self.assertIn("it is for a door 'web'", self.knock(self.seal(door="web"))[-1])
 
     def test_remembered(self) -> None:
         """So many real certificates are remembered; a forged one never is."""
