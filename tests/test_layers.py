@@ -12,7 +12,12 @@ doorkeeper daemon admin adminclient install doctor client commands cli+tap"""
 """The packages from the ground up: each imports only itself and those before it."""
 RANK = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("+")}
 IMPURE = {"os", "sys", "io", "pathlib", "socket", "subprocess", "threading", "time", "asyncio"}
-SSH = {"client.keys._formats", "knocks.signatures", "locks.sealed.authorizedkeys"}
+SSH = {
+    "client.keys._formats",
+    "knocks.certificates",
+    "knocks.signatures",
+    "locks.sealed.authorizedkeys",
+}
 """These read SSH keys with other people's code, and are pure all the same."""
 LATE = {"argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client", "rich", "segno"}
 """What comes from the distribution, and may be missing; and what hardly anybody needs."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import chain
 from math import inf
 
+from pkdoors.errors import BadValue
 from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import (
     PREFIX,
@@ -161,12 +162,12 @@ class SealedLock:
         """Return the request of a knock with a good seal. Its claims are worthless until then."""
         statement = sealed.statement
         self._checkTime(statement, now, today)  # again, as it may have waited
-        hinted = self._findHinted(statement)
+        hinted = self._findHinted(sealed, today)
         if not self._mayBeBound(statement, source, chain(*hinted)):  # before the costly check
             raise _Refused(explainBound(statement.bind))
         target = self._findTarget(sealed, hinted, source, today)
         signer = target.line
-        self._seen.add(signer.blob, statement.nonce, statement.stamp)
+        self._seen.add(signer.blob, statement.nonce, statement.stamp, signer.authority)
         wanted = str(target.address if statement.close else target.source)
         sender = source if wanted != source else ""
         return Request(
@@ -202,26 +203,41 @@ class SealedLock:
         if reason := self._seen.findRefusal(statement.stamp, now, today, self.door.clockSkew):
             raise _Refused(reason)
 
-    def _findHinted(self, statement: Statement) -> list[Lines]:
+    def _findHinted(self, sealed: Sealed, today: float) -> list[Lines]:
         """Return the keys that may have made the seal."""
-        nonce = statement.nonce
-        found = self._hints.find(nonce, statement.hint)
+        nonce = sealed.statement.nonce
+        found = self._findCertified if sealed.certificate else self._findListed
+        keys = found(sealed, today)
+        if any(self._seen.has(lines[0].blob, nonce, lines[0].authority) for lines in keys):
+            raise _Refused("this knock was seen before")
+        return keys
+
+    def _findListed(self, sealed: Sealed, today: float) -> list[Lines]:
+        """Return the keys of the file that a knock without a certificate may have."""
+        found = self._hints.find(sealed.statement.nonce, sealed.statement.hint)
         if not found:
             raise _Refused("its key is not known here")
-        if any(self._seen.has(lines[0].blob, nonce) for lines in found):
-            raise _Refused("this knock was seen before")
         return found
+
+    def _findCertified(self, sealed: Sealed, today: float) -> list[Lines]:
+        """Return the key that a real certificate in the knock certifies."""
+        try:
+            return [self._hints.certify(sealed, today)]
+        except BadValue as error:
+            raise _Refused(str(error)) from error
 
     def _findTarget(self, sealed: Sealed, hinted: list[Lines], source: str, today: float) -> Target:
         """Return for whom the seal opens, by the first line of its key that allows the knock."""
-        data = makeSignedData(sealed.text, self.door.sequence)
+        data = makeSignedData(sealed.text, self.door.sequence, sealed.certificate)
         for lines in hinted:
             if isGood(lines[0].key, sealed.signature, data):
+                if flaw := lines[0].findSealFlaw(sealed.signature):
+                    raise _Refused(flaw)
                 return self._chooseLine(lines, sealed.statement, source, today)
         raise _Refused("its seal is bad: made by another key, or for another sequence")
 
     def _chooseLine(self, lines: Lines, statement: Statement, source: str, today: float) -> Target:
-        if self._seen.isForgotten(lines[0].blob, statement.stamp):
+        if self._seen.isForgotten(lines[0].blob, statement.stamp, lines[0].authority):
             raise _Refused("this key has opened too often meanwhile: knock again")
         targets = [findTarget(line, self.door, statement, source) for line in lines]
         reasons = [target.findRefusal(self.door.name, today) for target in targets]
