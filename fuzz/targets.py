@@ -12,7 +12,7 @@ from ipaddress import ip_address, ip_network
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.client.profiles import parseProfiles
+from pkdoors.client.profiles import Profiles
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.firewall.earlier.oldguard import readLivingSessions, readOpenings, readProtected
@@ -195,7 +195,7 @@ def seed(data: bytes) -> None:
 def profiles(data: bytes) -> None:
     """Fuzz the client's file of hosts."""
     try:
-        parseProfiles(data.decode(errors="replace"))
+        dict(Profiles(data.decode(errors="replace")))
     except BadValue as error:
         checkSentence(error)
 

@@ -1,11 +1,13 @@
 """C{pkdoors knock} on the command line."""
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pkdoors.client.profilefile import readProfiles
-from pkdoors.client.profiles import WOULD_USE, Profile
+from pkdoors.client.profiles import WOULD_USE, Profile, Profiles
 from pkdoors.commands._react import makeReporter, runAndExit
 from pkdoors.commands._sealoptions import (
     addKnockSealOptions,
@@ -152,10 +154,14 @@ def _makeMethod(
 
 def _findProfile(options: Namespace, environment: Mapping[str, str]) -> Profile:
     """Return the host's profile; if it has none, one with just its name."""
-    return _readProfiles(options, environment).get(options.host) or Profile(options.host)
+    parser: Parser = options.parser
+    try:
+        return _readProfiles(options, environment).get(options.host) or Profile(options.host)
+    except BadValue as error:
+        parser.error(str(error))
 
 
-def _readProfiles(options: Namespace, environment: Mapping[str, str]) -> dict[str, Profile]:
+def _readProfiles(options: Namespace, environment: Mapping[str, str]) -> Profiles:
     parser: Parser = options.parser
     try:
         return readProfiles(environment)
@@ -209,11 +215,19 @@ def _chooseSequence(
 
 def _suggestProfiles(profiles: Mapping[str, Profile]) -> str:
     """Return the end of an error that lists usable profiles: the name may be mistyped."""
-    names = [repr(name) for name, profile in profiles.items() if profile.sequence]
+    names = [repr(name) for name in islice(_listUsable(profiles), MAX_NAMED + 1)]
     if not names:
         return ""
     dots = ", ..." if len(names) > MAX_NAMED else ""
     return f": profiles with a sequence are {', '.join(names[:MAX_NAMED])}{dots}"
+
+
+def _listUsable(profiles: Mapping[str, Profile]) -> Iterator[str]:
+    """Yield the names of profiles that have a sequence."""
+    for name in profiles:
+        with suppress(BadValue):  # a mistake in another profile is not what the user asks about
+            if profiles[name].sequence:
+                yield name
 
 
 def _readVariable(environment: Mapping[str, str], parser: Parser) -> Sequence | None:
