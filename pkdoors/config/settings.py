@@ -14,6 +14,8 @@ from pkdoors.config.values import (
     ADDRESSES,
     ADMIN,
     COMMAND,
+    MOST_OF_DOOR,
+    MOST_OPENINGS,
     NUMBER,
     PATH,
     PORTS,
@@ -25,6 +27,7 @@ from pkdoors.config.values import (
     parseFirewall,
     parseInterfaces,
     parseListening,
+    parseOpenings,
     quoteString,
 )
 from pkdoors.model.ports import parseDoorPorts
@@ -101,6 +104,14 @@ DAEMON_SETTINGS = (
         kind=PATH,
         comment="A file to which the daemon appends each event, as a line of JSON.",
         example='"/var/log/pkdoors/audit.jsonl"',
+    ),
+    Setting(
+        key="max_openings",
+        field="maxOpenings",
+        parse=partial(parseOpenings, most=MOST_OPENINGS),
+        kind=NUMBER,
+        comment="How many openings there may be at a time, of all doors. Half of them are divided "
+        "equally among the doors, so each gets some whatever happens at the others.",
     ),
     Setting(
         field="logKnocks",
@@ -262,6 +273,15 @@ DOOR_SETTINGS = (
         option="knock-burst",
         about="how many datagrams from one source are accepted at once",
         comment="How many datagrams from one source are accepted at once.",
+    ),
+    Setting(
+        key="max_openings",
+        field="mostOpenings",
+        parse=partial(parseOpenings, most=MOST_OF_DOOR),
+        kind=NUMBER,
+        option="max-openings",
+        about="how many openings the door may have at a time",
+        comment="How many openings the door may have at a time.",
     ),
     Setting(
         key="on_open",

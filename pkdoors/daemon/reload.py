@@ -145,7 +145,7 @@ class Reloader:
         self._ports.check(plan)
         search = self._ports.search(plan)
         try:
-            await self._keeper.change(config.doors)
+            await self._keeper.change(config.doors, config.maxOpenings)
         except BaseException:
             self._ports.giveUp(search)
             raise

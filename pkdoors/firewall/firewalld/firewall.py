@@ -8,11 +8,11 @@ rule for each port range in the zone to which firewalld assigns the client's pac
 client's other traffic as before.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -102,6 +102,11 @@ class FirewalldFirewall:
         """See L{IFirewall.close}."""
         work = self._unlessSilent(lambda: self._zoneDoors.close(opening))
         return self._thread.call(lambda: work() if self._zoneDoors.has(opening) else None)
+
+    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+        """See L{IFirewall.closeMany}. It has no such means."""
+        answers = gatherResults(map(self.close, openings), consumeErrors=True)
+        return answers.addCallback(lambda _: None)
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """See L{IFirewall.findUsed}."""
