@@ -63,6 +63,7 @@ class OpeningWork:
     _log = Logger()
     # Memory: there may be thousands.
     __slots__ = (
+        "_asked",
         "_backOff",
         "_claims",
         "_clock",
@@ -107,6 +108,7 @@ class OpeningWork:
         self._granted = 0.0  # the deadline that the firewall has; 0 if it has none
         self._grant = 0  # the request that the firewall has granted, see L{Opening}
         self.isUsed = False
+        self._asked: Deferred[None] | None = None  # the first request to open
         self._mayBeOpen = False  # in some firewall at least, so it must be closed
         self._isClosing = False  # the firewalls have not answered that yet
         self._pending: Deferred[None] | None = None  # the request to open
@@ -118,9 +120,13 @@ class OpeningWork:
         self._isLeft = False
         self._shut: Opening | None = None  # what the guard has closed already
 
-    def begin(self) -> None:
-        """Begin to live, with a request to open."""
-        self._isRunning = True
+    def begin(self, asked: Deferred[None] | None = None) -> None:
+        """
+        Begin to live.
+
+        @param asked: a request to open that the firewalls have got already.
+        """
+        self._asked, self._isRunning = asked, True
         Deferred.fromCoroutine(self._live(isNew=True)).addErrback(self._onMistake)
 
     def isWanted(self) -> bool:
@@ -187,7 +193,8 @@ class OpeningWork:
         wanted, kind = self.opening, EXTENDED if self.isGranted() else OPENED
         isShorter = wanted.deadline <= self._granted and not wanted.door.once  # published already
         self._mayBeOpen = True
-        self._pending = Deferred.fromCoroutine(self._stack.open(wanted))
+        asked, self._asked = self._asked, None
+        self._pending = self._stack.open(wanted) if asked is None else asked
         try:
             await self._pending
         except Exception as error:

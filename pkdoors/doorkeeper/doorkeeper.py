@@ -104,9 +104,10 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused.
         """
+        now = self._clock.seconds()
         found = self._stack.start(self.doors, self._lives.wanted, self._retry)
         for opening in found:
-            self._begin(opening, isThere=True)
+            self._begin(opening, now, None)
         self._do(self._announceTakenOver(found))
 
     async def _announceTakenOver(self, found: Iterable[Opening]) -> None:
@@ -136,9 +137,9 @@ class Doorkeeper:
         await carrying.move(self._lives, self._slices, self._turns)
         self._uses.startIfNeeded()
 
-    def announce(self, doors: Iterable[Door]) -> list[str]:
+    async def announce(self, doors: Iterable[Door]) -> list[str]:
         """See L{announce}."""
-        return announce(self._publisher, doors, self._stack.name)
+        return await announce(self._publisher, self._turns, doors, self._stack.name)
 
     async def waitForOuter(self, patience: float) -> list[str]:
         """See L{FirewallStack.waitForOuter}."""
@@ -172,7 +173,8 @@ class Doorkeeper:
         elif isThere:
             self._lives[key].extend(opening)
         else:
-            self._begin(opening)
+            # The firewall comes first: the client waits for it, and for nothing else.
+            self._begin(opening, now, self._stack.open(opening))
             self._refusals.noteOpening(request.sender)
 
     def _isThere(self, key: Key, who: Principal) -> bool:
@@ -255,18 +257,23 @@ class Doorkeeper:
                 await self._slices.next()
             life.retry()
 
-    def _begin(self, opening: Opening, isThere: bool = False) -> None:
-        report = OpeningReport(self._clock, self._publisher, self._troubles)
+    def _begin(self, opening: Opening, requested: float, asked: Deferred[None] | None) -> None:
+        """
+        Begin an opening.
+
+        @param asked: the firewall's answer; L{None} if it has the opening already.
+        """
+        report = OpeningReport(self._clock, self._publisher, self._troubles, requested)
         life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._lives)
         life.owner = findOwner(str(opening.source), opening.who)
         self._lives.add(life)
         self._admission.began(opening.door.name, life.owner)
         if opening.door.once:
             self._uses.start()
-        if isThere:
+        if asked is None:
             life.takeOver()
         else:
-            life.begin()
+            life.begin(asked)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(work).addErrback(
