@@ -7,14 +7,13 @@ configurations are all made from the two tables here.
 
 from functools import partial
 
-from pkdoors.config._sealedsettings import SEALED_SETTINGS
+from pkdoors.config._moresettings import LIMIT_SETTINGS, SEALED_SETTINGS
 from pkdoors.config._setting import PAYLOAD, SESSIONS, USES, Setting
 from pkdoors.config.config import ADMIN_SOCKET
 from pkdoors.config.values import (
     ADDRESSES,
     ADMIN,
     COMMAND,
-    MOST_OF_DOOR,
     MOST_OPENINGS,
     NUMBER,
     PATH,
@@ -23,7 +22,6 @@ from pkdoors.config.values import (
     TIME,
     TRUSTED,
     parseAdmin,
-    parseDatagrams,
     parseFirewall,
     parseInterfaces,
     parseListening,
@@ -256,33 +254,7 @@ DOOR_SETTINGS = (
         comment='What a knock over UDP has in it: "knock", or "any" for clients that cannot send '
         "that. A knock over TCP is a connection that begins, with nothing in it.",
     ),
-    Setting(
-        key="knock_rate",
-        field="knockRate",
-        parse=partial(parseDatagrams, orNone=True),
-        kind=NUMBER,
-        option="knock-rate",
-        about="how many datagrams a second are accepted from one source, 0 for all",
-        comment="How many datagrams a second are accepted from one source; 0 for all.",
-    ),
-    Setting(
-        key="knock_burst",
-        field="knockBurst",
-        parse=partial(parseDatagrams, orNone=False),
-        kind=NUMBER,
-        option="knock-burst",
-        about="how many datagrams from one source are accepted at once",
-        comment="How many datagrams from one source are accepted at once.",
-    ),
-    Setting(
-        key="max_openings",
-        field="mostOpenings",
-        parse=partial(parseOpenings, most=MOST_OF_DOOR),
-        kind=NUMBER,
-        option="max-openings",
-        about="how many openings the door may have at a time",
-        comment="How many openings the door may have at a time.",
-    ),
+    *LIMIT_SETTINGS,
     Setting(
         key="on_open",
         field="onOpen",

@@ -90,6 +90,7 @@ class Closer:
             return
         for life in lives:
             if self._stack.isInnermostEnough(life.opening):
+                self._lives.conceal(life)
                 self._lives.closed.notify(life.opening.key)
 
     def closeOwn(self, request: Request) -> None:

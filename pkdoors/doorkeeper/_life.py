@@ -118,6 +118,7 @@ class OpeningLife(OpeningWork):
     def reopen(self) -> None:
         """Take back what L{shut} said of the guard."""
         self._shut = None
+        self._keeper.onReopened(self)
 
     def isShut(self) -> bool:
         """Return whether the guard has closed it, and nothing has happened since."""

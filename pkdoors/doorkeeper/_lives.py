@@ -35,6 +35,7 @@ class Lives:
         self._sources: defaultdict[str, SourceSet] = defaultdict(SourceSet)
         self._once: dict[Key, OpeningLife] = {}  # those for one connection
         self._used: defaultdict[str, SourceSet] = defaultdict(SourceSet)
+        self._concealed: defaultdict[str, SourceSet] = defaultdict(SourceSet)
 
     def __contains__(self, key: object) -> bool:
         """Return whether there is such an opening."""
@@ -70,8 +71,23 @@ class Lives:
         return self._lives.get(life.opening.key) is life
 
     def countAll(self, door: str) -> int:
-        """Return how many openings of a door exist, used ones included."""
-        return len(self._sources.get(door, _NOBODY))
+        """Return how many openings of a door are shown, used ones included."""
+        return len(self._sources.get(door, _NOBODY)) - len(self._concealed.get(door, _NOBODY))
+
+    def countShown(self) -> int:
+        """Return how many openings of all doors are shown."""
+        return len(self._lives) - sum(map(len, self._concealed.values()))
+
+    def isConcealed(self, life: OpeningLife) -> bool:
+        """Return whether an opening is not shown."""
+        return life.isShut() and life.opening.source in self._concealed.get(
+            life.opening.door.name, _NOBODY
+        )
+
+    def conceal(self, life: OpeningLife) -> None:
+        """Do not show an opening any more: it is closed, and only its line in the log is due."""
+        door, source = life.opening.key
+        self._concealed[door].add(source)
 
     def once(self) -> list[OpeningLife]:
         """Return the lives of the openings for one connection."""
@@ -79,9 +95,10 @@ class Lives:
 
     def count(self, door: str) -> Count:
         """Return how many openings a door has, without a search through them."""
-        sources, used = self._sources.get(door, _NOBODY), self._used.get(door, _NOBODY)
-        networks = sources.countNetworks() - used.countNetworks()
-        return Count(len(sources) - len(used), networks, len(used))
+        sources = self._sources.get(door, _NOBODY)
+        used, concealed = self._used.get(door, _NOBODY), self._concealed.get(door, _NOBODY)
+        networks = sources.countNetworks() - used.countNetworks() - concealed.countNetworks()
+        return Count(len(sources) - len(used) - len(concealed), networks, len(used))
 
     def onMoved(self, life: OpeningWork) -> None:
         """See L{pkdoors.doorkeeper._work.Keeper}."""
@@ -98,6 +115,14 @@ class Lives:
         else:
             self._used[door].discard(source)
 
+    def onReopened(self, life: OpeningWork) -> None:
+        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        door, source = life.opening.key
+        if door in self._concealed:
+            self._concealed[door].discard(source)
+            if not self._concealed[door]:
+                del self._concealed[door]
+
     def onSettled(self, life: OpeningWork, isClosed: bool) -> None:
         """See L{pkdoors.doorkeeper._work.Keeper}."""
         self.settled.notify(life.opening.key)
@@ -110,6 +135,7 @@ class Lives:
         self.deadlines.remove(self._lives.pop(key))
         self._once.pop(key, None)
         self._used[door].discard(source)
+        self.onReopened(life)
         sources = self._sources[door]
         sources.discard(source)
         if not sources:

@@ -38,7 +38,7 @@ class Selector:
         known = self._count(selection)
         async for some in self._slices(selection, FIRST if known is None else selection.after):
             for life in some:
-                if not _fits(life, selection):
+                if not _fits(life, selection) or self._lives.isConcealed(life):
                     continue
                 total += 1
                 if life.place > selection.after:
@@ -70,7 +70,7 @@ class Selector:
         """Return how many openings a selection has; L{None} if that needs a look at each."""
         if selection.source is not None or selection.within is not None:
             return None
-        return self._lives.countAll(selection.door) if selection.door else len(self._lives)
+        return self._lives.countAll(selection.door) if selection.door else self._lives.countShown()
 
     async def _describe(self, found: list[OpeningLife]) -> list[OpeningStatus]:
         statuses = []

@@ -32,6 +32,9 @@ class Keeper(Protocol):
     def onUsed(self, life: "OpeningWork") -> None:
         """Take note that L{OpeningWork.isUsed} has changed."""
 
+    def onReopened(self, life: "OpeningWork") -> None:
+        """Take note that it may be open again, though the guard had closed it."""
+
     def onSettled(self, life: "OpeningWork", isClosed: bool) -> None:
         """Take note that the firewalls have done what is wanted, or refused to open."""
 

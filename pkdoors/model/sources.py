@@ -163,6 +163,10 @@ class SourceSet:
         """Return the number of sources."""
         return len(self._sources)
 
+    def __contains__(self, source: object) -> bool:
+        """Return whether just this source is one of them."""
+        return source in self._sources
+
     def countNetworks(self) -> int:
         """Return how many of the sources are networks."""
         return sum(count for kind, count in self._lengths.items() if kind[1] < WHOLE[kind[0]])

@@ -192,6 +192,7 @@ class CloseManyTests(ManyTestCase):
         self.assertEqual({}, self.firewall.open_())
         self.assertEqual([AT_ONCE] * 5, self.guard.portions)
         self.assertLess(self.kinds(CLOSED), 1000)
+        self.assertEqual((0, 0), (self.select().total, self.keeper.state().counts["default"][0]))
         self.turns(lambda: self.kinds(CLOSED) == 1000)
         self.assertEqual([], self.keeper.openings())
         self.assertEqual(0, self.select().total)
@@ -251,6 +252,7 @@ class CloseManyTests(ManyTestCase):
         self.assertEqual([CLOSED, OPENED], told)
         self.turns(lambda: self.select().total == 1)
         self.assertEqual({late: 60.0}, self.firewall.open_())
+        self.assertEqual((1, 0, 0), self.keeper.state().counts["default"])
         self.clock.advance(60)
         self.assertEqual({}, self.firewall.open_())
 
