@@ -92,7 +92,7 @@ make_venv() {
 SERVER_NEEDS="command:$PYTHON:python3 module:ensurepip:python3-venv module:nftables:python3-nftables
     module:firewall:python3-firewall command:nft:nftables command:ip:iproute2"
 TEST_NEEDS="$SERVER_NEEDS command:firewalld:firewalld command:dbus-daemon:dbus command:sshd:openssh-server
-    command:ssh:openssh-client command:nc:netcat-openbsd command:git:git
+    command:dbus-send:dbus command:ssh:openssh-client command:nc:netcat-openbsd command:git:git
     command:rsync:rsync command:curl:curl command:ss:iproute2 command:logrotate:logrotate
     command:systemd-analyze:systemd file:/usr/lib/polkit-1/polkitd:polkitd command:setpriv:util-linux
     command:zsh:zsh command:fish:fish
