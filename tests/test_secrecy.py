@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.cli import main
-from pkdoors.client.profiles import parseProfiles
+from pkdoors.client.profiles import Profiles
 from pkdoors.config.options import Options
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import PkdoorsError
@@ -110,7 +110,7 @@ def parsers() -> list[Callable[[str], object]]:
     return [
         lambda text: parseConfig(text, "FILE"),
         lambda text: parseSeed(text, "FILE"),
-        parseProfiles,
+        lambda text: dict(Profiles(text)),
         Sequence.parse,
     ]
 

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pkdoors.client.profiles import Profile, parseProfiles
+from pkdoors.client.profiles import Profiles
 from pkdoors.errors import BadValue
 from pkdoors.files.reading import decodeText
 from pkdoors.files.userfiles import readFile
+
+MAX_PROFILES = 1 << 22
+"""Bytes of the file: five thousand profiles take less than a quarter of it."""
 
 
 def locateProfiles(environment: Mapping[str, str]) -> Path | None:
@@ -20,18 +23,19 @@ def locateProfiles(environment: Mapping[str, str]) -> Path | None:
     return None
 
 
-def readProfiles(environment: Mapping[str, str]) -> dict[str, Profile]:
+def readProfiles(environment: Mapping[str, str]) -> Profiles:
     """
-    Return the client's profiles by name; none if there is no file.
+    Return the client's profiles by name; none if there is no file. A profile is parsed when
+    somebody looks at it.
 
     @raise BadValue: the file cannot be used. The message names it.
     """
     path = locateProfiles(environment)
     if path is None:
-        return {}
+        return Profiles()
     try:
-        found = readFile(str(path))
-        return parseProfiles(decodeText(found.secret())) if found else {}
+        found = readFile(str(path), MAX_PROFILES)
+        return Profiles(decodeText(found.secret()) if found else "", str(path))
     except BadValue as error:
         raise error.at(str(path)) from error
     except ValueError as error:

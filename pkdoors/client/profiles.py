@@ -1,6 +1,9 @@
 """
 The client's profiles: how to knock on each host. Pure.
 
+A file may have thousands of profiles, and a client needs one. So only the one that is named is
+parsed and checked; the others cost a search for the lines that begin them.
+
 ::
 
     [hosts.home]
@@ -9,8 +12,10 @@ The client's profiles: how to knock on each host. Pure.
     identity = "~/.ssh/id_ed25519"
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pkdoors.errors import BadValue
@@ -55,13 +60,105 @@ class Profile:
     isOnce: bool = False
 
 
-def parseProfiles(text: str) -> dict[str, Profile]:
+class Profiles(Mapping[str, Profile]):
     """
-    Read a file of profiles.
+    The profiles in a text, by name.
 
-    @raise BadValue: it is not TOML, or something in it is unknown or not allowed. No message
-        contains a sequence.
+    A method that looks at a profile raises L{BadValue} if the profile, or what comes before the
+    first one, is not TOML, or if something in it is unknown or not allowed. No message contains a
+    sequence.
+
+    @param where: precedes each message.
+    @ivar text: the whole text.
     """
+
+    def __init__(self, text: str = "", where: str = "") -> None:
+        self.text = text
+        self._where = where
+
+    def __getitem__(self, name: str) -> Profile:
+        """Return a profile."""
+        try:
+            return _readProfile(name, self._tablesOf(name)[name])
+        except BadValue as error:
+            raise error.at(self._where) if self._where else error from error
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        sections = self._sections
+        if sections is None:
+            return iter(self._all)
+        return iter(dict.fromkeys((*self._tablesOf(""), *sections)))
+
+    def __len__(self) -> int:
+        """Return the number of profiles."""
+        return sum(1 for _ in self)
+
+    def _tablesOf(self, name: str) -> dict[str, Any]:
+        """Return the tables of hosts, with that of this host among them if it has one."""
+        sections = self._sections
+        if sections is None:
+            return self._all
+        spans = [(0, self._begin), *sections.get(name, ())]
+        try:
+            return _readTables("\n".join(self.text[first:last] for first, last in spans))
+        except BadValue:
+            return _readTables(self._blank(spans))  # its message has the right line
+
+    def _blank(self, spans: Iterable[tuple[int, int]]) -> str:
+        """Return the text with nothing but the ends of lines outside some spans."""
+        parts: list[str] = []
+        done = 0
+        for first, last in spans:
+            parts += ("\n" * self.text.count("\n", done, first), self.text[first:last])
+            done = last
+        return "".join(parts)
+
+    @cached_property
+    def _all(self) -> dict[str, Any]:
+        return _readTables(self.text)
+
+    @cached_property
+    def _begin(self) -> int:
+        """The index of the first line that begins a table."""
+        match = _HEADER.search(f"\n{self.text}")
+        return match.start() if match else len(self.text)
+
+    @cached_property
+    def _sections(self) -> dict[str, list[tuple[int, int]]] | None:
+        """
+        The first and the last index of each profile; L{None} if only a parser can tell.
+
+        Outside strings of several lines, a line that has the form of L{_NAMED} is always what it
+        looks like: inside a list it would be an error.
+        """
+        if '"""' in self.text or "'''" in self.text:
+            return None
+        found: dict[str, list[tuple[int, int]]] = {}
+        headers = list(_HEADER.finditer(f"\n{self.text}"))  # so each begins where its line does
+        ends = [header.start() for header in headers[1:]] + [len(self.text)]
+        for header, end in zip(headers, ends, strict=False):
+            named = _NAMED.fullmatch(header[1])
+            if named is None:
+                return None
+            name: str = named[named.lastgroup or ""]
+            found.setdefault(name, []).append((header.start(), end))
+        return found
+
+
+_HEADER = re.compile(r"\n([ \t]*\[.*)")
+"""A line that begins a table, or a list within a list."""
+_NAMED = re.compile(
+    r"""[ \t]*\[[ \t]*hosts[ \t]*\.[ \t]*
+    (?:(?P<bare>[A-Za-z0-9_-]+)|"(?P<basic>[^"\\\x00-\x1f\x7f]*)"|'(?P<literal>[^'\x00-\x1f\x7f]*)')
+    [ \t]*\][ \t]*(?:\#[^\x00-\x08\x0a-\x1f\x7f]*)?\r?""",
+    re.VERBOSE,
+)
+"""A line that begins the profile of a host whose name is written without an escape."""
+
+
+def _readTables(text: str) -> dict[str, Any]:
+    """Return the tables of hosts, which are not checked yet."""
     try:
         tables = readToml(text)
     except BadValue as error:
@@ -70,7 +167,7 @@ def parseProfiles(text: str) -> dict[str, Profile]:
     hosts = tables.get("hosts", {})
     if not isinstance(hosts, dict):
         raise BadValue("hosts is not a table: write [hosts.NAME]")
-    return {name: _readProfile(name, table) for name, table in hosts.items()}
+    return hosts
 
 
 def _readProfile(name: str, table: Any) -> Profile:

@@ -1,11 +1,13 @@
 """C{pkdoors knock} on the command line."""
 
 from argparse import Namespace
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, NoReturn
 
 from pkdoors.client.profilefile import readProfiles
-from pkdoors.client.profiles import WOULD_USE, Profile
+from pkdoors.client.profiles import WOULD_USE, Profile, Profiles
 from pkdoors.commands._react import makeReporter, runAndExit
 from pkdoors.commands._sealoptions import (
     addKnockSealOptions,
@@ -14,8 +16,7 @@ from pkdoors.commands._sealoptions import (
     chooseIdentity,
     makeSealedMethod,
 )
-from pkdoors.commands.completion import completeWith, listProfiles
-from pkdoors.commands.parser import Parser, addCommand, asType, parseNumber
+from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.ports import parseTcpPort
@@ -31,10 +32,8 @@ MAX_NAMED = 20
 """Profiles that an error names if one is missing."""
 
 
-def addKnockCommand(commands: Any) -> None:
-    """Add the command."""
-    about = "knock on a host to open its door for this address"
-    command = addCommand(commands, "knock", about)
+def addKnockCommand(command: Parser) -> None:
+    """Add the options."""
     addKnockOptions(command)
     add = command.add_argument
     add(
@@ -45,7 +44,7 @@ def addKnockCommand(commands: Any) -> None:
         "it, which uses up an opening for one connection",
     )
     addKnockSealOptions(command)
-    command.add_argument(
+    add(
         "--keep",
         action="store_true",
         help="keep the door open until Ctrl-C, even if this host's address changes",
@@ -60,7 +59,7 @@ def addKnockOptions(command: Parser) -> None:
     host = add(
         "host", metavar="HOST", help="name, address, or profile in ~/.config/pkdoors/hosts.toml"
     )
-    completeWith(host, listProfiles)
+    completeWith(host, "listProfiles")
     add(
         "-m",
         "--magic-seq",
@@ -152,10 +151,14 @@ def _makeMethod(
 
 def _findProfile(options: Namespace, environment: Mapping[str, str]) -> Profile:
     """Return the host's profile; if it has none, one with just its name."""
-    return _readProfiles(options, environment).get(options.host) or Profile(options.host)
+    parser: Parser = options.parser
+    try:
+        return _readProfiles(options, environment).get(options.host) or Profile(options.host)
+    except BadValue as error:
+        parser.error(str(error))
 
 
-def _readProfiles(options: Namespace, environment: Mapping[str, str]) -> dict[str, Profile]:
+def _readProfiles(options: Namespace, environment: Mapping[str, str]) -> Profiles:
     parser: Parser = options.parser
     try:
         return readProfiles(environment)
@@ -209,11 +212,19 @@ def _chooseSequence(
 
 def _suggestProfiles(profiles: Mapping[str, Profile]) -> str:
     """Return the end of an error that lists usable profiles: the name may be mistyped."""
-    names = [repr(name) for name, profile in profiles.items() if profile.sequence]
+    names = [repr(name) for name in islice(_listUsable(profiles), MAX_NAMED + 1)]
     if not names:
         return ""
     dots = ", ..." if len(names) > MAX_NAMED else ""
     return f": profiles with a sequence are {', '.join(names[:MAX_NAMED])}{dots}"
+
+
+def _listUsable(profiles: Mapping[str, Profile]) -> Iterator[str]:
+    """Yield the names of profiles that have a sequence."""
+    for name in profiles:
+        with suppress(BadValue):  # a mistake in another profile is not what the user asks about
+            if profiles[name].sequence:
+                yield name
 
 
 def _readVariable(environment: Mapping[str, str], parser: Parser) -> Sequence | None:

@@ -7,9 +7,8 @@ from pkdoors.model.doors import Door
 
 CONF_FILE = "/etc/pkdoors/pkdoors.toml"
 """The daemon's configuration, unless the command line names another file."""
-MAX_CONF = 1 << 19
-"""Bytes of that file: a thousand doors take half of it. The daemon hears no knock while it reads
-the file, which takes half a second at most."""
+MAX_CONF = 1 << 23
+"""Bytes of that file: ten thousand doors with all their settings take half of it."""
 KEYS_FILE = "/etc/pkdoors/authorized_keys"
 """The keys for sealed knocks, unless the operator chooses another file."""
 ADMIN_SOCKET = "/run/pkdoors/admin.sock"

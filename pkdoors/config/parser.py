@@ -13,8 +13,7 @@ L{DAEMON_SETTINGS} and L{DOOR_SETTINGS} have all keys. L{pkdoors.config._seed} r
 the flat keys of port-knocking-doors instead.
 """
 
-from collections.abc import Iterable, Mapping
-from itertools import combinations, permutations
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pkdoors.config._seed import describeKeys, describeSeed, isSeed, readSeedDoor
@@ -23,12 +22,9 @@ from pkdoors.config.config import Config
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import allowKeys, parseAt
 from pkdoors.errors import BadValue, ConfigError
-from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import Request
-from pkdoors.locks.lockset import Lockset
-from pkdoors.locks.sequencelock import SequenceLock
+from pkdoors.locks.openers import findOpeners
 from pkdoors.model.doors import Door, checkName
-from pkdoors.model.knockports import asRange
+from pkdoors.model.sharing import findClosedKnockPorts, findMixedSessions
 from pkdoors.util.quoting import shown
 from pkdoors.util.toml import readToml
 
@@ -141,38 +137,19 @@ def _readDoor(name: str, table: object) -> Door:
     return door
 
 
-def _checkSharing(doors: Iterable[Door]) -> None:
-    for door, other in permutations(doors, 2):
-        if not door.authorizedKeys and not other.authorizedKeys and _opens(door, other):
-            raise BadValue(
-                f"doors.{door.name}.sequence: knocking it also opens doors.{other.name}: use "
-                "another sequence for each door (`pkdoors sequence` prints a new one)"
-            )
-        _checkKnockPorts(door, other)
-    for door, other in combinations(doors, 2):
-        shared = [port for port in door.ports if any(map(port.overlaps, other.ports))]
-        if shared and door.cutSessions != other.cutSessions:
-            raise BadValue(
-                f"doors.{other.name}.sessions: doors.{door.name} protects {shared[0]}, too, but "
-                "has another policy: use keep for both, or cut for both"
-            )
-
-
-def _checkKnockPorts(door: Door, other: Door) -> None:
-    """Check that the second door does not close a knock port of the first one."""
-    for port in door.sequence.ports:
-        if any(map(asRange(port).overlaps, other.ports)):
-            raise BadValue(
-                f"doors.{other.name}.ports: one of them is a knock port of doors.{door.name}, "
-                "which must stay open: use another knock port there, or do not protect this one"
-            )
-
-
-def _opens(door: Door, other: Door) -> bool:
-    """Return whether the sequence of a door opens another door, as the daemon's locks judge it."""
-    if not set(other.sequence.ports) <= set(door.sequence.ports):
-        return False
-    locks = Lockset([SequenceLock(door), SequenceLock(other)])
-    heard = [locks.hear(Knock("", port, b"knock\n"), 0.0, 0.0) for port in door.sequence.ports]
-    requests = [result for results in heard for result in results if isinstance(result, Request)]
-    return other in [request.door for request in requests]
+def _checkSharing(doors: Collection[Door]) -> None:
+    for door, other in findOpeners(door for door in doors if not door.authorizedKeys):
+        raise BadValue(
+            f"doors.{door.name}.sequence: knocking it also opens doors.{other.name}: use "
+            "another sequence for each door (`pkdoors sequence` prints a new one)"
+        )
+    for door, other in findClosedKnockPorts(doors):
+        raise BadValue(
+            f"doors.{other.name}.ports: one of them is a knock port of doors.{door.name}, "
+            "which must stay open: use another knock port there, or do not protect this one"
+        )
+    for door, other, shared in findMixedSessions(doors):
+        raise BadValue(
+            f"doors.{other.name}.sessions: doors.{door.name} protects {shared}, too, but "
+            "has another policy: use keep for both, or cut for both"
+        )

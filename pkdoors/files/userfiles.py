@@ -33,14 +33,15 @@ class Contents:
         return self.data
 
 
-def readFile(path: str) -> Contents | None:
+def readFile(path: str, most: int = reading.MAX_BYTES) -> Contents | None:
     """
     Read a file. Return L{None} if it does not exist.
 
+    @param most: the most bytes that it may have.
     @raise BadValue: it cannot be read.
     """
     try:
-        found = reading.readFile(path)
+        found = reading.readFile(path, most)
     except FileNotFoundError:
         return None
     except ValueError as error:  # each version of Python has other words for it

@@ -54,9 +54,11 @@ class KnockSocket:
 
     def __init__(self, udp: socket.socket, reorderer: Reorderer, receiver: BatchReceiver) -> None:
         self._socket = udp
+        self._family = udp.family
         self._reorderer = reorderer
         self._receiver = receiver
         self._drops = 0  # as the kernel counts them
+        self._program: bytes | None = None  # its filter; L{None} if that is unknown
         self.last = 0
         self._protocol = KnockProtocol(udp.getsockname()[1], reorderer.add)
 
@@ -73,7 +75,7 @@ class KnockSocket:
         if self.fileno() < 0:  # it was closed while it had more
             return
         try:
-            datagrams = self._receiver.receive(self._socket)
+            datagrams = self._receiver.receive(self._socket, self._family)
         except OSError:  # nothing has come, or the network reports an error
             return
         self._protocol.datagramsReceived(datagrams)
@@ -85,7 +87,10 @@ class KnockSocket:
         """
         Hear only what a program of L{pkdoors.host.bpf} accepts from now on; see L{attachFilter}.
         """
-        attachFilter(self._socket, program)
+        if program != self._program:
+            self._program = None
+            attachFilter(self._socket, program)
+            self._program = program
 
     def newDrops(self) -> int:
         """

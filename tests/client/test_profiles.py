@@ -1,13 +1,17 @@
 """Tests of L{pkdoors.client.profiles} and L{pkdoors.client.profilefile}."""
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.client import profiles
 from pkdoors.client.profilefile import locateProfiles, readProfiles
-from pkdoors.client.profiles import Profile, parseProfiles
+from pkdoors.client.profiles import Profile, Profiles
 from pkdoors.errors import BadValue
 from pkdoors.model.sequence import Sequence
+from pkdoors.util.toml import readToml
 from tests.fakes.doors import PORTS
 
 FULL = """
@@ -23,13 +27,16 @@ wait = 22
 
 class ParseProfilesTests(SynchronousTestCase):
     """
-    Tests of L{parseProfiles}.
+    Tests of L{Profiles}.
     """
 
     def wrong(self, line: str) -> str:
         """Return the error for a profile with one line."""
-        error = self.assertRaises(BadValue, parseProfiles, f"[hosts.home]\n{line}\n")
-        return str(error)
+        return self.refuse(f"[hosts.home]\n{line}\n")
+
+    def refuse(self, text: str) -> str:
+        """Return the error for a text."""
+        return str(self.assertRaises(BadValue, dict, Profiles(text)))
 
     def test_full(self) -> None:
         """All keys are read."""
@@ -45,30 +52,30 @@ class ParseProfilesTests(SynchronousTestCase):
                     wait=22,
                 )
             },
-            parseProfiles(FULL),
+            Profiles(FULL),
         )
 
     def test_strangeName(self) -> None:
         """The error is one line, whatever the host is called."""
-        error = self.assertRaises(BadValue, parseProfiles, '[hosts."a\\nb"]\nwait = 0\n')
-        self.assertIn("[hosts.a?b]: wait: '0' is not a port", str(error))
+        found = self.refuse('[hosts."a\\nb"]\nwait = 0\n')
+        self.assertIn("[hosts.a?b]: wait: '0' is not a port", found)
 
     def test_empty(self) -> None:
         """All keys can be missing; the name is then the address."""
-        self.assertEqual({"a.example": Profile("a.example")}, parseProfiles('[hosts."a.example"]'))
-        self.assertEqual({}, parseProfiles(""))
+        self.assertEqual({"a.example": Profile("a.example")}, Profiles('[hosts."a.example"]'))
+        self.assertEqual({}, Profiles(""))
 
     def test_otherForms(self) -> None:
         """A sequence can be a string, and a time a number of seconds."""
         text = '[hosts.a]\nsequence = "17001,17203, 17005,17404,17002"\nopen_for = 60'
-        found = parseProfiles(text)["a"]
+        found = Profiles(text)["a"]
         self.assertEqual((Sequence(PORTS), 60.0), (found.sequence, found.openFor))
 
     def test_uses(self) -> None:
         """A door that opens for one connection cannot be waited for."""
         for value in (True, False):
             line = f'uses = "{"once" if value else "many"}"'
-            self.assertIs(value, parseProfiles(f"[hosts.a]\n{line}")["a"].isOnce)
+            self.assertIs(value, Profiles(f"[hosts.a]\n{line}")["a"].isOnce)
         self.assertEqual(
             "[hosts.home]: remove wait, because waiting for a port connects to it, which uses up "
             "an opening for one connection",
@@ -80,7 +87,7 @@ class ParseProfilesTests(SynchronousTestCase):
     def test_wait(self) -> None:
         """The port to wait for is a number, or a string with or without its protocol."""
         for value in ("22", '"22"', '"22/tcp"'):
-            self.assertEqual(22, parseProfiles(f"[hosts.a]\nwait = {value}")["a"].wait)
+            self.assertEqual(22, Profiles(f"[hosts.a]\nwait = {value}")["a"].wait)
 
     def test_sealed(self) -> None:
         """Knocks are sealed if there is an identity, unless the profile says otherwise."""
@@ -91,7 +98,7 @@ class ParseProfilesTests(SynchronousTestCase):
             ('identity = "agent"', True),
             ('identity = "agent"\nsealed = false', False),
         ):
-            self.assertIs(isSealed, parseProfiles(f"[hosts.a]\n{lines}")["a"].isSealed, lines)
+            self.assertIs(isSealed, Profiles(f"[hosts.a]\n{lines}")["a"].isSealed, lines)
 
     def test_unknownKey(self) -> None:
         """An unknown key is refused, and the error names the known ones."""
@@ -103,14 +110,12 @@ class ParseProfilesTests(SynchronousTestCase):
 
     def test_unknownTable(self) -> None:
         """So is an unknown key beside the hosts."""
-        error = self.assertRaises(BadValue, parseProfiles, "[host.home]")
-        self.assertEqual("unknown key 'host': allowed are hosts", str(error))
+        self.assertEqual("unknown key 'host': allowed are hosts", self.refuse("[host.home]"))
 
     def test_noTable(self) -> None:
         """Hosts are tables."""
-        self.assertRaises(BadValue, parseProfiles, "hosts = 5")
-        error = self.assertRaises(BadValue, parseProfiles, "[hosts]\nhome = 5")
-        self.assertIn("[hosts.home]: ", str(error))
+        self.assertIn("hosts is not a table", self.refuse("hosts = 5"))
+        self.assertIn("[hosts.home]: ", self.refuse("[hosts]\nhome = 5"))
 
     def test_wrong(self) -> None:
         """Each wrong value is refused with its host and key, and what is allowed."""
@@ -161,6 +166,75 @@ class ParseProfilesTests(SynchronousTestCase):
             self.assertRegex(self.wrong(f"wait = {value}"), r"\Ait is not valid TOML: [^\n]*\Z")
 
 
+class OneOfManyTests(SynchronousTestCase):
+    """
+    A profile in a text with many others.
+    """
+
+    def setUp(self) -> None:
+        """Note what is parsed."""
+        self.parsed: list[str] = []
+
+        def note(text: str) -> dict[str, Any]:
+            self.parsed.append(text)
+            return readToml(text)
+
+        self.patch(profiles, "readToml", note)
+
+    def test_onlyTheOne(self) -> None:
+        """The one that is named is parsed, and nothing of the others."""
+        text = "\n".join(f"[hosts.host{n}]\nwait = {n}\n" for n in range(1, 5001))
+        found = Profiles(f"# all hosts\n\n{text}")
+        self.assertEqual([], self.parsed)
+        self.assertEqual(Profile("host4321", wait=4321), found["host4321"])
+        self.assertEqual(["# all hosts\n\n\n[hosts.host4321]\nwait = 4321\n\n"], self.parsed)
+        self.assertIsNone(found.get("another"))
+        self.assertLess(sum(map(len, self.parsed)), 100)
+
+    def test_names(self) -> None:
+        """The names cost no parsing of the profiles."""
+        text = "".join(f"[hosts.host{n}]\nwait = {n}\n" for n in range(1, 101))
+        self.assertEqual([f"host{n}" for n in range(1, 101)], [*Profiles(text)])
+        self.assertEqual({""}, {*self.parsed})
+        self.assertEqual(100, len(Profiles(text)))
+
+    def test_asAParserReads(self) -> None:
+        """However a text is written, each profile is what a parser of the whole text finds."""
+        lists = "sequence = [\n  17001, 17203,\n  17005, 17404,\n  17002\n]\n"
+        for text in (
+            f"[hosts.a]\n{lists}[hosts.b]\nwait = 22\n",
+            "hosts.a.wait = 21\n[hosts.b]\nwait = 22\n[hosts.c]\n",
+            "hosts = {a = {wait = 21}, b = {wait = 22}}\n",
+            "[hosts]\na.wait = 21\nb = {wait = 22}\n",
+            '[ hosts . "a b" ] # comment\r\nwait = 21\r\n\t[hosts.\'c"d\']\r\nwait = 23\r\n',
+            '[hosts."\\u0061"]\nwait = 21\n[hosts.b]\nwait = 22\n',
+            '[hosts.a]\nidentity = """\n[hosts.b]\n"""\n[hosts.c]\nwait = 22\n',
+            "[hosts.a]\nidentity = '''\n[hosts.b]\n'''\n",
+            '[hosts.a]\nidentity = "[hosts.b]" # [hosts.c]\n',
+            '["hosts".a]\nwait = 21\n["hosts"."b"]\n',
+            "",
+        ):
+            hosts = tomllib.loads(text).get("hosts", {})
+            found = Profiles(text)
+            self.assertEqual([*hosts], [*found], text)
+            for name, table in hosts.items():
+                self.assertEqual(table.get("wait"), found[name].wait, text)
+                self.assertEqual(table.get("identity"), found[name].identity, text)
+
+    def test_wrongOthers(self) -> None:
+        """A mistake in another profile does no harm; one in this profile has its own line."""
+        text = '[hosts.a]\nwait = "x"\n[hosts.b]\nwait = 22\n[hosts.c]\n\nwait 22\n'
+        self.assertEqual(22, Profiles(text)["b"].wait)
+        error = self.assertRaises(BadValue, Profiles(text).__getitem__, "c")
+        self.assertIn("(at line 7, column 6)", str(error))
+
+    def test_twice(self) -> None:
+        """A profile that is there twice is refused, as a parser refuses it."""
+        text = "[hosts.a]\nwait = 22\n[hosts.b]\n[hosts.a]\n"
+        error = self.assertRaises(BadValue, Profiles(text).__getitem__, "a")
+        self.assertIn("line 4", str(error))
+
+
 class HostsFileTests(SynchronousTestCase):
     """
     Tests of L{locateProfiles} and L{readProfiles}.
@@ -177,9 +251,13 @@ class HostsFileTests(SynchronousTestCase):
         self.path.write_text(text)
         self.path.chmod(mode)
 
+    def read(self) -> dict[str, Profile]:
+        """Read all profiles."""
+        return dict(readProfiles({"HOME": str(self.home)}))
+
     def wrong(self) -> str:
         """Return the error for the file, without its path."""
-        message = str(self.assertRaises(BadValue, readProfiles, {"HOME": str(self.home)}))
+        message = str(self.assertRaises(BadValue, self.read))
         self.assertTrue(message.startswith(f"{self.path}: "), message)
         return message.removeprefix(f"{self.path}: ")
 

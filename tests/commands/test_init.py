@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import pkdoors.config.file
 from pkdoors.cli import main
-from pkdoors.client.profiles import Profile, parseProfiles
+from pkdoors.client.profiles import Profile, Profiles
 from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
@@ -59,21 +59,21 @@ class TextTests(SynchronousTestCase):
     def test_profile(self) -> None:
         """The client's profile has what the client needs."""
         door = makeDoor(name="web", ports="443,8080,53/udp")
-        profiles = parseProfiles(renderProfile("web1", "web1.example.org", door))
+        profiles = Profiles(renderProfile("web1", "web1.example.org", door))
         expected = Profile("web1.example.org", door.sequence, wait=443)
         self.assertEqual({"web1": expected}, profiles)
 
     def test_profileOnce(self) -> None:
         """Waiting would use up an opening for one connection, so the profile says so instead."""
         door = makeDoor(name="web", ports="443", once=True)
-        profiles = parseProfiles(renderProfile("web1", "web1.example.org", door))
+        profiles = Profiles(renderProfile("web1", "web1.example.org", door))
         expected = Profile("web1.example.org", door.sequence, isOnce=True)
         self.assertEqual({"web1": expected}, profiles)
 
     def test_profileSealed(self) -> None:
         """It says whether to seal; without a TCP port there is nothing to wait for."""
         door = makeDoor(ports="51820/udp", authorizedKeys="/k")
-        profiles = parseProfiles(renderProfile("a b.c", "::1", door))
+        profiles = Profiles(renderProfile("a b.c", "::1", door))
         expected = Profile("::1", door.sequence, "default", isSealed=True)
         self.assertEqual({"a b.c": expected}, profiles)
 
@@ -157,7 +157,7 @@ class InitTests(InitTestCase):
         stdout, _ = self.init("--tcp")
         (door,) = self.config().doors
         self.assertEqual(8, len(door.sequence.tcpPorts()))
-        self.assertEqual(door.sequence, parseProfiles(stdout)["web1"].sequence)
+        self.assertEqual(door.sequence, Profiles(stdout)["web1"].sequence)
         os.unlink(self.file)
         self.assertIn(
             "use --tcp or --sealed, not both", self.refused("--tcp", "--sealed", status=2)

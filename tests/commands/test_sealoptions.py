@@ -254,13 +254,17 @@ class ProfileTests(SealedCommandTestCase):
         self.assertIn("no profile has the sequence of 'home'", self.wrong("home"))
 
     def test_badFile(self) -> None:
-        """An error in the file is one line with its path, whatever the host."""
+        """An error in the host's profile is one line with its path."""
         self.profile("wait = 0")
-        for host in ("home", HOST):
-            line = self.wrong(host, "-m", SEQ)
-            self.assertTrue(line.startswith(f"{self.hosts}: [hosts.home]: wait: '0'"), line)
+        line = self.wrong("home", "-m", SEQ)
+        self.assertTrue(line.startswith(f"{self.hosts}: [hosts.home]: wait: '0'"), line)
         self.hosts.chmod(0o644)
         self.assertIn(f"chmod 600 {self.hosts}", self.wrong("home"))
+
+    def test_badOther(self) -> None:
+        """An error in the profile of another host does no harm."""
+        self.profile("wait = 0")
+        self.assertEqual(0, self.run_("knock", HOST, "-m", SEQ, HOME=str(self.home)).status)
 
     def test_noProfile(self) -> None:
         """A host without a profile is a name or an address."""

@@ -181,6 +181,7 @@ class StopTests(ServiceTestCase):
         """Nothing is left running if a busy port was being tried."""
         self.host.take(PORTS[0])
         self.start()
+        self.reactor.advance(0)
         self.assertEqual(1, len(self.reactor.getDelayedCalls()))
         self.successResultOf(self.service.stopService())
         self.assertEqual([], self.reactor.getDelayedCalls())

@@ -87,7 +87,7 @@ class MemoryDaemon:
             raise self.error
         return self.config
 
-    def apply(self, config: Config) -> list[str]:
+    async def apply(self, config: Config) -> list[str]:
         """Follow a configuration that is in place."""
         self.applied.append(config)
         return self.complaints

@@ -30,12 +30,18 @@ class Program:
     """
 
     def __init__(
-        self, name: str, about: str, packages: Mapping[str, str], processors: int = 1
+        self,
+        name: str,
+        about: str,
+        packages: Mapping[str, str],
+        processors: int = 1,
+        hasJson: bool = True,
     ) -> None:
         """
         @param name: as C{python -m} takes it.
         @param packages: the programs that must be installed, and Debian's package of each.
         @param processors: how many of them it needs.
+        @param hasJson: whether it has the option C{--json}; otherwise it knows where figures go.
         """
         self.name = name
         self._packages = packages
@@ -43,7 +49,8 @@ class Program:
         self._limits: dict[str, tuple[float, float]] = {}
         self._json: Path | None = None
         self.parser = argparse.ArgumentParser(prog=name, description=about)
-        self.addFile("--json", "write the raw figures to FILE")
+        if hasJson:
+            self.addFile("--json", "write the raw figures to FILE")
 
     def addFile(self, option: str, about: str) -> None:
         """Add an option that names a file to write."""
@@ -87,7 +94,7 @@ class Program:
         if lack := findLack(self._packages, self._processors):
             sys.exit(f"{self.name}: {lack}")
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-        self._json = options.json
+        self._json = getattr(options, "json", None)
         return options
 
     def run(self, work: Callable[..., Result], *arguments: Any) -> Result:

@@ -199,9 +199,9 @@ class ElementTests(GuardTableTestCase):
 
     def test_counted(self) -> None:
         """The counters are read; there are none if the kernel refuses."""
-        self.assertEqual({"default_dropped": 0}, self.table.readCounts())
-        self.ours().counters["default_dropped"] = 1 << 40
-        self.assertEqual({"default_dropped": 1 << 40}, self.table.readCounts())
+        self.assertEqual({"KnocksDropped": 0}, self.table.readCounts())
+        self.ours().counters["KnocksDropped"] = 1 << 40
+        self.assertEqual({"KnocksDropped": 1 << 40}, self.table.readCounts())
         self.library.kernel.refusing = errorFor(errno.EPERM)
         self.assertEqual({}, self.table.readCounts())
 
