@@ -93,6 +93,8 @@ class Certificate:
         """
         if self.kind != USER:
             return "is not for users, but for a host"
+        if not self.principals:
+            return "has no principals, so it is for nobody"
         if self.after >= self.before:
             return "is never valid"
         if today < self.after:

@@ -68,8 +68,6 @@ class CertifiedKey(AuthorizedKey):
         if reason := self.findFlaw(today):
             return reason
         names = self.certificate.principals
-        if not names:
-            return f"the certificate of {self} has no principals, so it is for nobody"
         if not (self.line.takesAnyPrincipal or names & self.line.principals):
             return f"the certificate of {self} has none of the names in principals="
         if self.within is not None and not self.within.match(source):
