@@ -6,7 +6,7 @@ Here firewalld closes nothing and ends nothing: that is the task of the guard
 through what the guard lets through: the knocks, and for an opening the door's ports. If its zones
 let everybody reach them anyway, it is not even asked; otherwise there is one rich rule for each
 port range in the zone to which firewalld assigns the client's packets. It treats the client's other
-traffic as before.
+traffic as before. See C{docs/firewalld.md}.
 """
 
 from collections.abc import Callable, Iterable, Sequence
