@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 STATUS_TIMEOUT = 1.0
 """Seconds to wait for the daemon's answer: a user waits with a finger on the key."""
 
-_CHECK_FILES = ("conf", "authorized-keys", "admin")
+_CHECK_FILES = ("conf", "authorized-keys", "revoked-keys", "admin")
 _CHECK_VALUES = {
     "firewall": FIREWALLS,
     "listen": LISTENING,
