@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.common import summarize
 from tests import ROOT
 from tests.lab.adminclient import AdminClient
 from tests.lab.hosts import Host, Network, Process
@@ -88,6 +89,25 @@ def worst(found: Sequence[Held]) -> dict[str, float]:
     return {
         "held, ms": max((held.missed for held in found), default=0.0),
         "work, ms": max((held.used for held in found), default=0.0),
+    }
+
+
+def writeConf(host: Host, text: str) -> Path:
+    """Write a configuration as its owner would."""
+    conf = host.folder / "pkdoors.toml"
+    conf.write_text(text)
+    conf.chmod(0o600)
+    return conf
+
+
+def figures(times: Sequence[float | None]) -> dict[str, float]:
+    """Return what is to be known of knocks: how long they took to open, and how many did not."""
+    opened = summarize(times)
+    return {
+        "knock, ms": opened.get("median", 0.0),
+        "worst knock, ms": opened.get("max", 0.0),
+        "knocks": len(times),
+        "knocks that failed": times.count(None),
     }
 
 
