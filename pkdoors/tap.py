@@ -204,7 +204,14 @@ def wire(
     stack = _makeStack(config, reactor, publisher, counters, log)
     smith = Locksmith(config.doors, _replayFileMaker(config, file, reactor), reactor.seconds)
     keeper = Doorkeeper(
-        reactor, stack, config.doors, publisher, smith.make, counters, logKnocks=config.logKnocks
+        reactor,
+        stack,
+        config.doors,
+        publisher,
+        smith.make,
+        counters,
+        logKnocks=config.logKnocks,
+        maxOpenings=config.maxOpenings,
     )
     ports = _makePorts(reactor, keeper, stack, counters, log)
     followers, reread = ConfigFollowers(lastGood, hooks, audit, beside), read or (lambda: config)

@@ -173,7 +173,7 @@ class Reloader:
         search = await self._ports.search(plan)
         try:
             self._checkNotStopped()
-            await self._keeper.change(config.doors)
+            await self._keeper.change(config.doors, config.maxOpenings)
         except BaseException:
             self._ports.giveUp(search)
             raise

@@ -51,7 +51,7 @@ class InterfaceTests(ServiceTestCase):
         self.failureResultOf(self.service.close("web"), NotFound)
         done = self.successResultOf(self.service.close())
         self.assertEqual([ANN], [str(status.opening.source) for status in done.closed])
-        self.assertEqual(((), []), (done.closing, self.service.openings()))
+        self.assertEqual(([], []), ([*done.closing], self.service.openings()))
         self.assertEqual({}, self.firewall.open_())
 
     def test_doors(self) -> None:

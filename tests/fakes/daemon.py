@@ -69,6 +69,7 @@ class MemoryDaemon:
             self.smith.make,
             self.counters,
             logKnocks=self.config.logKnocks,
+            maxOpenings=self.config.maxOpenings,
         )
         self.ports = KnockPorts(clock, self.keeper.hear)
         self.reloader = Reloader(
