@@ -16,7 +16,7 @@ from pkdoors.client.profiles import Profiles
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.firewall.earlier.oldguard import readLivingSessions, readOpenings, readProtected
-from pkdoors.firewall.guard.flows import CONNTRACK, parseFlow, readTracked
+from pkdoors.firewall.netlink.flows import CONNTRACK, parseFlow, readTracked
 from pkdoors.firewall.guard.sets import secondsLeft
 from pkdoors.firewall.netlink.dump import (
     readChains,

@@ -12,7 +12,7 @@ import sys
 from contextlib import ExitStack
 from ipaddress import ip_address
 
-from pkdoors.firewall.guard.flows import askConntrack
+from pkdoors.firewall.netlink.flows import askConntrack
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.netlink.dump import (
     askChains,

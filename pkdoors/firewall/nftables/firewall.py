@@ -15,13 +15,13 @@ from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import networkSets, setOf
-from pkdoors.firewall.guard.sets import openingKey, setName
+from pkdoors.firewall.guard.openingsets import networkScopes, scopeOf
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
+from pkdoors.firewall.nftables._openingtable import OpeningTable
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
@@ -29,7 +29,7 @@ from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
-from pkdoors.model.sources import Source, isNetwork
+from pkdoors.model.sources import isNetwork
 
 SETTLED = 300.0
 """Seconds from the boot until there may be flows that began before the guard. Earlier there are
@@ -74,8 +74,8 @@ class NftablesFirewall:
         self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors)
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
-        self._deadlines: dict[tuple[str, bytes], float] = {}  # of the openings in the kernel
-        self._grants: dict[tuple[str, Source], int] = {}  # likewise, see L{Opening}
+        self._openings = OpeningTable()  # in the kernel
+        self._placed: Guard | None = None  # in the kernel, unless somebody has changed it
         self._isDoubtful = False  # whether somebody has changed what was granted
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._fingerprint: object = None  # differs once a stranger has changed the guard
@@ -110,7 +110,6 @@ class NftablesFirewall:
         if isSettled and not predecessor.isThere and live.untracked:
             versions = tuple(live.untracked)
             self._guard = replace(self._guard, grace=graceFor(doors), graceVersions=versions)
-        self._grants = {opening.key: opening.grant for opening in predecessor.openings}
         self._put(predecessor.openings)
         # A port has its grace only once: no later flush opens it again.
         self._guard = replace(self._guard, grace={}, graceVersions=())
@@ -195,8 +194,7 @@ class NftablesFirewall:
         somebody else has changed the guard, because it may have been used; nor if it has not been
         there yet, because putting it there grants it.
         """
-        isGranted = self._grants.get(opening.key) == opening.grant
-        return not opening.door.once or (isGranted and not self._isDoubtful)
+        return not opening.door.once or (self._openings.has(opening) and not self._isDoubtful)
 
     def _put(self, openings: list[Opening]) -> None:
         """Put the guard in place, with these openings."""
@@ -205,7 +203,17 @@ class NftablesFirewall:
             capture = self._capturing.refresh(self._guard.capture)
             self._guard = replace(self._guard, capture=capture)
         # Only here do sets that no opening needs any more go: until then they cost little.
-        self._guard = replace(self._guard, networks=networkSets(openings))
+        self._guard = replace(self._guard, networks=networkScopes(openings))
+        placed, self._placed = self._placed, None  # unless all of this succeeds
+        if placed is None or not self._change(placed, openings):
+            self._replace(openings)
+        self._placed = self._guard
+        self._protected = listProtectedPorts(self._guard.doors)
+        self._isDoubtful = False
+        self._openings = OpeningTable(openings)
+
+    def _replace(self, openings: list[Opening]) -> None:
+        """Put the guard in place, whatever there is now."""
         for triesLeft in reversed(range(TRIES)):
             try:
                 self._table.replace(self._guard, openings, self._sessions.living())
@@ -214,13 +222,32 @@ class NftablesFirewall:
                 if not triesLeft:
                     raise
                 self._sessions.addLetIn(openings, self._guard.direct)
-        self._protected = listProtectedPorts(self._guard.doors)
         self._sessions.noteReplaced()
-        self._isDoubtful = False
-        self._deadlines = {_keyOf(opening): opening.deadline for opening in openings}
-        kept = {opening.key for opening in openings}
-        self._grants = {key: grant for key, grant in self._grants.items() if key in kept}
         self._fingerprint = self._table.readFingerprint()
+
+    def _change(self, placed: Guard, openings: list[Opening]) -> bool:
+        """
+        Send only what differs, if nobody else has changed the guard.
+
+        @param placed: the guard that is in place.
+        @return: whether that was possible.
+        """
+        gone, new = self._openings.compare(openings)
+        isSame = replace(placed, origin=self._guard.origin) == self._guard
+        try:
+            # A port may get another door, and lose openings before that.
+            self._table.removeAll(gone, openings)
+            if not isSame and not self._table.change(placed, self._guard):
+                return False
+            for opening in new:
+                self._table.add(opening, False, self._openings.others(opening))
+        except GuardGone:
+            return False
+        if not isSame:
+            self._table.writeFlows(self._guard.doors, self._sessions.living(), TABLE)
+            self._sessions.noteReplaced()
+            self._fingerprint = self._table.readFingerprint()
+        return True
 
     def _withWays(self, guard: Guard) -> Guard:
         """Return a guard with the ways that lead past its ports now, as far as they can be read."""
@@ -241,39 +268,44 @@ class NftablesFirewall:
             self._guard = guard = replace(self._guard, direct=direct)
             try:
                 self._table.writeWays(guard)
+                self._placed = guard if self._placed is before else None
                 self._fingerprint = self._table.readFingerprint()
             except GuardGone:
-                pass  # the healing puts it back with these ways
+                self._placed = None  # the healing puts it back with these ways
             except FirewallError as error:
+                self._placed = None
                 self._onLost(f"the ways to containers cannot be guarded ({error})")
             else:
                 self._ways.report(before.direct, direct)
         return self._ways.isFailing
 
     def _openNow(self, opening: Opening) -> None:
-        self._addSet(opening)
-        self._table.add(opening, self._grants.get(opening.key) != opening.grant)
-        self._grants[opening.key] = opening.grant
-        self._deadlines[_keyOf(opening)] = opening.deadline
+        self._addScope(opening)
+        isNew = not self._openings.has(opening)
+        self._table.add(opening, isNew, self._openings.others(opening))
+        self._openings.add(opening)
 
-    def _addSet(self, opening: Opening) -> None:
+    def _addScope(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""
-        if not isNetwork(opening.source):  # every door has the sets for addresses
+        if not isNetwork(opening.source):  # addresses are always compared
             return
-        needed = setOf(opening)
-        if not self._guard.hasSet(needed):
-            self._table.addSet(self._guard, needed)
-            self._guard = replace(self._guard, networks=self._guard.networks | {needed})
+        needed = scopeOf(opening.source)
+        if not self._guard.compares(needed):
+            guard = replace(self._guard, networks=self._guard.networks | {needed})
+            self._table.addScope(guard)
+            if self._placed is self._guard:
+                self._placed = guard
+            self._guard = guard
             self._fingerprint = self._table.readFingerprint()
 
     def _closeNow(self, opening: Opening) -> None:
-        self._deadlines.pop(_keyOf(opening), None)
-        self._grants.pop(opening.key, None)
-        self._table.remove(opening)
+        self._openings.remove(opening)
+        self._table.remove(opening, self._openings.others(opening))
         self._sessions.noteSoon()
 
     def _onChanged(self, process: str) -> None:
         self._isDoubtful = True
+        self._placed = None
         self._onLost(f"{process} changed the guard")
 
     def _onOverflow(self) -> None:
@@ -281,15 +313,11 @@ class NftablesFirewall:
         self._throttle.want()
         now = self._reactor.seconds()
         try:
-            present = self._table.listOpenKeys(self._guard)
-            ours = {key for key, deadline in self._deadlines.items() if deadline - now > MARGIN}
+            present = self._table.listOpenKeys()
             isSame = self._table.readFingerprint() == self._fingerprint
-            isSame = isSame and ours <= present <= {*self._deadlines}
+            ours = self._openings.keys(now + MARGIN)
+            isSame = isSame and ours <= present <= self._openings.keys()
         except FirewallError:
             isSame = False
         if not isSame:
             self._onChanged("somebody")
-
-
-def _keyOf(opening: Opening) -> tuple[str, bytes]:
-    return setName(opening), openingKey(opening.source)

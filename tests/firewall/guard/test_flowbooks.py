@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.flowbooks import FlowBooks
-from pkdoors.firewall.guard.flows import Flow, Tracked, isOn
+from pkdoors.firewall.netlink.flows import Flow, Tracked, isOn
 from pkdoors.firewall.guard.sets import TCP_IDLE
 from pkdoors.model.ports import PortRange
 from tests.fakes.doors import flow, makeDoor, makeOpening

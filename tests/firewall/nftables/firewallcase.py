@@ -5,7 +5,7 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.guard.flows import Flow
+from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.nftables import _reader
 from pkdoors.firewall.nftables._liveflows import LiveFlows

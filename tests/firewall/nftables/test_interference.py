@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.flows import Flow
+from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.nftables._sessions import NOTE_AFTER
 from tests.fakes.doors import flow, makeDoor, makeOpening
 from tests.fakes.tables import FakeTable

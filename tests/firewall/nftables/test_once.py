@@ -4,7 +4,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.flows import Flow
+from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.sets import openingKey
 from pkdoors.firewall.nftables.firewall import MARGIN

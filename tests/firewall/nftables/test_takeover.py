@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.earlier.oldguard import OldSession
-from pkdoors.firewall.guard.flows import Flow, Tracked
+from pkdoors.firewall.netlink.flows import Flow, Tracked
 from pkdoors.firewall.nftables import _liveflows
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
