@@ -8,7 +8,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.earlier import secondguard
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, KNOCK_SETS
 from pkdoors.firewall.guard.flowbooks import Books
-from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.layout import Elements, Layout, isInterval
 from pkdoors.firewall.guard.openingsets import (
     ADDRESS,
@@ -27,8 +27,7 @@ from pkdoors.firewall.guard.sets import (
     PORT_SETS,
     PROTOCOLS,
     RANGE_SETS,
-    parseOpening,
-    secondsLeft,
+    listOpeningSets,
     setsFor,
 )
 from pkdoors.firewall.guard.survey import Survey
@@ -52,6 +51,7 @@ from pkdoors.firewall.netlink.dump import (
 )
 from pkdoors.firewall.netlink.kernel import Kernel
 from pkdoors.firewall.netlink.messages import Element
+from pkdoors.firewall.openings.elements import parseOpening, secondsLeft
 from pkdoors.host.bootid import UNKNOWN, readBootId
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 
@@ -213,9 +213,12 @@ class GuardReader:
             ]
         return found
 
-    def listOpenKeys(self) -> set[tuple[str, bytes]]:
-        """Return the set and the key of each opening in the kernel."""
-        names = map(openingsName, ADDRESS)
+    def listOpenKeys(self, guard: Guard) -> set[tuple[str, bytes]]:
+        """
+        Return the set and the key of each opening in the kernel, with those in which packets are
+        looked up.
+        """
+        names = listOpeningSets(guard.doors, guard.networks)
         return {(name, key) for name in names for key in self.listKeys(name)}
 
     def countOpenings(self) -> int:

@@ -8,20 +8,16 @@ from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.layout import Change, Layout, Present, isInterval
 from pkdoors.firewall.guard.openingsets import (
-    ADDRESS,
     OnceSet,
     lookupKeys,
     onceSetOf,
     onceSets,
     openingKey,
-    openingsName,
     scopesOf,
     sourceKey,
 )
 from pkdoors.firewall.guard.sets import (
-    differs,
-    lookupElement,
-    openingElement,
+    listOpeningSets,
     setsFor,
     timesFor,
 )
@@ -37,6 +33,7 @@ from pkdoors.firewall.netlink.messages import (
 )
 from pkdoors.firewall.netlink.setchanges import changeElements, changeSets, splitRange
 from pkdoors.firewall.nftables._reader import GuardReader
+from pkdoors.firewall.openings.elements import differs, lookupElement, openingElement
 from pkdoors.model.doors import Door, Opening
 
 _UDP_FLOWS = re.compile(r"udp(idle|most|new)([46])_.*")
@@ -162,13 +159,13 @@ class GuardWriter(GuardReader):
     def removeOpenings(self, guard: Guard, openings: Iterable[Opening], table: str) -> None:
         """Remove all elements that do not belong to these openings."""
         wanted = self._makeElements(openings)
-        for name in self._openingSets(guard):
+        for name in listOpeningSets(guard.doors, guard.networks):
             self._remove(table, name, self.listKeys(name, table) - wanted.get(name, {}).keys())
 
     def writeOpenings(self, guard: Guard, openings: Iterable[Opening], table: str) -> None:
         """Put exactly these openings into the kernel. Only what differs is written."""
         wanted = self._makeElements(openings)
-        for name in self._openingSets(guard):
+        for name in listOpeningSets(guard.doors, guard.networks):
             elements = wanted.get(name, {})
             present = {element.key: element for element in self.listElements(name, table)}
             self._remove(table, name, present.keys() - elements.keys())
@@ -181,15 +178,6 @@ class GuardWriter(GuardReader):
             gone = self.listKeys(once.used, table) - wanted.get(once.name, {}).keys()
             for keys in splitPortions(gone):
                 self._kernel.transact(swapElements(table, once.used, keys, ()))
-
-    def _openingSets(self, guard: Guard) -> list[str]:
-        """Return the sets of openings, but for those that say which are used."""
-        sets = setsFor(guard.doors, guard.networks)
-        used = {once.used for once in self._onceSets(guard)}
-        lookups = [name for name, each in sets.items() if each.isOpenings and name not in used]
-        # A packet is looked up in the others, so they come first.
-        books = [*map(openingsName, ADDRESS)]
-        return [*(name for name in lookups if name not in books), *books]
 
     def _onceSets(self, guard: Guard) -> list[OnceSet]:
         scopes = scopesOf(guard.doors, guard.networks)

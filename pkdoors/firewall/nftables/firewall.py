@@ -21,7 +21,7 @@ from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
-from pkdoors.firewall.nftables._openingtable import OpeningTable
+from pkdoors.firewall.nftables._placing import GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
@@ -34,9 +34,6 @@ from pkdoors.model.sources import isNetwork
 SETTLED = 300.0
 """Seconds from the boot until there may be flows that began before the guard. Earlier there are
 none worth sparing, and sparing them would keep a port open for a while after each boot."""
-
-TRIES = 5
-"""How often the daemon tries to put the guard in place if somebody removes it meanwhile."""
 
 MARGIN = 1.0
 """Seconds before its deadline during which an opening may already be missing in the kernel."""
@@ -72,13 +69,11 @@ class NftablesFirewall:
         self._monitor: NftablesMonitor
         self._guard = Guard(())
         self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors)
+        self._placer = GuardPlacer(self._sessions)
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
-        self._openings = OpeningTable()  # in the kernel
-        self._placed: Guard | None = None  # in the kernel, unless somebody has changed it
         self._isDoubtful = False  # whether somebody has changed what was granted
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
-        self._fingerprint: object = None  # differs once a stranger has changed the guard
         self._counts = KnockCounts()
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
@@ -94,6 +89,7 @@ class NftablesFirewall:
         """See L{IFirewall.start}."""
         self._table = table = self._makeTable(self._reactor.seconds)
         self._sessions.start(table)
+        self._placer.start(table)
         self._onLost = onLost
         # The monitor must exist before anything is read: then no later change is missed.
         self._monitor = self._makeMonitor(
@@ -168,7 +164,7 @@ class NftablesFirewall:
         return self._counts.junk
 
     def _count(self) -> None:
-        if self._fingerprint is not None:
+        if self._placer.hasStarted:
             self._counts.add(self._table.readCounts())
 
     def stop(self) -> Deferred[None]:
@@ -182,6 +178,7 @@ class NftablesFirewall:
 
     def _restore(self, openings: list[Opening]) -> None:
         if not self._table.isThere():  # what the kernel remembered went with the table
+            self._placer.forget()
             self._sessions.addLetIn(openings, self._guard.direct)
         self._put([opening for opening in openings if self._isCertain(opening)])
         # Whatever removed the guard may have changed the ways past it, too. The guard itself does
@@ -194,7 +191,9 @@ class NftablesFirewall:
         somebody else has changed the guard, because it may have been used; nor if it has not been
         there yet, because putting it there grants it.
         """
-        return not opening.door.once or (self._openings.has(opening) and not self._isDoubtful)
+        return not opening.door.once or (
+            self._placer.openings.has(opening) and not self._isDoubtful
+        )
 
     def _put(self, openings: list[Opening]) -> None:
         """Put the guard in place, with these openings."""
@@ -204,50 +203,9 @@ class NftablesFirewall:
             self._guard = replace(self._guard, capture=capture)
         # Only here do sets that no opening needs any more go: until then they cost little.
         self._guard = replace(self._guard, networks=networkScopes(openings))
-        placed, self._placed = self._placed, None  # unless all of this succeeds
-        if placed is None or not self._change(placed, openings):
-            self._replace(openings)
-        self._placed = self._guard
+        self._placer.put(self._guard, openings)
         self._protected = listProtectedPorts(self._guard.doors)
         self._isDoubtful = False
-        self._openings = OpeningTable(openings)
-
-    def _replace(self, openings: list[Opening]) -> None:
-        """Put the guard in place, whatever there is now."""
-        for triesLeft in reversed(range(TRIES)):
-            try:
-                self._table.replace(self._guard, openings, self._sessions.living())
-                break
-            except GuardGone:  # somebody flushed nftables meanwhile
-                if not triesLeft:
-                    raise
-                self._sessions.addLetIn(openings, self._guard.direct)
-        self._sessions.noteReplaced()
-        self._fingerprint = self._table.readFingerprint()
-
-    def _change(self, placed: Guard, openings: list[Opening]) -> bool:
-        """
-        Send only what differs, if nobody else has changed the guard.
-
-        @param placed: the guard that is in place.
-        @return: whether that was possible.
-        """
-        gone, new = self._openings.compare(openings)
-        isSame = replace(placed, origin=self._guard.origin) == self._guard
-        try:
-            # A port may get another door, and lose openings before that.
-            self._table.removeAll(gone, openings)
-            if not isSame and not self._table.change(placed, self._guard):
-                return False
-            for opening in new:
-                self._table.add(opening, False, self._openings.others(opening))
-        except GuardGone:
-            return False
-        if not isSame:
-            self._table.writeFlows(self._guard.doors, self._sessions.living(), TABLE)
-            self._sessions.noteReplaced()
-            self._fingerprint = self._table.readFingerprint()
-        return True
 
     def _withWays(self, guard: Guard) -> Guard:
         """Return a guard with the ways that lead past its ports now, as far as they can be read."""
@@ -267,13 +225,10 @@ class NftablesFirewall:
         if direct != self._guard.direct:
             self._guard = guard = replace(self._guard, direct=direct)
             try:
-                self._table.writeWays(guard)
-                self._placed = guard if self._placed is before else None
-                self._fingerprint = self._table.readFingerprint()
+                self._placer.writeWays(before, guard)
             except GuardGone:
-                self._placed = None  # the healing puts it back with these ways
+                pass  # the healing puts it back with these ways
             except FirewallError as error:
-                self._placed = None
                 self._onLost(f"the ways to containers cannot be guarded ({error})")
             else:
                 self._ways.report(before.direct, direct)
@@ -281,9 +236,9 @@ class NftablesFirewall:
 
     def _openNow(self, opening: Opening) -> None:
         self._addScope(opening)
-        isNew = not self._openings.has(opening)
-        self._table.add(opening, isNew, self._openings.others(opening))
-        self._openings.add(opening)
+        openings = self._placer.openings
+        self._table.add(opening, not openings.has(opening), openings.others(opening))
+        openings.add(opening)
 
     def _addScope(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""
@@ -291,33 +246,21 @@ class NftablesFirewall:
             return
         needed = scopeOf(opening.source)
         if not self._guard.compares(needed):
-            guard = replace(self._guard, networks=self._guard.networks | {needed})
-            self._table.addScope(guard)
-            if self._placed is self._guard:
-                self._placed = guard
-            self._guard = guard
-            self._fingerprint = self._table.readFingerprint()
+            self._guard = self._placer.addScope(self._guard, needed)
 
     def _closeNow(self, opening: Opening) -> None:
-        self._openings.remove(opening)
-        self._table.remove(opening, self._openings.others(opening))
+        openings = self._placer.openings
+        openings.remove(opening)
+        self._table.remove(opening, openings.others(opening))
         self._sessions.noteSoon()
 
     def _onChanged(self, process: str) -> None:
         self._isDoubtful = True
-        self._placed = None
+        self._placer.forget()
         self._onLost(f"{process} changed the guard")
 
     def _onOverflow(self) -> None:
         """Check whether the guard is still ours, after more changes than the socket could hold."""
         self._throttle.want()
-        now = self._reactor.seconds()
-        try:
-            present = self._table.listOpenKeys()
-            isSame = self._table.readFingerprint() == self._fingerprint
-            ours = self._openings.keys(now + MARGIN)
-            isSame = isSame and ours <= present <= self._openings.keys()
-        except FirewallError:
-            isSame = False
-        if not isSame:
+        if not self._placer.isUnchanged(self._guard, self._reactor.seconds() + MARGIN):
             self._onChanged("somebody")

@@ -142,6 +142,10 @@ class GuardTable(GuardWriter):
             self._library.run(removal)
         return True
 
+    def readFingerprint(self) -> object:
+        """See L{GuardReader.readFingerprint}. Nobody else can change a table that we own."""
+        return self.tableOf(TABLE) if self.isOwned else super().readFingerprint()
+
     def addScope(self, guard: Guard) -> None:
         """
         Have the rules compare more of addresses in a guard that is in place.

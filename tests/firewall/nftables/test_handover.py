@@ -39,11 +39,11 @@ class HandOverTests(GuardTableTestCase):
             [
                 f"take {HANDOVER} 0",
                 f"run {HANDOVER}",
-                f"add {HANDOVER} default_open4 1",
+                f"add {HANDOVER} tcp_open4 1",
                 f"delete {TABLE}",
                 f"take {TABLE} 0",
                 f"run {TABLE}",
-                f"add {TABLE} default_open4 1",
+                f"add {TABLE} tcp_open4 1",
                 f"delete {HANDOVER}",
             ],
             self.tables.steps,
@@ -117,7 +117,7 @@ class HandOverTests(GuardTableTestCase):
             guards = [name for name, table in self.tables.tables.items() if table.guards()]
             self.assertTrue(guards, number)
             for name in guards:
-                there = self.tables.sources("default_open4", name)
+                there = self.tables.sources("tcp_open4", name)
                 self.assertEqual({"203.0.113.9": 30.0}, there, f"step {number}, {name}")
             self.replace(makeOpening(deadline=1030.0))
             self.assertEqual([TABLE], list(self.tables.tables))
@@ -199,7 +199,7 @@ class ReshapeTests(GuardTableTestCase):
         def look(step: str) -> None:
             if step == f"run {TABLE}":
                 there = self.tables.tables[HANDOVER]
-                open_ = self.tables.sources("default_open4", HANDOVER)
+                open_ = self.tables.sources("tcp_open4", HANDOVER)
                 seen.append((there.guards(), open_, self.tables.flows("sessions4", HANDOVER)))
 
         self.tables.failing = look
@@ -207,7 +207,7 @@ class ReshapeTests(GuardTableTestCase):
         sessions = {TCP: 5000.0, self.other: 60.0}
         self.assertEqual([(True, {"203.0.113.9": 30.0}, sessions)], seen)
         self.assertEqual(sessions, self.tables.flows("sessions4"))
-        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
+        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("tcp_open4"))
         self.assertEqual(([TABLE], handle), (list(self.tables.tables), self.ours().handle))
         self.assertNotIn(f"delete {TABLE}", self.tables.steps)
 
@@ -223,7 +223,7 @@ class ReshapeTests(GuardTableTestCase):
             guards = [name for name, table in self.tables.tables.items() if table.guards()]
             self.assertTrue(guards, number)
             for name in guards:
-                self.assertIn("203.0.113.9", self.tables.sources("default_open4", name), number)
+                self.assertIn("203.0.113.9", self.tables.sources("tcp_open4", name), number)
             self.replace(makeOpening(deadline=1030.0), doors=(makeDoor(),))
             self.assertEqual([TABLE], list(self.tables.tables))
 

@@ -164,8 +164,8 @@ class UnsureTests(NftablesTestCase):
         """An opening too many or too few, a rule, a port, or the table: the guard is restored."""
         stranger = flow(EVE).source.packed
         changes: list[Callable[[FakeTable], Any]] = [
-            lambda there: there.sets["default_open4"].elements.clear(),
-            lambda there: self.tables.put("default_open4", stranger, 60.0),
+            lambda there: there.sets["tcp_open4"].elements.clear(),
+            lambda there: self.tables.put("tcp_open4", stranger, 60.0),
             lambda there: there.rules.insert(0, (0, "input", "accept")),
             lambda there: there.rules.pop(),
             lambda there: there.sets["tcp_ports"].elements.clear(),

@@ -9,7 +9,7 @@ from tests.fakes.doors import makeDoor, makeOpening
 from tests.firewall.nftables.firewallcase import ANN, NEXT, NftablesTestCase
 
 NET, WIDE, SIX = "203.0.113.0/24", "203.0.0.0/16", "2001:db8::/64"
-SETS = {NET: "default_open4_24", WIDE: "default_open4_16", SIX: "default_open6_64"}
+SETS = {NET: "tcp_open4_24", WIDE: "tcp_open4_16", SIX: "tcp_open6_64"}
 FIELDS = {
     NET: "ip saddr & 255.255.255.0",
     WIDE: "ip saddr & 255.255.0.0",
@@ -71,7 +71,7 @@ class NetworkTests(NftablesTestCase):
         self.assertOpen(NET, WIDE, SIX)
         self.successResultOf(self.firewall.close(makeOpening(NET)))
         self.assertOpen(WIDE, SIX)
-        self.assertEqual({ANN: 60.0}, self.tables.sources("default_open4"))
+        self.assertEqual({ANN: 60.0}, self.tables.sources("tcp_open4"))
         self.successResultOf(self.firewall.close(makeOpening(ANN)))
         self.assertOpen(WIDE, SIX)
 
@@ -79,7 +79,7 @@ class NetworkTests(NftablesTestCase):
         """A network is not its first address."""
         self.open("203.0.113.0", NET)
         self.successResultOf(self.firewall.close(makeOpening(NET)))
-        self.assertEqual({"203.0.113.0": 60.0}, self.tables.sources("default_open4"))
+        self.assertEqual({"203.0.113.0": 60.0}, self.tables.sources("tcp_open4"))
 
     def test_heal(self) -> None:
         """After a flush, the guard is back with its networks, and their rules."""
@@ -190,4 +190,4 @@ class NetworkTests(NftablesTestCase):
         whole = {chain: {*self.ours().texts(chain)} for chain in self.ours().chains}
         self.assertEqual(whole, alone)
         self.assertIn(f"{FIELDS[NET]} @cut_open4_24 accept", whole["cut_tcp"])
-        self.assertIn(f"{FIELDS[NET]} @web_open4_24 goto web_letin", whole["Doors1_udp"])
+        self.assertIn(f"{FIELDS[NET]} @tcp_open4_24 goto web_letin", whole["Doors1_udp"])

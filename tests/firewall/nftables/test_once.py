@@ -55,7 +55,7 @@ class OnceTests(NftablesTestCase):
         self.start()
         self.open(granted())
         self.assertEqual({ANN: 30.0}, self.present())
-        self.assertNotIn("default_open4", self.ours().sets)
+        self.assertNotIn("tcp_open4", self.ours().sets)
         self.assertEqual([], self.find(granted()))
 
     def test_used(self) -> None:
@@ -225,7 +225,7 @@ class OnceTests(NftablesTestCase):
         self.firewall.setDoors((makeDoor(once=True),))
         self.restore(granted(2))
         self.assertEqual(({ANN: 30.0}, set()), (self.present(), self.used()))
-        self.assertNotIn("default_open4", self.ours().sets)
+        self.assertNotIn("tcp_open4", self.ours().sets)
 
     def test_handedOver(self) -> None:
         """If the whole table is replaced, they do not survive: a mark could get lost."""

@@ -26,10 +26,10 @@ class ReplaceTests(GuardTableTestCase):
         If there is no table, it is made; the guard comes first, in a transaction of its own.
         """
         self.replace(makeOpening(deadline=1030.0))
-        expected = [f"take {TABLE} 0", f"run {TABLE}", f"add {TABLE} default_open4 1"]
+        expected = [f"take {TABLE} 0", f"run {TABLE}", f"add {TABLE} tcp_open4 1"]
         self.assertEqual(expected, self.steps())
         self.assertTrue(self.ours().guards())
-        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
+        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("tcp_open4"))
 
     def test_inPlace(self) -> None:
         """
@@ -44,7 +44,7 @@ class ReplaceTests(GuardTableTestCase):
         self.replace(makeOpening(deadline=1030.0), doors=doors)
         self.assertEqual([f"take {TABLE} 0", f"run {TABLE}"], self.steps())
         self.assertEqual(handle, self.ours().handle)
-        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
+        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("tcp_open4"))
         self.assertEqual({TCP: 5000.0}, self.tables.flows("sessions4"))
 
     def test_doorGoes(self) -> None:
@@ -75,34 +75,34 @@ class ReplaceTests(GuardTableTestCase):
                 makeOpening("2001:db8::7", 1030.0),
             )
             written = [step for step in self.steps() if step.startswith(("add", "remove"))]
-            self.assertEqual([f"add {TABLE} default_open4 1"] * number, written)
+            self.assertEqual([f"add {TABLE} tcp_open4 1"] * number, written)
 
     def test_others(self) -> None:
         """An opening that is not wanted is removed."""
         self.replace(makeOpening(deadline=1030.0), makeOpening("203.0.113.10", 1030.0))
         self.steps()
         self.replace(makeOpening(deadline=1030.0))
-        self.assertIn(f"remove {TABLE} default_open4 1", self.steps())
-        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
+        self.assertIn(f"remove {TABLE} tcp_open4 1", self.steps())
+        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("tcp_open4"))
 
     def test_otherPrincipal(self) -> None:
         """If the principal of an opening changes, the opening is written."""
         self.replace(makeOpening(deadline=1030.0))
         opening = Opening(makeDoor(), ip_address("203.0.113.9"), 1030.0, Principal("anna"))
         self.replace(opening)
-        (entry,) = self.tables.living(TABLE, "default_open4").values()
+        (entry,) = self.tables.living(TABLE, "tcp_open4").values()
         self.assertEqual("until=1530 anna", entry.comment)
 
     def test_portions(self) -> None:
         """Many openings are written in portions of 200."""
         openings = [makeOpening(f"10.1.{n // 250}.{n % 250}", 1030.0) for n in range(450)]
         self.replace(*openings)
-        expected = [f"add {TABLE} default_open4 {number}" for number in (200, 200, 50)]
+        expected = [f"add {TABLE} tcp_open4 {number}" for number in (200, 200, 50)]
         self.assertEqual(expected, self.steps()[2:])
         self.replace()
-        expected = [f"remove {TABLE} default_open4 {number}" for number in (200, 200, 50)]
+        expected = [f"remove {TABLE} tcp_open4 {number}" for number in (200, 200, 50)]
         self.assertEqual(expected, [step for step in self.steps() if step.startswith("remove")])
-        self.assertEqual({}, self.tables.sources("default_open4"))
+        self.assertEqual({}, self.tables.sources("tcp_open4"))
 
     def test_flows(self) -> None:
         """
@@ -184,7 +184,7 @@ class ReplaceTests(GuardTableTestCase):
         """A door whose ports have changed has no opening that was granted for the earlier ports."""
         self.replace(makeOpening(deadline=1030.0))
         self.replace(doors=(makeDoor(ports="23"),))
-        self.assertEqual({}, self.tables.sources("default_open4"))
+        self.assertEqual({}, self.tables.sources("tcp_open4"))
 
     def test_unknownBoot(self) -> None:
         """If the boot is unknown, the table guards, but takes over nothing."""
@@ -202,7 +202,7 @@ class ReplaceTests(GuardTableTestCase):
         self.table = self.daemon()
         self.assertEqual([], self.table.readPredecessor(self.doors, True).openings)
         self.replace()
-        self.assertEqual({}, self.tables.sources("default_open4"))
+        self.assertEqual({}, self.tables.sources("tcp_open4"))
         self.assertEqual({}, self.tables.flows("sessions4"))
 
     def test_loadedAgain(self) -> None:
@@ -211,7 +211,7 @@ class ReplaceTests(GuardTableTestCase):
         self.ours().handle = 4242
         self.assertEqual([], self.table.readPredecessor(self.doors, True).openings)
         self.replace()
-        self.assertEqual({}, self.tables.sources("default_open4"))
+        self.assertEqual({}, self.tables.sources("tcp_open4"))
 
     def test_refused(self) -> None:
         """If the kernel refuses any step, that is an error, and a guard is still in place."""

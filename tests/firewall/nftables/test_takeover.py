@@ -117,7 +117,7 @@ class LeftByOldTests(SynchronousTestCase):
         text = listing(
             protected=SSH,
             default_ports=SSH,
-            default_open4=[{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}],
+            tcp_open4=[{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}],
             live4=[{"concat": ["203.0.113.9", 40001, 22]}],
         )
         predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
@@ -129,7 +129,7 @@ class LeftByOldTests(SynchronousTestCase):
     def test_soonAfterTheBoot(self) -> None:
         """Soon after a boot, its openings may be of another boot: they do not count."""
         opening = {"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}
-        text = listing(protected=SSH, default_ports=SSH, default_open4=[opening])
+        text = listing(protected=SSH, default_ports=SSH, tcp_open4=[opening])
         predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=False)
         self.assertEqual(([], True), (predecessor.openings, bool(predecessor.protected)))
 

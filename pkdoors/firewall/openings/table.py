@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from pkdoors.firewall.guard.openingsets import openingKey
+from pkdoors.firewall.guard.openingsets import lookupKeys, openingKey
 from pkdoors.model.doors import Opening
 from pkdoors.model.sources import Source
 
@@ -43,8 +43,16 @@ class OpeningTable:
         return [each for name, each in found.items() if name != opening.door.name]
 
     def keys(self, after: float = float("-inf")) -> set[tuple[str, bytes]]:
-        """Return the sets and the keys of openings whose deadline is after a time."""
-        return {openingKey(opening) for opening in self if opening.deadline > after}
+        """
+        Return the sets and the keys of openings whose deadline is after a time, with those in which
+        packets are looked up.
+        """
+        return {
+            key
+            for opening in self
+            if opening.deadline > after
+            for key in (openingKey(opening), *lookupKeys(opening))
+        }
 
     def compare(self, wanted: Iterable[Opening]) -> tuple[list[Opening], list[Opening]]:
         """Return the openings that must go, and those that are missing or out of date."""
