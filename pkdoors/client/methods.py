@@ -12,7 +12,7 @@ from pkdoors.client._plan import Sending, planPlain, planSealed
 from pkdoors.client.binding import bindFor
 from pkdoors.errors import KnockError
 from pkdoors.knocks.knock import makePlainKnock
-from pkdoors.knocks.seal import Statement, hintOf, makeSignedData
+from pkdoors.knocks.seal import Statement, hintOf, makeSignedData, packCertificate
 from pkdoors.model.sequence import Sequence
 
 if TYPE_CHECKING:  # they load conch, which plain knocks do not need
@@ -115,14 +115,16 @@ class SealedMethod:
         return made
 
     async def _seal(self, signer: "Signer", bind: str) -> bytes:
-        nonce = token_hex(8)
+        nonce, certificate = token_hex(8), signer.certificate
         text = Statement(
             door=self.door,
             seconds=ceil(self.seconds),
             stamp=int(self.timeOfDay() * 1000),
             nonce=nonce,
-            hint=hintOf(signer.publicKey, nonce),
+            hint=hintOf(certificate.authority if certificate else signer.publicKey, nonce),
             bind=bind,
             close=self.close,
         ).encode()
-        return text + await signer.sign(makeSignedData(text, self.sequence))
+        blob = certificate.blob if certificate else b""
+        signature = await signer.sign(makeSignedData(text, self.sequence, blob))
+        return text + packCertificate(blob) + signature

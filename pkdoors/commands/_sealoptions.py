@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from pkdoors.client.binding import AUTO, parseBind, parseRecipient
 from pkdoors.client.profiles import FROM_AGENT, Profile
-from pkdoors.commands.completion import completeWith, listFiles
-from pkdoors.commands.parser import Parser, asType
+from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.model.doors import checkName
 from pkdoors.model.sequence import Sequence
 
@@ -26,10 +25,10 @@ def addSealOptions(command: Parser) -> None:
         "-i",
         "--identity",
         metavar="FILE",
-        help="seal the knock with this SSH key: a private key, or a public key whose private half "
-        f"the SSH agent holds; '{FROM_AGENT}' for every key of the agent",
+        help="seal the knock with this SSH key: a private key, a certificate, or a public key "
+        f"whose private half the SSH agent holds; '{FROM_AGENT}' for every key of the agent",
     )
-    completeWith(identity, listFiles)
+    completeWith(identity, "listFiles")
     add(
         "--door",
         metavar="NAME",

@@ -15,6 +15,7 @@ from pkdoors.model.doors import Door
 if TYPE_CHECKING:
     from pkdoors.config.keyfile import KeyFile
     from pkdoors.daemon.replayfile import ReplayFile
+    from pkdoors.locks.sealed.arrivals import Arrivals
     from pkdoors.locks.sealed.hints import HintIndex
     from pkdoors.locks.sealed.replays import ReplayCache
 
@@ -23,7 +24,8 @@ _NOBODY = "nobody may knock with a key: {}"
 
 class Locksmith:
     """
-    Makes locks. All sealed locks share one queue of checks, one cache of the knocks that were seen,
+    Makes locks. All sealed locks share one queue of checks, one table of
+    datagrams that are not complete, one cache of the knocks that were seen,
     and one file of notes for the next daemon. Doors with the same file of keys share those keys.
 
     @param makeReplayFile: makes the file where this daemon notes for the next one what it saw; only
@@ -43,7 +45,7 @@ class Locksmith:
         cost: Callable[[], float] = time.thread_time,
     ) -> None:
         self.checks = SealChecks(cost)
-        self._sealed: set[str] = set()  # names of doors; the locks use it, too
+        self._arrivals: Arrivals | None = None
         self._skew = 0.0  # the most that any sealed door has allowed
         self._hasStarted = False
         self._paths: list[str] = []
@@ -61,6 +63,7 @@ class Locksmith:
         if not door.authorizedKeys:
             return SequenceLock(door)
         # Only here: a daemon without sealed doors does not need all the cryptography.
+        from pkdoors.locks.sealed.arrivals import Arrivals
         from pkdoors.locks.sealed.replays import ReplayCache
         from pkdoors.locks.sealed.sealedlock import SealedLock
 
@@ -70,7 +73,9 @@ class Locksmith:
             note = self._replayFile.note if self._replayFile else lambda key, nonce, stamp: None
             self._seen = ReplayCache(self._seconds(), note)
             self._learn()
-        return SealedLock(door, self._hintsOf(door), self._seen, self.checks, self._sealed)
+        if self._arrivals is None:
+            self._arrivals = Arrivals()
+        return SealedLock(door, self._hintsOf(door), self._seen, self.checks, self._arrivals)
 
     def _hintsOf(self, door: Door) -> "HintIndex":
         from pkdoors.locks.sealed.hints import HintIndex
@@ -111,10 +116,9 @@ class Locksmith:
         doors = tuple(doors)
         sealed = [door for door in doors if door.authorizedKeys]
         self._paths = [door.authorizedKeys for door in sealed]
-        self._sealed.clear()
-        self._sealed.update(door.name for door in sealed)
+        served = {door.name: door for door in sealed}
         self._allow(max((door.clockSkew for door in sealed), default=0.0))
-        self.checks.keep(lambda lock: lock.door in sealed)
+        self.checks.keep(lambda lock: lock.door == served.get(lock.door.name))
 
     def _allow(self, skew: float) -> None:
         """Allow stamps to be ahead by so much. What was allowed before may still count."""

@@ -49,6 +49,7 @@ class OpeningLife:
 
     # Memory: there may be thousands.
     __slots__ = (
+        "_asked",
         "_backOff",
         "_claims",
         "_clock",
@@ -87,6 +88,7 @@ class OpeningLife:
         self._granted = 0.0  # the deadline that the firewall has; 0 if it has none
         self._grant = 0  # the request that the firewall has granted, see L{Opening}
         self.isUsed = False
+        self._asked: Deferred[None] | None = None  # the first request to open
         self._mayBeOpen = False  # in some firewall at least, so it must be closed
         self._isClosing = False  # the firewalls have not answered that yet
         self._pending: Deferred[None] | None = None  # the request to open
@@ -94,6 +96,10 @@ class OpeningLife:
         self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
         self._isLeft = False
         self._sleep = WakeableSleep(clock)
+
+    def begin(self, asked: Deferred[None]) -> None:
+        """Begin with a request to open that the firewalls have got already."""
+        self._asked = asked
 
     def takeOver(self) -> None:
         """Begin with an opening that the firewall has already."""
@@ -229,7 +235,8 @@ class OpeningLife:
         wanted, kind = self.opening, EXTENDED if self.isGranted() else OPENED
         isShorter = wanted.deadline <= self._granted and not wanted.door.once  # published already
         self._mayBeOpen = True
-        self._pending = Deferred.fromCoroutine(self._stack.open(wanted))
+        asked, self._asked = self._asked, None
+        self._pending = self._stack.open(wanted) if asked is None else asked
         try:
             await self._pending
         except Exception as error:

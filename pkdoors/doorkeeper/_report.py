@@ -20,6 +20,7 @@ class OpeningReport:
     """
     Publishes the events of one opening, each trouble only once, however often it is tried again.
 
+    @param requested: when the opening was requested.
     @param limit: limits the lines about what a firewall refuses: a firewall that hangs refuses the
         same to all openings.
     @ivar trouble: what the firewall refuses at present.
@@ -29,11 +30,13 @@ class OpeningReport:
     _log = Logger()
     __slots__ = ("_clock", "_limit", "_openSince", "_publisher", "_requested", "isOpen", "trouble")
 
-    def __init__(self, clock: IReactorTime, publisher: EventPublisher, limit: LineLimit) -> None:
+    def __init__(
+        self, clock: IReactorTime, publisher: EventPublisher, limit: LineLimit, requested: float
+    ) -> None:
         self._clock = clock
         self._publisher = publisher
         self._limit = limit
-        self._requested = clock.seconds()
+        self._requested = requested
         self._openSince = 0.0
         self.isOpen = False
         self.trouble = Trouble()

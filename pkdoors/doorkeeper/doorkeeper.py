@@ -96,8 +96,9 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused.
         """
+        now = self._clock.seconds()
         for opening in self._stack.start(self.doors, self._lives.wanted, self._retry):
-            self._begin(opening, isThere=True)
+            self._begin(opening, now, None)
 
     async def change(self, doors: tuple[Door, ...]) -> None:
         """
@@ -150,7 +151,8 @@ class Doorkeeper:
         elif isThere:
             self._lives[key].extend(opening)
         else:
-            self._begin(opening)
+            # The firewall comes first: the client waits for it, and for nothing else.
+            self._begin(opening, now, self._stack.open(opening))
             self._refusals.noteOpening(request.sender)
 
     def _isThere(self, key: Key, who: Principal) -> bool:
@@ -234,16 +236,23 @@ class Doorkeeper:
         for life in self._lives:
             life.retry()
 
-    def _begin(self, opening: Opening, isThere: bool = False) -> None:
+    def _begin(self, opening: Opening, requested: float, asked: Deferred[None] | None) -> None:
+        """
+        Begin an opening.
+
+        @param asked: the firewall's answer; L{None} if it has the opening already.
+        """
         key = opening.key
-        report = OpeningReport(self._clock, self._publisher, self._troubles)
+        report = OpeningReport(self._clock, self._publisher, self._troubles, requested)
         life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._settle)
         self._lives.add(life)
         if opening.door.once:
             self._uses.start()
         self._admission.began(key[0])
-        if isThere:
+        if asked is None:
             life.takeOver()
+        else:
+            life.begin(asked)
 
         async def live() -> None:
             try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from twisted.internet.defer import TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -116,16 +116,18 @@ class FirewallStack:
         except TimeoutError:
             return f"{healer.name} did not answer within {timeout:g} s"
 
-    async def open(self, opening: Opening) -> None:
+    def open(self, opening: Opening) -> Deferred[None]:
         """
         Open, or move the deadline.
 
-        @raise FirewallError: a firewall refused. What the others opened ends at the deadline.
+        @return: fails with a C{FirewallError} if a firewall refused. What the others opened ends at
+            the deadline.
         """
         if self._closedInnermost:
             self._closedInnermost.discard(opening.key)
-        for firewall in self._concernedBy(opening):
-            await firewall.open(opening)
+        inner, *others = self._concernedBy(opening)
+        opened = inner.open(opening)
+        return Deferred.fromCoroutine(_openIn(others, opening, opened)) if others else opened
 
     def _concernedBy(self, opening: Opening) -> tuple[IFirewall, ...]:
         """
@@ -200,3 +202,12 @@ class FirewallStack:
             )
         except Exception:  # a bug of ours must not keep the others from being stopped
             self._log.failure("stopping {firewall} failed", firewall=firewall.name)
+
+
+async def _openIn(
+    firewalls: Iterable[IFirewall], opening: Opening, openedInner: Deferred[None]
+) -> None:
+    """Open in some firewalls, one after the other, once the innermost has opened."""
+    await openedInner
+    for firewall in firewalls:
+        await firewall.open(opening)

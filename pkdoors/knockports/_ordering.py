@@ -19,6 +19,10 @@ EXTRA_READS = 8
 """Reads of ports that had more, in one turn: a turn of the reactor costs as much as several
 hundred knocks, and under a flood those that arrive meanwhile would find no room. They take 2 ms."""
 
+QUEUEING = 20_000
+"""Nanoseconds from the time that the kernel writes on a datagram until the socket has it, by far:
+a younger one on another processor must not overtake it."""
+
 KnockHandler = Callable[[list[Knock]], None]
 """Handles the knocks that were heard in one turn of the reactor, the oldest first."""
 
@@ -45,26 +49,45 @@ class Reorderer:
     what is read by the time at which the kernel received it, and handle it one turn of the reactor
     later: by then everything that came before the turn has been read, from whichever port.
 
+    If no port has anything left, there is nothing to wait for, and each turn costs the client time.
+
     @param handle: gets the knocks of a turn, in order.
     @param now: the kernel's time of day, in nanoseconds.
+    @param isQuiet: returns whether no port has anything to read now; a wrong C{False} costs time.
     """
 
     def __init__(
-        self, clock: IReactorTime, handle: KnockHandler, now: Callable[[], int] = time.time_ns
+        self,
+        clock: IReactorTime,
+        handle: KnockHandler,
+        now: Callable[[], int] = time.time_ns,
+        isQuiet: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clock = clock
         self._handle = handle
         self._now = now
+        self._isQuiet = isQuiet
         self._lastTurn = 0
         self._held: list[Knock] = []
         self._unfinished: deque[Port] = deque()
         self._call: IDelayedCall | None = None
 
     def add(self, knocks: list[Knock]) -> None:
-        """Take knocks that were read."""
+        """Take knocks that were read from one port."""
+        if self._call is not None:
+            self._held += knocks
+        elif len(knocks) == 1 and self._isFirst(knocks[0]):
+            self._handle(knocks)
+        else:
+            self._hold(knocks)
+
+    def _isFirst(self, knock: Knock) -> bool:
+        """Return whether everything that came before a knock was read."""
+        return self._now() - knock.stamp > QUEUEING and self._isQuiet()
+
+    def _hold(self, knocks: list[Knock]) -> None:
         self._held += knocks
-        if self._call is None:
-            self._call = self._clock.callLater(0, self._turn)
+        self._call = self._clock.callLater(0, self._turn)
 
     def addUnfinished(self, port: Port) -> None:
         """Remember that a port may have more, younger than its last: what is younger must wait."""
@@ -101,6 +124,6 @@ class Reorderer:
         # Knocks from the future do not wait: the clock was set back.
         first, last = (bisect_right(held, time, key=_STAMP) for time in (until, max(until, now)))
         if first < last:
-            self.add(held[first:last])
+            self._hold(held[first:last])
         if due := held[:first] + held[last:]:
             self._handle(due)

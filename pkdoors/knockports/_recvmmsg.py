@@ -91,10 +91,11 @@ class BatchReceiver:
             ctypes.c_void_p,
         )
 
-    def receive(self, udp: socket.socket) -> list[Datagram]:
+    def receive(self, udp: socket.socket, family: socket.AddressFamily) -> list[Datagram]:
         """
         Return the datagrams that have come, L{MOST} at most.
 
+        @param family: the socket's family, which the socket computes each time.
         @raise OSError: nothing has come, or the network has reported an error for the socket.
         """
         ctypes.memmove(self._messages, self._fresh, len(self._fresh))
@@ -102,7 +103,7 @@ class BatchReceiver:
         count = self._call(udp.fileno(), messages, MOST, socket.MSG_DONTWAIT, None)
         if count < 0:
             raise OSError(ctypes.get_errno(), "recvmmsg")
-        family, size = udp.family, self._size
+        size = self._size
         received = zip(
             _ADDRESSES[family].iter_unpack(self._names),
             _LENGTH.iter_unpack(self._messages),

@@ -54,6 +54,7 @@ class KnockSocket:
 
     def __init__(self, udp: socket.socket, reorderer: Reorderer, receiver: BatchReceiver) -> None:
         self._socket = udp
+        self._family = udp.family
         self._reorderer = reorderer
         self._receiver = receiver
         self._drops = 0  # as the kernel counts them
@@ -73,7 +74,7 @@ class KnockSocket:
         if self.fileno() < 0:  # it was closed while it had more
             return
         try:
-            datagrams = self._receiver.receive(self._socket)
+            datagrams = self._receiver.receive(self._socket, self._family)
         except OSError:  # nothing has come, or the network reports an error
             return
         self._protocol.datagramsReceived(datagrams)

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from pkdoors.errors import ListenError
 from pkdoors.knockports._ordering import KnockHandler, Reorderer
+from pkdoors.knockports._readiness import Readiness
 from pkdoors.knockports._recvmmsg import BatchReceiver
 from pkdoors.knockports._socket import KnockSocket
 from pkdoors.knockports._troubles import PortTrouble, findTroubles
@@ -40,7 +41,8 @@ class KnockPorts:
     def __init__(self, reactor: Any, handle: KnockHandler) -> None:
         self._reactor = reactor
         self._handle = handle
-        self._reorderer = Reorderer(reactor, self._handleTurn)
+        self._readiness = Readiness()
+        self._reorderer = Reorderer(reactor, self._handleTurn, isQuiet=self._readiness.isQuiet)
         self._receiver = BatchReceiver(MAX_DATAGRAM)
         self._held: dict[Endpoint, KnockSocket] = {}
         self.plan = Plan()
@@ -95,6 +97,7 @@ class KnockPorts:
         for endpoint, udp in search.fresh.items():
             self._held[endpoint] = KnockSocket(udp, self._reorderer, self._receiver)
             self._reactor.addReader(self._held[endpoint])
+            self._readiness.add(udp)
         for endpoint, port in gone.items():
             port.doRead()  # what came before
             self._missed += port.newDrops()
@@ -125,6 +128,7 @@ class KnockPorts:
         while self._held:
             self._end(self._held.popitem()[1])
         self._reorderer.close()
+        self._readiness.close()
 
     def _handleTurn(self, knocks: list[Knock]) -> None:
         self._handle(knocks)

@@ -242,8 +242,8 @@ class PlainKnocks:
         return set(chain.from_iterable(self._byPort[port] for port in ports))
 
     def _endParts(self, lock: SequenceLock, place: str, run: Run) -> None:
-        """End the runs that were part of a run that has ended well."""
-        if run.right:
+        """End the runs at other locks that were part of a run that has ended well."""
+        if run.right and lock in self._shared:
             for neighbour in self._findNeighbours(lock):
                 neighbour.forgetPart(place, run.number)
 

@@ -40,26 +40,32 @@ class ProgressTable(Generic[K]):
         """Return the progress of a key; L{None} if it has none."""
         return self._progress.get(key)
 
-    def put(self, key: K, stage: int, ends: float, note: int = 0) -> None:
-        """Set the progress of a key, and make room for it."""
-        order = self._order[stage]
+    def put(self, key: K, stage: int, ends: float, note: int = 0) -> K | None:
+        """
+        Set the progress of a key, and make room for it.
+
+        @return: the key that had to give way.
+        """
+        order, out = self._order[stage], None
         if key in self._progress:
             self.forget(key)
         elif len(self._progress) >= self._limit:
-            self._makeRoomIn(order)
+            out = self._makeRoomIn(order)
         self._progress[key] = (stage, ends, note)
         order[key] = None
         if order is not self._fullest:
             self._fullest = None
+        return out
 
-    def _makeRoomIn(self, order: OrderedDict[K, None]) -> None:
-        """Remove one entry, to make room for another one in the given stage."""
+    def _makeRoomIn(self, order: OrderedDict[K, None]) -> K:
+        """Remove one entry, to make room for another one in the given stage, and return its key."""
         # A flood fills the same stage again and again, and comparing all stages would take longer
         # than all else here. So remember the fullest stage if it stays the fullest.
         fullest = self._order[0] or self._fullest or max(self._order, key=len)
         oldest, _ = fullest.popitem(last=False)
         del self._progress[oldest]
         self._fullest = fullest if fullest is order and not self._order[0] else None
+        return oldest
 
     def forget(self, key: K) -> None:
         """Remove the progress of a key."""

@@ -73,7 +73,7 @@ Result = Request | Refusal | Guessing
 
 class Lock(Protocol):
     """
-    A lock that decides by itself about the knocks for one door.
+    The lock of a door that only sealed knocks open.
 
     @ivar tries: what clients have not finished.
     """

@@ -4,36 +4,34 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pkdoors.knocks.knock import Knock, readPlainKnock
 from pkdoors.locks._plainknocks import PlainKnocks
+from pkdoors.locks._sealedknocks import SealedKnocks
 from pkdoors.locks.lock import Lock, Result
 from pkdoors.locks.sequencelock import SequenceLock
-from pkdoors.locks.tries import MAX_TOLD, Tries, Try
+from pkdoors.locks.tries import Try
 from pkdoors.model.doors import Door
-from pkdoors.model.knockports import KnockPort
 
 AnyLock = Lock | SequenceLock
-"""A lock that decides by itself, or one for which L{pkdoors.locks._plainknocks} decides."""
+"""A lock for sealed knocks, or one for which L{pkdoors.locks._plainknocks} decides."""
 
-_NO_LOCKS: list[Lock] = []
 _NOTHING = ()
 
 
 class Lockset:
     """
-    Passes a knock to all locks that have its port: plain knocks to all L{SequenceLock}s together,
-    and all knocks to each of the other locks, which decide by themselves.
+    Passes a knock to the locks that have its port: plain knocks to all L{SequenceLock}s together,
+    and a sealed knock to the lock that it names.
 
     @param before: the earlier lockset, whose penalties stay in force.
     """
 
     def __init__(self, locks: Iterable[AnyLock], before: "Lockset | None" = None) -> None:
         self._locks = tuple(locks)
-        self._byPort: dict[KnockPort, list[Lock]] = {}
+        self._byName = {lock.door.name: lock for lock in self._locks}
         plain = [lock for lock in self._locks if isinstance(lock, SequenceLock)]
         self._plain: PlainKnocks = before._plain.carryOver(plain) if before else PlainKnocks(plain)
-        for lock in self._locks:
-            if not isinstance(lock, SequenceLock):
-                for port in set(lock.door.sequence.ports):
-                    self._byPort.setdefault(port, []).append(lock)
+        self._sealed = SealedKnocks(
+            lock for lock in self._locks if not isinstance(lock, SequenceLock)
+        )
 
     def hear(self, knock: Knock, now: float, today: float) -> Collection[Result]:
         """
@@ -44,48 +42,37 @@ class Lockset:
         @return: the results of the locks.
         """
         seconds = readPlainKnock(knock)
-        found = (
+        found: Collection[Result] = (
             self._plain.hear(knock, seconds, now)
             if seconds is not None or knock.port in self._plain.anyPorts
             else _NOTHING
         )
-        locks = self._byPort.get(knock.port, _NO_LOCKS)
-        if not locks:
+        if not self._sealed.hasPort(knock.port):
             return found
-        if seconds is not None:
-            self._notePlain(knock, locks, now)
-        results = [lock.knock(knock, now, today) for lock in locks]
-        return [*found, *(result for result in results if result is not None)]
-
-    def _notePlain(self, knock: Knock, locks: list[Lock], now: float) -> None:
-        """Note a plain knock on a port whose doors only sealed knocks open."""
+        if seconds is None:
+            result = self._sealed.hear(knock, now, today)
+            return found if result is None else [*found, result]
         if not self._plain.hasPort(knock.port):
-            for lock in locks[:MAX_TOLD]:
-                lock.tries.note(lock.door, knock.source, knock.source, now)
+            self._sealed.notePlain(knock, now)
+        return found
 
     def explain(self, knock: Knock, now: float) -> dict[str, str]:
         """
-        Return what a datagram that is about to be heard means for each door that has its port. This
-        changes nothing.
+        Return what a datagram that is about to be heard means for each door that has its port; of
+        sealed doors, for the one that it names. This changes nothing.
         """
         found = self._plain.explain(knock, readPlainKnock(knock), now)
-        for lock in self._byPort.get(knock.port, _NO_LOCKS):
-            found[lock.door.name] = lock.explain(knock, now)
-        return found
+        return found | self._sealed.explain(knock, now)
 
     def takeEndedTries(self, now: float) -> tuple[list[Try], int, bool]:
         """
         Return the tries that have ended without success; how many others there were that nobody
         remembers; and whether some go on.
         """
-        tables = self._tries()
+        tables = [self._plain.tries, *self._sealed.tries]
         found = [table.takeEnded(now) for table in tables]
         ended = [each for tries, _ in found for each in tries]
         return ended, sum(lost for _, lost in found), any(map(len, tables))
-
-    def _tries(self) -> list[Tries]:
-        others = (lock for lock in self._locks if not isinstance(lock, SequenceLock))
-        return [self._plain.tries, *(lock.tries for lock in others)]
 
     def sources(self) -> Mapping[str, int]:
         """Return how many knockers take memory, by door."""
@@ -110,8 +97,8 @@ class Lockset:
 
     def _findLock(self, door: Door) -> AnyLock | None:
         """Return the lock that exists already for a door."""
-        fitting = (lock for lock in self._locks if lock.door.hasLockOf(door))
-        return next(fitting, None)
+        lock = self._byName.get(door.name)
+        return lock if lock is not None and lock.door.hasLockOf(door) else None
 
     def _carryOver(self, door: Door) -> AnyLock | None:
         lock = self._findLock(door)

@@ -85,7 +85,6 @@ class LocksmithTests(SynchronousTestCase):
         """A daemon with plain doors does not load what seals need."""
         heavy = {
             "config.keyfile",
-            "knocks.seal",
             "knocks.signatures",
             "locks.sealed.authorizedkeys",
         }
@@ -117,12 +116,12 @@ class LocksmithTests(SynchronousTestCase):
         lock = smith.make(web)
         self.assertEqual("its key is not known here", self.knock(lock, self.seal("web")))
 
-    def test_known(self) -> None:
-        """A lock knows the names of the other sealed doors, not of plain ones."""
-        smith = self.makeSmith(self.plain, self.ssh, self.web)
-        lock = smith.make(self.ssh)
-        self.assertEqual("-", self.knock(lock, self.seal("web")))
-        self.assertIn("for a door 'plain', but this", self.knock(lock, self.seal("plain")))
+    def test_shared(self) -> None:
+        """Sealed doors share the memory of what has not arrived on every port."""
+        smith = self.makeSmith(self.ssh, self.web)
+        locks = [smith.make(door) for door in (self.ssh, self.web)]
+        tables = {id(lock._arrivals) for lock in locks if isinstance(lock, SealedLock)}
+        self.assertEqual((2, 1), (len(locks), len(tables)))
 
     def test_examine(self) -> None:
         """A useless file of keys is a sentence, and an error in the log once."""

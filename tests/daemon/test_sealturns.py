@@ -54,7 +54,7 @@ class SealTurnsTests(SynchronousTestCase):
         """Deliver some knocks."""
         for _ in range(count):
             self.number += 1
-            waiting = Waiting(self, (ANN, self.number), SEALED, ANN, 0.0, 5, 15)
+            waiting = Waiting(self, (ANN, self.number, 0), SEALED, ANN, 0.0, 5, 15)
             result = self.checks.submit(waiting, self.clock.seconds(), 0.0)
             self.heeded += [] if result is None else [result]
 

@@ -99,6 +99,6 @@ class KnownKnockerTests(KeeperTestCase):
         stack = FirewallStack(self.clock, [self.firewall])
         keeper = Doorkeeper(self.clock, stack, [self.door], EventPublisher(lambda: 1.8e9), makeLock)
         self.clock.advance(7)
-        (knock,) = knocks(ANN, PORTS[0])
+        (knock,) = knocks(ANN, PORTS[0], datagram=b"pkdoors1 default ")
         keeper.knock(knock)
         self.assertEqual([(knock, 7.0, 1.8e9)], heard)

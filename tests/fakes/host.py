@@ -168,7 +168,7 @@ class FakeReceiver:
     def __init__(self, size: int) -> None:
         self._size = size
 
-    def receive(self, bound: FakeSocket) -> list[tuple[str, bytes, int]]:
+    def receive(self, bound: FakeSocket, family: int) -> list[tuple[str, bytes, int]]:
         """Return at most 64 datagrams; an error is raised when all before it were read."""
         received = [bound.take(self._size)]
         while (
@@ -176,6 +176,25 @@ class FakeReceiver:
         ):
             received.append(bound.take(self._size))
         return received
+
+
+class FakeReadiness:
+    """
+    Tells whether any socket of a L{FakeHost} has something to read.
+    """
+
+    def __init__(self, host: "FakeHost") -> None:
+        self._host = host
+
+    def add(self, bound: FakeSocket) -> None:
+        """Look at a socket, too; the host knows all."""
+
+    def isQuiet(self) -> bool:
+        """Return whether none has."""
+        return not any(bound.reorderer for bound in self._host.sockets if bound.isOpen)
+
+    def close(self) -> None:
+        """Look at nothing any more."""
 
 
 class FakeHost:
@@ -192,13 +211,14 @@ class FakeHost:
         self.sockets: list[FakeSocket] = []
         self.hasIPv6 = hasIPv6
         self.isRoot = isRoot
-        self.stamps = count(1_800_000_000_000_000_000)
+        self.stamps = count(1_700_000_000_000_000_000)
         self.addresses = {"0.0.0.0", "192.0.2.1"} | ({"::", "2001:db8::1"} if hasIPv6 else set())
         self.room: int | None = None  # how many sockets there can be; None for any number
         self.filtersNothing = self.tellsNothing = False
         self._real = socket.socket
         test.patch(socket, "socket", self._make)
         test.patch(pkdoors.knockports.knockports, "BatchReceiver", FakeReceiver)
+        test.patch(pkdoors.knockports.knockports, "Readiness", lambda: FakeReadiness(self))
 
     def _make(self, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> Any:
         if family == socket.AF_UNIX:  # it has no port

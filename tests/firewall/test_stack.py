@@ -22,6 +22,8 @@ from tests.fakes.log import Log
 ANN = "203.0.113.9"
 NO, NEITHER = FirewallError("no"), FirewallError("neither")
 
+Work = Coroutine[Any, Any, None] | Deferred[None]
+
 
 class StackTestCase(SynchronousTestCase):
     """
@@ -55,11 +57,11 @@ class StackTestCase(SynchronousTestCase):
         self.diary.clear()
         self.onHealed.clear()
 
-    def do(self, work: Coroutine[Any, Any, None]) -> Deferred[None]:
+    def do(self, work: Work) -> Deferred[None]:
         """Begin work."""
-        return Deferred.fromCoroutine(work)
+        return work if isinstance(work, Deferred) else Deferred.fromCoroutine(work)
 
-    def error(self, work: Coroutine[Any, Any, None]) -> Exception:
+    def error(self, work: Work) -> Exception:
         """Return the error that work fails with."""
         error = self.failureResultOf(self.do(work)).value
         assert isinstance(error, Exception)

@@ -22,8 +22,8 @@ class ListenTests(KnockPortsTestCase):
         self.receive("::", 17001, "2001:db8::7")
         self.assertEqual(
             [
-                Knock("203.0.113.9", 17002, b"knock\n", 1_800_000_000_000_000_000),
-                Knock("2001:db8::7", 17001, b"knock\n", 1_800_000_000_000_000_001),
+                Knock("203.0.113.9", 17002, b"knock\n", 1_700_000_000_000_000_000),
+                Knock("2001:db8::7", 17001, b"knock\n", 1_700_000_000_000_000_001),
             ],
             self.heard,
         )

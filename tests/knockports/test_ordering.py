@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knockports._ordering import MAX_HELD, Reorderer
+from pkdoors.knockports._ordering import MAX_HELD, QUEUEING, Reorderer
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.knockports import KnockPort
 
@@ -48,10 +48,12 @@ class InboxTests(SynchronousTestCase):
         self.clock = Clock()
         self.heard: list[KnockPort] = []
         self.time = 0
+        self.isQuiet = False
         self.reorderer = Reorderer(
             self.clock,
             lambda knocks: self.heard.extend(knock.port for knock in knocks),
             lambda: self.time,
+            lambda: self.isQuiet,
         )
 
     def turn(self, *stamps: Any, ends: int = 0) -> list[KnockPort]:
@@ -172,6 +174,36 @@ class InboxTests(SynchronousTestCase):
         self.turn(1000, 1001, ends=1002)
         self.assertEqual([1000, 1001, 2000], self.turn(2000, ends=50))
         self.assertEqual([40, 45], self.turn(45, 40, ends=51))
+
+    def test_quiet(self) -> None:
+        """If no port has anything left, a knock is handled at once, and only once."""
+        self.isQuiet, self.time = True, 1_000_000
+        self.reorderer.add([knockOn(5, 1_000_000 - QUEUEING - 1)])
+        self.assertEqual([5], self.heard)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_notQuiet(self) -> None:
+        """
+        A knock waits if any port has something, if one that is older may still be on its way to its
+        socket, if the clock was set back, and if others wait.
+        """
+        self.time = 1_000_000
+        old = self.time - QUEUEING - 1
+        for isQuiet, stamps in (
+            (False, [old]),
+            (True, [old + 1]),
+            (True, [self.time + 1]),
+            (True, [old, old - 1]),
+        ):
+            self.isQuiet = isQuiet
+            self.reorderer.add([knockOn(each, each) for each in stamps])
+            self.assertEqual([], self.heard)
+            self.isQuiet = True
+            self.reorderer.add([knockOn(7, old - 7)])
+            self.assertEqual([], self.heard)
+            self.clock.advance(0)
+            self.assertEqual([7, *sorted(stamps)], self.heard)
+            self.heard.clear()
 
     def test_close(self) -> None:
         """After the end nothing is handled."""

@@ -10,13 +10,13 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import computePenaltyEnd
 from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.sealed.arrivals import Arrivals
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.sequencelock import SequenceLock
-from pkdoors.locks.tries import Tries
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door, listKnockPorts
 from pkdoors.model.knockports import KnockPort
@@ -68,27 +68,6 @@ class LocksetTests(SynchronousTestCase):
             for each in self.hear(*heard, at=at)
             if isinstance(each, Refusal)
         ]
-
-    def test_twice(self) -> None:
-        """A lock hears a knock once, even on a port that its sequence repeats."""
-        heard: list[Knock] = []
-
-        class Listening:
-            door = SQL
-            tries = Tries()
-
-            def knock(self, knock: Knock, now: float, today: float) -> None:
-                heard.append(knock)
-
-            def explain(self, knock: Knock, now: float) -> str:
-                return ""
-
-            def __len__(self) -> int:
-                return 0
-
-        self.locks = Lockset([Listening()])
-        self.hear(*knocks(ANN, C))
-        self.assertEqual(1, len(heard))
 
     def test_each(self) -> None:
         """Each sequence opens its own door and no other, and nobody is refused."""
@@ -249,8 +228,13 @@ class MixedTests(SynchronousTestCase):
         text = publicLine(self.key)
         keys, _ = parseAuthorizedKeys(text, "keys")
         sealedDoor = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
+        seen = ReplayCache(0.0, lambda *note: None)
         lock = SealedLock(
-            sealedDoor, HintIndex(lambda: keys), ReplayCache(0.0, lambda *note: None), SealChecks()
+            sealedDoor,
+            HintIndex(lambda: keys),
+            seen,
+            SealChecks(),
+            Arrivals(),
         )
         self.locks = Lockset([SequenceLock(SSH), lock])
 

@@ -14,6 +14,7 @@ from pkdoors.locks._penalties import computePenaltyEnd
 from pkdoors.locks._progress import ProgressTable
 from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.sealed.arrivals import Arrivals
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
@@ -374,8 +375,13 @@ class SealedLockTests(SynchronousTestCase):
         """Knock on both."""
         keys, _ = parseAuthorizedKeys(publicLine(ANNA), "keys")
         door = makeDoor(PORTS, knockTimeout=TIMEOUT, clockSkew=SKEW, authorizedKeys="/keys")
+        seen = ReplayCache(-STARTED, lambda *note: None)
         lock = SealedLock(
-            door, HintIndex(lambda: keys), ReplayCache(-STARTED, lambda *note: None), SealChecks()
+            door,
+            HintIndex(lambda: keys),
+            seen,
+            SealChecks(),
+            Arrivals(),
         )
         slow, now = SlowSeal(), 0.0
         for source, port, letter, time in sent:

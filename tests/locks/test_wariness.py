@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Guessing, Request
 from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.sealed.arrivals import Arrivals
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
@@ -143,7 +144,7 @@ class SealedTests(SynchronousTestCase):
         keys, _ = parseAuthorizedKeys(publicLine(key), "keys")
         door = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
         seen = ReplayCache(0.0, lambda *note: None)
-        lock = SealedLock(door, HintIndex(lambda: keys), seen, SealChecks(lambda: 0.0))
+        lock = SealedLock(door, HintIndex(lambda: keys), seen, SealChecks(lambda: 0.0), Arrivals())
         locks = Lockset([SequenceLock(SSH), lock])
 
         def opened(heard: Iterable[Knock]) -> list[str]:

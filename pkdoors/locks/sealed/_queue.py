@@ -10,20 +10,20 @@ as much for every single forgery.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pkdoors.knocks.seal import Sealed
 from pkdoors.locks.lock import Refusal, Request
+from pkdoors.locks.sealed.arrivals import ArrivalKey
 from pkdoors.model.doors import Door
 from pkdoors.model.networks import networkOf
 
 MAX_WAITING = 2048
 """The most knocks that wait, about 3 MB; then the oldest gives way. With 100,000 datagrams a second
 on 8 ports, that is after 0.16 s. The client has sent all its copies after 0.04 s."""
-KnockKey = tuple[str, int]
-"""The source and the hash of a datagram."""
 
 
 class Examiner(Protocol):
@@ -48,7 +48,7 @@ class Waiting:
     """
 
     lock: Examiner
-    key: KnockKey
+    key: ArrivalKey
     sealed: Sealed
     source: str
     ends: float
@@ -72,9 +72,10 @@ class SealQueue:
     def __init__(self, limit: int = MAX_WAITING, chance: random.Random | None = None) -> None:
         self._limit = limit
         self._chance = chance or random.Random()
-        self._waiting: dict[KnockKey, Waiting] = {}  # the oldest first
+        self._waiting: dict[ArrivalKey, Waiting] = {}  # the oldest first
         self._levels: dict[int, _Level] = {}  # by the datagrams spent; none is empty
         self._byNetwork = False
+        self._counts: Counter[Examiner] = Counter()
 
     def __len__(self) -> int:
         """Return how many knocks wait."""
@@ -82,7 +83,7 @@ class SealQueue:
 
     def count(self, lock: Examiner) -> int:
         """Return how many knocks wait for one lock."""
-        return sum(waiting.lock is lock for waiting in self._waiting.values())
+        return self._counts[lock]
 
     def add(self, waiting: Waiting) -> Waiting | None:
         """
@@ -95,14 +96,15 @@ class SealQueue:
             out = next(iter(self._waiting.values()))
             self._remove(out)
         self._waiting[waiting.key] = waiting
+        self._counts[waiting.lock] += 1
         self._enter(waiting)
         return out
 
-    def __contains__(self, key: KnockKey) -> bool:
+    def __contains__(self, key: ArrivalKey) -> bool:
         """Return whether a knock is waiting."""
         return key in self._waiting
 
-    def countCopy(self, key: KnockKey) -> bool:
+    def countCopy(self, key: ArrivalKey) -> bool:
         """Count one more datagram of a knock. Return whether the knock is waiting."""
         waiting = self._waiting.get(key)
         if waiting is None:
@@ -134,6 +136,9 @@ class SealQueue:
 
     def _remove(self, waiting: Waiting) -> None:
         del self._waiting[waiting.key]
+        self._counts[waiting.lock] -= 1
+        if not self._counts[waiting.lock]:
+            del self._counts[waiting.lock]
         self._leave(waiting)
 
     def _enter(self, waiting: Waiting) -> None:
@@ -159,7 +164,7 @@ class _Level:
 
     def __init__(self) -> None:
         self.all: list[Waiting] = []
-        self._networks: dict[str, dict[KnockKey, Waiting]] = {}
+        self._networks: dict[str, dict[ArrivalKey, Waiting]] = {}
 
     def add(self, waiting: Waiting) -> None:
         """Add a knock."""

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from pkdoors.locks.lock import Refusal, Request
-from pkdoors.locks.sealed._queue import Examiner, KnockKey, SealQueue, Waiting
+from pkdoors.locks.sealed._queue import Examiner, SealQueue, Waiting
+from pkdoors.locks.sealed.arrivals import ArrivalKey
 from pkdoors.util.ratelimits import TimeBudget
 
 SHARE = 0.5
@@ -48,11 +49,11 @@ class SealChecks:
         self.onWaiting()
         return None if out is None else Refusal(out.lock.door, out.source, LATER)
 
-    def countCopy(self, key: KnockKey) -> bool:
+    def countCopy(self, key: ArrivalKey) -> bool:
         """Count one more datagram of a knock, see L{SealQueue.countCopy}."""
         return self._queue.countCopy(key)
 
-    def isWaiting(self, key: KnockKey) -> bool:
+    def isWaiting(self, key: ArrivalKey) -> bool:
         """Return whether a knock waits to be checked."""
         return key in self._queue
 

@@ -1,11 +1,13 @@
 """Find the key of a sealed knock by the knock's hint. Pure."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from pkdoors.knocks.seal import Sealed
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.certified import Authorities
 
 MAX_NONCES = 16
 """Nonces whose hints are remembered. This saves work only if an attacker copies a nonce. If he uses
@@ -32,6 +34,7 @@ class HintIndex:
         self._keys = keys
         self._known: Sequence[AuthorizedKey] | None = None
         self._bindsElsewhere = False
+        self._authorities = Authorities()
         self._begun: list[tuple[Any, Lines]] = []  # a hash fed with a key, and the key's lines
         self._indexes: OrderedDict[str, Index] = OrderedDict()
 
@@ -49,6 +52,11 @@ class HintIndex:
                 self._indexes.popitem(last=False)
         return index.get(hint[:HINT_DIGITS], [])
 
+    def certify(self, sealed: Sealed, today: float) -> Lines:
+        """See L{Authorities.certify}."""
+        self._refresh()
+        return self._authorities.certify(sealed, today)
+
     def mayBindElsewhere(self) -> bool:
         """Return whether any key's knock may be bound to another address than its sender's."""
         self._refresh()
@@ -58,9 +66,8 @@ class HintIndex:
         keys = self._keys()
         if keys is self._known:
             return
-        lines: dict[bytes, Lines] = {}
-        for key in keys:
-            lines[key.blob] = (*lines.get(key.blob, ()), key)
+        lines = _groupByKey(key for key in keys if not key.isAuthority)
+        self._authorities.lines = _groupByKey(key for key in keys if key.isAuthority)
         # Hash the blob, up to half a kilobyte, here once; for a knock only the nonce is hashed.
         self._begun = [(sha256(blob), group) for blob, group in lines.items()]
         self._bindsElsewhere = any(key.isForOthers or key.hasPrefix for key in keys)
@@ -74,3 +81,10 @@ class HintIndex:
             digest.update(nonce)
             index.setdefault(digest.hexdigest()[:HINT_DIGITS], []).append(lines)
         return index
+
+
+def _groupByKey(keys: Iterable[AuthorizedKey]) -> dict[bytes, Lines]:
+    lines: dict[bytes, Lines] = {}
+    for key in keys:
+        lines[key.blob] = (*lines.get(key.blob, ()), key)
+    return lines

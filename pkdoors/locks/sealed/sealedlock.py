@@ -1,10 +1,11 @@
 """The lock of a door that opens to sealed knocks. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
 from math import inf
 
+from pkdoors.errors import BadValue
 from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import (
     PREFIX,
@@ -16,21 +17,16 @@ from pkdoors.knocks.seal import (
     parseSealed,
 )
 from pkdoors.knocks.signatures import isGood, isWellFormed
-from pkdoors.locks._progress import ProgressTable
 from pkdoors.locks.lock import Refusal, Request
-from pkdoors.locks.sealed._queue import KnockKey, Waiting
+from pkdoors.locks.sealed._queue import Waiting
 from pkdoors.locks.sealed._targets import Target, explainBound, findTarget, isOwn
+from pkdoors.locks.sealed.arrivals import ArrivalKey, Arrivals
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex, Lines
 from pkdoors.locks.sealed.replays import ReplayCache
-from pkdoors.locks.tries import Tries
 from pkdoors.model.doors import Door
 
-MAX_PENDING = 16_384
-"""Datagrams that are remembered until every port has had them, about 8 MB. Under 100,000 junk
-datagrams a second on one port, an honest one is forgotten after 0.16 s; its copies for the other
-ports come within a millisecond."""
 ROUNDS = 3
 """How often a client sends its knock to each port; see L{pkdoors.client._plan}. More copies do not
 count."""
@@ -58,8 +54,7 @@ class SealedLock:
     @param hints: finds the keys that may knock.
     @param seen: the knocks that opened a door.
     @param checks: the checks, which all sealed locks share.
-    @param known: the names of all doors with such locks. This lock ignores knocks for the other
-        ones on ports that they share.
+    @param arrivals: the datagrams that are not complete, which all sealed locks share, too.
     """
 
     def __init__(
@@ -68,46 +63,47 @@ class SealedLock:
         hints: HintIndex,
         seen: ReplayCache,
         checks: SealChecks,
-        known: Collection[str] = (),
+        arrivals: Arrivals,
     ) -> None:
         self.door = door
         self._hints = hints
-        self._known = known
         self._beginning = makeBeginning(door.name)
         self._bits = {port: 1 << at for at, port in enumerate(sorted(set(door.sequence.ports)))}
         self._all = (1 << len(self._bits)) - 1
-        self._progress: ProgressTable[KnockKey] = ProgressTable(len(self._bits) + 1, MAX_PENDING)
+        self._arrivals = arrivals
+        self._number = arrivals.newNumber()
         self._seen = seen
         self._checks = checks
-        self.tries = Tries()
+        self.tries = arrivals.tries
 
     def __len__(self) -> int:
         """Return how many datagrams take memory."""
-        return len(self._progress) + self._checks.count(self)
+        return self._arrivals.count(self._number) + self._checks.count(self)
 
     def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
-        """Hear a knock, see L{pkdoors.locks.lock.Lock.knock}."""
+        """
+        Hear a knock, see L{pkdoors.locks.lock.Lock.knock}. A sealed knock for another door is
+        ignored.
+        """
         source, port, datagram, _ = knock
-        if not datagram.startswith(PREFIX):
+        if not datagram.startswith(self._beginning):
             return None
         # hash() is SipHash with a secret of this process, so nobody can make another datagram with
         # the same hash. If somebody could, it would open nothing: the datagram itself is judged.
-        key = (source, hash(datagram))
-        stage, ends, note = self._progress.get(key) or _NO_PROGRESS
+        key = (source, hash(datagram), self._number)
+        stage, ends, note = self._arrivals.get(key) or _NO_PROGRESS
         if now >= ends:
             # Look at the rest only when every port has had it: a flood must be dismissed quickly.
-            if not datagram.startswith(self._beginning):
-                return self._refuseForeign(knock)
             if self._checks.countCopy(key):
                 return None
-            self._progress.sweep(now)
+            self._arrivals.sweep(now)
             ends, note = now + self.door.knockTimeout, 0
         elif stage == _JUDGED:
             return None
         note = (note | self._bits[port]) + _COPY
         ports = note & _PORTS
         if ports != self._all:
-            self._progress.put(key, ports.bit_count(), ends, note)
+            self._arrivals.put(key, ports.bit_count(), ends, note)
             self.tries.note(self.door, source, source, now, ports.bit_count(), ends)
             return None
         self.tries.forget(source, self.door)
@@ -118,11 +114,11 @@ class SealedLock:
         source, port, datagram, _ = knock
         if not datagram.startswith(PREFIX):
             return "not a sealed knock"
-        key = (source, hash(datagram))
-        stage, ends, note = self._progress.get(key) or _NO_PROGRESS
+        if not datagram.startswith(self._beginning):
+            return "a sealed knock for another door"
+        key = (source, hash(datagram), self._number)
+        stage, ends, note = self._arrivals.get(key) or _NO_PROGRESS
         if now >= ends:
-            if not datagram.startswith(self._beginning):
-                return "a sealed knock for another door"
             if self._checks.isWaiting(key):
                 return "a copy of a sealed knock that waits to be checked"
             stage, note = 1, 0
@@ -131,24 +127,12 @@ class SealedLock:
         count = ((note | self._bits[port]) & _PORTS).bit_count()
         return f"a sealed knock that has reached {count} of {len(self._bits)} ports"
 
-    def _refuseForeign(self, knock: Knock) -> Refusal | None:
-        """Refuse a knock for another door, unless that door exists and shares the port."""
-        # Do not parse the knock to find the name: under a flood each door would parse the others'.
-        name = knock.datagram[len(PREFIX) :].partition(b" ")[0].decode(errors="replace")
-        if name in self._known:
-            return None
-        try:
-            door = parseSealed(knock.datagram).statement.door
-        except SealError as error:
-            return self._refuse(knock.source, str(error))
-        return self._refuse(
-            knock.source,
-            f"it is for a door {door!r}, but this door is called {self.door.name}: "
-            f"knock with --door {self.door.name}",
-        )
+    def refuse(self, source: str, reason: str) -> Refusal:
+        """Return the refusal of a knock."""
+        return Refusal(self.door, source, reason)
 
     def _complete(
-        self, knock: Knock, key: KnockKey, ends: float, spent: int, now: float, today: float
+        self, knock: Knock, key: ArrivalKey, ends: float, spent: int, now: float, today: float
     ) -> Request | Refusal | None:
         """Refuse a knock that every port has had, if that is cheap, or have its seal checked."""
         try:
@@ -156,15 +140,15 @@ class SealedLock:
             self._checkCheaply(sealed, knock.source, now, today)
         except (_Refused, SealError) as reason:
             self._close(key, ends)
-            return self._refuse(knock.source, str(reason))
-        self._progress.forget(key)
+            return self.refuse(knock.source, str(reason))
+        self._arrivals.forget(key)
         most = ROUNDS * len(self._bits)
         waiting = Waiting(self, key, sealed, knock.source, ends, spent, most)
         return self._checks.submit(waiting, now, today)
 
-    def _close(self, key: KnockKey, ends: float) -> None:
+    def _close(self, key: ArrivalKey, ends: float) -> None:
         """Ignore the copies of a datagram from now on."""
-        self._progress.put(key, _JUDGED, ends, self._all)
+        self._arrivals.put(key, _JUDGED, ends, self._all)
 
     def examine(self, waiting: Waiting, now: float, today: float) -> Request | Refusal:
         """Check the signature of a knock, see L{pkdoors.locks.sealed._queue.Examiner}."""
@@ -172,18 +156,18 @@ class SealedLock:
         try:
             return self._examine(waiting.sealed, waiting.source, now, today)
         except _Refused as reason:
-            return self._refuse(waiting.source, str(reason))
+            return self.refuse(waiting.source, str(reason))
 
     def _examine(self, sealed: Sealed, source: str, now: float, today: float) -> Request:
         """Return the request of a knock with a good seal. Its claims are worthless until then."""
         statement = sealed.statement
         self._checkTime(statement, now, today)  # again, as it may have waited
-        hinted = self._findHinted(statement)
+        hinted = self._findHinted(sealed, today)
         if not self._mayBeBound(statement, source, chain(*hinted)):  # before the costly check
             raise _Refused(explainBound(statement.bind))
         target = self._findTarget(sealed, hinted, source, today)
         signer = target.line
-        self._seen.add(signer.blob, statement.nonce, statement.stamp)
+        self._seen.add(signer.blob, statement.nonce, statement.stamp, signer.authority)
         wanted = str(target.address if statement.close else target.source)
         sender = source if wanted != source else ""
         return Request(
@@ -219,35 +203,47 @@ class SealedLock:
         if reason := self._seen.findRefusal(statement.stamp, now, today, self.door.clockSkew):
             raise _Refused(reason)
 
-    def _findHinted(self, statement: Statement) -> list[Lines]:
+    def _findHinted(self, sealed: Sealed, today: float) -> list[Lines]:
         """Return the keys that may have made the seal."""
-        nonce = statement.nonce
-        found = self._hints.find(nonce, statement.hint)
+        nonce = sealed.statement.nonce
+        found = self._findCertified if sealed.certificate else self._findListed
+        keys = found(sealed, today)
+        if any(self._seen.has(lines[0].blob, nonce, lines[0].authority) for lines in keys):
+            raise _Refused("this knock was seen before")
+        return keys
+
+    def _findListed(self, sealed: Sealed, today: float) -> list[Lines]:
+        """Return the keys of the file that a knock without a certificate may have."""
+        found = self._hints.find(sealed.statement.nonce, sealed.statement.hint)
         if not found:
             raise _Refused("its key is not known here")
-        if any(self._seen.has(lines[0].blob, nonce) for lines in found):
-            raise _Refused("this knock was seen before")
         return found
+
+    def _findCertified(self, sealed: Sealed, today: float) -> list[Lines]:
+        """Return the key that a real certificate in the knock certifies."""
+        try:
+            return [self._hints.certify(sealed, today)]
+        except BadValue as error:
+            raise _Refused(str(error)) from error
 
     def _findTarget(self, sealed: Sealed, hinted: list[Lines], source: str, today: float) -> Target:
         """Return for whom the seal opens, by the first line of its key that allows the knock."""
-        data = makeSignedData(sealed.text, self.door.sequence)
+        data = makeSignedData(sealed.text, self.door.sequence, sealed.certificate)
         for lines in hinted:
             if isGood(lines[0].key, sealed.signature, data):
+                if flaw := lines[0].findSealFlaw(sealed.signature):
+                    raise _Refused(flaw)
                 return self._chooseLine(lines, sealed.statement, source, today)
         raise _Refused("its seal is bad: made by another key, or for another sequence")
 
     def _chooseLine(self, lines: Lines, statement: Statement, source: str, today: float) -> Target:
-        if self._seen.isForgotten(lines[0].blob, statement.stamp):
+        if self._seen.isForgotten(lines[0].blob, statement.stamp, lines[0].authority):
             raise _Refused("this key has opened too often meanwhile: knock again")
         targets = [findTarget(line, self.door, statement, source) for line in lines]
         reasons = [target.findRefusal(self.door.name, today) for target in targets]
         if all(reasons):
             raise _Refused(reasons[0])
         return targets[reasons.index("")]
-
-    def _refuse(self, source: str, reason: str) -> Refusal:
-        return Refusal(self.door, source, reason)
 
 
 class _Refused(Exception):

@@ -24,17 +24,17 @@ knock_ports meta l4proto != udp accept
 knock_ports udp dport != @knocks accept
 knock_ports fib daddr type != local accept
 knock_ports udp length 13 @th,64,40 0x6b6e6f636b udp dport @PlainKnocks \
-notrack goto knock_sources
+goto knock_sources
 knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b20 udp dport @PlainKnocks \
-notrack goto knock_sources
+goto knock_sources
 knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b09 udp dport @PlainKnocks \
-notrack goto knock_sources
+goto knock_sources
 knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b0d udp dport @PlainKnocks \
-notrack goto knock_sources
+goto knock_sources
 knock_ports udp length 14-40 @th,64,48 0x6b6e6f636b0a udp dport @PlainKnocks \
-notrack goto knock_sources
+goto knock_sources
 knock_ports udp length 52-1308 @th,64,72 0x706b646f6f72733120 udp dport @SealedKnocks \
-notrack goto knock_sources
+goto knock_sources
 knock_ports udp dport @AnyKnocks goto knock_sources
 knock_ports counter name KnockJunk
 knock_sources iif "lo" goto knock_heard
@@ -47,6 +47,20 @@ knock_limit_10000_10000 update @KnockRate6_10000_10000 { ip6 saddr & ffff:ffff:f
 limit rate over 10000/second burst 10000 packets } counter name KnocksDropped accept
 knock_sources goto knock_heard
 knock_heard log group 4711 snaplen 1500
+knock_closed udp dport @knocks ct state invalid accept
+knock_closed meta nfproto ipv6 udp dport @knocks udp checksum 0 drop
+knock_closed udp length 13 @th,64,40 0x6b6e6f636b udp dport @PlainKnocks \
+reject with icmpx type port-unreachable
+knock_closed udp length 14-40 @th,64,48 0x6b6e6f636b20 udp dport @PlainKnocks \
+reject with icmpx type port-unreachable
+knock_closed udp length 14-40 @th,64,48 0x6b6e6f636b09 udp dport @PlainKnocks \
+reject with icmpx type port-unreachable
+knock_closed udp length 14-40 @th,64,48 0x6b6e6f636b0d udp dport @PlainKnocks \
+reject with icmpx type port-unreachable
+knock_closed udp length 14-40 @th,64,48 0x6b6e6f636b0a udp dport @PlainKnocks \
+reject with icmpx type port-unreachable
+knock_closed udp length 52-1308 @th,64,72 0x706b646f6f72733120 udp dport @SealedKnocks \
+reject with icmpx type port-unreachable
 knock_closed udp dport @knocks ct direction reply accept
 knock_closed udp dport @knocks reject with icmpx type port-unreachable
 """
@@ -54,9 +68,9 @@ knock_closed udp dport @knocks reject with icmpx type port-unreachable
 
 TCP_CLOSED = """\
 knock_closed tcp dport != @TcpKnocks accept
-knock_closed ct direction reply accept
-knock_closed socket wildcard 0 reject with tcp reset
-knock_closed socket wildcard 1 reject with tcp reset
+knock_closed tcp flags & (rst|ack) != 0x0 accept
+knock_closed socket transparent 0 reject with tcp reset
+knock_closed socket transparent 1 reject with tcp reset
 """
 
 

@@ -8,7 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import hintOf
 from pkdoors.knocks.signatures import fingerprint
+from pkdoors.locks._sealedknocks import SealedKnocks
 from pkdoors.locks.lock import Refusal, Request
+from pkdoors.locks.sealed.arrivals import Arrivals
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
@@ -65,12 +67,13 @@ class SealedLockTestCase(SynchronousTestCase):
         self.worked = 0.0
         self.hints = HintIndex(self.giveKeys)
         self.checks = SealChecks(lambda: self.worked)
+        self.arrivals = Arrivals()
         self.lock = self.makeLock(makeDoor(authorizedKeys="/keys"))
 
     def makeLock(self, door: Door, started: float = STARTED) -> SealedLock:
         """Make a lock of a daemon that has just started."""
         self.seen = ReplayCache(started - TODAY, lambda *note: self.notes.append(note))
-        return SealedLock(door, self.hints, self.seen, self.checks, {"default", "web"})
+        return SealedLock(door, self.hints, self.seen, self.checks, self.arrivals)
 
     def giveKeys(self) -> list[AuthorizedKey]:
         """Return the keys that may knock."""
@@ -99,7 +102,7 @@ class SealedLockTestCase(SynchronousTestCase):
         """
         Return the outcome of a knock, and check that it is about the lock's door and the source.
         """
-        result = self.lock.knock(knock, at, today)
+        result = SealedKnocks([self.lock]).hear(knock, at, today)
         if result is None:
             return "-"
         self.assertEqual((self.lock.door, knock.source), (result.door, result.source))

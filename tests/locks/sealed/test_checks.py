@@ -76,7 +76,7 @@ class CheckTests(SealedLockTestCase):
     def test_allDoors(self) -> None:
         """All doors share one budget."""
         door = makeDoor(ports="443", name="web", authorizedKeys="/keys")
-        ssh, web = self.lock, SealedLock(door, self.hints, self.seen, self.checks)
+        ssh, web = self.lock, SealedLock(door, self.hints, self.seen, self.checks, self.arrivals)
         self.knock(forged())
         self.lock = web
         self.assertEqual(["-"] * 5, self.knock(seal(door="web")))

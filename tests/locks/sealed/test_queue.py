@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.seal import Sealed, Statement
 from pkdoors.locks.sealed._queue import MAX_WAITING, SealQueue, Waiting
+from pkdoors.locks.sealed.arrivals import ArrivalKey
 
 SEALED = Sealed(Statement("ssh", 0, 1, "0" * 16, "0" * 8), b"", b"")
 
@@ -23,7 +24,7 @@ class SealQueueTests(SynchronousTestCase):
 
     def add(self, name: int, source: str = "192.0.2.7", spent: int = 5, lock: Any = None) -> Any:
         """Add a knock. Return the name of the one that gave way."""
-        key = (source, name)
+        key = (source, name, 0)
         waiting = Waiting(lock or self.lock, key, SEALED, source, 0.0, spent, most=15)
         out = self.queue.add(waiting)
         return out and out.key[1]
@@ -44,11 +45,11 @@ class SealQueueTests(SynchronousTestCase):
             self.add(name)
         for name, count in ((1, 1), (0, 2)):
             for _ in range(count):
-                self.assertTrue(self.queue.countCopy(("192.0.2.7", name)))
+                self.assertTrue(self.queue.countCopy(("192.0.2.7", name, 0)))
         self.assertEqual([0, 1, 2], self.takeAll())
         self.add(0)
         for _ in range(50):
-            self.queue.countCopy(("192.0.2.7", 0))
+            self.queue.countCopy(("192.0.2.7", 0, 0))
         self.assertEqual(15, self.queue.take().spent)
 
     def test_tooManySpent(self) -> None:
@@ -59,9 +60,9 @@ class SealQueueTests(SynchronousTestCase):
     def test_noCopy(self) -> None:
         """A knock that does not wait has no copies."""
         self.add(0)
-        self.assertFalse(self.queue.countCopy(("192.0.2.8", 0)))
+        self.assertFalse(self.queue.countCopy(("192.0.2.8", 0, 0)))
         self.queue.take()
-        self.assertFalse(self.queue.countCopy(("192.0.2.7", 0)))
+        self.assertFalse(self.queue.countCopy(("192.0.2.7", 0, 0)))
 
     def test_bound(self) -> None:
         """If there is no room, the oldest knock gives way."""
@@ -123,11 +124,11 @@ class SealQueueTests(SynchronousTestCase):
     def test_likeList(self) -> None:
         """After any calls the queue holds what it should, and nothing else."""
         chance = random.Random(8)
-        plain: dict[tuple[str, int], int] = {}
+        plain: dict[ArrivalKey, int] = {}
         for name in range(5000):
             source = f"192.0.2.{chance.randrange(3)}"
             self.add(name, source)
-            plain[source, name] = 5
+            plain[source, name, 0] = 5
             if len(plain) > 10:
                 del plain[next(iter(plain))]
             for key in chance.choices(list(plain), k=2):

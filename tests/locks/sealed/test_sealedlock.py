@@ -8,7 +8,7 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import hintOf, makeSignedData
 from pkdoors.knocks.signatures import loadKey
 from pkdoors.locks.lock import Request
-from pkdoors.locks.sealed import sealedlock as sealedLockModule
+from pkdoors.locks.sealed.arrivals import MAX_PENDING, Arrivals
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.model.sequence import Sequence
 from tests.fakes.doors import PORTS, makeDoor
@@ -242,8 +242,13 @@ class MemoryTests(SealedLockTestCase):
 
     def setUp(self) -> None:
         """Lower the bound."""
-        self.patch(sealedLockModule, "MAX_PENDING", 4)
         super().setUp()
+        self.limit(4)
+
+    def limit(self, count: int) -> None:
+        """Make a lock with another bound."""
+        self.arrivals = Arrivals(count)
+        self.lock = self.makeLock(self.lock.door)
 
     def flood(self, count: int, *ports: int, source: str = ANN) -> None:
         """Send junk of the right form to some ports, each a different datagram."""
@@ -258,8 +263,7 @@ class MemoryTests(SealedLockTestCase):
 
     def test_defaultBound(self) -> None:
         """By default, 16384 are remembered."""
-        self.patch(sealedLockModule, "MAX_PENDING", 16_384)
-        self.lock = self.makeLock(self.lock.door)
+        self.limit(MAX_PENDING)
         self.flood(16_500, A)
         self.assertEqual(16_384, len(self.lock))
 

@@ -3,8 +3,7 @@
 from pkdoors.knocks.seal import hintOf
 from pkdoors.locks.lock import Request
 from pkdoors.locks.sealed import hints as hintsModule
-from pkdoors.locks.sealed.replays import Notes, hashKey
-from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.locks.sealed.replays import Notes, nameKey
 from tests.fakes.doors import PORTS, makeDoor
 from tests.lab.sealing import publicLine
 from tests.locks.sealed.case import (
@@ -36,11 +35,6 @@ class RefusalTests(SealedLockTestCase):
             "it is for a door 'attic', but this door is called default: knock with --door default"
         )
         self.assertEqual([reason] * 5, self.knock(seal(door="attic")))
-        self.assertEqual((0, 0), (len(self.lock), self.looks))
-
-    def test_knownDoor(self) -> None:
-        """A knock for another door of this daemon is ignored."""
-        self.assertEqual(["-"] * 5, self.knock(seal(door="web")))
         self.assertEqual((0, 0), (len(self.lock), self.looks))
 
     def test_old(self) -> None:
@@ -202,7 +196,7 @@ class OnceTests(SealedLockTestCase):
 
     def test_noLongerRemembered(self) -> None:
         """Knocks that are no longer remembered open nothing; a newer knock does."""
-        key = hashKey(ANNA.public().blob())
+        key = nameKey(ANNA.public().blob())
         self.seen.learn(Notes({key: (TODAY - 1) * 1000}))
         reason = "this key has opened too often meanwhile: knock again"
         self.assertEqual(reason, self.knock(seal(ago=1))[-1])
@@ -256,14 +250,3 @@ class OnceTests(SealedLockTestCase):
         self.assertEqual(
             "open", self.knock(datagram, today=TODAY + 1)[-1]
         )  # this is why notes exist
-
-    def test_sharedPorts(self) -> None:
-        """Two doors with the same ports hear all knocks, and each knock opens its own door."""
-        first = self.lock
-        door = makeDoor(ports="443", name="web", authorizedKeys="/keys")
-        second = SealedLock(door, self.hints, self.seen, self.checks, {"default", "web"})
-        for name, expected in (("default", ["open", "-"]), ("web", ["-", "open"])):
-            datagram, outcomes = seal(door=name), []
-            for self.lock in (first, second):
-                outcomes.append(self.knock(datagram)[-1])
-            self.assertEqual(expected, outcomes)
