@@ -124,23 +124,32 @@ class Layout:
     def changes(self, present: Present) -> Iterator[Change]:
         """Yield the changes of elements, in this order: one transaction for a portion of each."""
         for name in CLOSING:
-            yield Change(name, new=self._new(name, present))
+            new = self._new(name, present)
+            # The kernel does not take ranges that overlap, see L{reshapes}.
+            yield Change(name, self._inTheWay(name, present), new)
         rest = (name for name in self.elements if name not in CLOSING and name not in DOOR_MAPS)
         for name in chain(DOOR_MAPS, rest):
             yield Change(name, self._gone(name, present), self._new(name, present))
         for name in CLOSING:
-            yield Change(name, self._gone(name, present))
+            gone = {*self._gone(name, present)} - {*self._inTheWay(name, present)}
+            yield Change(name, tuple(sorted(gone)))
 
     def reshapes(self, present: Present) -> bool:
         """
         Return whether a range of protected ports goes although another one protects some of them:
         the kernel cannot have both. Then another guard must be in place meanwhile.
         """
-        return any(
-            element.key[:2] <= gone.key[2:] and gone.key[:2] <= element.key[2:]
-            for name in RANGE_SETS.values()
+        return any(self._inTheWay(name, present) for name in RANGE_SETS.values())
+
+    def _inTheWay(self, name: str, present: Present) -> tuple[Element, ...]:
+        """Return the ranges that go, and overlap one that comes."""
+        if name not in INTERVALS:
+            return ()
+        new = self._new(name, present)
+        return tuple(
+            gone
             for gone in self._gone(name, present)
-            for element in self.elements[name].values()
+            if any(each.key[:2] <= gone.key[2:] and gone.key[:2] <= each.key[2:] for each in new)
         )
 
     def _gone(self, name: str, present: Present) -> tuple[Element, ...]:

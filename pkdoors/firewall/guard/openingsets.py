@@ -251,12 +251,12 @@ def splitOpeningKey(key: bytes) -> tuple[bytes, bytes, int]:
 def identify(door: Door) -> bytes:
     """
     Return what identifies a door in the kernel. A door with other ports is another one, because its
-    openings were granted for those.
+    openings were granted for those; so is one that opens for one connection.
     """
-    return _identify(door.name, door.ports)
+    return _identify(door.name, door.ports, door.once)
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _identify(name: str, ports: tuple[PortRange, ...]) -> bytes:
-    text = f"{name} {','.join(map(str, sorted(ports)))}"
+def _identify(name: str, ports: tuple[PortRange, ...], isOnce: bool) -> bytes:
+    text = f"{name} {','.join(map(str, sorted(ports)))}{' once' * isOnce}"
     return sha256(text.encode()).digest()[:_IDENTITY]

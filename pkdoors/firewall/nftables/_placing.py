@@ -5,6 +5,7 @@ from dataclasses import replace
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingsets import Scope
+from pkdoors.firewall.netlink.dump import Table
 from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables.table import GuardTable
@@ -25,6 +26,7 @@ class GuardPlacer:
         self._sessions = sessions
         self._table: GuardTable
         self._placed: Guard | None = None  # unless somebody has changed it
+        self._tableThere: Table | None = None
         self._fingerprint: object = None  # differs once a stranger has changed the guard
         self.openings = OpeningTable()
         self.hasStarted = False
@@ -45,10 +47,14 @@ class GuardPlacer:
         @raise FirewallError: the kernel refused.
         """
         placed, self._placed = self._placed, None  # unless all of this succeeds
+        if self._table.tableOf(TABLE) != self._tableThere:
+            placed = None
         if placed is None or not self._change(placed, guard, openings):
             self._replace(guard, openings)
-        self._placed = guard
+        # A port has its grace only once: no later flush opens it again.
+        self._placed = replace(guard, grace={}, graceVersions=())
         self.openings = OpeningTable(openings)
+        self._tableThere = self._table.tableOf(TABLE)
         self.hasStarted = True
 
     def _replace(self, guard: Guard, openings: list[Opening]) -> None:
@@ -115,7 +121,7 @@ class GuardPlacer:
         self._follow(before, guard)
 
     def _follow(self, before: Guard, guard: Guard) -> None:
-        self._placed = guard if self._placed is before else None
+        self._placed = guard if self._placed == before else None
         self._fingerprint = self._table.readFingerprint()
 
     def isUnchanged(self, guard: Guard, soon: float) -> bool:

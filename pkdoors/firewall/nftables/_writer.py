@@ -82,10 +82,7 @@ class GuardWriter(GuardReader):
         kept = {name: list(found.values()) for name, found in left.items()}
         with suppress(GuardGone):
             self._kernel.transact(changeSets(TABLE, gone, kept))
-            if opening.door.once and opening.door.ports:
-                # Only now: without its mark, it would be unused again.
-                key = sourceKey(opening.source)
-                self._kernel.transact(swapElements(TABLE, onceSetOf(opening).used, [key], ()))
+            self._removeMark(opening)
 
     def removeAll(self, gone: Iterable[Opening], left: Iterable[Opening]) -> None:
         """
@@ -93,6 +90,7 @@ class GuardWriter(GuardReader):
 
         @param left: all that go on.
         """
+        gone = list(gone)
         wanted = self._makeElements(gone)
         there = self._makeElements(left) if wanted else {}
         for name, found in wanted.items():
@@ -101,6 +99,18 @@ class GuardWriter(GuardReader):
             shorter = [each for key, each in kept.items() if key in found]
             for portion in splitPortions(shorter):
                 self._kernel.transact(addElements(TABLE, name, portion))
+        for opening in gone:
+            self._removeMark(opening)
+
+    def _removeMark(self, opening: Opening) -> None:
+        """
+        Remove the mark of a used opening, if there is one. The opening must be gone: without its
+        mark, it would be unused again.
+        """
+        if opening.door.once and opening.door.ports:
+            with suppress(GuardGone):  # it was not used
+                key = sourceKey(opening.source)
+                self._kernel.transact(swapElements(TABLE, onceSetOf(opening).used, [key], ()))
 
     def _prolong(self, wanted: Wanted, others: Iterable[Opening]) -> None:
         """Give elements the time that other openings have, if those last longer."""

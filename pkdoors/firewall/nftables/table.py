@@ -187,12 +187,11 @@ class GuardTable(GuardWriter):
 
         @return: whether that was possible: somebody may have added a set of another kind to it.
         """
-        configured = self.listConfigured(guard.layout, survey, TABLE)
-        if guard.layout.reshapes(survey.present(guard, self.boot, configured)):
+        if self._reshapes(guard, survey, TABLE):
             deaf = replace(guard, capture=None)  # otherwise each knock would be logged twice
             with self._finished(HANDOVER, beside=TABLE):
                 known = self.mergeFlows(flows, guard.doors, TABLE)
-                self._place(HANDOVER, deaf, self._surveyHandover(), openings, known, isOwned=False)
+                self._placeBeside(deaf, openings, known)
         try:
             self._place(TABLE, guard, survey, openings, flows)
         except (NotPermitted, GuardGone):
@@ -209,19 +208,25 @@ class GuardTable(GuardWriter):
         """Make before break: a drop in either table is final, so one of them always guards."""
         deaf = replace(guard, capture=None)  # otherwise each knock would be logged twice
         with self._finished(HANDOVER, beside=TABLE):
-            self._place(HANDOVER, deaf, self._surveyHandover(), openings, flows, isOwned=False)
+            self._placeBeside(deaf, openings, flows)
             self.delete(TABLE)
         with self._finished(TABLE, beside=HANDOVER):
             self._place(TABLE, guard, Survey(), openings, flows)
             self.writeFlows(guard.doors, self.listFlows(guard.doors, HANDOVER), TABLE)
 
-    def _surveyHandover(self) -> Survey:
-        """Return what there is of the table for hand-overs; one of another version is removed."""
+    def _placeBeside(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
+        """Put a guard in place beside the present one."""
         survey = self.survey(HANDOVER)
-        if survey.table is None or survey.isOurs:
-            return survey
-        self.delete(HANDOVER)
-        return Survey()
+        isOfUse = survey.isOurs and not self._reshapes(guard, survey, HANDOVER)
+        if survey.table is not None and not isOfUse:
+            self.delete(HANDOVER)
+            survey = Survey()
+        self._place(HANDOVER, guard, survey, openings, flows, isOwned=False)
+
+    def _reshapes(self, guard: Guard, survey: Survey, table: str) -> bool:
+        """Return whether another guard is needed meanwhile, see L{Layout.reshapes}."""
+        configured = self.listConfigured(guard.layout, survey, table)
+        return guard.layout.reshapes(survey.present(guard, self.boot, configured))
 
     @contextmanager
     def _finished(self, name: str, beside: str) -> Iterator[None]:

@@ -162,7 +162,7 @@ class UnsureTests(NftablesTestCase):
 
     def test_changed(self) -> None:
         """An opening too many or too few, a rule, a port, or the table: the guard is restored."""
-        stranger = flow(EVE).source.packed
+        stranger = flow(EVE).source.packed + (22).to_bytes(2) + bytes(2)
         changes: list[Callable[[FakeTable], Any]] = [
             lambda there: there.sets["tcp_open4"].elements.clear(),
             lambda there: self.tables.put("tcp_open4", stranger, 60.0),

@@ -6,6 +6,7 @@ from typing import Any
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
+from pkdoors.firewall.guard.openingsets import openingKey
 from pkdoors.firewall.guard.sets import FORMAT
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.model.doors import Door, Opening
@@ -96,10 +97,8 @@ class BeforeTests(GuardTableTestCase):
     def test_time(self) -> None:
         """Nobody gets time back, whatever a table says that was saved and loaded again."""
         self.replace(makeOpening(deadline=1030.0))
-        (key,) = self.tables.living(TABLE, "tcp_open4")
-        self.ours().sets["tcp_open4"].elements[key] = self.tables.living(TABLE, "tcp_open4")[
-            key
-        ]._replace(end=9_000_000.0)
+        ((key, element),) = self.tables.living(TABLE, "openings4").items()
+        self.ours().sets["openings4"].elements[key] = element._replace(end=9_000_000.0)
         self.assertEqual({"203.0.113.9": 1030.0}, self.before())
         self.clock.advance(40)
         self.assertEqual({}, self.before())
@@ -209,10 +208,13 @@ class ElementTests(GuardTableTestCase):
         """Openings are listed by set and key."""
         self.table.add(makeOpening(deadline=1030.0))
         self.table.add(makeOpening("2001:db8::7", 1030.0))
-        expected = {
-            ("tcp_open4", ip_address("203.0.113.9").packed),
-            ("tcp_open6", ip_address("2001:db8::7").packed),
+        port = (22).to_bytes(2) + bytes(2)
+        lookups = {
+            ("tcp_open4", ip_address("203.0.113.9").packed + port),
+            ("tcp_open6", ip_address("2001:db8::7").packed + port),
         }
+        openings = {openingKey(makeOpening(source)) for source in ("203.0.113.9", "2001:db8::7")}
+        expected = lookups | openings
         self.assertEqual(expected, self.table.listOpenKeys(Guard(self.doors)))
 
     def test_fingerprint(self) -> None:

@@ -117,7 +117,7 @@ class LeftByOldTests(SynchronousTestCase):
         text = listing(
             protected=SSH,
             default_ports=SSH,
-            tcp_open4=[{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}],
+            default_open4=[{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}],
             live4=[{"concat": ["203.0.113.9", 40001, 22]}],
         )
         predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
