@@ -15,6 +15,11 @@ from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
 
+MAX_OPENINGS = 65_536
+"""Openings of all doors at a time, unless the configuration has another number; 80 MB."""
+MAX_OF_DOOR = 16_384
+"""The same for one door, so that no door needs all."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -60,6 +65,7 @@ class Door:
     @ivar grant6: the same over IPv6; 128 for the address alone.
     @ivar knockRate: how many datagrams a second the daemon accepts from one source; 0 for all.
     @ivar knockBurst: how many datagrams it accepts from one source at once.
+    @ivar mostOpenings: how many openings the door may have at a time.
     @ivar onOpen: the program to run when the door opens for somebody, and its arguments; empty for
         none.
     @ivar onClose: the same for a door that closes.
@@ -86,6 +92,7 @@ class Door:
     grant6: int = WHOLE[6]
     knockRate: int = 10_000
     knockBurst: int = 10_000
+    mostOpenings: int = MAX_OF_DOOR
     onOpen: tuple[str, ...] = ()
     onClose: tuple[str, ...] = ()
     onRefuse: tuple[str, ...] = ()

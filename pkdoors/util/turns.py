@@ -1,16 +1,24 @@
 """
-Two ways to wait: L{Turns} spreads the work of many over several turns of the reactor, and
-L{WakeableSleep} is a sleep that can be cut short.
+Ways not to hold the reactor: L{Turns} and L{takeInTurns} spread work over several turns,
+L{makeBeside} does it in a thread, and L{WakeableSleep} is a sleep that can be cut short.
 """
 
 from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, execute, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+T = TypeVar("T")
 
 PER_TURN = 25
 """How many may proceed in one turn of the reactor. They take some milliseconds; then knocks, timers
 and the admin interface get their turns."""
+
+PORTION = 0.005
+"""Seconds of work in one turn of the reactor, if it has many small steps."""
 
 
 class Turns:
@@ -50,6 +58,44 @@ class Turns:
         while self._waiting and self._left:
             self._left -= 1
             self._waiting.popleft().callback(None)
+
+
+async def takeInTurns(clock: IReactorTime, steps: Iterable[object]) -> None:
+    """
+    Take the steps of some work, for L{PORTION} in each turn of the reactor. Each step must leave
+    everything in order, as others have their turns after any of them.
+    """
+    end = clock.seconds() + PORTION
+    for _ in steps:
+        if clock.seconds() >= end:
+            await deferLater(clock, 0)
+            end = clock.seconds() + PORTION
+
+
+class Beside(Protocol):
+    """Does work beside the reactor, or at once."""
+
+    def __call__(self, work: Callable[[], T]) -> Deferred[T]:
+        """Return a Deferred that fires with what the work returns, or fails with its error."""
+
+
+def atOnce(work: Callable[[], T]) -> Deferred[T]:
+    """Do work at once: the L{Beside} of code that has no reactor, and of most tests."""
+    return execute(work)
+
+
+def makeBeside(reactor: Any) -> Beside:
+    """
+    Return what does work in a thread of a reactor's pool, so that knocks are heard meanwhile. The
+    work must use nothing that the reactor's own thread may change.
+    """
+
+    def runBeside(work: Callable[[], T]) -> Deferred[T]:
+        from twisted.internet.threads import deferToThreadPool  # most daemons never need it
+
+        return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+
+    return runBeside
 
 
 class WakeableSleep:

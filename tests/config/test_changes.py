@@ -37,6 +37,7 @@ OTHERS: dict[str, Any] = {
     "grant6": 64,
     "knockRate": 700,
     "knockBurst": 700,
+    "mostOpenings": 700,
     "onOpen": ("/bin/a",),
     "onClose": ("/bin/b",),
     "onRefuse": ("/bin/c",),

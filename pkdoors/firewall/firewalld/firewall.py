@@ -9,11 +9,11 @@ port range in the zone to which firewalld assigns the client's packets. It treat
 traffic as before.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -111,6 +111,11 @@ class FirewalldFirewall:
         return self._thread.defer(
             opening.key, lambda: work() if self._zoneDoors.has(opening) else None
         )
+
+    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+        """See L{IFirewall.closeMany}. It has no such means."""
+        answers = gatherResults(map(self.close, openings), consumeErrors=True)
+        return answers.addCallback(lambda _: None)
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """See L{IFirewall.findUsed}."""

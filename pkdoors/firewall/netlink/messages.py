@@ -214,11 +214,19 @@ def _frame(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -
 _BATCH_BEGIN, _BATCH_END = (_frame(kind, REQUEST, 0, b"", NFTABLES) for kind in (_BEGIN, _END))
 
 
+def listKeys(keys: Iterable[bytes]) -> bytes:
+    """Return the attribute with a list of elements that have nothing but a key."""
+    return _listed(map(encodeKey, keys))
+
+
+def _listed(elements: Iterable[bytes]) -> bytes:
+    # NFTA_SET_ELEM_LIST_ELEMENTS { NFTA_LIST_ELEM ... }
+    return attribute(3 | _NESTED, b"".join([attribute(1 | _NESTED, each) for each in elements]))
+
+
 def listOf(table: str, name: str, elements: Iterable[bytes]) -> bytes:
     """Return the body of a message about elements of a set."""
-    listed = b"".join([attribute(1 | _NESTED, element) for element in elements])
-    # NFTA_SET_ELEM_LIST_ELEMENTS { NFTA_LIST_ELEM ... }
-    return _whose(table, name) + attribute(3 | _NESTED, listed)
+    return _whose(table, name) + _listed(elements)
 
 
 @lru_cache(maxsize=4096)  # each opening names its set three times

@@ -81,7 +81,8 @@ class GuardPlacer:
         isSame = placed == guard
         try:
             # A port may get another door, and lose openings before that.
-            self._table.removeAll(gone, openings)
+            others = [other for opening in gone for other in wanted.others(opening)]
+            self._table.remove(gone, others)
             if not isSame and not self._table.change(placed, guard):
                 return False
             for opening in new:

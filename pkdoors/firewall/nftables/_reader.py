@@ -37,6 +37,7 @@ from pkdoors.firewall.netlink.dump import (
     askChains,
     askCounters,
     askElements,
+    askKey,
     askRules,
     askSets,
     askTable,
@@ -169,9 +170,7 @@ class GuardReader:
                 if identity in known:
                     found.append((element, source, length, known[identity]))
         parsed = [opening for each in found if (opening := self._parse(*each))]
-        unused = self._findUnused(
-            [opening for opening in parsed if opening.door.once and opening.door.ports], table
-        )
+        unused = self._findUnused(parsed, table)
         return [
             opening
             for opening in parsed
@@ -189,7 +188,7 @@ class GuardReader:
     def _findUnused(self, openings: list[Opening], table: str) -> set[object]:
         """Return the keys of openings for one connection that still let a client begin one."""
         found: set[object] = set()
-        for once, some in _bySet(openings).items():
+        for once, some in groupBySet(openings).items():
             present = self.listKeys(once.name, table)
             used = self.listKeys(once.used, table)  # after the openings, to miss none
             unused = present - used
@@ -200,15 +199,20 @@ class GuardReader:
         """Return the keys of a set; none if it is not there."""
         return {element.key for element in self.listElements(name, table)}
 
+    def findKeys(self, name: str, keys: Iterable[bytes], table: str = TABLE) -> set[bytes]:
+        """Return those of some keys that a set has; the others are not listed."""
+        answers = self._kernel.find([askKey(table, name, key) for key in keys])
+        return {element.key for element in readElements(answers)}
+
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """Return which openings for one connection are over, see L{IFirewall.findUsed}."""
         found = []
-        for once, some in _bySet(openings).items():
-            present, used = self.listKeys(once.name), self.listKeys(once.used)
-            keyed = [(sourceKey(opening.source), opening) for opening in some]
+        for once, some in groupBySet(openings).items():
+            keyed = {sourceKey(opening.source): opening for opening in some}
+            present, used = self.findKeys(once.name, keyed), self.findKeys(once.used, keyed)
             found += [
                 (opening, key in used)
-                for key, opening in keyed
+                for key, opening in keyed.items()
                 if key in used or key not in present
             ]
         return found
@@ -285,8 +289,10 @@ class GuardReader:
         return self.tableOf(TABLE), readRules(dump(askRules(TABLE)), TABLE), maps
 
 
-def _bySet(openings: Iterable[Opening]) -> dict[OnceSet, list[Opening]]:
+def groupBySet(openings: Iterable[Opening]) -> dict[OnceSet, list[Opening]]:
+    """Return those of some openings that are for one connection, by their sets."""
     bySet: dict[OnceSet, list[Opening]] = {}
     for opening in openings:
-        bySet.setdefault(onceSetOf(opening), []).append(opening)
+        if opening.door.once and opening.door.ports:
+            bySet.setdefault(onceSetOf(opening), []).append(opening)
     return bySet

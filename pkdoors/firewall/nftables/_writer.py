@@ -32,7 +32,7 @@ from pkdoors.firewall.netlink.messages import (
     swapElements,
 )
 from pkdoors.firewall.netlink.setchanges import changeElements, changeSets, splitRange
-from pkdoors.firewall.nftables._reader import GuardReader
+from pkdoors.firewall.nftables._reader import GuardReader, groupBySet
 from pkdoors.firewall.openings.elements import differs, lookupElement, openingElement
 from pkdoors.model.doors import Door, Opening
 
@@ -66,51 +66,47 @@ class GuardWriter(GuardReader):
                 return
         self._kernel.transact(changeSets(TABLE, {}, elements))
 
-    def remove(self, opening: Opening, others: Iterable[Opening] = ()) -> None:
+    def remove(self, openings: Iterable[Opening], others: Iterable[Opening] = ()) -> None:
         """
-        Remove an opening; if the guard is gone, so is the opening.
+        Remove openings, all in one transaction if they are not too many for a message; if the guard
+        is gone, so are they.
 
-        @param others: the other openings for the same source, which go on.
+        @param others: the other openings for the same sources, which go on.
         @raise FirewallError: the kernel refused.
         """
-        wanted = self._makeElements([opening])
-        own = {name: {*found} for name, found in wanted.items()}
-        left: Wanted = {name: {} for name in wanted}
-        for name, found in self._makeElements(others).items():
-            left[name] = {key: each for key, each in found.items() if key in own.get(name, ())}
-        gone = {name: keys - left[name].keys() for name, keys in own.items()}
-        kept = {name: list(found.values()) for name, found in left.items()}
-        with suppress(GuardGone):
+        openings = list(openings)
+        left = self._makeElements(others)
+        gone = [
+            (name, key) for name, found in self._makeElements(openings).items() for key in found
+        ]
+        for portion in splitPortions(gone):
+            self._removeTogether(portion, left)
+        for once, some in groupBySet(openings).items():
+            # Only now: without its mark, an opening would be unused again.
+            with suppress(GuardGone):
+                self._dropMarks(once.used, [sourceKey(opening.source) for opening in some])
+
+    def _removeTogether(self, keyed: Iterable[tuple[str, bytes]], left: Wanted) -> None:
+        gone: dict[str, list[bytes]] = {}
+        kept: dict[str, list[Element]] = {}
+        for name, key in keyed:
+            if element := left.get(name, {}).get(key):
+                kept.setdefault(name, []).append(element)
+            else:
+                gone.setdefault(name, []).append(key)
+        try:
             self._kernel.transact(changeSets(TABLE, gone, kept))
-            self._removeMark(opening)
+        except GuardGone:  # or just the sets of one of the doors
+            for name in gone.keys() | kept.keys():
+                parts = {name: gone.get(name, [])}, {name: kept.get(name, [])}
+                with suppress(GuardGone):
+                    self._kernel.transact(changeSets(TABLE, *parts))
 
-    def removeAll(self, gone: Iterable[Opening], left: Iterable[Opening]) -> None:
-        """
-        Remove many openings.
-
-        @param left: all that go on.
-        """
-        gone = list(gone)
-        wanted = self._makeElements(gone)
-        there = self._makeElements(left) if wanted else {}
-        for name, found in wanted.items():
-            kept = there.get(name, {})
-            self._remove(TABLE, name, found.keys() - kept.keys())
-            shorter = [each for key, each in kept.items() if key in found]
-            for portion in splitPortions(shorter):
-                self._kernel.transact(addElements(TABLE, name, portion))
-        for opening in gone:
-            self._removeMark(opening)
-
-    def _removeMark(self, opening: Opening) -> None:
-        """
-        Remove the mark of a used opening, if there is one. The opening must be gone: without its
-        mark, it would be unused again.
-        """
-        if opening.door.once and opening.door.ports:
-            with suppress(GuardGone):  # it was not used
-                key = sourceKey(opening.source)
-                self._kernel.transact(swapElements(TABLE, onceSetOf(opening).used, [key], ()))
+    def _dropMarks(self, name: str, keys: list[bytes]) -> None:
+        """Remove those of these keys that a set of used openings has."""
+        marked = [key for key in keys if len(keys) == 1 or key in self.findKeys(name, keys)]
+        if marked:
+            self._kernel.transact(swapElements(TABLE, name, marked, ()))
 
     def _prolong(self, wanted: Wanted, others: Iterable[Opening]) -> None:
         """Give elements the time that other openings have, if those last longer."""

@@ -5,7 +5,7 @@ If both the kernel and nft can do that, this process owns the table: then nobody
 touches it. Otherwise the daemon watches the table and heals it.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -144,6 +144,10 @@ class NftablesFirewall:
         """See L{IFirewall.close}."""
         return execute(self._closeNow, opening)
 
+    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+        """See L{IFirewall.closeMany}."""
+        return execute(self._closeManyNow, openings)
+
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """See L{IFirewall.findUsed}."""
         soon = self._reactor.seconds() + MARGIN
@@ -249,9 +253,14 @@ class NftablesFirewall:
             self._guard = self._placer.addScope(self._guard, needed)
 
     def _closeNow(self, opening: Opening) -> None:
-        openings = self._placer.openings
-        openings.remove(opening)
-        self._table.remove(opening, openings.others(opening))
+        self._closeManyNow([opening])
+
+    def _closeManyNow(self, openings: Sequence[Opening]) -> None:
+        table = self._placer.openings
+        for opening in openings:
+            table.remove(opening)
+        others = [other for opening in openings for other in table.others(opening)]
+        self._table.remove(openings, others)
         self._sessions.noteSoon()
 
     def _onChanged(self, process: str) -> None:

@@ -17,10 +17,7 @@ from pkdoors.firewall.guard.survey import Survey
 from pkdoors.firewall.netlink.dump import askChains, readChains
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.library import Library, notOwnerError
-from pkdoors.firewall.netlink.messages import (
-    OWNED,
-    PERSISTS,
-)
+from pkdoors.firewall.netlink.messages import OWNED, PERSISTS
 from pkdoors.firewall.nftables._reader import bootClock
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
 from pkdoors.firewall.nftables._writer import GuardWriter

@@ -1,10 +1,20 @@
-"""What can be set for a door that opens to sealed knocks. Pure."""
+"""What can be set for a door: for sealed knocks, and against floods. Pure."""
 
 from functools import partial
 
 from pkdoors.config._setting import Setting
 from pkdoors.config.config import KEYS_FILE
-from pkdoors.config.values import NUMBER, PATH, TIME, parseGrant, parsePath, quoteString
+from pkdoors.config.values import (
+    MOST_OF_DOOR,
+    NUMBER,
+    PATH,
+    TIME,
+    parseDatagrams,
+    parseGrant,
+    parseOpenings,
+    parsePath,
+    quoteString,
+)
 from pkdoors.util.durations import parseDuration
 
 MAX_SKEW = 3600.0
@@ -58,3 +68,34 @@ SEALED_SETTINGS = (
     ),
 )
 """A part of L{pkdoors.config.settings.DOOR_SETTINGS}."""
+
+LIMIT_SETTINGS = (
+    Setting(
+        key="knock_rate",
+        field="knockRate",
+        parse=partial(parseDatagrams, orNone=True),
+        kind=NUMBER,
+        option="knock-rate",
+        about="how many datagrams a second are accepted from one source, 0 for all",
+        comment="How many datagrams a second are accepted from one source; 0 for all.",
+    ),
+    Setting(
+        key="knock_burst",
+        field="knockBurst",
+        parse=partial(parseDatagrams, orNone=False),
+        kind=NUMBER,
+        option="knock-burst",
+        about="how many datagrams from one source are accepted at once",
+        comment="How many datagrams from one source are accepted at once.",
+    ),
+    Setting(
+        key="max_openings",
+        field="mostOpenings",
+        parse=partial(parseOpenings, most=MOST_OF_DOOR),
+        kind=NUMBER,
+        option="max-openings",
+        about="how many openings the door may have at a time",
+        comment="How many openings the door may have at a time.",
+    ),
+)
+"""Another part of it."""
