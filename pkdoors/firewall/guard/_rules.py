@@ -18,8 +18,8 @@ from pkdoors.firewall.guard._grouprules import (
     udpLetInRules,
 )
 from pkdoors.firewall.guard._oncerules import handshakeRules
-from pkdoors.firewall.guard.capture import Capture
-from pkdoors.firewall.guard.limits import limitRules
+from pkdoors.firewall.guard.capture import HEARD_CHAIN, Capture
+from pkdoors.firewall.guard.limits import LOCAL_CHAIN, limitRules, localRules
 from pkdoors.firewall.guard.openingsets import IP, Scope, onceSets, scopesOf
 from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import (
@@ -136,11 +136,11 @@ cut_off counter drop
 
 # Knocks are not tracked: each source would take a place in the kernel's table of connections. A
 # flood from forged sources would fill it, and then nobody could connect to anything.
-_KNOCKS = """
+_KNOCKS = f"""
 knock_ports meta l4proto != udp accept
 knock_ports udp dport != @knocks accept
 knock_ports fib daddr type unicast accept
-knock_ports iif "lo" notrack accept
+knock_ports iif "lo" goto {LOCAL_CHAIN}
 """
 
 
@@ -184,11 +184,15 @@ def _knockRules(doors: list[Door], capture: Capture | None) -> Iterator[str]:
         yield from _lines(_KNOCKS)
         yield from limitRules(doors, "knock_ports", "drop")
         yield "knock_ports notrack"
+        yield from localRules(doors, "drop")
+        yield f"{LOCAL_CHAIN} notrack"
         return
     # A packet over the limit goes on as a packet to a closed port does: if it were dropped, a scan
     # could find the port.
     hearsTcp = any(door.sequence.tcpPorts() for door in doors)
     yield from capture.rules(limitRules(doors, "knock_sources", "accept"), hearsTcp)
+    yield from localRules(doors, "accept")
+    yield f"{LOCAL_CHAIN} goto {HEARD_CHAIN}"
 
 
 def _waysInOf(protocol: str) -> Iterator[str]:
