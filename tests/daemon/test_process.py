@@ -19,7 +19,7 @@ class SetUpTests(SynchronousTestCase):
     """Tests of L{setUpProcess}."""
 
     def test_switch(self) -> None:
-        """A thread that has long work leaves the reactor its turns, much sooner than Python would."""
+        """A thread that has long work gives the reactor its turns sooner than Python would."""
         script = "from pkdoors.daemon.process import *; setUpProcess(); "
         script += "print(sys.getswitchinterval())"
         command = [sys.executable, "-c", script]
