@@ -47,6 +47,7 @@ from pkdoors.knocks.signatures import ALGORITHMS, isGood, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 from pkdoors.locks.sealed.certified import Authorities
+from pkdoors.locks.sealed.revocations import parseRevocations
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
@@ -145,6 +146,18 @@ def _authority() -> Key:
     """Return the authority that signed the certificates of the corpus."""
     public: Key = Key(Ed25519PrivateKey.from_private_bytes(bytes(32))).public()
     return public
+
+
+def revocations(data: bytes) -> None:
+    """Fuzz a file of revoked keys."""
+    try:
+        found = parseRevocations(data)
+    except BadValue as error:
+        checkSentence(error)
+        return
+    key = _authority().blob()
+    check(found.findRevoked(key) in ("", "key"), "something else is revoked")
+    check(len(found) > 0 or not found.findRevoked(key), "nothing is revoked, and yet a key is")
 
 
 def authorizedkeys(data: bytes) -> None:
@@ -313,6 +326,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         signature,
         key,
         certificate,
+        revocations,
         authorizedkeys,
         ports,
         sequence,

@@ -24,7 +24,7 @@ STATUS_TIMEOUT = 1.0
 MAX_ADDRESSES = 1000
 """Addresses that a shell offers; nobody looks for one among more."""
 
-_CHECK_FILES = ("conf", "authorized-keys", "admin")
+_CHECK_FILES = ("conf", "authorized-keys", "revoked-keys", "admin")
 _CHECK_VALUES = {
     "firewall": FIREWALLS,
     "listen": LISTENING,

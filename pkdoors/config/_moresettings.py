@@ -3,7 +3,7 @@
 from functools import partial
 
 from pkdoors.config._setting import Setting
-from pkdoors.config.config import KEYS_FILE
+from pkdoors.config.config import KEYS_FILE, REVOKED_FILE
 from pkdoors.config.values import (
     MOST_OF_DOOR,
     NUMBER,
@@ -32,6 +32,18 @@ SEALED_SETTINGS = (
         comment="Only knocks that are sealed with one of the SSH keys in this file open the door.",
         example=quoteString(KEYS_FILE),
         isForSealed=True,
+    ),
+    Setting(
+        key="revoked_keys",
+        field="revokedKeys",
+        parse=parsePath,
+        kind=PATH,
+        option="revoked-keys",
+        about="refuse the keys and certificates in this file, which is like sshd's RevokedKeys: "
+        "public keys, or a list of ssh-keygen -k",
+        comment="For sealed knocks: keys and certificates that are revoked, as public keys or as a "
+        "list that ssh-keygen -k makes. If the file cannot be read, nobody may knock.",
+        example=quoteString(REVOKED_FILE),
     ),
     Setting(
         key="clock_skew",

@@ -10,6 +10,7 @@ CONF_FILE = "/etc/pkdoors/pkdoors.toml"
 MAX_CONF = 1 << 23
 """Bytes of that file: ten thousand doors with all their settings take half of it."""
 KEYS_FILE = "/etc/pkdoors/authorized_keys"
+REVOKED_FILE = "/etc/pkdoors/revoked_keys"
 """The keys for sealed knocks, unless the operator chooses another file."""
 ADMIN_SOCKET = "/run/pkdoors/admin.sock"
 """The socket on which the daemon listens for its operator, unless the configuration names one."""

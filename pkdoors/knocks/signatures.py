@@ -160,6 +160,13 @@ def splitStrings(data: bytes, count: int) -> list[bytes]:
     return [*found, data]
 
 
+def splitNumber(data: bytes, size: int) -> tuple[int, bytes]:
+    """Split off a number of so many bytes, and return it with the rest."""
+    if len(data) < size:
+        raise BadKeyError("cut off")
+    return int.from_bytes(data[:size]), data[size:]
+
+
 def _checkNumbers(inner: bytes) -> None:
     """Check that the two numbers of an ECDSA signature are encoded as RFC 4251 demands."""
     *numbers, rest = splitStrings(inner, 2)

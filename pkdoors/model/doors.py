@@ -57,6 +57,7 @@ class Door:
     @ivar trusted: the networks and interfaces from which clients need no knock.
     @ivar authorizedKeys: the file of the SSH keys that can seal knocks; empty if plain knocks open
         the door.
+    @ivar revokedKeys: the file of the keys and certificates that cannot; empty for none.
     @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
         differ.
     @ivar hearsAny: whether any datagram is a knock, whatever its payload.
@@ -86,6 +87,7 @@ class Door:
     udpGrace: float = 30.0
     trusted: tuple[Trusted, ...] = ()
     authorizedKeys: str = ""
+    revokedKeys: str = ""
     clockSkew: float = 60.0
     hearsAny: bool = False
     grant4: int = WHOLE[4]
@@ -110,6 +112,12 @@ class Door:
                 "only a sealed knock opens for a network, as its key's line must allow it: give "
                 "the door a file of authorized keys, or remove this",
                 next(iter(self.grants())),
+            )
+        if self.revokedKeys and not self.authorizedKeys:
+            raise BadValue(
+                "only sealed knocks have keys: give the door a file of authorized keys, or remove "
+                "this",
+                "revokedKeys",
             )
         if self.once:
             self._checkOnce()
@@ -196,10 +204,11 @@ class Door:
 
     def hasLockOf(self, other: "Door") -> bool:
         """Return whether the same knocks open both doors, so knocks that have begun stay valid."""
-        return (self.name, self.sequence, self.authorizedKeys) == (
+        return (self.name, self.sequence, self.authorizedKeys, self.revokedKeys) == (
             other.name,
             other.sequence,
             other.authorizedKeys,
+            other.revokedKeys,
         )
 
     def grant(self, asked: float) -> float:

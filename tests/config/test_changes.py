@@ -32,6 +32,7 @@ OTHERS: dict[str, Any] = {
     "udpGrace": 7.0,
     "trusted": parseTrustedList("wg0"),
     "authorizedKeys": "/etc/keys",
+    "revokedKeys": "/revoked",
     "clockSkew": 7.0,
     "grant4": 24,
     "grant6": 64,

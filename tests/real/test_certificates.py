@@ -217,6 +217,52 @@ class FileTests(CertificateTestCase):
         self.assertFalse(self.client.reaches(PORT))
 
 
+class RevokedTests(CertificateTestCase):
+    """Keys and certificates that are revoked."""
+
+    def setUp(self) -> None:
+        """Start a daemon with a file of revoked keys."""
+        super().setUp()
+        self.revoked = self.folder / "revoked"
+        self.revoked.touch(0o600)
+        self.keepers = self.keeper("--revoked-keys", str(self.revoked))
+
+    def revoke(self, specification: str) -> None:
+        """Revoke what a list of C{ssh-keygen} says."""
+        given = self.folder / "spec"
+        given.write_text(specification)
+        self.run_("ssh-keygen", "-q", "-k", "-f", self.revoked, "-s", f"{self.ca}.pub", given)
+        self.revoked.chmod(0o600)
+        time.sleep(2 * FRESH)
+
+    def test_list(self) -> None:
+        """A serial number on the list is refused, and the next certificate opens."""
+        made = self.certify()
+        self.assertTrue(self.opens(made))
+        self.revoke("serial: 10-20\n")
+        self.assertRefused(self.keepers, made, "the certificate of anna, serial 17, by ca@x")
+        self.assertIn(" is revoked", self.keepers.log())
+        self.assertTrue(self.opens(self.certify("-z", "21")))
+
+    def test_keys(self) -> None:
+        """A public key in the file is refused with a certificate and without."""
+        public = Path(f"{self.anna}.pub").read_text()
+        self.trust('principals="staff"', public)
+        self.revoked.write_text(public)
+        time.sleep(2 * FRESH)
+        self.assertRefused(self.keepers, self.certify(), "the key of anna, serial 17, by ca@x (SHA")
+        Path(f"{self.anna}-cert.pub").unlink()
+        self.assertRefused(self.keepers, self.anna, "the key of anna@x (SHA256:")
+
+    def test_gone(self) -> None:
+        """While the file is gone, nobody may knock."""
+        self.revoked.unlink()
+        self.assertRefused(self.keepers, self.certify(), "nobody may knock with a key: cannot read")
+        self.revoked.touch(0o600)
+        time.sleep(2 * FRESH)
+        self.assertTrue(self.opens(self.certify()))
+
+
 class AgentTests(CertificateTestCase):
     """Certificates in C{ssh-agent}."""
 

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from pkdoors.firewall.guard._lettingin import chainName, letInRules
 from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
-from pkdoors.firewall.guard.capture import Capture
-from pkdoors.firewall.guard.limits import limitRules
+from pkdoors.firewall.guard.capture import HEARD_CHAIN, Capture
+from pkdoors.firewall.guard.limits import LOCAL_CHAIN, limitRules, localRules
 from pkdoors.firewall.guard.openingsets import IP, OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import (
@@ -147,11 +147,11 @@ _UDP_ANSWERED = (
 
 # Knocks are not tracked: each source would take a place in the kernel's table of connections. A
 # flood from forged sources would fill it, and then nobody could connect to anything.
-_KNOCKS = """
+_KNOCKS = f"""
 knock_ports meta l4proto != udp accept
 knock_ports udp dport != @knocks accept
 knock_ports fib daddr type unicast accept
-knock_ports iif "lo" notrack accept
+knock_ports iif "lo" goto {LOCAL_CHAIN}
 """
 _NFPROTO = {4: "ipv4", 6: "ipv6"}
 
@@ -172,11 +172,15 @@ def rulesFor(
         yield from _lines(_KNOCKS)
         yield from limitRules(doors, "knock_ports", "drop")
         yield "knock_ports notrack"
+        yield from localRules(doors, "drop")
+        yield f"{LOCAL_CHAIN} notrack"
     else:
         # A packet over the limit goes on as a packet to a closed port does: if it were dropped, a
         # scan could find the port.
         hearsTcp = any(door.sequence.tcpPorts() for door in doors)
         yield from capture.rules(limitRules(doors, "knock_sources", "accept"), hearsTcp)
+        yield from localRules(doors, "accept")
+        yield f"{LOCAL_CHAIN} goto {HEARD_CHAIN}"
     for v in (4, 6):
         fields = {"back": backOf("tcp", v), "ending": spell(TCP_ENDING)}
         yield from _lines(_INSIDE.format(ip=IP[v], v=v, **fields))

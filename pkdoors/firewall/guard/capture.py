@@ -15,6 +15,7 @@ to anybody.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pkdoors.firewall.guard.limits import LOCAL_CHAIN
 from pkdoors.firewall.netlink.packetlog import COPIED
 from pkdoors.knocks.knock import MAX_PLAIN
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
@@ -67,8 +68,8 @@ _TCP_CLOSED = f"""
 """
 _PLAIN = "udp length {length} @th,64,48 {begin:#x} udp dport @PlainKnocks"
 _SEALED = "udp length {length} @th,64,72 {begin:#x} udp dport @SealedKnocks"
-_SOURCES = """
-knock_sources iif "lo" goto knock_heard
+_SOURCES = f"""
+knock_sources iif "lo" goto {LOCAL_CHAIN}
 knock_sources fib saddr type != unicast accept
 knock_sources meta nfproto ipv4 iifname @StrictKnocks fib saddr . iif oif missing accept
 """

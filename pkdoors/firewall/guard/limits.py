@@ -20,6 +20,10 @@ IPV6_PREFIX = "ffff:ffff:ffff:ffff::"
 """The part of an IPv6 address that counts as one source: whoever has one address has its /64."""
 DROPPED = "KnocksDropped"
 """The counter of knocks of which one source sent too many; no door's name has a capital."""
+LOCAL_CHAIN = "knock_local"
+"""Where knocks pass that come from this host itself."""
+LOCAL_MOST = 1000
+"""Knocks that are heard from this host itself, in a second and at once."""
 LIMIT_MAPS = {"udp": "KnockLimits", "tcp": "TcpKnockLimits"}
 """The maps from knock ports to chains, by protocol."""
 
@@ -89,6 +93,19 @@ def limitRules(doors: Iterable[Door], chain: str, verdict: str) -> Iterator[str]
                 yield _LIMIT.format(
                     chain=name, set=counted, source=source, verdict=verdict, **limit._asdict()
                 )
+
+
+def localRules(doors: Iterable[Door], verdict: str) -> Iterator[str]:
+    """
+    Yield the rules for knocks from this host itself: any user can send very many, from any address
+    of C{127.0.0.0/8}, and over IPv6 with C{IPV6_FREEBIND} from other hosts' addresses, too.
+
+    @param verdict: what happens to a knock that must not be heard.
+    """
+    yield f"{LOCAL_CHAIN} fib saddr type != local {verdict}"
+    if limitsOf(doors):
+        most = f"limit rate over {LOCAL_MOST}/second burst {LOCAL_MOST} packets"
+        yield f"{LOCAL_CHAIN} {most} counter name {DROPPED} {verdict}"
 
 
 def limitChains(doors: Iterable[Door]) -> dict[str, dict[int, str]]:

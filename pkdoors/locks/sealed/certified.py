@@ -18,6 +18,7 @@ from pkdoors.knocks.seal import Sealed, hintOf
 from pkdoors.knocks.signatures import fingerprint, isVerified, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.revocations import Revocations
 from pkdoors.model.principal import Principal
 from pkdoors.model.sources import Source
 
@@ -83,6 +84,10 @@ class CertifiedKey(AuthorizedKey):
         """See L{AuthorizedKey.mayOpenFor}."""
         inside = self.within is None or self.within.covers(source)
         return inside and AuthorizedKey.mayOpenFor(self, source)
+
+    def findRevoked(self, revocations: Revocations) -> str:
+        """See L{AuthorizedKey.findRevoked}."""
+        return revocations.findRevoked(self.blob, self.certificate)
 
     def findSealFlaw(self, signature: bytes) -> str:
         """See L{AuthorizedKey.findSealFlaw}."""

@@ -37,7 +37,7 @@ knock_ports udp length 52-1308 @th,64,72 0x706b646f6f72733120 udp dport @SealedK
 goto knock_sources
 knock_ports udp dport @AnyKnocks goto knock_sources
 knock_ports counter name KnockJunk
-knock_sources iif "lo" goto knock_heard
+knock_sources iif "lo" goto knock_local
 knock_sources fib saddr type != unicast accept
 knock_sources meta nfproto ipv4 iifname @StrictKnocks fib saddr . iif oif missing accept
 knock_sources udp dport vmap @KnockLimits
@@ -63,6 +63,9 @@ knock_closed udp length 52-1308 @th,64,72 0x706b646f6f72733120 udp dport @Sealed
 reject with icmpx type port-unreachable
 knock_closed udp dport @knocks ct direction reply accept
 knock_closed udp dport @knocks reject with icmpx type port-unreachable
+knock_local fib saddr type != local accept
+knock_local limit rate over 1000/second burst 1000 packets counter name KnocksDropped accept
+knock_local goto knock_heard
 """
 
 
@@ -148,7 +151,7 @@ class CaptureTests(SynchronousTestCase):
             self.assertEqual("", elements(name, capture))
         found = rules(Guard(doors, capture=capture).commands())
         self.assertIn("knock_sources tcp dport vmap @TcpKnockLimits", found)
-        self.assertEqual(TCP_CLOSED.splitlines(), found[-4:])
+        self.assertEqual(TCP_CLOSED.splitlines(), found[-7:-3])
 
     def test_names(self) -> None:
         """No door's own set, chain or counter has such a name."""

@@ -14,6 +14,7 @@ from pkdoors.firewall.guard.limits import (
     limitRules,
     limitSets,
     limitsOf,
+    localRules,
 )
 from pkdoors.model.doors import Door
 from pkdoors.model.knockports import KnockPort, TcpPort
@@ -56,6 +57,15 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual([], rules(*doors))
         self.assertEqual(({}, ()), (limitSets(doors), limitsOf(doors)))
         self.assertEqual({"KnockLimits": {}, "TcpKnockLimits": {}}, limitChains(doors))
+
+    def test_local(self) -> None:
+        """Knocks from this host itself have one limit together, and an address of its own."""
+        known = "knock_local fib saddr type != local drop"
+        most = "limit rate over 1000/second burst 1000 packets"
+        limited = f"knock_local {most} counter name {DROPPED} drop"
+        doors = (makeDoor(knockRate=0), makeDoor(knockRate=7))
+        self.assertEqual([known, limited], list(localRules(doors, "drop")))
+        self.assertEqual([known], list(localRules(doors[:1], "drop")))
 
     def test_shared(self) -> None:
         """At a port of doors with different limits, all of these apply."""

@@ -32,8 +32,10 @@ GENERAL = """\
 knock_ports meta l4proto != udp accept
 knock_ports udp dport != @knocks accept
 knock_ports fib daddr type unicast accept
-knock_ports iif "lo" notrack accept
+knock_ports iif "lo" goto knock_local
 knock_ports notrack
+knock_local fib saddr type != local drop
+knock_local notrack
 forward tcp flags & (syn|ack) == syn ip saddr . meta l4proto . tcp sport @inside4 \
 fib saddr . iif oif exists update @spared4 { ip daddr . ip saddr . tcp dport . tcp sport } \
 update @spared4 { ip daddr . ip saddr . tcp dport . tcp sport timeout 120s }
