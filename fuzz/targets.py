@@ -35,7 +35,7 @@ from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock
 from pkdoors.knocks.seal import SealError, makeSignedData, parseSealed
 from pkdoors.knocks.signatures import ALGORITHMS, isGood, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
-from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence

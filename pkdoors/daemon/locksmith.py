@@ -13,7 +13,7 @@ from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 
 if TYPE_CHECKING:
-    from pkdoors.config.keyfile import KeyFile
+    from pkdoors.keysources.keyfile import KeyFile
     from pkdoors.daemon.replayfile import ReplayFile
     from pkdoors.locks.sealed.arrivals import Arrivals
     from pkdoors.locks.sealed.hints import HintIndex
@@ -86,7 +86,7 @@ class Locksmith:
         return self._hints[path]
 
     def _keyFile(self, path: str) -> "KeyFile":
-        from pkdoors.config.keyfile import KeyFile
+        from pkdoors.keysources.keyfile import KeyFile
 
         if path not in self._keyFiles:
             self._keyFiles[path] = KeyFile(path, self._seconds)

@@ -5,7 +5,7 @@ from sysconfig import get_path
 from typing import Any
 
 from pkdoors.config.config import CONF_FILE
-from pkdoors.config.keyfile import KeyFileError
+from pkdoors.keysources.keyfile import KeyFileError
 from pkdoors.daemon import listening
 from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding

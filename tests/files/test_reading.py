@@ -15,7 +15,7 @@ from pkdoors.adminclient.location import findSocket
 from pkdoors.client.keys._pairs import readKeyPair
 from pkdoors.client.profilefile import readProfiles
 from pkdoors.config.file import readConf
-from pkdoors.config.keyfile import KeyFile, readKeys
+from pkdoors.keysources.keyfile import KeyFile, readKeys
 from pkdoors.errors import AskError, PkdoorsError
 from pkdoors.files.reading import MAX_BYTES, decodeText, readFile, readStart
 from tests.fakes.log import Log

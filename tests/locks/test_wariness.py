@@ -9,7 +9,7 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Guessing, Request
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.arrivals import Arrivals
-from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache

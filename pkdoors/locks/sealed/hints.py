@@ -1,76 +1,69 @@
-"""Find the key of a sealed knock by the knock's hint. Pure."""
+"""Find the key of a sealed knock by the knock's tag and hint. Pure."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.knocks.seal import Statement
+from pkdoors.locks.sealed.keytable import KeyTable, Lines
 
-MAX_NONCES = 16
-"""Nonces whose hints are remembered. This saves work only if an attacker copies a nonce. If he uses
-a new one each time, the budget limits the work."""
-
-HINT_DIGITS = 8
-"""See L{pkdoors.knocks.seal.hintOf}."""
-
-Lines = tuple[AuthorizedKey, ...]
-"""The lines of a file that have the same key."""
-Index = Mapping[str, list[Lines]]
-"""Hint -> the keys that have it. Two keys share a hint with a chance of one in four thousand
-million."""
+Search = Iterator[list[Lines] | None]
+"""Steps of a search: L{None} for each one but the last, which yields what was found."""
 
 
 class HintIndex:
     """
-    Hashes every distinct key once for each nonce. Doors that share a file share its index.
-
-    @param keys: returns the lines of the file; the same list while the file stays the same.
+    The keys of a door, in one or several tables.
     """
 
-    def __init__(self, keys: Callable[[], Sequence[AuthorizedKey]]) -> None:
-        self._keys = keys
-        self._known: Sequence[AuthorizedKey] | None = None
-        self._bindsElsewhere = False
-        self._begun: list[tuple[Any, Lines]] = []  # a hash fed with a key, and the key's lines
-        self._indexes: OrderedDict[str, Index] = OrderedDict()
+    def __init__(self, tables: Sequence[KeyTable]) -> None:
+        self._tables = tables
 
-    def find(self, nonce: str, hint: str) -> list[Lines]:
+    def find(self, statement: Statement) -> list[Lines]:
+        """Return the keys that a statement may mean, each with all of its lines, at any cost."""
+        return self.findQuickly(statement) or [*self.search(statement)][-1] or []
+
+    def findQuickly(self, statement: Statement) -> list[Lines]:
         """
-        Return the keys that a hint may stand for, each with all of its lines.
-
-        @param hint: eight hex digits.
+        Return the keys that a statement may mean, if they have an index, or are few. Two keys share
+        a hint with a chance of one in four thousand million.
         """
         self._refresh()
-        index = self._indexes.get(nonce)
-        if index is None:
-            index = self._indexes[nonce] = self._index(nonce.encode("ascii"))
-            if len(self._indexes) > MAX_NONCES:
-                self._indexes.popitem(last=False)
-        return index.get(hint[:HINT_DIGITS], [])
+        return self._gather(
+            blob
+            for table in self._tables
+            for blob in (
+                table.findTagged(statement)
+                if table.isLarge
+                else (blob for blobs in table.search(statement) for blob in blobs)
+            )
+        )
+
+    def needsSearch(self, statement: Statement) -> bool:
+        """Return whether only a long search can find the key of a statement."""
+        return any(table.isLarge for table in self._tables) and not self.findQuickly(statement)
+
+    def search(self, statement: Statement) -> Search:
+        """Search all keys for those that a statement may mean, in steps."""
+        self._refresh()
+        found = []
+        for table in self._tables:
+            for blobs in table.search(statement):
+                found += blobs
+                yield None
+        yield self._gather(found)
 
     def mayBindElsewhere(self) -> bool:
         """Return whether any key's knock may be bound to another address than its sender's."""
         self._refresh()
-        return self._bindsElsewhere
+        return any(table.bindsElsewhere for table in self._tables)
 
     def _refresh(self) -> None:
-        keys = self._keys()
-        if keys is self._known:
-            return
-        lines: dict[bytes, Lines] = {}
-        for key in keys:
-            lines[key.blob] = (*lines.get(key.blob, ()), key)
-        # Hash the blob, up to half a kilobyte, here once; for a knock only the nonce is hashed.
-        self._begun = [(sha256(blob), group) for blob, group in lines.items()]
-        self._bindsElsewhere = any(key.isForOthers or key.hasPrefix for key in keys)
-        self._known = keys
-        self._indexes.clear()
+        for table in self._tables:
+            table.refresh()
 
-    def _index(self, nonce: bytes) -> Index:
-        index: dict[str, list[Lines]] = {}
-        for begun, lines in self._begun:
-            digest = begun.copy()
-            digest.update(nonce)
-            index.setdefault(digest.hexdigest()[:HINT_DIGITS], []).append(lines)
-        return index
+    def _gather(self, blobs: Iterable[bytes]) -> list[Lines]:
+        """Return the lines of keys, from all tables that have them now."""
+        gathered = (
+            tuple(line for table in self._tables for line in table.confirm(blob))
+            for blob in dict.fromkeys(blobs)
+        )
+        return [lines for lines in gathered if lines]

@@ -22,7 +22,8 @@ from pkdoors.locks.sealed._targets import Target, explainBound, findTarget, isOw
 from pkdoors.locks.sealed.arrivals import ArrivalKey, Arrivals
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.checks import SealChecks
-from pkdoors.locks.sealed.hints import HintIndex, Lines
+from pkdoors.locks.sealed.hints import HintIndex
+from pkdoors.locks.sealed.keytable import Lines
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.model.doors import Door
 
@@ -142,26 +143,37 @@ class SealedLock:
             return self.refuse(knock.source, str(reason))
         self._arrivals.forget(key)
         most = ROUNDS * len(self._bits)
-        waiting = Waiting(self, key, sealed, knock.source, ends, spent, most)
+        isLong = self._hints.needsSearch(sealed.statement)
+        waiting = Waiting(self, key, sealed, knock.source, ends, spent, most, isLong)
         return self._checks.submit(waiting, now, today)
 
     def _close(self, key: ArrivalKey, ends: float) -> None:
         """Ignore the copies of a datagram from now on."""
         self._arrivals.put(key, _JUDGED, ends, self._all)
 
-    def examine(self, waiting: Waiting, now: float, today: float) -> Request | Refusal:
+    def examine(self, waiting: Waiting, now: float, today: float) -> Request | Refusal | None:
         """Check the signature of a knock, see L{pkdoors.locks.sealed._queue.Examiner}."""
+        statement, hinted = waiting.sealed.statement, None
+        if not waiting.needsSearch:
+            hinted = self._hints.findQuickly(statement)
+        else:
+            waiting.search = waiting.search or self._hints.search(statement)
+            hinted = next(waiting.search)
+            if hinted is None:
+                return None
         self._close(waiting.key, waiting.ends)
         try:
-            return self._examine(waiting.sealed, waiting.source, now, today)
+            return self._examine(waiting.sealed, hinted, waiting.source, now, today)
         except _Refused as reason:
             return self.refuse(waiting.source, str(reason))
 
-    def _examine(self, sealed: Sealed, source: str, now: float, today: float) -> Request:
+    def _examine(
+        self, sealed: Sealed, hinted: list[Lines], source: str, now: float, today: float
+    ) -> Request:
         """Return the request of a knock with a good seal. Its claims are worthless until then."""
         statement = sealed.statement
         self._checkTime(statement, now, today)  # again, as it may have waited
-        hinted = self._findHinted(statement)
+        self._checkHinted(statement, hinted)
         if not self._mayBeBound(statement, source, chain(*hinted)):  # before the costly check
             raise _Refused(explainBound(statement.bind))
         target = self._findTarget(sealed, hinted, source, today)
@@ -202,15 +214,12 @@ class SealedLock:
         if reason := self._seen.findRefusal(statement.stamp, now, today, self.door.clockSkew):
             raise _Refused(reason)
 
-    def _findHinted(self, statement: Statement) -> list[Lines]:
-        """Return the keys that may have made the seal."""
-        nonce = statement.nonce
-        found = self._hints.find(nonce, statement.hint)
-        if not found:
+    def _checkHinted(self, statement: Statement, hinted: list[Lines]) -> None:
+        """Check the keys that may have made the seal."""
+        if not hinted:
             raise _Refused("its key is not known here")
-        if any(self._seen.has(lines[0].blob, nonce) for lines in found):
+        if any(self._seen.has(lines[0].blob, statement.nonce) for lines in hinted):
             raise _Refused("this knock was seen before")
-        return found
 
     def _findTarget(self, sealed: Sealed, hinted: list[Lines], source: str, today: float) -> Target:
         """Return for whom the seal opens, by the first line of its key that allows the knock."""

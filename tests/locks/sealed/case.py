@@ -11,7 +11,8 @@ from pkdoors.knocks.signatures import fingerprint
 from pkdoors.locks._sealedknocks import SealedKnocks
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed.arrivals import Arrivals
-from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache

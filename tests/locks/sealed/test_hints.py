@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.seal import hintOf
 from pkdoors.locks.sealed import hints as hintsModule
-from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.locks.sealed.hints import MAX_NONCES, HintIndex
 from tests.lab.sealing import makeKey, publicLine
 

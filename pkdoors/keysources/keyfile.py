@@ -11,7 +11,8 @@ from twisted.logger import Logger
 from pkdoors.errors import PkdoorsError
 from pkdoors.files.reading import readFile
 from pkdoors.files.trust import findFlaw
-from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.util.oneline import limitLines
 from pkdoors.util.trouble import Trouble
 

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.config.keyfile}."""
+"""Tests of L{pkdoors.keysources.keyfile}."""
 
 import errno
 import os
@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.config import keyfile
-from pkdoors.config.keyfile import FRESH, MAX_BYTES, KeyFile, KeyFileError, readKeys
+from pkdoors.keysources import keyfile
+from pkdoors.keysources.keyfile import FRESH, MAX_BYTES, KeyFile, KeyFileError, readKeys
 from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
 
