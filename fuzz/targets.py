@@ -7,6 +7,7 @@ If the format can also be written, the target writes the result, and reads it ag
 
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
 from ipaddress import ip_address, ip_network
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -31,10 +32,21 @@ from pkdoors.firewall.netlink.dump import (
 from pkdoors.firewall.netlink.messages import NFTABLES, firstError
 from pkdoors.firewall.nftables._notifications import Changes
 from pkdoors.host.clientaddress import findUseless
+from pkdoors.knocks.certificates import isCertificate, parseCertificate
 from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock
-from pkdoors.knocks.seal import SealError, makeSignedData, parseSealed
+from pkdoors.knocks.seal import (
+    Sealed,
+    SealError,
+    Statement,
+    hintOf,
+    makeSignedData,
+    packCertificate,
+    parseSealed,
+)
 from pkdoors.knocks.signatures import ALGORITHMS, isGood, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.certified import Authorities
 from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePortRanges
@@ -54,6 +66,8 @@ MAX_INPUT = 4096
 """The most bytes for a target: twice the longest datagram."""
 
 DOOR = Door("ssh", Sequence((17001, 17203, 17005, 17404, 17002)), parsePortRanges("22"))
+REAL = "275c3ed6cc2f856ad5ea48a61897e0a9dfedd5e577c9a0b2b5b4e04dedf12885"
+"""SHA-256 of the only certificate in the corpus that its authority has signed."""
 STATEMENT = b"pkdoors1 ssh 0 1800000000000 0123456789abcdef 01234567 *\n"
 
 
@@ -72,7 +86,8 @@ def seal(data: bytes) -> None:
         checkSentence(error)
         return
     check(found.statement.encode() == found.text, "the statement is encoded differently")
-    check(found.text + found.signature == data, "something is left over")
+    certified = packCertificate(found.certificate)
+    check(found.text + certified + found.signature == data, "something is left over")
 
 
 def signature(data: bytes) -> None:
@@ -99,6 +114,38 @@ def key(data: bytes) -> None:
         return
     check(found.blob() == data, "the key is encoded differently")
     check(found.sshType() in ALGORITHMS, "a key of a kind that is not accepted")
+
+
+def certificate(data: bytes) -> None:
+    """Fuzz an SSH certificate: only the one that the authority signed is real."""
+    isCertificate(data)
+    try:
+        found = parseCertificate(data)
+    except BadValue as error:
+        checkSentence(error)
+        return
+    checkSentence(found)
+    checkSentence(found.findFlaw(1_800_000_000))
+    isReal = sha256(data).hexdigest() == REAL
+    check(found.isIssued(_authority()) == isReal, "a forged certificate is real")
+    authorities = Authorities()
+    line = AuthorizedKey(_authority(), found.authority, isAuthority=True, takesAnyPrincipal=True)
+    authorities.lines = {found.authority: [line]}
+    nonce = "0123456789abcdef"
+    statement = Statement("ssh", 0, 1, nonce, hintOf(found.authority, nonce))
+    try:
+        authorities.certify(Sealed(statement, b"", b"", data), 1_800_000_000)
+    except BadValue as error:
+        checkSentence(error)
+    else:
+        check(isReal, "a forged certificate counts")
+
+
+@cache
+def _authority() -> Key:
+    """Return the authority that signed the certificates of the corpus."""
+    public: Key = Key(Ed25519PrivateKey.from_private_bytes(bytes(32))).public()
+    return public
 
 
 def authorizedkeys(data: bytes) -> None:
@@ -266,6 +313,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         seal,
         signature,
         key,
+        certificate,
         authorizedkeys,
         ports,
         sequence,

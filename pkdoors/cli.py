@@ -1,60 +1,143 @@
 """The C{pkdoors} command."""
 
-from collections.abc import Mapping
+import sys
+from argparse import Action
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from os import environ
+from typing import Any, NamedTuple
 
-from pkdoors import __version__
-from pkdoors.commands.check import addCheckCommand
-from pkdoors.commands.completion import addCompletionCommand, answerShell
-from pkdoors.commands.connect import addConnectCommand
-from pkdoors.commands.control import (
-    addCloseCommand,
-    addOpenCommand,
-    addReloadCommand,
-    addStatusCommand,
-)
-from pkdoors.commands.init import addInitCommand
-from pkdoors.commands.install import addInstallCommand
-from pkdoors.commands.knock import addKnockCommand
 from pkdoors.commands.parser import Parser
-from pkdoors.commands.release import addReleaseCommand
-from pkdoors.commands.sequence import addSequenceCommand
-from pkdoors.commands.watch import addWatchCommand
 from pkdoors.util.output import guardOutput
+from pkdoors.util.quoting import shown
 
 
-def main(arguments: list[str] | None = None, environment: Mapping[str, str] = environ) -> None:
+class Command(NamedTuple):
+    """
+    A command. Its module is loaded when somebody uses it: others would wait for it, and some need
+    what only Linux has.
+
+    @ivar about: what the list of commands says about it; the beginning of its own help.
+    @ivar module: its module in L{pkdoors.commands}.
+    @ivar add: the function there that adds its options to its parser.
+    """
+
+    about: str
+    module: str
+    add: str
+
+
+COMMANDS = {
+    "knock": Command(
+        "knock on a host to open its door for this address", "knock", "addKnockCommand"
+    ),
+    "connect": Command(
+        "connect to a port, and knock first if it does not answer: a ProxyCommand for ssh",
+        "connect",
+        "addConnectCommand",
+    ),
+    "sequence": Command(
+        "print a new random sequence, of ports that are free on this host",
+        "sequence",
+        "addSequenceCommand",
+    ),
+    "release": Command(
+        "stop the daemon, and remove everything that pkdoors put into the firewall",
+        "release",
+        "addReleaseCommand",
+    ),
+    "check": Command("find what is wrong on this host", "check", "addCheckCommand"),
+    "init": Command(
+        "create a configuration for the daemon, with a random sequence, and the client's profile",
+        "init",
+        "addInitCommand",
+    ),
+    "install-service": Command(
+        "make the daemon a service of systemd, with a user of its own",
+        "install",
+        "addInstallCommand",
+    ),
+    "status": Command("show the daemon's doors and openings", "control", "addStatusCommand"),
+    "watch": Command("show openings and events live, until Ctrl-C", "watch", "addWatchCommand"),
+    "open": Command(
+        "open a door for an address or a network, without a knock", "control", "addOpenCommand"
+    ),
+    "close": Command(
+        "close the openings for an address or a network, or for all", "control", "addCloseCommand"
+    ),
+    "reload": Command(
+        "make the daemon read its configuration again", "control", "addReloadCommand"
+    ),
+    "completion": Command(
+        "print the script that makes a shell complete the command line of pkdoors",
+        "completion",
+        "addCompletionCommand",
+    ),
+}
+
+OWN_SYNTAX: Mapping[str, Mapping[str, Any]] = {"check": {"prefix_chars": "\0", "add_help": False}}
+"""Settings of parsers that leave the options to the command, which has the daemon's."""
+
+
+def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = environ) -> None:
     """
     Run a command. It ends with status 0, with 1 if it did not succeed, with 2 if it was used
     wrongly, or with 3 if no daemon is running.
     """
-    parser = makeParser()
-    answerShell(parser, environment)
+    words = sys.argv[1:] if arguments is None else arguments
+    if "_ARGCOMPLETE" in environment:
+        from pkdoors.commands.completion import answerShell
+
+        answerShell(makeParser())
     with guardOutput():
-        options = parser.parse_args(arguments)
+        name = next((word for word in words if not word.startswith("-")), "")
+        parser = makeParser(name)
+        if not words:
+            parser.exit(2, parser.format_help())
+        if name and name not in COMMANDS:
+            parser.error(f"{shown(name)} is not a command: {_suggest(name)}")
+        options = parser.parse_args(words)
         options.run(options, environment)
 
 
-def makeParser() -> Parser:
-    """Return the parser of all commands and their options."""
+def makeParser(only: str | None = None) -> Parser:
+    """
+    Return the parser of all commands and their options.
+
+    @param only: the only command that is used; L{None} for any. Of the others, the parser knows no
+        more than that they exist.
+    """
     parser = Parser(
         "pkdoors", description="Knock on hosts that run pkdoors, and operate its daemon."
     )
     parser.add_argument(
-        "-V", "--version", action="version", version=f"pkdoors {__version__.public()}"
+        "-V", "--version", action=_Version, nargs=0, help="show program's version number and exit"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    addKnockCommand(commands)
-    addConnectCommand(commands)
-    addSequenceCommand(commands)
-    addReleaseCommand(commands)
-    addCheckCommand(commands)
-    addInitCommand(commands)
-    addInstallCommand(commands)
-    addStatusCommand(commands)
-    addWatchCommand(commands)
-    addOpenCommand(commands)
-    addCloseCommand(commands)
-    addReloadCommand(commands)
-    addCompletionCommand(commands)
+    for name, (about, module, add) in COMMANDS.items():
+        # Not capitalize(), which makes all other letters small.
+        sentence = f"{about[0].upper()}{about[1:]}."
+        command = commands.add_parser(
+            name, help=about, description=sentence, **OWN_SYNTAX.get(name, {})
+        )
+        if only in (None, name):
+            getattr(import_module(f"pkdoors.commands.{module}"), add)(command)
     return parser
+
+
+def _suggest(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    return f"did you mean {near[0]}?" if near else f"use one of {', '.join(COMMANDS)}"
+
+
+class _Version(Action):
+    """Prints the version; it is found only then, by a library."""
+
+    def __call__(self, parser: Any, *_: Any) -> None:
+        from pkdoors import __version__
+        from pkdoors.util.output import tell
+
+        tell(f"pkdoors {__version__.public()}")
+        parser.exit()

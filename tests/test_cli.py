@@ -9,7 +9,7 @@ from typing import NamedTuple
 from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.cli import main
+from pkdoors.cli import COMMANDS, main
 from pkdoors.commands.knock import MAX_NAMED
 from pkdoors.commands.parser import parseNumber
 from pkdoors.errors import BadValue
@@ -303,10 +303,33 @@ class WrongUsageTests(CommandTestCase):
         self.assertEqual(End(2, "", line), self.run_("--nonsense", "completion", "bash"))
 
     def test_noCommand(self) -> None:
-        """Without a command, or with one that does not exist, it is one line and status 2."""
-        for arguments in ((), ("fly",)):
-            end = self.run_(*arguments)
-            self.assertEqual((2, 1), (end.status, end.stderr.count("\n")))
+        """Without a command, all are listed; an option that does not exist is one line."""
+        end = self.run_()
+        self.assertEqual((2, ""), (end.status, end.stdout))
+        for name, command in COMMANDS.items():
+            self.assertIn(name, end.stderr)
+            self.assertIn(command.about.split()[0], end.stderr)
+        self.assertEqual(
+            End(2, "", "pkdoors: unrecognized arguments: --fly\n"), self.run_("--fly", "knock", "h")
+        )
+
+    def test_unknownCommand(self) -> None:
+        """A command that does not exist is one line, with the one that may be meant."""
+        line = "pkdoors: 'knok' is not a command: did you mean knock?\n"
+        self.assertEqual(End(2, "", line), self.run_("knok", HOST))
+        end = self.run_("fly")
+        self.assertEqual((2, 1), (end.status, end.stderr.count("\n")))
+        self.assertIn("'fly' is not a command: use one of knock, connect, ", end.stderr)
+        self.assertNotIn(SEQ, self.run_(SEQ).stderr)
+
+    def test_ownHelp(self) -> None:
+        """Each command has its help, which begins with what the list of commands says."""
+        for name, command in COMMANDS.items():
+            end = self.run_(name, "--help")
+            self.assertEqual((0, ""), (end.status, end.stderr), name)
+            if name != "check":  # its options are the daemon's
+                words = " ".join(end.stdout.split())
+                self.assertIn(command.about[1:] + ".", words)
 
 
 class OtherCommandTests(CommandTestCase):

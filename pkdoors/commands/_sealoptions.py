@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from pkdoors.client.binding import AUTO, parseBind, parseRecipient
 from pkdoors.client.profiles import FROM_AGENT, Profile
-from pkdoors.commands.completion import completeWith, listFiles
-from pkdoors.commands.parser import Parser, asType
+from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.model.doors import checkName
 from pkdoors.model.sequence import Sequence
 
@@ -29,7 +28,7 @@ def addSealOptions(command: Parser) -> None:
         help="seal the knock with this SSH key: a private key, or a public key whose private half "
         f"the SSH agent holds; '{FROM_AGENT}' for every key of the agent",
     )
-    completeWith(identity, listFiles)
+    completeWith(identity, "listFiles")
     add(
         "--door",
         metavar="NAME",

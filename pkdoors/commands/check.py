@@ -2,18 +2,14 @@
 
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from pkdoors.commands.completion import completeWith, listCheckOptions
+from pkdoors.commands.parser import Parser, completeWith
 
 
-def addCheckCommand(commands: Any) -> None:
-    """Add the command to those of C{pkdoors}."""
-    # Argparse takes nothing for an option here: CheckOptions parses them all.
-    command = commands.add_parser(
-        "check", help="find what is wrong on this host", prefix_chars="\0", add_help=False
-    )
-    completeWith(command.add_argument("options", nargs="*"), listCheckOptions)
+def addCheckCommand(command: Parser) -> None:
+    """Add what the command has beside its name: CheckOptions parses all options."""
+    completeWith(command.add_argument("options", nargs="*"), "listCheckOptions")
     command.set_defaults(run=_check)
 
 

@@ -2,13 +2,13 @@
 
 import os
 import sys
-from argparse import Action, ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
 from os import environ
 from os.path import abspath
 from typing import TYPE_CHECKING, Any
 
-from pkdoors.commands.parser import addCommand
+from pkdoors.commands.parser import Parser
 from pkdoors.config.config import FIREWALLS, LISTENING
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tellText
@@ -31,13 +31,9 @@ _CHECK_VALUES = {
 }
 
 
-def addCompletionCommand(commands: Any) -> None:
-    """Add the command."""
-    about = "print the script that makes a shell complete the command line of pkdoors"
-    command = addCommand(
-        commands,
-        "completion",
-        about,
+def addCompletionCommand(command: Parser) -> None:
+    """Add the options."""
+    command.describe(
         'Add eval "$(pkdoors completion bash)" to ~/.bashrc, or eval "$(pkdoors completion zsh)" '
         "to ~/.zshrc after compinit. For fish, run: "
         "pkdoors completion fish > ~/.config/fish/completions/pkdoors.fish",
@@ -65,21 +61,14 @@ def _quote(path: str) -> str:
     return "'" + path.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def answerShell(parser: ArgumentParser, environment: Mapping[str, str]) -> None:
-    """If a shell asks how the command line can go on, answer it and end; otherwise do nothing."""
-    if "_ARGCOMPLETE" not in environment:
-        return
+def answerShell(parser: ArgumentParser) -> None:
+    """Answer a shell that asks how the command line can go on, and end."""
     from argcomplete import autocomplete
     from argcomplete.completers import ChoicesCompleter
 
     # Most values are free text: argcomplete would offer files for them.
     nothing = ChoicesCompleter({})
     autocomplete(parser, always_complete_options=False, default_completer=nothing)
-
-
-def completeWith(action: Action, complete: Callable[..., Iterable[str]]) -> None:
-    """Let the shell complete an argument with what a function returns."""
-    action.completer = complete  # type: ignore[attr-defined]
 
 
 def listFiles(prefix: str, **_: Any) -> list[str]:
@@ -110,6 +99,13 @@ def listOpenAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
     chosen = getattr(parsed_args, "door", None)
     openings = [opening for status in _askStatus(parsed_args) for opening in status.openings]
     return sorted({opening.source for opening in openings if chosen in (None, opening.door)})
+
+
+def listMe(**_: Any) -> list[str]:
+    """List the one client that has a short name."""
+    from pkdoors.adminclient.clients import ME
+
+    return [ME]
 
 
 def listProfiles(**_: Any) -> list[str]:

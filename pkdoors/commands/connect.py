@@ -3,19 +3,17 @@
 import signal
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pkdoors.commands._react import makeReporter, runReactor
 from pkdoors.commands.knock import addKnockOptions, addWaitOptions, makeAttempt
-from pkdoors.commands.parser import addCommand, asType
+from pkdoors.commands.parser import Parser, asType
 from pkdoors.errors import RelayError
 from pkdoors.model.ports import parseTcpPort
 
 
-def addConnectCommand(commands: Any) -> None:
-    """Add the command."""
-    about = "connect to a port, and knock first if it does not answer: a ProxyCommand for ssh"
-    command = addCommand(commands, "connect", about)
+def addConnectCommand(command: Parser) -> None:
+    """Add the options."""
     addKnockOptions(command)
     command.add_argument(
         "port",

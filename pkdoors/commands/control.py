@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from pkdoors.adminclient.clients import ME, NamedClient, checkClient, findClient
-from pkdoors.commands.completion import completeWith, listDoors, listFiles, listOpenAddresses
-from pkdoors.commands.parser import addCommand, asType
+from pkdoors.adminclient.clients import NamedClient, checkClient, findClient
+from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
@@ -24,18 +23,16 @@ NO_DAEMON = 3
 """The exit status if the daemon is not running."""
 
 
-def addStatusCommand(commands: Any) -> None:
-    """Add C{status} to the commands."""
-    about = "show the daemon's doors and openings"
-    command = _addCommand(commands, "status", about, _status)
+def addStatusCommand(command: Parser) -> None:
+    """Add the options of C{status}."""
+    _addOptions(command, _status)
     command.add_argument("--json", action="store_true", help="print the whole status, for programs")
 
 
-def addOpenCommand(commands: Any) -> None:
-    """Add C{open} to the commands."""
-    about = "open a door for an address or a network, without a knock"
-    command = _addCommand(commands, "open", about, _open)
-    completeWith(_addAddress(command), listMe)
+def addOpenCommand(command: Parser) -> None:
+    """Add the options of C{open}."""
+    _addOptions(command, _open)
+    completeWith(_addAddress(command), "listMe")
     _addDoor(command, "the door to open (not needed if there is only one)")
     command.add_argument(
         "--for",
@@ -47,18 +44,17 @@ def addOpenCommand(commands: Any) -> None:
     )
 
 
-def addCloseCommand(commands: Any) -> None:
-    """Add C{close} to the commands."""
-    about = "close the openings for an address or a network, or for all"
-    command = _addCommand(commands, "close", about, _close)
-    completeWith(_addAddress(command, nargs="?"), listOpenAddresses)
+def addCloseCommand(command: Parser) -> None:
+    """Add the options of C{close}."""
+    _addOptions(command, _close)
+    completeWith(_addAddress(command, nargs="?"), "listOpenAddresses")
     command.add_argument("--all", action="store_true", help="close for all addresses")
     _addDoor(command, "close only this door")
 
 
-def addReloadCommand(commands: Any) -> None:
-    """Add C{reload} to the commands."""
-    _addCommand(commands, "reload", "make the daemon read its configuration again", _reload)
+def addReloadCommand(command: Parser) -> None:
+    """Add the options of C{reload}."""
+    _addOptions(command, _reload)
 
 
 def addAdminOptions(command: ArgumentParser) -> None:
@@ -67,8 +63,8 @@ def addAdminOptions(command: ArgumentParser) -> None:
     admin = add("--admin", metavar="PATH", help=f"the daemon's socket (default: {ADMIN_SOCKET})")
     about = f"the configuration file that names the socket (default: {CONF_FILE})"
     conf = add("-c", "--conf", metavar="FILE", help=about)
-    completeWith(admin, listFiles)
-    completeWith(conf, listFiles)
+    completeWith(admin, "listFiles")
+    completeWith(conf, "listFiles")
 
 
 def askOrExit(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
@@ -92,13 +88,9 @@ def askOrExit(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
         _exit(options, "interrupted")
 
 
-def _addCommand(
-    commands: Any, name: str, about: str, run: Callable[[Namespace, Mapping[str, str]], None]
-) -> ArgumentParser:
-    command = addCommand(commands, name, about)
+def _addOptions(command: Parser, run: Callable[[Namespace, Mapping[str, str]], None]) -> None:
     addAdminOptions(command)
     command.set_defaults(run=run, parser=command)
-    return command
 
 
 def _addAddress(command: ArgumentParser, **settings: Any) -> Any:
@@ -111,14 +103,9 @@ def _addAddress(command: ArgumentParser, **settings: Any) -> Any:
     )
 
 
-def listMe(**_: Any) -> list[str]:
-    """List the one client that has a short name."""
-    return [ME]
-
-
 def _addDoor(command: ArgumentParser, about: str) -> None:
     door = command.add_argument("--door", metavar="NAME", type=asType(checkName), help=about)
-    completeWith(door, listDoors)
+    completeWith(door, "listDoors")
 
 
 def _status(options: Namespace, environment: Mapping[str, str]) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from pkdoors.commands.completion import completeWith, listFiles
-from pkdoors.commands.parser import addCommand, addLengthOption, asType
+from pkdoors.commands.parser import Parser, addLengthOption, asType, completeWith
 from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.parser import parseSeed
 from pkdoors.config.template import renderConf, renderProfile
@@ -26,12 +25,8 @@ from pkdoors.util.output import tell, tellAside, tellDrawn, tellText
 from pkdoors.util.quoting import shown
 
 
-def addInitCommand(commands: Any) -> None:
-    """Add the command."""
-    about = (
-        "create a configuration for the daemon, with a random sequence, and the client's profile"
-    )
-    command = addCommand(commands, "init", about)
+def addInitCommand(command: Parser) -> None:
+    """Add the options."""
     output = command.add_argument(
         "--output",
         "-c",  # this and the next are the option's names in all other commands
@@ -50,8 +45,8 @@ def addInitCommand(commands: Any) -> None:
         help="take sequence, ports and times from the configuration of port-knocking-doors "
         f"(default: ~/{SEED_NAME}, or else {SEED_FILE})",
     )
-    completeWith(output, listFiles)
-    completeWith(seed, listFiles)
+    completeWith(output, "listFiles")
+    completeWith(seed, "listFiles")
     addLengthOption(command)
     _addDoorOptions(command)
     command.add_argument(
@@ -86,7 +81,7 @@ def _addDoorOptions(command: Any) -> None:
         help="accept only knocks that are sealed with one of the SSH keys in FILE "
         f"(default: {KEYS_FILE})",
     )
-    completeWith(sealed, listFiles)
+    completeWith(sealed, "listFiles")
     add(
         "--address",
         metavar="HOST",

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 from sysconfig import get_path
-from typing import Any
 
-from pkdoors.commands.completion import completeWith, listFiles
-from pkdoors.commands.parser import addCommand
+from pkdoors.commands.parser import Parser, completeWith
 from pkdoors.config.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.host.serviceuser import NAME
@@ -18,11 +16,9 @@ from pkdoors.install.unitfiles import ServiceFiles
 from pkdoors.util.output import tell, tellText
 
 
-def addInstallCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    about = "make the daemon a service of systemd, with a user of its own"
-    details = "This starts nothing, and prints what it does."
-    command = addCommand(commands, "install-service", about, details)
+def addInstallCommand(command: Parser) -> None:
+    """Add the options."""
+    command.describe("This starts nothing, and prints what it does.")
     add = command.add_argument
     add("--uninstall", action="store_true", help="stop the service, and remove its files")
     root = add(
@@ -31,7 +27,7 @@ def addInstallCommand(commands: Any) -> None:
         type=Path,
         help="write the files below this folder, and do nothing else (for packagers)",
     )
-    completeWith(root, listFiles)
+    completeWith(root, "listFiles")
     command.set_defaults(run=_install, parser=command)
 
 

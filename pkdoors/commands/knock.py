@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pkdoors.client.profilefile import readProfiles
 from pkdoors.client.profiles import WOULD_USE, Profile, Profiles
@@ -16,8 +16,7 @@ from pkdoors.commands._sealoptions import (
     chooseIdentity,
     makeSealedMethod,
 )
-from pkdoors.commands.completion import completeWith, listProfiles
-from pkdoors.commands.parser import Parser, addCommand, asType, parseNumber
+from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.ports import parseTcpPort
@@ -33,10 +32,8 @@ MAX_NAMED = 20
 """Profiles that an error names if one is missing."""
 
 
-def addKnockCommand(commands: Any) -> None:
-    """Add the command."""
-    about = "knock on a host to open its door for this address"
-    command = addCommand(commands, "knock", about)
+def addKnockCommand(command: Parser) -> None:
+    """Add the options."""
     addKnockOptions(command)
     add = command.add_argument
     add(
@@ -47,7 +44,7 @@ def addKnockCommand(commands: Any) -> None:
         "it, which uses up an opening for one connection",
     )
     addKnockSealOptions(command)
-    command.add_argument(
+    add(
         "--keep",
         action="store_true",
         help="keep the door open until Ctrl-C, even if this host's address changes",
@@ -62,7 +59,7 @@ def addKnockOptions(command: Parser) -> None:
     host = add(
         "host", metavar="HOST", help="name, address, or profile in ~/.config/pkdoors/hosts.toml"
     )
-    completeWith(host, listProfiles)
+    completeWith(host, "listProfiles")
     add(
         "-m",
         "--magic-seq",

@@ -2,8 +2,9 @@
 
 import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import Action, ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NoReturn, TypeVar
 
 from pkdoors.errors import BadValue
@@ -30,6 +31,10 @@ class Parser(ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options, unknown
 
+    def describe(self, details: str) -> None:
+        """Add to the command's help."""
+        self.description = f"{self.description} {details}"
+
     def error(self, message: str) -> NoReturn:
         """
         End with status 2. What C{argparse} quotes can be a sequence in the wrong place, so hide it.
@@ -42,19 +47,17 @@ class Parser(ArgumentParser):
         self.exit(2, f"{self.prog}: {printable(message)}\n")
 
 
-def addCommand(commands: Any, name: str, about: str, details: str = "") -> Parser:
+def completeWith(action: Action, name: str) -> None:
     """
-    Add a command.
+    Let the shell complete an argument.
 
-    @param about: what the list of commands says about it; the beginning of its own help.
-    @param details: the rest of its own help.
+    @param name: of a function in L{pkdoors.commands.completion}, which is loaded only then.
     """
-    # Not capitalize(), which makes all other letters small.
-    sentence = f"{about[0].upper()}{about[1:]}."
-    parser: Parser = commands.add_parser(
-        name, help=about, description=f"{sentence} {details}".strip()
-    )
-    return parser
+
+    def complete(**values: Any) -> Any:
+        return getattr(import_module("pkdoors.commands.completion"), name)(**values)
+
+    action.completer = complete  # type: ignore[attr-defined]
 
 
 def asType(parse: Callable[[str], T]) -> Callable[[str], T]:

@@ -2,17 +2,14 @@
 
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any
 
-from pkdoors.commands.parser import addCommand
+from pkdoors.commands.parser import Parser
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tell
 
 
-def addReleaseCommand(commands: Any) -> None:
-    """Add the command."""
-    about = "stop the daemon, and remove everything that pkdoors put into the firewall"
-    command = addCommand(commands, "release", about)
+def addReleaseCommand(command: Parser) -> None:
+    """Add the options."""
     command.add_argument(
         "--force", action="store_true", help="do not ask a running daemon to stop first"
     )

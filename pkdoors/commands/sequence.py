@@ -2,17 +2,14 @@
 
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any
 
-from pkdoors.commands.parser import addCommand, addLengthOption
+from pkdoors.commands.parser import Parser, addLengthOption
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.output import tell
 
 
-def addSequenceCommand(commands: Any) -> None:
-    """Add the command."""
-    about = "print a new random sequence, of ports that are free on this host"
-    command = addCommand(commands, "sequence", about)
+def addSequenceCommand(command: Parser) -> None:
+    """Add the options."""
     addLengthOption(command)
     command.set_defaults(run=_sequence)
 

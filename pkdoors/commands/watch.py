@@ -8,9 +8,10 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pkdoors.commands.control import addAdminOptions, askOrExit
+from pkdoors.commands.parser import Parser
 
 if TYPE_CHECKING:  # they load HTTP and rich, which other commands can do without
     from rich.console import Console
@@ -30,10 +31,8 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end the watch. It obeys them between two pictures: none is left half drawn."""
 
 
-def addWatchCommand(commands: Any) -> None:
-    """Add C{watch} to the commands."""
-    about = "show openings and events live, until Ctrl-C"
-    command = commands.add_parser("watch", help=about, description=f"S{about[1:]}.")
+def addWatchCommand(command: Parser) -> None:
+    """Add the options."""
     addAdminOptions(command)
     command.set_defaults(run=_watch, parser=command)
 

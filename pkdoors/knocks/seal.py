@@ -4,10 +4,12 @@ Sealed knocks: a statement, and an SSH signature over it. Pure.
 ::
 
     datagram  = statement || signature
+              | statement || string certificate || signature
     statement = "pkdoors1 " door " " seconds " " stamp " " nonce " " hint " " bind "\\n"
     signature = the SSH signature blob (string algorithm, string signature ...) of the SSHSIG
                 structure with the namespace "knock@pkdoors" and the hash "sha512", over
                 statement || the door's ports, comma-separated, and a newline
+                || with a certificate, its SHA-256 in hex digits, and a newline
 
 OpenSSH's C{PROTOCOL.sshsig} defines SSHSIG; C{ssh-keygen -Y sign} makes such signatures. The
 sequence is signed but not sent, so a knock for one server is worthless on another.
@@ -30,6 +32,11 @@ MAX_STATEMENT = 200
 """Bytes. The longest door, time and IPv6 address take 137."""
 MAX_SIGNATURE = 1100
 """Bytes. An RSA key of 8192 bits, the longest that is accepted, makes 1048."""
+MAX_CERTIFIED = 1232
+"""Bytes of a whole datagram with a certificate: so many fit into one IPv6 packet on every path, and
+the datagram is never cut into fragments, which many firewalls drop."""
+MAX_ALGORITHM = 64
+"""Bytes. The names of signature algorithms are shorter, and certificates are longer."""
 MAX_NAME = 32
 """Letters of the longest name of a door."""
 NONCE_DIGITS, TAG_DIGITS, HINT_DIGITS = 16, 6, 8
@@ -40,6 +47,7 @@ CLOSE = "close"
 """A word in place of the seconds: end the sender's own opening now."""
 
 _HASH = b"sha512"
+_LENGTH = 4  # bytes of the length of an SSH string
 _STATEMENT = re.compile(
     rb"pkdoors1 (?P<door>[a-z][a-z0-9_-]{0,31}) (?P<seconds>close|0|[1-9][0-9]{0,8}) "
     rb"(?P<stamp>[1-9][0-9]{0,14}) (?P<nonce>[0-9a-f]{16}) (?P<hint>[0-9a-f]{8}) "
@@ -60,7 +68,8 @@ class Statement:
     @ivar close: whether it asks to close instead; then C{seconds} is 0.
     @ivar stamp: the sender's time of day, in milliseconds since 1970.
     @ivar nonce: 16 hex digits, see L{makeNonce}.
-    @ivar hint: finds the key without revealing it, see L{hintOf}.
+    @ivar hint: finds the key without revealing it, see L{hintOf}; of a certificate, the key of its
+        authority.
     @ivar bind: the address that the sender will be seen from, the address that it asks to open for
         instead, or C{"*"}.
     """
@@ -87,11 +96,13 @@ class Sealed:
 
     @ivar text: the statement as it was sent.
     @ivar signature: the SSH signature blob.
+    @ivar certificate: the certificate of the key that made the signature; empty without one.
     """
 
     statement: Statement
     text: bytes
     signature: bytes
+    certificate: bytes = b""
 
 
 def makeBeginning(door: str) -> bytes:
@@ -119,15 +130,32 @@ def parseSealed(datagram: bytes) -> Sealed:
     match = _STATEMENT.fullmatch(datagram[:end]) if end else None
     if match is None:
         raise SealError("its statement is malformed")
-    signature = datagram[end:]
+    certificate, signature = _splitCertificate(datagram[end:])
     if not 0 < len(signature) <= MAX_SIGNATURE:
         raise SealError(f"its signature has {len(signature)} bytes instead of 1 to {MAX_SIGNATURE}")
+    if certificate and len(datagram) > MAX_CERTIFIED:
+        raise SealError(
+            f"with its certificate it has {len(datagram)} bytes, {MAX_CERTIFIED} are allowed"
+        )
     door, seconds, stamp, nonce, hint, bind = (field.decode("ascii") for field in match.groups())
     if bind != "*" and not _isCanonical(bind):
         raise SealError(f"it is bound to {bind!r}, which is not an address in its usual notation")
     asked = 0 if seconds == CLOSE else int(seconds)
     statement = Statement(door, asked, int(stamp), nonce, hint, bind, seconds == CLOSE)
-    return Sealed(statement, datagram[:end], signature)
+    return Sealed(statement, datagram[:end], signature, certificate)
+
+
+def _splitCertificate(rest: bytes) -> tuple[bytes, bytes]:
+    """Return the certificate in front of a signature, if there is one, and the signature."""
+    length = int.from_bytes(rest[:_LENGTH])
+    if length <= MAX_ALGORITHM or len(rest) <= _LENGTH + length:
+        return b"", rest
+    return rest[_LENGTH : _LENGTH + length], rest[_LENGTH + length :]
+
+
+def packCertificate(certificate: bytes) -> bytes:
+    """Return a certificate as it stands in front of a signature; nothing for none."""
+    return _string(certificate) if certificate else b""
 
 
 def _isCanonical(text: str) -> bool:
@@ -167,17 +195,22 @@ def makeNonce(publicKey: bytes, stamp: int) -> str:
     return tagOf(publicKey, epochOf(stamp)) + token_hex((NONCE_DIGITS - TAG_DIGITS) // 2)
 
 
-def makeMessage(text: bytes, sequence: Sequence) -> bytes:
-    """Return the message that is sealed: the statement and the door's ports, in order."""
-    return text + ",".join(map(str, sequence.ports)).encode("ascii") + b"\n"
+def makeMessage(text: bytes, sequence: Sequence, certificate: bytes = b"") -> bytes:
+    """
+    Return the message that is sealed: the statement, the door's ports in order, and the hash of the
+    certificate, so that nobody can send the seal with another one.
+    """
+    ports = ",".join(map(str, sequence.ports)).encode("ascii")
+    end = sha256(certificate).hexdigest().encode("ascii") + b"\n" if certificate else b""
+    return text + ports + b"\n" + end
 
 
-def makeSignedData(text: bytes, sequence: Sequence) -> bytes:
+def makeSignedData(text: bytes, sequence: Sequence, certificate: bytes = b"") -> bytes:
     """Return the bytes that the SSH key signs: the SSHSIG structure of L{makeMessage}."""
-    digest = sha512(makeMessage(text, sequence)).digest()
+    digest = sha512(makeMessage(text, sequence, certificate)).digest()
     return b"SSHSIG" + b"".join(map(_string, (NAMESPACE, b"", _HASH, digest)))
 
 
 def _string(data: bytes) -> bytes:
     """Return an SSH string, RFC 4251: its length, then the bytes."""
-    return len(data).to_bytes(4) + data
+    return len(data).to_bytes(_LENGTH) + data

@@ -31,6 +31,7 @@ ALGORITHMS = {
 """Type of a key -> the algorithms that it may sign with, the best first. No SHA-1, no DSA."""
 
 _USER_PRESENT = 0x01  # a flag of security keys: the key was touched
+_USER_VERIFIED = 0x04  # likewise: it also asked for its PIN, or looked at a finger
 _LENGTH = 4  # bytes of the length of an SSH string
 _SK_TRAILER = 5  # bytes of a security key's flags and counter, after the signature
 _HALF = 32  # bytes of an Ed25519 signature's point, and of its number
@@ -96,7 +97,7 @@ def isWellFormed(signature: bytes) -> bool:
     almost free, so a malformed signature never waits for one.
     """
     try:
-        algorithm, inner, rest = _splitStrings(signature, 2)
+        algorithm, inner, rest = splitStrings(signature, 2)
         _FORMS[algorithm](inner, rest)
     except (BadKeyError, KeyError, IndexError):
         return False
@@ -110,7 +111,7 @@ def isGood(key: Key, signature: bytes, data: bytes) -> bool:
     Nothing is raised, whatever the signature. Extra bytes after it make it bad.
     """
     try:
-        algorithm, inner, rest = _splitStrings(signature, 2)
+        algorithm, inner, rest = splitStrings(signature, 2)
         if algorithm not in ALGORITHMS[key.sshType()]:
             return False
         if key.type() == "EC":
@@ -122,7 +123,15 @@ def isGood(key: Key, signature: bytes, data: bytes) -> bool:
         return False
 
 
-def _splitStrings(data: bytes, count: int) -> list[bytes]:
+def isVerified(signature: bytes) -> bool:
+    """
+    Return whether a security key says in a good signature that it has verified its user.
+    """
+    algorithm, _, trailer = splitStrings(signature, 2)
+    return algorithm.startswith(b"sk-") and bool(trailer[0] & _USER_VERIFIED)
+
+
+def splitStrings(data: bytes, count: int) -> list[bytes]:
     """
     Split off so many SSH strings, and return them with the rest. Conch's own function accepts a
     length that is too large, and with it several encodings of the same signature.
@@ -139,7 +148,7 @@ def _splitStrings(data: bytes, count: int) -> list[bytes]:
 
 def _checkNumbers(inner: bytes) -> None:
     """Check that the two numbers of an ECDSA signature are encoded as RFC 4251 demands."""
-    *numbers, rest = _splitStrings(inner, 2)
+    *numbers, rest = splitStrings(inner, 2)
     for number in numbers:
         if number != MP(int.from_bytes(number))[_LENGTH:]:
             raise BadKeyError("not canonical")
@@ -149,7 +158,7 @@ def _checkNumbers(inner: bytes) -> None:
 
 def _checkECDSA(order: int, inner: bytes, rest: bytes) -> None:
     _checkNumbers(inner)
-    *numbers, _ = _splitStrings(inner, 2)
+    *numbers, _ = splitStrings(inner, 2)
     if rest or not all(0 < int.from_bytes(number, signed=True) < order for number in numbers):
         raise BadKeyError("not in range")
 

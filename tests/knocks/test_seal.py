@@ -8,6 +8,7 @@ from hashlib import sha256, sha512
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.seal import (
+    MAX_CERTIFIED,
     MAX_SIGNATURE,
     MAX_STATEMENT,
     PREFIX,
@@ -17,8 +18,10 @@ from pkdoors.knocks.seal import (
     hintOf,
     makeMessage,
     makeSignedData,
+    packCertificate,
     parseSealed,
 )
+from pkdoors.knocks.signatures import isWellFormed
 from pkdoors.model.sequence import Sequence
 
 ANNA = Statement("default", 600, 1_800_000_000_123, "0123456789abcdef", "01ab23cd")
@@ -77,6 +80,52 @@ class StatementTests(SynchronousTestCase):
     def test_newlinesInTheSignature(self) -> None:
         """The statement ends at the first newline; the signature may have more of them."""
         self.assertEqual(b"\n\n\n", parseSealed(ANNA.encode() + b"\n\n\n").signature)
+
+
+class CertificateTests(SynchronousTestCase):
+    """
+    A certificate between the statement and the signature.
+    """
+
+    def test_roundTrip(self) -> None:
+        """It is found, whatever it is."""
+        for made in (65 * b"x", 1000 * b"\n"):
+            found = parseSealed(ANNA.encode() + packCertificate(made) + SIGNATURE)
+            self.assertEqual((made, SIGNATURE, ANNA), (*_parts(found), found.statement))
+
+    def test_none(self) -> None:
+        """No certificate takes no room, and without one nothing is taken for one."""
+        self.assertEqual(b"", packCertificate(b""))
+        for rest in (SIGNATURE, b"\xff\xff\xff\xff" + SIGNATURE, b"\0\0\1\0" + 256 * b"x", b"\1"):
+            self.assertEqual((b"", rest), _parts(parseSealed(ANNA.encode() + rest)))
+
+    def test_size(self) -> None:
+        """With it, a datagram fits into one IPv6 packet, or is refused."""
+        text, room = ANNA.encode(), MAX_CERTIFIED - len(ANNA.encode()) - len(SIGNATURE) - 4
+        parseSealed(text + packCertificate(room * b"x") + SIGNATURE)
+        error = self.assertRaises(
+            SealError, parseSealed, text + packCertificate((room + 1) * b"x") + SIGNATURE
+        )
+        self.assertEqual("with its certificate it has 1233 bytes, 1232 are allowed", str(error))
+        self.assertLessEqual(MAX_CERTIFIED, MAX_STATEMENT + MAX_SIGNATURE)  # the kernel's filters
+
+    def test_message(self) -> None:
+        """The hash of the certificate is a line of its own in what is signed."""
+        made = makeMessage(b"statement\n", SEQUENCE, b"a certificate")
+        self.assertEqual(
+            makeMessage(b"statement\n", SEQUENCE)
+            + sha256(b"a certificate").hexdigest().encode()
+            + b"\n",
+            made,
+        )
+
+    def test_oldDaemon(self) -> None:
+        """A daemon that knows no certificates takes all of it for a malformed signature."""
+        self.assertFalse(isWellFormed(packCertificate(500 * b"x") + SIGNATURE))
+
+
+def _parts(sealed: Sealed) -> tuple[bytes, bytes]:
+    return sealed.certificate, sealed.signature
 
 
 class MalformedTests(SynchronousTestCase):
@@ -209,7 +258,8 @@ class GarbageTests(SynchronousTestCase):
         except SealError as error:
             self.assertNotEqual("", str(error))
             return False
-        self.assertEqual(datagram, sealed.text + sealed.signature)
+        certified = packCertificate(sealed.certificate)
+        self.assertEqual(datagram, sealed.text + certified + sealed.signature)
         self.assertEqual(sealed.text, sealed.statement.encode())
         return True
 

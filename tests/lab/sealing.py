@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from twisted.conch.ssh.common import MP, NS, getNS
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.knocks.seal import Statement, hintOf, makeSignedData
+from pkdoors.knocks.seal import Statement, hintOf, makeSignedData, packCertificate
 from pkdoors.locks.sealed.replaynotes import NotesWriter
 from pkdoors.model.knockports import KnockPort
 from pkdoors.model.sequence import Sequence
@@ -49,8 +49,9 @@ def statement(key: Key, **fields: Any) -> Statement:
         "door": "default",
         "seconds": 0,
         "stamp": int(time.time() * 1000),
-        "hint": hintOf(key.public().blob(), nonce),
     }
+    if "hint" not in fields:
+        defaults["hint"] = hintOf(key.public().blob(), nonce)
     return Statement(nonce=nonce, **(defaults | fields))
 
 
@@ -59,6 +60,72 @@ def sealed(key: Key, sequence: tuple[KnockPort, ...], **fields: Any) -> bytes:
     text = statement(key, **fields).encode()
     best = key.supportedSignatureAlgorithms()[0]
     return text + key.sign(makeSignedData(text, Sequence(sequence)), best)
+
+
+def certificate(
+    authority: Any,
+    key: Any,
+    *,
+    kind: int = 1,
+    serial: int = 7,
+    keyId: bytes = b"anna@work",
+    principals: tuple[bytes, ...] = (b"anna", b"staff"),
+    after: int = 0,
+    before: int = 2**64 - 1,
+    options: tuple[tuple[bytes, bytes | None], ...] = (),
+    extensions: tuple[tuple[bytes, bytes | None], ...] = ((b"permit-pty", None),),
+    signer: Any = None,
+    algorithm: bytes | None = None,
+) -> bytes:
+    """
+    A certificate; it may be what no authority would issue.
+
+    @param key: the certified key, or its blob.
+    @param signer: signs in place of the authority that the certificate names; or makes the
+        signature of some data, if it can be called.
+    """
+    blob = key if isinstance(key, bytes) else key.public().blob()
+    named = authority if isinstance(authority, bytes) else authority.public().blob()
+    name, rest = getNS(blob)
+    content = b"".join(
+        (
+            NS(name.removesuffix(b"@openssh.com") + b"-cert-v01@openssh.com"),
+            NS(os.urandom(32)),
+            rest,
+            struct.pack("!QI", serial, kind),
+            NS(keyId),
+            NS(b"".join(map(NS, principals))),
+            struct.pack("!QQ", after, before),
+            NS(_packOptions(options)),
+            NS(_packOptions(extensions)),
+            NS(b""),
+            NS(named),
+        )
+    )
+    signer = signer or authority
+    if isinstance(signer, SecurityKey):
+        return bytes(content + NS(signer.sign(content)))
+    best = algorithm or signer.supportedSignatureAlgorithms()[0]
+    return bytes(content + NS(signer.sign(content, best)))
+
+
+def _packOptions(options: tuple[tuple[bytes, bytes | None], ...]) -> bytes:
+    return b"".join(NS(name) + NS(b"" if v is None else NS(v)) for name, v in options)
+
+
+def sealedWith(
+    certified: bytes, authority: bytes, key: Any, sequence: tuple[KnockPort, ...], **fields: Any
+) -> bytes:
+    """
+    A knock that a key seals, with a certificate.
+
+    @param authority: the public key of the authority, which the hint is made of.
+    """
+    nonce = fields.pop("nonce", os.urandom(8).hex())
+    text = statement(key, nonce=nonce, **({"hint": hintOf(authority, nonce)} | fields)).encode()
+    data = makeSignedData(text, Sequence(sequence), certified)
+    best = () if isinstance(key, SecurityKey) else key.supportedSignatureAlgorithms()[:1]
+    return bytes(text + packCertificate(certified) + key.sign(data, *best))
 
 
 def withOtherNumber(datagram: bytes) -> bytes:

@@ -89,6 +89,16 @@ class AddressPatterns:
                 )
         return cls(tuple(allowed), tuple(denied))
 
+    @classmethod
+    def parseNetworks(cls, text: str) -> "AddressPatterns":
+        """
+        Read C{10.0.0.0/8,2001:db8::/32}, as in the C{source-address} of a certificate: there sshd
+        takes neither wildcards nor exceptions.
+
+        @raise BadValue: an item is not an address or a network.
+        """
+        return cls(tuple(_readNetwork(item) for item in text.split(",")))
+
     def match(self, source: str) -> bool:
         """Return whether an address is allowed, and not denied."""
         address = ip_address(source)

@@ -1,9 +1,9 @@
 """
 The keys that may knock, in a file in the format of OpenSSH's C{authorized_keys}, C{sshd(8)}. Pure.
 
-The allowed options are C{from}, C{expiry-time}, C{doors}, C{max-open}, C{prefix} and C{for-others};
-all but the first two are pkdoors' own. A key with any other option is refused, because the option
-would not restrict it as its author thinks.
+The allowed options are C{from}, C{expiry-time}, C{cert-authority} and C{principals}, and pkdoors'
+own C{any-principal}, C{doors}, C{max-open}, C{prefix} and C{for-others}. A key with any other
+option is refused, because the option would not restrict it as its author thinks.
 """
 
 import re
@@ -17,6 +17,7 @@ from typing import Any
 from twisted.conch.ssh.keys import Key
 
 from pkdoors.errors import BadValue
+from pkdoors.knocks.certificates import certificateTypes
 from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.model.principal import Principal
@@ -24,6 +25,7 @@ from pkdoors.model.sources import Source
 from pkdoors.util.durations import parseDuration
 
 _OPTION = re.compile(r'(?P<name>[A-Za-z-]+)(?:="(?P<value>(?:[^"\\]|\\.)*)")?(?:,|(?=\s)|$)')
+_PRINCIPAL = re.compile(r'[^*?!"\ufffd\x00-\x1f\x7f]+')  # names are compared as they stand
 _TIMES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -42,6 +44,9 @@ class AuthorizedKey:
         limit.
     @ivar hasPrefix: whether it opens for networks, at doors that allow that.
     @ivar isForOthers: whether it may ask to open for other addresses than the one it knocks from.
+    @ivar isAuthority: whether it does not knock, but certifies the keys that may.
+    @ivar principals: the names of which a certificate must have one.
+    @ivar takesAnyPrincipal: whether a certificate may have any names instead.
     """
 
     key: Key = field(repr=False)
@@ -53,11 +58,19 @@ class AuthorizedKey:
     maxOpenFor: float = 0.0
     hasPrefix: bool = False
     isForOthers: bool = False
+    isAuthority: bool = False
+    principals: frozenset[str] = frozenset()
+    takesAnyPrincipal: bool = False
 
     @property
     def who(self) -> Principal:
         """The owner of the key."""
         return Principal(self.comment, fingerprint(self.blob))
+
+    @property
+    def authority(self) -> bytes:
+        """The public key blob of the authority that certified it; empty if it has its own line."""
+        return b""
 
     def __str__(self) -> str:
         return str(self.who)
@@ -73,6 +86,10 @@ class AuthorizedKey:
             return f"the key of {self} may not knock from here (from=)"
         return ""
 
+    def findSealFlaw(self, signature: bytes) -> str:
+        """Return what a good seal of this key lacks; empty if nothing."""
+        return ""
+
     def mayOpenFor(self, source: Source) -> bool:
         """Return whether it may open for an address, or for all addresses of a network."""
         return self.sources is None or self.sources.covers(source)
@@ -86,7 +103,12 @@ def parseLine(line: str) -> AuthorizedKey:
     """
     options, rest = ({}, line) if _isKeyType(line.split()[0]) else _splitOptions(line)
     kind, blob, comment = [*rest.split(None, 2), "", "", ""][:3]
-    if not _isKeyType(kind):
+    if kind in certificateTypes():
+        raise BadValue(
+            "it is a certificate: add the key of its authority instead, as "
+            'cert-authority,principals="NAME,..." KEY'
+        )
+    if kind not in _typeNames():
         raise BadValue(f"{kind[:40]!r} is not a type of key: use one of {', '.join(_typeNames())}")
     try:
         data = b64decode(blob, validate=True)
@@ -96,11 +118,28 @@ def parseLine(line: str) -> AuthorizedKey:
     if key.sshType().decode() != kind:
         raise BadValue(f"it is labelled {kind}, but is {key.sshType().decode()}")
     fields = dict(_read(name, value) for name, value in options.items())
-    return AuthorizedKey(key, data, comment.strip(), **fields)
+    found = AuthorizedKey(key, data, comment.strip(), **fields)
+    _checkAuthority(found)
+    return found
+
+
+def _checkAuthority(key: AuthorizedKey) -> None:
+    """Check that it is clear which certificates a key may make."""
+    if key.principals and key.takesAnyPrincipal:
+        raise BadValue("principals= and any-principal contradict each other: remove one")
+    names = bool(key.principals) or key.takesAnyPrincipal
+    if names and not key.isAuthority:
+        raise BadValue("principals= and any-principal are about certificates: add cert-authority")
+    if key.isAuthority and not names:
+        raise BadValue(
+            "a cert-authority needs principals=, since sshd would compare a certificate's names "
+            'with the user who logs in, and a knock has none: add principals="NAME,..." for the '
+            "certificates with one of these names, or any-principal for all of this authority"
+        )
 
 
 def _isKeyType(word: str) -> bool:
-    return word in _typeNames()
+    return word in _typeNames() or word in certificateTypes()
 
 
 def _typeNames() -> list[str]:
@@ -153,6 +192,17 @@ def _parseNames(text: str) -> frozenset[str]:
     return names
 
 
+def _parsePrincipals(text: str) -> frozenset[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if not _PRINCIPAL.fullmatch(name):
+            raise BadValue(
+                f"{name!r} is not the name of a principal, or would not mean what it seems to: "
+                'write whole names, like "anna,staff"'
+            )
+    return frozenset(names)
+
+
 def _parseFlag(text: str) -> bool:
     if text:
         raise BadValue("it takes no value")
@@ -166,4 +216,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "max-open": ("maxOpenFor", parseDuration),
     "prefix": ("hasPrefix", _parseFlag),
     "for-others": ("isForOthers", _parseFlag),
+    "cert-authority": ("isAuthority", _parseFlag),
+    "principals": ("principals", _parsePrincipals),
+    "any-principal": ("takesAnyPrincipal", _parseFlag),
 }

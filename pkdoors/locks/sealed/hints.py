@@ -1,9 +1,10 @@
-"""Find the key of a sealed knock by the knock's tag and hint. Pure."""
+"""Find the key of a sealed knock by the knock's tag and hint, or by its certificate. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pkdoors.knocks.seal import Statement
-from pkdoors.locks.sealed.keytable import KeyTable, Lines
+from pkdoors.knocks.seal import Sealed, Statement
+from pkdoors.locks.sealed.certified import Authorities
+from pkdoors.locks.sealed.keytable import FEW, KeyTable, Lines
 
 Search = Iterator[list[Lines] | None]
 """Steps of a search: L{None} for each one but the last, which yields what was found."""
@@ -16,30 +17,23 @@ class HintIndex:
 
     def __init__(self, tables: Sequence[KeyTable]) -> None:
         self._tables = tables
-
-    def find(self, statement: Statement) -> list[Lines]:
-        """Return the keys that a statement may mean, each with all of its lines, at any cost."""
-        return self.findQuickly(statement) or [*self.search(statement)][-1] or []
+        self._authorities = Authorities()
+        self._versions: list[int] = []
+        self._isLarge = False
 
     def findQuickly(self, statement: Statement) -> list[Lines]:
         """
-        Return the keys that a statement may mean, if they have an index, or are few. Two keys share
-        a hint with a chance of one in four thousand million.
+        Return the keys that a statement may mean, each with all of its lines; of very many keys,
+        only those that its tag finds. Two keys share a hint with a chance of one in four thousand
+        million.
         """
         self._refresh()
-        return self._gather(
-            blob
-            for table in self._tables
-            for blob in (
-                table.findTagged(statement)
-                if table.isLarge
-                else (blob for blobs in table.search(statement) for blob in blobs)
-            )
-        )
+        return self._gather(self._findTagged(statement) if self._isLarge else self._seek(statement))
 
     def needsSearch(self, statement: Statement) -> bool:
         """Return whether only a long search can find the key of a statement."""
-        return any(table.isLarge for table in self._tables) and not self.findQuickly(statement)
+        self._refresh()
+        return self._isLarge and not self._findTagged(statement)
 
     def search(self, statement: Statement) -> Search:
         """Search all keys for those that a statement may mean, in steps."""
@@ -51,19 +45,51 @@ class HintIndex:
                 yield None
         yield self._gather(found)
 
+    def certify(self, sealed: Sealed, today: float) -> Lines:
+        """See L{Authorities.certify}."""
+        self._refresh()
+        keys = self._authorities.certify(sealed, today)
+        before = self._versions
+        self._check(keys[0].authority)
+        return keys if before == self._versions else self._authorities.certify(sealed, today)
+
     def mayBindElsewhere(self) -> bool:
         """Return whether any key's knock may be bound to another address than its sender's."""
         self._refresh()
         return any(table.bindsElsewhere for table in self._tables)
 
+    def _findTagged(self, statement: Statement) -> list[bytes]:
+        return [blob for table in self._tables for blob in table.findTagged(statement)]
+
+    def _seek(self, statement: Statement) -> list[bytes]:
+        found = (blobs for table in self._tables for blobs in table.search(statement))
+        return [blob for blobs in found for blob in blobs]
+
     def _refresh(self) -> None:
+        """Take over what has changed in the tables."""
         for table in self._tables:
             table.refresh()
+        versions = [table.version for table in self._tables]
+        if versions == self._versions:
+            return
+        self._versions = versions
+        self._isLarge = sum(len(table.lines) for table in self._tables) > FEW
+        lines: dict[bytes, Lines] = {}
+        for table in self._tables:
+            table.isTagged = table.isTagged or self._isLarge
+            for blob, own in table.authorities.items():
+                lines[blob] = (*lines.get(blob, ()), *own)
+        self._authorities.lines = lines
 
     def _gather(self, blobs: Iterable[bytes]) -> list[Lines]:
         """Return the lines of keys, from all tables that have them now."""
-        gathered = (
-            tuple(line for table in self._tables for line in table.confirm(blob))
-            for blob in dict.fromkeys(blobs)
-        )
-        return [lines for lines in gathered if lines]
+        found = []
+        for blob in dict.fromkeys(blobs):
+            self._check(blob)
+            found.append(tuple(line for table in self._tables for line in table.lines.get(blob, ())))
+        return [lines for lines in found if lines]
+
+    def _check(self, blob: bytes) -> None:
+        for table in self._tables:
+            table.check(blob)
+        self._refresh()

@@ -14,7 +14,8 @@ from pkdoors.knocks.seal import HINT_DIGITS, TAG_DIGITS, Statement, epochOf, hin
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 
 FEW = 256
-"""Keys that are searched for each knock, which takes 0.1 ms; only more have an index of tags."""
+"""Keys of a door that are searched for each knock, which takes 0.1 ms. Only more than that have an
+index of tags."""
 AT_ONCE = 500
 """Keys that are hashed in one step."""
 AHEAD = 600.0
@@ -32,6 +33,8 @@ class KeyTable:
     @param confirm: called with each line before it counts, to look whether it has changed.
     @ivar version: changes with the keys.
     @ivar lines: the lines of each key, by its public key blob.
+    @ivar authorities: the lines of each authority, likewise.
+    @ivar isTagged: whether the keys have tags: not if they are so few that no door needs any.
     @ivar bindsElsewhere: whether any key's knock may be bound to another address than its sender's.
     """
 
@@ -45,7 +48,8 @@ class KeyTable:
         self._known: Sequence[AuthorizedKey] | None = None
         self.version = 0
         self.lines: dict[bytes, Lines] = {}
-        self.bindsElsewhere = False
+        self.authorities: dict[bytes, Lines] = {}
+        self.bindsElsewhere = self.isTagged = False
         self._tagged: list[bytes] = []  # keys that have tags, or will have; perhaps former ones, too
         self._tags: dict[int, _Tags] = {}  # by hour
 
@@ -56,16 +60,12 @@ class KeyTable:
             return
         self._known = keys
         self.version += 1
-        before, self.lines = self.lines, groupByKey(keys)
+        before, self.lines = self.lines, groupByKey(key for key in keys if not key.isAuthority)
+        self.authorities = groupByKey(key for key in keys if key.isAuthority)
         self.bindsElsewhere = any(key.isForOthers or key.hasPrefix for key in keys)
         if len(self._tagged) > 2 * len(self.lines):
             self._tagged, self._tags, before = [], {}, {}
         self._tagged += [blob for blob in self.lines if blob not in before]
-
-    @property
-    def isLarge(self) -> bool:
-        """Whether a search takes so long that it must be done in steps."""
-        return len(self.lines) > FEW
 
     def findTagged(self, statement: Statement) -> list[bytes]:
         """Return the keys that a statement means, as far as the tag in its nonce finds them."""
@@ -85,12 +85,11 @@ class KeyTable:
                 blob for blob in some if sha256(blob + nonce).hexdigest()[:HINT_DIGITS] == hint
             ]
 
-    def confirm(self, blob: bytes) -> Lines:
-        """Return the lines of a key as they are now."""
-        for line in self.lines.get(blob, ()):
+    def check(self, blob: bytes) -> None:
+        """Look whether the lines of a key have changed, before they count."""
+        for line in (*self.lines.get(blob, ()), *self.authorities.get(blob, ())):
             self._confirm(line)
-        self.refresh()  # to confirm a line may have found that it has changed
-        return self.lines.get(blob, ())
+        self.refresh()
 
     def hasWork(self, today: float, skew: float) -> bool:
         """
@@ -98,7 +97,7 @@ class KeyTable:
 
         @param skew: how many seconds a stamp may be off.
         """
-        return self.isLarge and any(
+        return self.isTagged and any(
             epoch not in self._tags or self._tags[epoch].count < len(self._tagged)
             for epoch in _epochsAround(today, skew)
         )

@@ -8,7 +8,11 @@ from math import ceil
 MAX_SEEN = 4096
 """Knocks that are remembered, under 1 MB. If there are more, the key with the most gives way: its
 oldest knock is forgotten, and from then on all knocks of that key that are as old are refused. So
-nobody can fill the table at the cost of another key."""
+nobody can fill the table at the cost of another key. The keys that one authority certifies share
+one share: an authority that certifies many keys of one owner costs only its own."""
+
+_GROUP = 16
+"""Hex digits of a name that all keys of one authority have in common."""
 
 EVERYBODY = ""
 """In place of a key: all keys."""
@@ -42,7 +46,7 @@ class ReplayCache:
         self._since: float | None = None  # from when on all knocks are known; None if all are
         self._note = note
         self._forgotten: dict[str, int] = {}
-        self._stamps: dict[str, dict[str, int]] = {}  # key -> nonce -> stamp
+        self._groups: dict[str, _Group] = {}
         self._count = 0
 
     def learn(self, notes: Notes) -> None:
@@ -65,7 +69,8 @@ class ReplayCache:
         """Return all that the next daemon must know."""
         seen = [
             (key, nonce, stamp)
-            for key, stamps in self._stamps.items()
+            for group in self._groups.values()
+            for key, stamps in group.stamps.items()
             for nonce, stamp in stamps.items()
         ]
         return Notes(dict(self._forgotten), seen)
@@ -92,42 +97,106 @@ class ReplayCache:
             f"knock again in {ceil(left)} s"
         )
 
-    def has(self, publicKey: bytes, nonce: str) -> bool:
-        """Return whether a knock is remembered."""
-        return nonce in self._stamps.get(hashKey(publicKey), ())
+    def has(self, publicKey: bytes, nonce: str, authority: bytes = b"") -> bool:
+        """
+        Return whether a knock is remembered.
 
-    def isForgotten(self, publicKey: bytes, stamp: int) -> bool:
+        @param authority: the public key of the authority that certified the key, if one did.
+        """
+        name = nameKey(publicKey, authority)
+        group = self._groups.get(name[:_GROUP])
+        return group is not None and nonce in group.stamps.get(name, ())
+
+    def isForgotten(self, publicKey: bytes, stamp: int, authority: bytes = b"") -> bool:
         """Return whether a knock of this key may be one that is no longer remembered."""
-        forgotten = self._forgotten.get
-        return stamp <= max(forgotten(hashKey(publicKey), 0), forgotten(EVERYBODY, 0))
+        name = nameKey(publicKey, authority)
+        names = (name, _nameGroup(name), EVERYBODY)
+        return stamp <= max(self._forgotten.get(name, 0) for name in names)
 
-    def add(self, publicKey: bytes, nonce: str, stamp: int) -> None:
+    def add(self, publicKey: bytes, nonce: str, stamp: int, authority: bytes = b"") -> None:
         """Remember a knock."""
-        key = hashKey(publicKey)
-        self._note(key, nonce, stamp)
-        self._put(key, nonce, stamp)
+        name = nameKey(publicKey, authority)
+        self._note(name, nonce, stamp)
+        self._put(name, nonce, stamp)
 
     def _put(self, key: str, nonce: str, stamp: int) -> None:
-        stamps = self._stamps.setdefault(key, {})
-        self._count += nonce not in stamps
-        stamps[nonce] = stamp
+        group = self._groups.setdefault(key[:_GROUP], _Group())
+        self._count += group.put(key, nonce, stamp)
         if self._count > MAX_SEEN:
-            self._forgetOldest(max(self._stamps, key=lambda key: len(self._stamps[key])))
+            self._forgetOldest(max(self._groups, key=lambda name: self._groups[name].count))
 
-    def _forgetOldest(self, key: str) -> None:
-        stamps = self._stamps[key]
-        self._forget(key, stamps.pop(next(iter(stamps))))
+    def _forgetOldest(self, name: str) -> None:
+        group = self._groups[name]
+        self._forget(*group.takeOldest())
         self._count -= 1
-        if not stamps:
-            del self._stamps[key]
+        if not group.count:
+            del self._groups[name]
 
     def _forget(self, key: str, stamp: int) -> None:
         self._forgotten[key] = max(stamp, self._forgotten.get(key, 0))
         if len(self._forgotten) > MAX_SEEN:  # over the years, many keys come and go
-            oldest = min(self._forgotten, key=lambda key: (key == EVERYBODY, self._forgotten[key]))
-            self._forget(EVERYBODY, self._forgotten.pop(oldest))
+            self._forgetMore()
+
+    def _forgetMore(self) -> None:
+        """
+        Make room for another key whose knocks are forgotten: from now on, one entry stands for more
+        keys. These are the keys of one authority, if it has several here, else all keys.
+        """
+        groups: dict[str, list[str]] = {}
+        for key in self._forgotten:
+            if key not in (EVERYBODY, _nameGroup(key)):
+                groups.setdefault(key[:_GROUP], []).append(key)
+        most = max(groups.values(), key=len, default=[])
+        several = len(most) > 1
+        keys = most if several else [key for key in self._forgotten if key != EVERYBODY]
+        oldest = min(keys, key=self._forgotten.__getitem__)
+        self._forget(_nameGroup(oldest) if several else EVERYBODY, self._forgotten.pop(oldest))
 
 
-def hashKey(publicKey: bytes) -> str:
-    """Return the name of a key in the notes, which does not reveal the key: 32 hex digits."""
-    return sha256(publicKey).hexdigest()[:32]
+class _Group:
+    """
+    The knocks of one key, or of all keys that one authority certifies.
+
+    @ivar stamps: key -> nonce -> stamp.
+    @ivar count: how many there are.
+    """
+
+    __slots__ = ("count", "stamps")
+
+    def __init__(self) -> None:
+        self.stamps: dict[str, dict[str, int]] = {}
+        self.count = 0
+
+    def put(self, key: str, nonce: str, stamp: int) -> bool:
+        """Remember a knock, and return whether it is a new one."""
+        stamps = self.stamps.setdefault(key, {})
+        isNew = nonce not in stamps
+        stamps[nonce] = stamp
+        self.count += isNew
+        return isNew
+
+    def takeOldest(self) -> tuple[str, int]:
+        """Forget the oldest knock of the key with the most, and return the key and the stamp."""
+        key = max(self.stamps, key=lambda key: len(self.stamps[key]))
+        stamps = self.stamps[key]
+        stamp = stamps.pop(next(iter(stamps)))
+        if not stamps:
+            del self.stamps[key]
+        self.count -= 1
+        return key, stamp
+
+
+def nameKey(publicKey: bytes, authority: bytes = b"") -> str:
+    """
+    Return the name of a key in the notes, which does not reveal the key: 32 hex digits. With an
+    authority, the first half is the authority's.
+    """
+    name = sha256(publicKey).hexdigest()[: 2 * _GROUP]
+    if authority:
+        return sha256(authority).hexdigest()[:_GROUP] + name[:_GROUP]
+    return name
+
+
+def _nameGroup(name: str) -> str:
+    """Return the name that stands for all keys of an authority."""
+    return name[:_GROUP] + "0" * _GROUP

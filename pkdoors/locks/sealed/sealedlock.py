@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import chain
 from math import inf
 
+from pkdoors.errors import BadValue
 from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import (
     PREFIX,
@@ -143,7 +144,7 @@ class SealedLock:
             return self.refuse(knock.source, str(reason))
         self._arrivals.forget(key)
         most = ROUNDS * len(self._bits)
-        isLong = self._hints.needsSearch(sealed.statement)
+        isLong = not sealed.certificate and self._hints.needsSearch(sealed.statement)
         waiting = Waiting(self, key, sealed, knock.source, ends, spent, most, isLong)
         return self._checks.submit(waiting, now, today)
 
@@ -154,13 +155,13 @@ class SealedLock:
     def examine(self, waiting: Waiting, now: float, today: float) -> Request | Refusal | None:
         """Check the signature of a knock, see L{pkdoors.locks.sealed._queue.Examiner}."""
         statement, hinted = waiting.sealed.statement, None
-        if not waiting.needsSearch:
-            hinted = self._hints.findQuickly(statement)
-        else:
+        if waiting.needsSearch:
             waiting.search = waiting.search or self._hints.search(statement)
             hinted = next(waiting.search)
             if hinted is None:
                 return None
+        elif not waiting.sealed.certificate:
+            hinted = self._hints.findQuickly(statement)
         self._close(waiting.key, waiting.ends)
         try:
             return self._examine(waiting.sealed, hinted, waiting.source, now, today)
@@ -168,17 +169,17 @@ class SealedLock:
             return self.refuse(waiting.source, str(reason))
 
     def _examine(
-        self, sealed: Sealed, hinted: list[Lines], source: str, now: float, today: float
+        self, sealed: Sealed, found: list[Lines] | None, source: str, now: float, today: float
     ) -> Request:
         """Return the request of a knock with a good seal. Its claims are worthless until then."""
         statement = sealed.statement
         self._checkTime(statement, now, today)  # again, as it may have waited
-        self._checkHinted(statement, hinted)
+        hinted = self._checkHinted(sealed, found, today)
         if not self._mayBeBound(statement, source, chain(*hinted)):  # before the costly check
             raise _Refused(explainBound(statement.bind))
         target = self._findTarget(sealed, hinted, source, today)
         signer = target.line
-        self._seen.add(signer.blob, statement.nonce, statement.stamp)
+        self._seen.add(signer.blob, statement.nonce, statement.stamp, signer.authority)
         wanted = str(target.address if statement.close else target.source)
         sender = source if wanted != source else ""
         return Request(
@@ -214,23 +215,41 @@ class SealedLock:
         if reason := self._seen.findRefusal(statement.stamp, now, today, self.door.clockSkew):
             raise _Refused(reason)
 
-    def _checkHinted(self, statement: Statement, hinted: list[Lines]) -> None:
-        """Check the keys that may have made the seal."""
-        if not hinted:
+    def _checkHinted(
+        self, sealed: Sealed, hinted: list[Lines] | None, today: float
+    ) -> list[Lines]:
+        """
+        Return the keys that may have made the seal.
+
+        @param hinted: those that the hint means; L{None} for a knock with a certificate.
+        """
+        keys = self._findCertified(sealed, today) if hinted is None else hinted
+        if not keys:
             raise _Refused("its key is not known here")
-        if any(self._seen.has(lines[0].blob, statement.nonce) for lines in hinted):
+        nonce = sealed.statement.nonce
+        if any(self._seen.has(lines[0].blob, nonce, lines[0].authority) for lines in keys):
             raise _Refused("this knock was seen before")
+        return keys
+
+    def _findCertified(self, sealed: Sealed, today: float) -> list[Lines]:
+        """Return the key that a real certificate in the knock certifies."""
+        try:
+            return [self._hints.certify(sealed, today)]
+        except BadValue as error:
+            raise _Refused(str(error)) from error
 
     def _findTarget(self, sealed: Sealed, hinted: list[Lines], source: str, today: float) -> Target:
         """Return for whom the seal opens, by the first line of its key that allows the knock."""
-        data = makeSignedData(sealed.text, self.door.sequence)
+        data = makeSignedData(sealed.text, self.door.sequence, sealed.certificate)
         for lines in hinted:
             if isGood(lines[0].key, sealed.signature, data):
+                if flaw := lines[0].findSealFlaw(sealed.signature):
+                    raise _Refused(flaw)
                 return self._chooseLine(lines, sealed.statement, source, today)
         raise _Refused("its seal is bad: made by another key, or for another sequence")
 
     def _chooseLine(self, lines: Lines, statement: Statement, source: str, today: float) -> Target:
-        if self._seen.isForgotten(lines[0].blob, statement.stamp):
+        if self._seen.isForgotten(lines[0].blob, statement.stamp, lines[0].authority):
             raise _Refused("this key has opened too often meanwhile: knock again")
         targets = [findTarget(line, self.door, statement, source) for line in lines]
         reasons = [target.findRefusal(self.door.name, today) for target in targets]

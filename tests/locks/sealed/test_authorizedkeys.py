@@ -13,7 +13,7 @@ from pkdoors.knocks.signatures import fingerprint
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import MAX_KEYS, AuthorizedKey, parseAuthorizedKeys
 from tests.fakes.log import useUTC
-from tests.lab.sealing import SecurityKey, makeKey, publicLine
+from tests.lab.sealing import SecurityKey, certificate, makeKey, publicLine
 
 ANNA = publicLine(makeKey(), "anna@laptop").strip()
 BOB = publicLine(makeKey(), "bob").strip()
@@ -286,11 +286,11 @@ class OptionTests(AuthorizedKeysTestCase):
 
     def test_unknown(self) -> None:
         """An unknown option refuses the key, and the complaint lists the known ones."""
-        for option in ("no-pty", 'command="ls"', "cert-authority", "restrict", 'environment="A=B"'):
+        for option in ("no-pty", 'command="ls"', "tunnel", "restrict", 'environment="A=B"'):
             name = option.partition("=")[0]
             self.assertEqual(
                 f"unknown option {name}: use from, expiry-time, doors, max-open, prefix, "
-                "for-others",
+                "for-others, cert-authority, principals, any-principal",
                 self.refused(f"{option} {ANNA}"),
             )
             self.assertIn(f"unknown option {name}: ", self.refused(f'doors="ssh",{option} {ANNA}'))
@@ -383,6 +383,72 @@ class OptionTests(AuthorizedKeysTestCase):
             self.assertEqual(utc(2027, 7, 1) + hours * 3600, local, zone)
             key = self.readOne(f'expiry-time="20270701Z" {ANNA}')
             self.assertEqual(utc(2027, 7, 1), key.expires, zone)
+
+
+class AuthorityTests(AuthorizedKeysTestCase):
+    """
+    Tests of lines with C{cert-authority}.
+    """
+
+    def test_principals(self) -> None:
+        """A line has the names of which a certificate must have one, or any-principal."""
+        key = self.readOne(f'cert-authority,principals="anna, ops team,DOM\\\\x" {ANNA}')
+        self.assertTrue(key.isAuthority)
+        self.assertEqual({"anna", "ops team", "DOM\\\\x"}, key.principals)
+        self.assertFalse(key.takesAnyPrincipal)
+        key = self.readOne(f"any-principal,Cert-Authority {ANNA}")
+        self.assertEqual((True, True), (key.isAuthority, key.takesAnyPrincipal))
+        self.assertFalse(self.readOne(ANNA).isAuthority)
+
+    def test_withoutPrincipals(self) -> None:
+        """Without either, the line is refused: sshd would compare with the user who logs in."""
+        reason = self.refused(f"cert-authority {ANNA}")
+        self.assertTrue(reason.startswith("a cert-authority needs principals=, since sshd"), reason)
+        self.assertIn("any-principal", reason)
+
+    def test_contradictions(self) -> None:
+        """What would not mean what it says is refused."""
+        for options, reason in {
+            'cert-authority,any-principal,principals="a"': "contradict each other",
+            'principals="a"': "are about certificates: add cert-authority",
+            "any-principal": "are about certificates: add cert-authority",
+            'cert-authority="yes",principals="a"': "it takes no value",
+        }.items():
+            self.assertIn(reason, self.refused(f"{options} {ANNA}"))
+
+    def test_names(self) -> None:
+        """Patterns, exceptions and empty names are refused, since names are compared whole."""
+        for names in (
+            "",
+            "a,,b",
+            "a,",
+            "*",
+            "ann?",
+            "!bob",
+            "a,!b",
+            "\x00",
+            "x\x7f",
+            "\ufffd",
+            " ",
+        ):
+            self.assertIn("is not the name of a principal", self.refused(self.line(names)))
+
+    def line(self, names: str) -> str:
+        """Return the line of an authority."""
+        return f'cert-authority,principals="{names}" {ANNA}'
+
+    def test_certificate(self) -> None:
+        """A certificate in place of a key is refused, and the complaint says what to add."""
+        blob = toBase64(certificate(makeKey(), makeKey()))
+        for options in ("", 'cert-authority,principals="a" ', 'doors="ssh" '):
+            reason = self.refused(f"{options}ssh-ed25519-cert-v01@openssh.com {blob} anna")
+            self.assertIn("it is a certificate: add the key of its authority instead", reason)
+        self.assertIn("not an SSH public key", self.refused(self.line("a").replace(BLOB, blob)))
+
+    def test_twoKeys(self) -> None:
+        """A line has one key; another one behind it is its comment."""
+        key = self.readOne(f"{self.line('a')} {BOB}")
+        self.assertEqual(BLOB, toBase64(key.blob))
 
 
 class RefusalTests(AuthorizedKeysTestCase):

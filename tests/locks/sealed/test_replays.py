@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.locks.sealed import replays as seenModule
 from pkdoors.locks.sealed.replays import EVERYBODY, MAX_SEEN, ReplayCache
 
-KEY, OTHER = b"a key", b"another key"
+KEY, OTHER, AUTHORITY = b"a key", b"another key", b"an authority"
 STARTED, TODAY = 1000.5, 1_800_000_000.0
 NOW = round(TODAY * 1000)
 
@@ -125,15 +125,15 @@ class ForgettingTests(ReplayCacheTestCase):
         for number in range(1000):
             for key in range(10):
                 self.seen.add(b"%d" % key, f"{number:016x}", NOW + number)
-        stamps = self.seen._stamps.values()
-        self.assertEqual(({10}, 100), ({len(each) for each in stamps}, self.seen._count))
+        counts = {group.count for group in self.seen._groups.values()}
+        self.assertEqual(({10}, 100), (counts, self.seen._count))
 
     def test_keysGo(self) -> None:
         """A key of which no knock is remembered takes no memory."""
         self.patch(seenModule, "MAX_SEEN", 5)
         for number in range(50):
             self.seen.add(b"%d" % number, "0a", NOW)
-        self.assertEqual(5, len(self.seen._stamps))
+        self.assertEqual(5, len(self.seen._groups))
 
     def test_twice(self) -> None:
         """Notes that are learnt twice take room once."""
@@ -162,6 +162,37 @@ class ForgettingTests(ReplayCacheTestCase):
         for nonce, stamp in (("0a", NOW + 5), ("0b", 7), ("0c", 8)):
             self.seen.add(KEY, nonce, stamp)
         self.assertTrue(self.seen.isForgotten(KEY, NOW + 5))
+
+    def test_authority(self) -> None:
+        """
+        An authority that certifies key after key pushes out only what its own keys sent, and only
+        its own keys are refused for that.
+        """
+        self.patch(seenModule, "MAX_SEEN", 50)
+        self.fill(OTHER, 10, NOW)
+        for number in range(1000):
+            self.seen.add(b"%d" % number, "0a", NOW + number, AUTHORITY)
+        self.assertTrue(all(self.seen.has(OTHER, f"{number:016x}") for number in range(10)))
+        self.assertFalse(self.seen.isForgotten(OTHER, NOW))
+        notes = self.seen.makeNotes()
+        self.assertNotIn(EVERYBODY, notes.forgotten)
+        self.assertLessEqual(len(notes.forgotten), 50)
+        later = self.make()
+        later.learn(notes)
+        for seen in (self.seen, later):
+            for number in range(960):
+                self.assertTrue(seen.isForgotten(b"%d" % number, NOW + number, AUTHORITY), number)
+            self.assertTrue(seen.has(b"999", "0a", AUTHORITY))
+            self.assertFalse(seen.isForgotten(b"new", NOW + 999, AUTHORITY))
+
+    def test_certifiedApart(self) -> None:
+        """A key by itself, and with the certificate of an authority, are two keys."""
+        self.seen.add(KEY, "0a", NOW, AUTHORITY)
+        self.assertTrue(self.seen.has(KEY, "0a", AUTHORITY))
+        self.assertFalse(self.seen.has(KEY, "0a"))
+        self.assertFalse(self.seen.has(KEY, "0a", OTHER))
+        self.assertFalse(self.seen.has(AUTHORITY, "0a"))
+        self.assertRegex(self.notes[0][0], "^[0-9a-f]{32}$")
 
     def test_bound(self) -> None:
         """The memory is bounded, also for keys that are gone; forgotten knocks are refused."""

@@ -3,7 +3,7 @@
 from pkdoors.knocks.seal import hintOf
 from pkdoors.locks.lock import Request
 from pkdoors.locks.sealed import hints as hintsModule
-from pkdoors.locks.sealed.replays import Notes, hashKey
+from pkdoors.locks.sealed.replays import Notes, nameKey
 from tests.fakes.doors import PORTS, makeDoor
 from tests.lab.sealing import publicLine
 from tests.locks.sealed.case import (
@@ -196,7 +196,7 @@ class OnceTests(SealedLockTestCase):
 
     def test_noLongerRemembered(self) -> None:
         """Knocks that are no longer remembered open nothing; a newer knock does."""
-        key = hashKey(ANNA.public().blob())
+        key = nameKey(ANNA.public().blob())
         self.seen.learn(Notes({key: (TODAY - 1) * 1000}))
         reason = "this key has opened too often meanwhile: knock again"
         self.assertEqual(reason, self.knock(seal(ago=1))[-1])
