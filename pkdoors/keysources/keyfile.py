@@ -1,6 +1,5 @@
-"""The file of authorized keys, which is read again whenever it changes."""
+"""A file of authorized keys, which is read again whenever it changes."""
 
-import os
 import time
 from collections.abc import Callable
 from math import inf
@@ -8,27 +7,14 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from pkdoors.errors import PkdoorsError
-from pkdoors.files.reading import readFile
-from pkdoors.files.trust import findFlaw
+from pkdoors.keysources.keyreader import KeyFileError, KeyReader, Later
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
-from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.util.oneline import limitLines
 from pkdoors.util.trouble import Trouble
-
-MAX_BYTES = 1 << 20
-"""Of the file: far more than the largest number of keys needs."""
 
 FRESH = 0.01
 """Seconds between two looks at the file. Each takes 0.1 ms, since it checks all the folders above,
 and under a flood of seals the daemon would do hardly anything else."""
-
-State = tuple[int, ...]
-"""The data about a file that change with its content or its permissions."""
-
-
-class KeyFileError(PkdoorsError):
-    """The file cannot be read, or other users can write it."""
 
 
 class KeyFile:
@@ -37,6 +23,7 @@ class KeyFile:
 
     @param path: the file.
     @param seconds: a clock that does not jump.
+    @ivar later: parses very many new lines; L{None} to parse them at once.
     """
 
     _log = Logger()
@@ -45,22 +32,20 @@ class KeyFile:
         self._path = Path(path)
         self._seconds = seconds
         self._looked = -inf  # when we last looked at it
-        self._state: State | None = None
-        self._keys: list[AuthorizedKey] = []
+        self._reader = KeyReader(path)
         self._trouble = Trouble()
+        self.later: Later | None = None
 
     def prepare(self) -> None:
         """
-        Check that the file can be used.
+        Check that the file can be used. If it is very large and has changed, it may be read only
+        later, with a line in the log.
 
         @raise KeyFileError: it cannot, or it has no key.
         """
         self._looked = -inf
-        if not self.keys():
-            error = KeyFileError(
-                self._trouble.text
-                or f"{self._path} has no key that may knock: add lines from ssh-keygen's .pub files"
-            )
+        if not self.keys() and not self._reader.isReading:
+            error = KeyFileError(self._trouble.text or f"{self._path} {NO_KEY}")
             error.isLogged = bool(self._trouble)
             raise error
 
@@ -73,81 +58,37 @@ class KeyFile:
         if now - self._looked >= FRESH:
             self._looked = now
             self._look()
-        return self._keys
+        return self._reader.keys
+
+    def confirm(self, key: AuthorizedKey) -> None:
+        """Look whether a key has changed: L{keys} did so."""
 
     def _look(self) -> None:
         try:
-            state = _readState(resolveSafely(self._path))
-            if state != self._state or self._trouble:
-                self._read()
-                self._state = state
-                self._trouble.end()
-        except (KeyFileError, OSError) as error:
-            self._complain(str(error))
+            self._reader.look(self.later, self._report)
+            self._trouble.end()
+        except KeyFileError as error:
+            if self._trouble.begin(str(error)):
+                self._log.error("nobody may knock with a key: {trouble}", trouble=str(error))
 
-    def _read(self) -> None:
-        self._keys, complaints = readKeys(self._path)
-        for complaint in complaints:
+    def _report(self) -> None:
+        """Report what was read."""
+        for complaint in limitLines(self._reader.complaints(), "kinds of lines are refused"):
             self._log.warn("{complaint}", complaint=complaint)
-        self._log.info(
-            "{count} of the keys in {path} may knock", count=len(self._keys), path=self._path
-        )
-
-    def _complain(self, trouble: str) -> None:
-        self._keys = []
-        if self._trouble.begin(trouble):
-            self._log.error("nobody may knock with a key: {trouble}", trouble=trouble)
+        count = len(self._reader.keys)
+        self._log.info("{count} of the keys in {path} may knock", count=count, path=self._path)
 
 
-def _readState(path: Path) -> State:
-    now = path.stat()
-    # Including the permissions: the kernel's clock ticks slowly, and two changes can have one time.
-    changes = (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_mode, now.st_uid)
-    return now.st_dev, now.st_ino, *changes
-
-
-def resolveSafely(path: Path) -> Path:
-    """
-    Return the real path of a file that decides which clients get in. Only root and our own user may
-    be able to change it; see L{pkdoors.files.trust}.
-
-    @raise KeyFileError: the file does not exist, or other users can change it.
-    """
-    try:
-        flaw = findFlaw(path)
-        whole = Path(os.path.realpath(path, strict=True))  # resolve() has errors of its own
-    except OSError as error:
-        raise _makeError(path, error) from error
-    if flaw is not None:
-        raise KeyFileError(str(flaw))
-    return whole
+NO_KEY = "has no key that may knock: add lines from ssh-keygen's .pub files"
 
 
 def readKeys(path: Path) -> tuple[list[AuthorizedKey], list[str]]:
     """
-    Return the keys of a file, and a sentence for each line that is refused; if there are many such
-    lines, the first ones, and how many more there are.
+    Return the keys of a file, and a sentence for each kind of line that is refused; if there are
+    many, the first ones, and how many more there are.
 
     @raise KeyFileError: the file cannot be read, or other users can write it.
     """
-    whole = resolveSafely(path)
-    try:
-        text = readFile(whole, MAX_BYTES).text(errors="replace")
-    except OSError as error:
-        raise _makeError(path, error) from error
-    except ValueError as error:
-        raise KeyFileError(f"cannot read {path}: {error}") from None
-    keys, complaints = parseAuthorizedKeys(text, str(path))
-    return keys, limitLines(complaints, "lines are refused")
-
-
-def _makeError(path: Path, error: OSError) -> KeyFileError:
-    if isinstance(error, PermissionError):
-        return KeyFileError(
-            f"cannot read {path} ({error.strerror}), the file of authorized keys: "
-            "`pkdoors install-service` lets the service read it, but not below /home or /root"
-        )
-    return KeyFileError(
-        f"cannot read {path} ({error.strerror}), the file of authorized keys: "
-        "fill it with lines from ssh-keygen's .pub files"
-    )
+    reader = KeyReader(path)
+    reader.look()
+    return reader.keys, limitLines(reader.complaints(), "kinds of lines are refused")

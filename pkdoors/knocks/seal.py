@@ -41,8 +41,8 @@ MAX_NAME = 32
 """Letters of the longest name of a door."""
 NONCE_DIGITS, TAG_DIGITS, HINT_DIGITS = 16, 6, 8
 EPOCH = 3_600_000
-"""Milliseconds for which a key keeps its tag. Whoever sees two knocks of the same hour can tell that
-they have the same key, but not which."""
+"""Milliseconds for which a key keeps its tag. Whoever sees two knocks of the same hour can tell
+that they have the same key, but not which."""
 CLOSE = "close"
 """A word in place of the seconds: end the sender's own opening now."""
 

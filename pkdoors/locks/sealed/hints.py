@@ -1,6 +1,7 @@
 """Find the key of a sealed knock by the knock's tag and hint, or by its certificate. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from pkdoors.knocks.seal import Sealed, Statement
 from pkdoors.locks.sealed.certified import Authorities
@@ -13,10 +14,15 @@ Search = Iterator[list[Lines] | None]
 class HintIndex:
     """
     The keys of a door, in one or several tables.
+
+    @param onChange: called when they have changed, as tags may be missing.
     """
 
-    def __init__(self, tables: Sequence[KeyTable]) -> None:
+    def __init__(
+        self, tables: Sequence[KeyTable], onChange: Callable[[], None] = lambda: None
+    ) -> None:
         self._tables = tables
+        self._onChange = onChange
         self._authorities = Authorities()
         self._versions: list[int] = []
         self._isLarge = False
@@ -80,13 +86,15 @@ class HintIndex:
             for blob, own in table.authorities.items():
                 lines[blob] = (*lines.get(blob, ()), *own)
         self._authorities.lines = lines
+        self._onChange()
 
     def _gather(self, blobs: Iterable[bytes]) -> list[Lines]:
         """Return the lines of keys, from all tables that have them now."""
         found = []
         for blob in dict.fromkeys(blobs):
             self._check(blob)
-            found.append(tuple(line for table in self._tables for line in table.lines.get(blob, ())))
+            lines = (table.lines.get(blob, ()) for table in self._tables)
+            found.append(tuple(chain.from_iterable(lines)))
         return [lines for lines in found if lines]
 
     def _check(self, blob: bytes) -> None:

@@ -26,6 +26,7 @@ class KeyLines:
         self._lines: list[tuple[int, str]] = []
         self._parsed: dict[str, AuthorizedKey | str] = {}  # by line; a refused one has a reason
         self.keys: list[AuthorizedKey] = []
+        self._isFull = False
 
     def load(self, text: str) -> int:
         """
@@ -57,8 +58,10 @@ class KeyLines:
             if isinstance(reason, str):
                 kinds.setdefault(_VARYING.sub("", reason), []).append((number, reason))
         found = [self._complain(*lines[0], len(lines) - 1) for lines in kinds.values()]
-        if len(self.keys) == MAX_KEYS:
-            found.append(f"{self._path} has {MAX_KEYS} keys or more: more than that are not read")
+        if self._isFull:
+            found.append(
+                f"{self._path} has more than {MAX_KEYS} keys: only the first {MAX_KEYS} may knock"
+            )
         return found
 
     def _complain(self, number: int, reason: str, more: int) -> str:
@@ -67,11 +70,16 @@ class KeyLines:
         return f"{self._path}, line {number}, and {more} more like it: refused: {reason}"
 
     def _missing(self) -> list[str]:
-        return [line for line in dict.fromkeys(line for _, line in self._lines) if line not in self._parsed]
+        return [
+            line
+            for line in dict.fromkeys(line for _, line in self._lines)
+            if line not in self._parsed
+        ]
 
     def _collect(self) -> None:
         found = (self._parsed.get(line) for _, line in self._lines)
-        self.keys = [key for key in found if isinstance(key, AuthorizedKey)][:MAX_KEYS]
+        keys = [key for key in found if isinstance(key, AuthorizedKey)]
+        self.keys, self._isFull = keys[:MAX_KEYS], len(keys) > MAX_KEYS
 
 
 def _parse(line: str) -> AuthorizedKey | str:

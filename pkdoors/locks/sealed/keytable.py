@@ -3,8 +3,8 @@ The keys of one file, one folder of files or one command, found by what a sealed
 
 The hint of a knock is a hash of its key and its nonce, so no index can find it: each key would have
 to be hashed for each knock. With ten thousand keys that takes 5 ms. So the nonce of a knock begins
-with a tag, a hash of the key and the hour, for which there is an index. It only saves time: if it is
-not complete yet, or a client makes its nonces otherwise, L{KeyTable.search} finds the key.
+with a tag, a hash of the key and the hour, for which there is an index. It only saves time: if it
+is not complete yet, or a client makes its nonces otherwise, L{KeyTable.search} finds the key.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,7 +50,7 @@ class KeyTable:
         self.lines: dict[bytes, Lines] = {}
         self.authorities: dict[bytes, Lines] = {}
         self.bindsElsewhere = self.isTagged = False
-        self._tagged: list[bytes] = []  # keys that have tags, or will have; perhaps former ones, too
+        self._tagged: list[bytes] = []  # have tags, or will have; also some former keys
         self._tags: dict[int, _Tags] = {}  # by hour
 
     def refresh(self) -> None:
@@ -78,12 +78,14 @@ class KeyTable:
         Search all keys for those that a statement means. Each step takes 0.2 ms, and yields those
         that it finds.
         """
-        blobs, nonce, hint = list(self.lines), statement.nonce.encode("ascii"), statement.hint
+        blobs, nonce, hint = (
+            list(self.lines),
+            statement.nonce.encode(),
+            statement.hint[:HINT_DIGITS],
+        )
         for start in range(0, len(blobs), AT_ONCE):
             some = blobs[start : start + AT_ONCE]
-            yield [
-                blob for blob in some if sha256(blob + nonce).hexdigest()[:HINT_DIGITS] == hint
-            ]
+            yield [blob for blob in some if sha256(blob + nonce).hexdigest()[:HINT_DIGITS] == hint]
 
     def check(self, blob: bytes) -> None:
         """Look whether the lines of a key have changed, before they count."""
@@ -134,7 +136,7 @@ class _Tags:
         self.count += len(blobs)
 
     def find(self, nonce: str) -> tuple[bytes, ...]:
-        """Return the keys whose tag a nonce has. Of other nonces, one in 1,600 has one by chance."""
+        """Return the keys whose tag a nonce has; some nonces have one by chance."""
         return self._blobs.get(nonce[:TAG_DIGITS], ())
 
 

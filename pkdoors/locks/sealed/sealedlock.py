@@ -215,9 +215,7 @@ class SealedLock:
         if reason := self._seen.findRefusal(statement.stamp, now, today, self.door.clockSkew):
             raise _Refused(reason)
 
-    def _checkHinted(
-        self, sealed: Sealed, hinted: list[Lines] | None, today: float
-    ) -> list[Lines]:
+    def _checkHinted(self, sealed: Sealed, hinted: list[Lines] | None, today: float) -> list[Lines]:
         """
         Return the keys that may have made the seal.
 
