@@ -25,7 +25,7 @@ from typing import Any
 
 from bench.common import PROTECTED, SEQUENCE, Times, report
 from pkdoors.adminclient.client import AdminClient
-from pkdoors.doorkeeper.admission import MAX_OPENINGS
+from pkdoors.model.doors import MAX_OF_DOOR
 from tests.lab.hosts import Daemon, Network, Process
 from tests.lab.program import Program, makeNetwork
 from tests.lab.traffic.prober import Prober
@@ -51,11 +51,11 @@ def main() -> None:
     """Run the benchmark."""
     program = Program("bench.steering", "The operator's work.", PACKAGES)
     program.addNumber("rounds", 20, MAX_ROUNDS, "rounds")
-    program.addNumber("openings", 1000, MAX_OPENINGS, "openings in each round")
+    program.addNumber("openings", 1000, MAX_OF_DOOR, "openings in each round")
     program.addNumber("tries", 100, MAX_TRIES, "knocks while many ask")
     options = program.start()
     # Each try opens the door once in quiet and once under load, and the operator once.
-    if options.openings > (most := MAX_OPENINGS - 2 * options.tries - 1):
+    if options.openings > (most := MAX_OF_DOOR - 2 * options.tries - 1):
         program.parser.error(f"--openings {options.openings}: at most {most}, with these tries")
     times = program.run(measure, options.rounds, options.openings, options.tries)
     report(program, times, openings=options.openings)

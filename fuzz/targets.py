@@ -16,8 +16,8 @@ from twisted.conch.ssh.keys import Key
 from pkdoors.client.profiles import Profiles
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
+from pkdoors.firewall.earlier.oldguard import readLivingSessions, readOpenings, readProtected
 from pkdoors.firewall.guard.flows import CONNTRACK, parseFlow, readTracked
-from pkdoors.firewall.guard.oldguard import readLivingSessions, readOpenings, readProtected
 from pkdoors.firewall.guard.sets import secondsLeft
 from pkdoors.firewall.netlink.dump import (
     readChains,
@@ -48,6 +48,7 @@ from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.certified import Authorities
 from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
+from pkdoors.locks.sealed.revocations import parseRevocations
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
@@ -146,6 +147,18 @@ def _authority() -> Key:
     """Return the authority that signed the certificates of the corpus."""
     public: Key = Key(Ed25519PrivateKey.from_private_bytes(bytes(32))).public()
     return public
+
+
+def revocations(data: bytes) -> None:
+    """Fuzz a file of revoked keys."""
+    try:
+        found = parseRevocations(data)
+    except BadValue as error:
+        checkSentence(error)
+        return
+    key = _authority().blob()
+    check(found.findRevoked(key) in ("", "key"), "something else is revoked")
+    check(len(found) > 0 or not found.findRevoked(key), "nothing is revoked, and yet a key is")
 
 
 def authorizedkeys(data: bytes) -> None:
@@ -314,6 +327,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         signature,
         key,
         certificate,
+        revocations,
         authorizedkeys,
         ports,
         sequence,

@@ -59,6 +59,7 @@ from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.lossalarm import LossAlarm
 from pkdoors.util.output import complain
 from pkdoors.util.steady import SteadyReactor
+from pkdoors.util.turns import makeBeside
 
 if TYPE_CHECKING:
     from pkdoors.daemon.replayfile import ReplayFile
@@ -197,17 +198,24 @@ def wire(
     @param environment: where a service manager says how to notify it.
     @raise PkdoorsError: see L{chooseFirewalls}.
     """
-    publisher, counters = EventPublisher(), Counters()
+    publisher, counters, beside = EventPublisher(), Counters(), makeBeside(reactor)
     audit, hooks = _makeOutlets(config, reactor, publisher, counters)
     log = choosePacketLog(config, lambda: explainNoCapture(config, reactor))
     stack = _makeStack(config, reactor, publisher, counters, log)
     smith = Locksmith(config.doors, _replayFileMaker(config, file, reactor), reactor.seconds)
     keeper = Doorkeeper(
-        reactor, stack, config.doors, publisher, smith.make, counters, logKnocks=config.logKnocks
+        reactor,
+        stack,
+        config.doors,
+        publisher,
+        smith.make,
+        counters,
+        logKnocks=config.logKnocks,
+        maxOpenings=config.maxOpenings,
     )
     ports = _makePorts(reactor, keeper, stack, counters, log)
-    followers, reread = ConfigFollowers(lastGood, hooks, audit), read or (lambda: config)
-    reloader = Reloader(config, reread, keeper, smith, publisher, ports, followers.apply)
+    followers, reread = ConfigFollowers(lastGood, hooks, audit, beside), read or (lambda: config)
+    reloader = Reloader(config, reread, keeper, smith, publisher, ports, followers.apply, beside)
     health = Health(keeper, stack.name, ports, smith, audit)
     operations = Operations(
         reactor, keeper, reloader, publisher, counters, stack, health.troubles, ports.method

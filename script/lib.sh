@@ -35,11 +35,15 @@ need() {
     command -v apt-get >/dev/null ||
         die "$0: install these packages first (these are Debian's names, yours can differ):$missing"
     say "installing$missing"
+    # Only one run at a time: the first to end would let the services of the other one's packages start.
+    exec 8</usr/sbin
+    flock 8
     hold_services
     apt-get update -q >/dev/null || say "(apt-get could not update some package lists; going on)"
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         -o DPkg::Lock::Timeout=120 $missing >/dev/null || status=$?
     free_services
+    exec 8<&-
     [ -z "${status:-}" ] || die "$0: apt-get could not install$missing: see its message above"
 }
 
@@ -63,6 +67,13 @@ free_services() {
 
 # make_venv EXTRAS: install the project, and what it needs from the package index, into .venv.
 make_venv() {
+    exec 8<"$ROOT"
+    flock 8 # another run may be here, in the same checkout: pip writes beside the code, too
+    renew_venv "$1"
+    exec 8<&-
+}
+
+renew_venv() {
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         die "$0: $PYTHON is older than 3.11: use a newer distribution (Debian 12, Ubuntu 24.04 or later)"
     stamp=$VENV/.pkdoors
@@ -92,7 +103,7 @@ make_venv() {
 SERVER_NEEDS="command:$PYTHON:python3 module:ensurepip:python3-venv module:nftables:python3-nftables
     module:firewall:python3-firewall command:nft:nftables command:ip:iproute2"
 TEST_NEEDS="$SERVER_NEEDS command:firewalld:firewalld command:dbus-daemon:dbus command:sshd:openssh-server
-    command:ssh:openssh-client command:nc:netcat-openbsd command:git:git
+    command:dbus-send:dbus command:ssh:openssh-client command:nc:netcat-openbsd command:git:git
     command:rsync:rsync command:curl:curl command:ss:iproute2 command:logrotate:logrotate
     command:systemd-analyze:systemd file:/usr/lib/polkit-1/polkitd:polkitd command:setpriv:util-linux
     command:zsh:zsh command:fish:fish

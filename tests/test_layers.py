@@ -17,6 +17,7 @@ SSH = {
     "knocks.certificates",
     "knocks.signatures",
     "locks.sealed.authorizedkeys",
+    "locks.sealed.revocations",
 }
 """These read SSH keys with other people's code, and are pure all the same."""
 LATE = {"argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client", "rich", "segno"}

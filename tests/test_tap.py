@@ -9,6 +9,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from twisted.application.service import IService, IServiceMaker
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger, globalLogPublisher, textFileLogObserver
 from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
@@ -151,7 +152,8 @@ class MakeServiceTests(TapTestCase):
         *_, admin, notifier = service._components
         assert isinstance(notifier, Notifier)
         assert isinstance(admin, AdminSocket)
-        ports, keys = admin._operations.status().troubles
+        status = self.successResultOf(Deferred.fromCoroutine(admin._operations.status()))
+        ports, keys = status.troubles
         self.assertIn("1 of 5 knock ports is not heard over IPv4", ports)
         self.assertIn("cannot read /nowhere/keys", keys)
         self.assertEqual(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 from zope.interface.verify import verifyObject
 
@@ -154,5 +155,8 @@ class KeepClosedTests(TapTestCase):
             self.haveNftables()
             lastGood = LastGood(self.state, "/some/file")
             config = Config((makeDoor(),), firewall=firewall)
-            wire(config, self.reactor, lastGood=lastGood)._reloader.announceFirst()
+            reloader = wire(config, self.reactor, lastGood=lastGood)._reloader
+            done = Deferred.fromCoroutine(reloader.announceFirst())
+            self.reactor.pump([0, 0])
+            self.successResultOf(done)
             self.assertEqual(count, len(lastGood.read()))

@@ -1,24 +1,41 @@
 """Configurations with many doors."""
 
+from collections.abc import Sequence
 from random import Random
 
 KNOCK_PORTS = range(40_000, 60_000)
-"""Sequences are taken from these ports; none of them is protected."""
+"""Sequences are taken from these ports; none of them is protected over UDP."""
 LENGTH = 5
 KINDS = ("disjoint", "shared")
+PROTECTED = 20_000
+"""A port of the first door."""
 
 
-def writeDoors(count: int, kind: str = "disjoint") -> str:
+def listSequences(count: int, kind: str = "disjoint") -> list[list[int]]:
+    """Return the sequences of so many doors, see L{writeDoors}."""
+    random, ports = Random(count), KNOCK_PORTS[:50] if kind == "shared" else KNOCK_PORTS
+    return [random.sample(ports, LENGTH) for _ in range(count)]
+
+
+def writeDoors(
+    count: int, kind: str = "disjoint", isChanged: bool = False, settings: Sequence[str] = ()
+) -> str:
     """
     Return the text of a file with so many doors.
 
     @param kind: C{disjoint} doors have ports and sequences of their own, as far as there are
         enough; C{shared} doors protect the same hundred ports, ten a door, and the sequences of all
         are taken from fifty ports.
+    @param isChanged: whether the last door protects one port more.
+    @param settings: lines for the daemon.
     """
-    random = Random(count)
-    doors = (_writeDoor(number, *_choose(number, kind, random)) for number in range(count))
-    return "\n".join(doors)
+    more = {count - 1: ', "19000"'} if isChanged else {}
+    doors = [
+        f"[doors.{nameDoor(number)}]\nsequence = {sequence}\n"
+        f'ports = ["{_choosePorts(number, kind)}"{more.get(number, "")}]\n'
+        for number, sequence in enumerate(listSequences(count, kind))
+    ]
+    return "\n".join((*settings, *doors))
 
 
 def nameDoor(number: int) -> str:
@@ -26,13 +43,8 @@ def nameDoor(number: int) -> str:
     return f"door{number}"
 
 
-def _choose(number: int, kind: str, random: Random) -> tuple[list[int], str]:
-    """Return the sequence of a door, and its ports."""
+def _choosePorts(number: int, kind: str) -> str:
     if kind == "shared":
-        first = 20_000 + number % 10 * 10
-        return random.sample(KNOCK_PORTS[:50], LENGTH), f"{first}-{first + 9}"
-    return random.sample(KNOCK_PORTS, LENGTH), str(20_000 + number)
-
-
-def _writeDoor(number: int, sequence: list[int], ports: str) -> str:
-    return f'[doors.{nameDoor(number)}]\nsequence = {sequence}\nports = ["{ports}"]\n'
+        first = PROTECTED + number % 10 * 10
+        return f"{first}-{first + 9}"
+    return str(PROTECTED + 2 * number)  # no two adjacent

@@ -1,6 +1,5 @@
 """The counters, in Prometheus' text format."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -82,12 +81,11 @@ def _makeGauges(state: Snapshot) -> "Iterator[Metric]":
     tracked = GaugeMetricFamily("pkdoors_sources_tracked", about, labels=["door"])
     about = "Openings that their one connection has used up, until their time is over"
     used = GaugeMetricFamily("pkdoors_used_openings", about, labels=["door"])
-    counts = Counter(status.opening.door.name for status in state.statuses if status.isUsed)
     for door in recordDoors(state):
         opened.add_metric([door.name], door.openings)
         tracked.add_metric([door.name], door.sources)
         if door.uses == "once":
-            used.add_metric([door.name], counts[door.name])
+            used.add_metric([door.name], state.counts[door.name].used)
     yield from (opened, tracked, used)
 
 

@@ -1,6 +1,5 @@
 """Makes the records of the daemon's state. Pure."""
 
-from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
@@ -13,42 +12,41 @@ from pkdoors.admin.records import (
     OpeningRecord,
     keysOf,
 )
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.doorkeeper.state import OpeningStatus, Page, Snapshot
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import HEALED
+from pkdoors.model.doors import Door
 
 
-def recordDoors(state: Snapshot) -> list[DoorRecord]:
+def recordDoors(state: Snapshot) -> Collection[DoorRecord]:
     """Return the doors, without their secrets."""
-    openings = Counter(status.opening.door.name for status in state.statuses if not status.isUsed)
-    return [
-        DoorRecord(
-            name=door.name,
-            ports=tuple(map(str, door.ports)),
-            lock="sealed" if door.authorizedKeys else "sequence",
-            openFor=door.openFor,
-            maxOpenFor=door.maxOpenFor,
-            sessions="cut" if door.cutSessions else "keep",
-            udpIdle=door.udpIdle,
-            udpMax=door.udpMax,
-            openings=openings[door.name],
-            sources=state.sources.get(door.name, 0),
-            uses="once" if door.once else "many",
-            trusted=tuple(map(str, door.trusted)),
-        )
-        for door in state.doors
-    ]
+    return LazyRecords(partial(_recordDoor, state), state.doors)
 
 
-def recordOpenings(state: Snapshot, door: str = "") -> Collection[OpeningRecord]:
-    """
-    Return the openings, sorted by deadline.
+def _recordDoor(state: Snapshot, door: Door) -> DoorRecord:
+    count = state.counts[door.name]
+    return DoorRecord(
+        name=door.name,
+        ports=tuple(map(str, door.ports)),
+        lock="sealed" if door.authorizedKeys else "sequence",
+        openFor=door.openFor,
+        maxOpenFor=door.maxOpenFor,
+        sessions="cut" if door.cutSessions else "keep",
+        udpIdle=door.udpIdle,
+        udpMax=door.udpMax,
+        openings=count.openings,
+        sources=state.sources.get(door.name, 0),
+        uses="once" if door.once else "many",
+        trusted=tuple(map(str, door.trusted)),
+        networks=count.networks,
+        maxOpenings=door.mostOpenings,
+    )
 
-    @param door: only those of this one; empty for all.
-    """
-    chosen = [status for status in state.statuses if door in ("", status.opening.door.name)]
-    chosen.sort(key=lambda status: status.opening.deadline)
-    return LazyRecords(partial(recordOpening, seconds=state.seconds, time=state.time), chosen)
+
+def recordOpenings(page: Page, state: Snapshot) -> Collection[OpeningRecord]:
+    """Return the openings of a page."""
+    record = partial(recordOpening, seconds=state.seconds, time=state.time)
+    return LazyRecords(record, page.statuses)
 
 
 def recordOpening(status: OpeningStatus, seconds: float, time: float) -> OpeningRecord:

@@ -144,23 +144,24 @@ class Root(Resource):
 
     def __init__(self, reactor: Any, operations: AdminOperations, turns: Turns) -> None:
         super().__init__()
-        selection, senders = ("door", "source"), Senders()
+        senders, named = Senders(), ("door", "source")
+        selection = (*named, "within", "after", "limit")
 
         def operation(**works: tuple[Work, tuple[str, ...]]) -> Operation:
             return Operation(works, turns, senders)
 
         self._resources: dict[str, IResource] = {
-            "status": operation(GET=(operations.status, ())),
+            "status": operation(GET=(operations.status, selection)),
             "openings": operation(
                 GET=(operations.openings, selection),
-                POST=(operations.open, (*selection, "seconds")),
-                DELETE=(operations.close, selection),
+                POST=(operations.open, (*named, "seconds")),
+                DELETE=(operations.close, (*named, "limit")),
             ),
             "reload": operation(POST=(operations.reload, ())),
             "events": Events(operations.subscribe),
             "metrics": Metrics(reactor, operations, turns, senders),
         }
-        self._oneOpening = operation(DELETE=(operations.close, selection))
+        self._oneOpening = operation(DELETE=(operations.close, (*named, "limit")))
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         """See L{Resource.getChild}."""

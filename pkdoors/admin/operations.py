@@ -1,19 +1,20 @@
 """What an operator can do with a running daemon, whatever carries the requests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, formatCursor
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import Event
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
+from pkdoors.util.turns import Turns
 
 if TYPE_CHECKING:  # records are loaded when somebody asks, which most daemons never see
     from pkdoors.admin.records import (
@@ -25,6 +26,9 @@ if TYPE_CHECKING:  # records are loaded when somebody asks, which most daemons n
         StatusRecord,
     )
     from pkdoors.doorkeeper.control import DoorControl
+
+SLICE = 500
+"""Openings that are looked at in one turn."""
 
 
 class AdminOperations(Protocol):
@@ -39,11 +43,15 @@ class AdminOperations(Protocol):
     def state(self) -> Snapshot:
         """Return the doorkeeper's state."""
 
-    def status(self) -> "StatusRecord":
-        """Return all that an operator may want to know at a glance."""
+    async def status(self, **selection: Any) -> "StatusRecord":
+        """
+        Return all that an operator may want to know at a glance.
 
-    def openings(self, door: str = "", source: str = "") -> "OpeningsRecord":
-        """Return the openings of a door, or those that let a source in, or all of them."""
+        @param selection: the openings to show, see C{DoorControl.select}.
+        """
+
+    async def openings(self, **selection: Any) -> "OpeningsRecord":
+        """Return openings, likewise."""
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> "OpenedRecord":
         """
@@ -53,8 +61,14 @@ class AdminOperations(Protocol):
         @param seconds: 0 for the door's own time.
         """
 
-    async def close(self, door: str = "", source: str = "") -> "ClosedRecord":
-        """Close the openings of a door, for a source, or (if both are empty) all of them."""
+    async def close(
+        self, door: str = "", source: str = "", limit: int | None = None
+    ) -> "ClosedRecord":
+        """
+        Close the openings of a door, for a source, or (if both are empty) all of them.
+
+        @param limit: how many of them the answer names; L{None} for all.
+        """
 
     async def reload(self) -> "ReloadedRecord":
         """Read the configuration again, and apply it."""
@@ -95,11 +109,12 @@ class Operations:
         self.state = keeper.state
         self.subscribe = publisher.subscribe
 
-    def status(self) -> "StatusRecord":
+    async def status(self, **selection: Any) -> "StatusRecord":
         """See L{AdminOperations.status}."""
         from pkdoors.admin._recording import recordCounters, recordDoors, recordOpenings
         from pkdoors.admin.records import StatusRecord
 
+        page = await self._control().select(**selection)
         state = self.state()
         return StatusRecord(
             version=__version__.public(),
@@ -107,17 +122,21 @@ class Operations:
             firewall=self._stack.name,
             troubles=self._troubles(),
             doors=recordDoors(state),
-            openings=recordOpenings(state),
+            openings=recordOpenings(page, state),
             counters=recordCounters(self.counters),
             listen=self._listen,
+            total=page.total,
+            next=formatCursor(page.next),
         )
 
-    def openings(self, door: str = "", source: str = "") -> "OpeningsRecord":
+    async def openings(self, **selection: Any) -> "OpeningsRecord":
         """See L{AdminOperations.openings}."""
         from pkdoors.admin._recording import recordOpenings
         from pkdoors.admin.records import OpeningsRecord
 
-        return OpeningsRecord(recordOpenings(self._control().state(door, source), door))
+        page = await self._control().select(**selection)
+        openings = recordOpenings(page, self.state())
+        return OpeningsRecord(openings, page.total, formatCursor(page.next))
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> "OpenedRecord":
         """See L{AdminOperations.open}."""
@@ -128,22 +147,49 @@ class Operations:
         now, time = self._clock.seconds(), self._publisher.wallClock()
         return OpenedRecord(recordOpening(status, now, time))
 
-    async def close(self, door: str = "", source: str = "") -> "ClosedRecord":
+    async def close(
+        self, door: str = "", source: str = "", limit: int | None = None
+    ) -> "ClosedRecord":
         """See L{AdminOperations.close}."""
         from pkdoors.admin._recording import recordClosing, recordOpening
         from pkdoors.admin.records import ClosedRecord, LazyRecords
 
         done = await self._control().close(door, source)
         record = partial(recordOpening, seconds=done.state.seconds, time=done.state.time)
+        following, refused = await self._sortClosing(done.closing)
+        counts = {
+            "closed": len(done.closed),
+            "following": len(following),
+            "refused": len(refused),
+        }
 
         def recordLeft(status: OpeningStatus) -> "ClosingRecord":
-            key = status.opening.key
-            now = self._keeper.status(*key)
-            trouble = now.trouble if now is not None else ""
-            return recordClosing(record(status), trouble, self._stack.isInnermostClosed(*key))
+            return recordClosing(record(status), *self._describeClosing(status))
 
-        closed, closing = LazyRecords(record, done.closed), LazyRecords(recordLeft, done.closing)
-        return ClosedRecord(closed, closing, done.others)
+        closed = LazyRecords(record, done.closed[:limit])
+        closing = LazyRecords(recordLeft, [*refused, *following][:limit])
+        return ClosedRecord(closed, closing, done.others, counts)
+
+    async def _sortClosing(
+        self, closing: Sequence[OpeningStatus]
+    ) -> tuple[list[OpeningStatus], list[OpeningStatus]]:
+        """Return the openings that need nothing but time to close, and the others."""
+        following: list[OpeningStatus] = []
+        refused: list[OpeningStatus] = []
+        turns = Turns(self._clock, 1)
+        for number, status in enumerate(closing, 1):
+            if number % SLICE == 0:
+                await turns.next()
+            trouble, isShut = self._describeClosing(status)
+            (following if isShut and not trouble else refused).append(status)
+        return following, refused
+
+    def _describeClosing(self, status: OpeningStatus) -> tuple[str, bool]:
+        """Return what a firewall refuses, and whether the guard has closed the opening."""
+        key = status.opening.key
+        now = self._keeper.status(*key)
+        trouble = now.trouble if now is not None else ""
+        return trouble, self._stack.isInnermostClosed(*key)
 
     def _control(self) -> "DoorControl":
         from pkdoors.doorkeeper.control import DoorControl

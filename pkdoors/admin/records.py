@@ -16,6 +16,9 @@ T = TypeVar("T")
 _KEYS = {"isOpen": "open", "isShut": "shut", "kind": "event"}
 """Keys in JSON that differ from the name of the field by more than C{seconds_left} does."""
 
+UNKNOWN = -1
+"""A number that an older daemon does not give."""
+
 _WORD = re.compile("[A-Z]")
 
 
@@ -32,6 +35,8 @@ class DoorRecord:
     @ivar sources: the number of knockers that the door remembers.
     @ivar uses: C{many} or C{once}, the connections that an opening lets in.
     @ivar trusted: the networks and interfaces that need no knock.
+    @ivar networks: how many of the openings are for networks.
+    @ivar maxOpenings: how many openings it may have; 0 if unknown.
     """
 
     name: str
@@ -46,6 +51,8 @@ class DoorRecord:
     sources: int
     uses: str = "many"
     trusted: tuple[str, ...] = ()
+    networks: int = 0
+    maxOpenings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +131,9 @@ class StatusRecord:
 
     @ivar uptime: seconds since the daemon's start.
     @ivar troubles: what keeps the daemon from doing all that it should, a sentence each.
-    @ivar openings: sorted by deadline.
+    @ivar openings: a page of them, sorted by deadline.
+    @ivar total: the number of openings on all pages; L{UNKNOWN} of an older daemon.
+    @ivar next: where the next page begins; empty if there is none.
     @ivar listen: how knocks are heard, C{capture} or C{sockets}; empty if unknown.
     """
 
@@ -132,17 +141,25 @@ class StatusRecord:
     uptime: float
     firewall: str
     troubles: Sequence[str]
-    doors: Sequence[DoorRecord]
+    doors: Collection[DoorRecord]
     openings: Collection[OpeningRecord]
     counters: CountersRecord
     listen: str = ""
+    total: int = UNKNOWN
+    next: str = ""
+
+    def count(self) -> int:
+        """Return the number of openings on all pages."""
+        return len(self.openings) if self.total == UNKNOWN else self.total
 
 
 @dataclass(frozen=True, slots=True)
 class OpeningsRecord:
-    """The answer to C{GET /openings}, sorted by deadline."""
+    """The answer to C{GET /openings}: a page, sorted by deadline, see L{StatusRecord}."""
 
     openings: Collection[OpeningRecord]
+    total: int = UNKNOWN
+    next: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +174,30 @@ class ClosedRecord:
     """
     The answer to C{DELETE /openings}.
 
+    @ivar closed: some of them, if the request has a limit.
+    @ivar closing: likewise; those that a firewall refuses to close come first.
     @ivar others: which clients still get in through other openings, a sentence each.
+    @ivar counts: how many are C{closed}; of those that are closing, how many are C{following},
+        which need nothing but time, and C{refused}.
     """
 
     closed: Collection[OpeningRecord]
     closing: Collection[ClosingRecord]
     others: Sequence[str] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def count(self, kind: str) -> int:
+        """
+        Return how many openings are closed, are following, or are refused.
+
+        @param kind: C{closed}, C{following} or C{refused}.
+        """
+        listed = {
+            "closed": len(self.closed),
+            "following": sum(opening.isDone for opening in self.closing),
+            "refused": sum(not opening.isDone for opening in self.closing),
+        }
+        return self.counts.get(kind, listed[kind])
 
 
 @dataclass(frozen=True, slots=True)

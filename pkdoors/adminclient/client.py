@@ -3,7 +3,7 @@
 import json
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
@@ -36,9 +36,19 @@ class AdminClient:
         self.path = path
         self.timeout = timeout
 
-    def status(self) -> Any:
-        """Ask for the status; this and the other methods return the JSON of the answer."""
-        return self._ask("GET", "/status")
+    def status(self, **selection: str | int) -> Any:
+        """
+        Ask for the status; this and the other methods return the JSON of the answer.
+
+        @param selection: the openings to show; C{docs/admin.md} has the arguments. A daemon that
+            does not know them shows all openings.
+        """
+        try:
+            return self._ask("GET", f"/status{_query(selection)}")
+        except AskError as error:
+            if not selection or "unknown argument" not in str(error):
+                raise
+            return self._ask("GET", "/status")
 
     def open(self, source: str, door: str = "", seconds: float = 0.0) -> Any:
         """
@@ -54,11 +64,22 @@ class AdminClient:
             wanted["seconds"] = seconds
         return self._ask("POST", "/openings", wanted)
 
-    def close(self, source: str = "", door: str = "") -> Any:
-        """Close the openings for an address, of a door, or (if both are empty) all of them."""
+    def close(self, source: str = "", door: str = "", limit: int | None = None) -> Any:
+        """
+        Close the openings for an address, of a door, or (if both are empty) all of them.
+
+        @param limit: how many of them the answer names; L{None} for all, also because the daemon
+            does not know it.
+        """
         below = f"/{quote(source, safe=':')}" if source else ""
-        query = f"?{urlencode({'door': door})}" if door else ""
-        return self._ask("DELETE", f"/openings{below}{query}")
+        named: dict[str, str | int] = {"door": door} if door else {}
+        limited = named if limit is None else {**named, "limit": limit}
+        try:
+            return self._ask("DELETE", f"/openings{below}{_query(limited)}")
+        except AskError as error:
+            if limit is None or "unknown argument" not in str(error):
+                raise
+            return self._ask("DELETE", f"/openings{below}{_query(named)}")
 
     def reload(self) -> Any:
         """Make the daemon read its configuration again."""
@@ -109,6 +130,10 @@ class AdminClient:
             ) from error
         except HTTPException as error:
             raise rejectAnswer("it is not HTTP") from error
+
+
+def _query(arguments: Mapping[str, str | int]) -> str:
+    return f"?{urlencode(arguments)}" if arguments else ""
 
 
 class _UnixConnection(HTTPConnection):

@@ -12,9 +12,12 @@ from pkdoors.errors import AskError, NoDaemon
 POLL_INTERVAL = 1.0
 """Seconds between two requests for the status, and between two tries to follow the events."""
 
+SHOWN = 500
+"""Openings that are asked for, those that end first: more than a terminal has lines."""
+
 MANY = 1000
-"""With more openings than this the status is long, and costs both ends a while: a fifth of a second
-of a processor for four times as many."""
+"""With more openings than this, from an older daemon that cannot show a part of them, the status
+costs both ends a while: a fifth of a second of a processor for four times as many."""
 
 LONG_INTERVAL = 5.0
 """Seconds between two requests for such a status."""
@@ -61,7 +64,7 @@ class Follower:
         pause = POLL_INTERVAL
         while not self._ended.wait(pause):
             try:
-                status = readRecord(StatusRecord, self._client.status())
+                status = readRecord(StatusRecord, self._client.status(limit=SHOWN))
             except AskError as error:
                 pause = POLL_INTERVAL
                 self.report(error)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from pkdoors.admin.records import ClosingRecord, DoorRecord, OpeningRecord
+from pkdoors.admin.records import ClosedRecord, ClosingRecord, DoorRecord, OpeningRecord
 from pkdoors.util.durations import formatDuration
 
 MAX_LINES = 20
@@ -66,27 +66,28 @@ def formatDeadline(opening: OpeningRecord) -> str:
     return f"{moment:%H:%M:%S}" if opening.secondsLeft < _DAY else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def describeClosed(closed: Collection[OpeningRecord]) -> list[str]:
+def describeClosed(answer: ClosedRecord) -> list[str]:
     """Return the lines for openings that every firewall has closed."""
-    if len(closed) > MAX_LINES:
-        return [f"closed {len(closed)} openings"]
-    return [f"closed door {opening.door} for {opening.source}" for opening in closed]
+    count = answer.count("closed")
+    if count > MAX_LINES:
+        return [f"closed {count} openings"]
+    return [f"closed door {opening.door} for {opening.source}" for opening in answer.closed]
 
 
-def describeFollowing(closing: Collection[ClosingRecord]) -> list[str]:
+def describeFollowing(answer: ClosedRecord) -> list[str]:
     """Return the lines for openings that the guard has closed, and firewalld is about to."""
-    done = [opening for opening in closing if opening.isDone]
-    if len(done) > MAX_LINES:
-        return [f"closed {len(done)} openings: {_FOLLOWING}"]
+    count, done = answer.count("following"), [each for each in answer.closing if each.isDone]
+    if count > min(MAX_LINES, len(done)):
+        return [f"closed {count} openings: {_FOLLOWING}"]
     return [f"closed door {opening.door} for {opening.source}: {_FOLLOWING}" for opening in done]
 
 
-def describeClosing(closing: Collection[ClosingRecord]) -> list[str]:
+def describeClosing(answer: ClosedRecord) -> list[str]:
     """Return the lines for openings that a firewall refuses to close."""
-    refused = [opening for opening in closing if not opening.isDone]
-    if len(refused) > MAX_LINES:
-        return [f"{len(refused)} openings are still closing: {_TRYING}"]
-    return [_describeRefused(opening) for opening in refused]
+    count = answer.count("refused")
+    if count > MAX_LINES:
+        return [f"{count} openings are still closing: {_TRYING}"]
+    return [_describeRefused(opening) for opening in answer.closing if not opening.isDone]
 
 
 def _describeRefused(opening: ClosingRecord) -> str:

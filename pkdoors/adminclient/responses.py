@@ -29,7 +29,8 @@ def readRecord(kind: type[R], answer: object) -> R:
     keys, values = keysOf(record), {}
     for field in fields(record):
         key = keys[field.name]
-        if key in answer or field.default is MISSING:
+        isNeeded = field.default is MISSING and field.default_factory is MISSING
+        if key in answer or isNeeded:
             values[field.name] = _readValue(field.type, answer.get(key), key)
     return kind(**values)
 

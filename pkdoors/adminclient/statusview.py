@@ -1,7 +1,7 @@
 """The daemon's status as tables."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from pkdoors.admin.records import DoorRecord, OpeningRecord, StatusRecord
@@ -43,7 +43,12 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
     yield _tabulateDoors(status.doors, networks)
     yield from (Text(line) for line in describeTrusted(status.doors))
     yield Text()
-    yield _tabulateOpenings(status.openings) if status.openings else Text("no door is open")
+    if status.openings:
+        yield _tabulateOpenings(status.openings)
+    if left := status.count() - len(status.openings):
+        yield Text(f"and {left:,} more, which end later: --all, --door and --within show them")
+    elif not status.openings:
+        yield Text("no door is open")
     if any(status.counters.dropped.values()):
         yield Text(f"\ndropped before they were heard: {describeDropped(status.counters.dropped)}")
     troubles = describeTroubles(status.openings)
@@ -51,7 +56,7 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
         yield Text("\n".join(("", *troubles)), style="red")
 
 
-def _tabulateDoors(doors: Sequence[DoorRecord], networks: Mapping[str, int]) -> "Table":
+def _tabulateDoors(doors: Collection[DoorRecord], networks: Counter[str]) -> "Table":
     table = _makeTable("DOOR", "PORTS", "LOCK", "OPEN FOR", "A KNOCK GETS")
     for door in doors:
         times = f"{formatLength(door.openFor)}, at most {formatLength(door.maxOpenFor)}"
@@ -59,7 +64,7 @@ def _tabulateDoors(doors: Sequence[DoorRecord], networks: Mapping[str, int]) -> 
             door.name,
             formatPorts(door.ports),
             door.lock,
-            _countSources(door.openings, networks.get(door.name, 0)),
+            _countSources(door.openings, max(door.networks, networks[door.name])),
             times,
         )
         _addRow(table, cells, "green" if door.openings else "")

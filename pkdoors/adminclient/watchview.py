@@ -73,7 +73,7 @@ class View:
         openRoom = max(min(len(bars), room - min(events, room // 3)), min(1, room))
         return Group(
             *head,
-            *self._openings(bars, openRoom),
+            *self._openings(bars, openRoom, board.status.count()),
             self._line(""),
             self._title("LAST EVENTS", "Ctrl-C ends the watch"),
             *self._events(board, room - openRoom),
@@ -90,13 +90,13 @@ class View:
             lines += self._wrap(f"No answer, trying again: {board.trouble}", "bold red")
         return [*lines, self._line("")]
 
-    def _openings(self, bars: Sequence[Bar], room: int) -> list["RenderableType"]:
-        lines: list[RenderableType] = [self._title(f"OPEN ({len(bars)})", "")]
-        shown = bars if len(bars) <= room else bars[: max(0, room - 1)]
+    def _openings(self, bars: Sequence[Bar], room: int, count: int) -> list["RenderableType"]:
+        lines: list[RenderableType] = [self._title(f"OPEN ({count})", "")]
+        shown = bars if count <= room else bars[: max(0, room - 1)]
         if shown:
             lines.append(self._tabulate(shown))
-        if len(shown) < len(bars):
-            lines.append(self._line(f"and {len(bars) - len(shown)} more, which end later", "dim"))
+        if len(shown) < count:
+            lines.append(self._line(f"and {count - len(shown)} more, which end later", "dim"))
         elif not bars and room:
             lines.append(self._line("no door is open", "dim"))
         return lines

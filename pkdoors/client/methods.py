@@ -11,7 +11,7 @@ from pkdoors.client._plan import Sending, planPlain, planSealed
 from pkdoors.client.binding import bindFor
 from pkdoors.errors import KnockError
 from pkdoors.knocks.knock import makePlainKnock
-from pkdoors.knocks.seal import Statement, hintOf, makeNonce, makeSignedData
+from pkdoors.knocks.seal import Statement, hintOf, makeNonce, makeSignedData, packCertificate
 from pkdoors.model.sequence import Sequence
 
 if TYPE_CHECKING:  # they load conch, which plain knocks do not need
@@ -114,15 +114,17 @@ class SealedMethod:
         return made
 
     async def _seal(self, signer: "Signer", bind: str) -> bytes:
-        stamp = int(self.timeOfDay() * 1000)
+        stamp, certificate = int(self.timeOfDay() * 1000), signer.certificate
         nonce = makeNonce(signer.publicKey, stamp)
         text = Statement(
             door=self.door,
             seconds=ceil(self.seconds),
             stamp=stamp,
             nonce=nonce,
-            hint=hintOf(signer.publicKey, nonce),
+            hint=hintOf(certificate.authority if certificate else signer.publicKey, nonce),
             bind=bind,
             close=self.close,
         ).encode()
-        return text + await signer.sign(makeSignedData(text, self.sequence))
+        blob = certificate.blob if certificate else b""
+        signature = await signer.sign(makeSignedData(text, self.sequence, blob))
+        return text + packCertificate(blob) + signature

@@ -25,8 +25,8 @@ def addSealOptions(command: Parser) -> None:
         "-i",
         "--identity",
         metavar="FILE",
-        help="seal the knock with this SSH key: a private key, or a public key whose private half "
-        f"the SSH agent holds; '{FROM_AGENT}' for every key of the agent",
+        help="seal the knock with this SSH key: a private key, a certificate, or a public key "
+        f"whose private half the SSH agent holds; '{FROM_AGENT}' for every key of the agent",
     )
     completeWith(identity, "listFiles")
     add(

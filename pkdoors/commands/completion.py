@@ -21,7 +21,10 @@ SHELLS = ("bash", "zsh", "fish")
 STATUS_TIMEOUT = 1.0
 """Seconds to wait for the daemon's answer: a user waits with a finger on the key."""
 
-_CHECK_FILES = ("conf", "authorized-keys", "admin")
+MAX_ADDRESSES = 1000
+"""Addresses that a shell offers; nobody looks for one among more."""
+
+_CHECK_FILES = ("conf", "authorized-keys", "revoked-keys", "admin")
 _CHECK_VALUES = {
     "firewall": FIREWALLS,
     "listen": LISTENING,
@@ -89,7 +92,7 @@ def listFiles(prefix: str, **_: Any) -> list[str]:
 
 def listDoors(parsed_args: Namespace, **_: Any) -> list[str]:
     """List the running daemon's doors."""
-    return [door.name for status in _askStatus(parsed_args) for door in status.doors]
+    return [door.name for status in _askStatus(parsed_args, limit=0) for door in status.doors]
 
 
 def listOpenAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
@@ -97,7 +100,8 @@ def listOpenAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
     List the addresses that a door is open for; if a door was chosen before, only its addresses.
     """
     chosen = getattr(parsed_args, "door", None)
-    openings = [opening for status in _askStatus(parsed_args) for opening in status.openings]
+    statuses = _askStatus(parsed_args, limit=MAX_ADDRESSES)
+    openings = [opening for status in statuses for opening in status.openings]
     return sorted({opening.source for opening in openings if chosen in (None, opening.door)})
 
 
@@ -134,15 +138,15 @@ def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]
     return [f"--{option.removesuffix('=')}" for option in options.longOpt]
 
 
-def _askStatus(options: Namespace) -> "Iterator[StatusRecord]":
-    """Return the daemon's status, if a daemon is running."""
+def _askStatus(options: Namespace, limit: int) -> "Iterator[StatusRecord]":
+    """Return the daemon's status with some openings, if a daemon is running."""
     from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.client import AdminClient
     from pkdoors.adminclient.location import askDaemon
     from pkdoors.adminclient.responses import readRecord
 
     def ask(path: str) -> "StatusRecord":
-        return readRecord(StatusRecord, AdminClient(path, STATUS_TIMEOUT).status())
+        return readRecord(StatusRecord, AdminClient(path, STATUS_TIMEOUT).status(limit=limit))
 
     try:
         admin, conf = getattr(options, "admin", None), getattr(options, "conf", None)

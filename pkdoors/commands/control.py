@@ -6,11 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pkdoors.adminclient.clients import NamedClient, checkClient, findClient
-from pkdoors.commands.parser import Parser, asType, completeWith
+from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
 from pkdoors.model.doors import checkName
+from pkdoors.model.sources import parseSource
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.output import complain, tell, tellDrawn, tellText
 
@@ -22,11 +23,29 @@ T = TypeVar("T")
 NO_DAEMON = 3
 """The exit status if the daemon is not running."""
 
+SHOWN = 50
+"""Openings that C{status} shows unless it is asked for more: those that end first."""
+
 
 def addStatusCommand(command: Parser) -> None:
     """Add the options of C{status}."""
     _addOptions(command, _status)
     command.add_argument("--json", action="store_true", help="print the whole status, for programs")
+    _addDoor(command, "show the openings of this door only")
+    command.add_argument(
+        "--within",
+        metavar="NETWORK",
+        type=asType(parseSource),
+        help="show the openings for addresses and networks in this network only",
+    )
+    some = command.add_mutually_exclusive_group()
+    some.add_argument(
+        "--limit",
+        metavar="NUMBER",
+        type=asType(partial(parseNumber, least=0, most=999_999)),
+        help=f"show at most so many openings (default: {SHOWN}; with --json, all)",
+    )
+    some.add_argument("--all", action="store_true", help="show all openings")
 
 
 def addOpenCommand(command: Parser) -> None:
@@ -116,11 +135,18 @@ def _status(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.adminclient.responses import readRecord
     from pkdoors.adminclient.statusview import formatStatus
 
+    limit = None if options.all or options.json else SHOWN
+    selection = {
+        "door": options.door,
+        "within": str(options.within) if options.within else None,
+        "limit": limit if options.limit is None else options.limit,
+    }
+    chosen = {name: value for name, value in selection.items() if value is not None}
     if options.json:
-        answer = askOrExit(options, lambda daemon: daemon.status())
+        answer = askOrExit(options, lambda daemon: daemon.status(**chosen))
         tellText(json.dumps(answer, indent=2) + "\n")
         return
-    status = askOrExit(options, lambda daemon: readRecord(StatusRecord, daemon.status()))
+    status = askOrExit(options, lambda daemon: readRecord(StatusRecord, daemon.status(**chosen)))
     tellDrawn(formatStatus(status, makeConsole(environment)))
 
 
@@ -146,7 +172,12 @@ def _open(options: Namespace, environment: Mapping[str, str]) -> None:
 
 def _close(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.admin.records import ClosedRecord
-    from pkdoors.adminclient.messages import describeClosed, describeClosing, describeFollowing
+    from pkdoors.adminclient.messages import (
+        MAX_LINES,
+        describeClosed,
+        describeClosing,
+        describeFollowing,
+    )
     from pkdoors.adminclient.responses import readRecord
 
     if bool(options.address) == options.all:
@@ -155,15 +186,17 @@ def _close(options: Namespace, environment: Mapping[str, str]) -> None:
 
     def closeEach(daemon: "AdminClient") -> tuple[list[ClosedRecord], list[AskError]]:
         return client.askForAny(
-            lambda address: readRecord(ClosedRecord, daemon.close(address, options.door or ""))
+            lambda address: readRecord(
+                ClosedRecord, daemon.close(address, options.door or "", MAX_LINES + 1)
+            )
         )
 
     answers, refusals = askOrExit(options, closeEach)
-    closed = [opening for answer in answers for opening in answer.closed]
-    closing = [opening for answer in answers for opening in answer.closing]
-    others = [sentence for answer in answers for sentence in answer.others]
-    done = [*describeClosed(closed), *describeFollowing(closing), *others]
-    refused = [*describeClosing(closing), *map(str, refusals)]
+    done = [line for answer in answers for line in describeClosed(answer)]
+    done += [line for answer in answers for line in describeFollowing(answer)]
+    done += [sentence for answer in answers for sentence in answer.others]
+    refused = [line for answer in answers for line in describeClosing(answer)]
+    refused += map(str, refusals)
     tell(*(done or ([] if refused else ["no door was open"])))
     _exitIf(options, *refused)
 

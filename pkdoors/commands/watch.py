@@ -40,13 +40,14 @@ def addWatchCommand(command: Parser) -> None:
 def _watch(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.console import makeConsole
+    from pkdoors.adminclient.follower import SHOWN
     from pkdoors.adminclient.responses import readRecord
 
     console = makeConsole(environment)
     if not console.is_terminal or console.is_dumb_terminal:
         options.parser.error("this is not a terminal: use `pkdoors status`")
     client, status = askOrExit(
-        options, lambda daemon: (daemon, readRecord(StatusRecord, daemon.status()))
+        options, lambda daemon: (daemon, readRecord(StatusRecord, daemon.status(limit=SHOWN)))
     )
     client.timeout = ANSWER_TIMEOUT
     try:

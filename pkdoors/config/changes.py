@@ -19,6 +19,12 @@ def describeChanges(before: Config, after: Config) -> list[str]:
     return found
 
 
+def findNewDoors(before: Config, after: Config) -> list[Door]:
+    """Return the doors that are new, or differ."""
+    old = {door.name: door for door in before.doors}
+    return [door for door in after.doors if old.get(door.name) != door]
+
+
 def _compareDaemon(before: Config, after: Config) -> Iterator[tuple[str, bool]]:
     for setting in DAEMON_SETTINGS:
         # What only an option can set cannot change: the command line stays as it was.

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pkdoors.model.doors import Door
+from pkdoors.model.doors import MAX_OPENINGS, Door
 
 CONF_FILE = "/etc/pkdoors/pkdoors.toml"
 """The daemon's configuration, unless the command line names another file."""
 MAX_CONF = 1 << 23
 """Bytes of that file: ten thousand doors with all their settings take half of it."""
 KEYS_FILE = "/etc/pkdoors/authorized_keys"
+REVOKED_FILE = "/etc/pkdoors/revoked_keys"
 """The keys for sealed knocks, unless the operator chooses another file."""
 ADMIN_SOCKET = "/run/pkdoors/admin.sock"
 """The socket on which the daemon listens for its operator, unless the configuration names one."""
@@ -35,6 +36,7 @@ class Config:
     @ivar audit: the path of the audit file; empty for none.
     @ivar logKnocks: whether each datagram is logged.
     @ivar notes: what the operator should know about the configuration, a sentence each.
+    @ivar maxOpenings: how many openings there may be at a time, of all doors.
     @ivar listen: one of L{LISTENING}: whether the kernel's packet log hears the knocks, or sockets.
     """
 
@@ -47,6 +49,7 @@ class Config:
     logKnocks: bool = False
     notes: tuple[str, ...] = ()
     listen: str = "auto"
+    maxOpenings: int = MAX_OPENINGS
 
     def chooseFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
         """

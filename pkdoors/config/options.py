@@ -217,8 +217,9 @@ class Options(TwistedOptions):
             _checkComplete(origins)
         make = partial(replace, *doors) if doors else partial(Door, "default")
         try:
-            if fields.get("authorizedKeys"):
-                fields["authorizedKeys"] = self._makeAbsolute(fields["authorizedKeys"])
+            for name in ("authorizedKeys", "revokedKeys"):
+                if fields.get(name):
+                    fields[name] = self._makeAbsolute(fields[name])
             door = make(**fields)
             door.checkPurpose()
         except BadValue as error:
@@ -228,6 +229,7 @@ class Options(TwistedOptions):
                 "sequence": origins.get("sequence") or origins.get("authorizedKeys", ""),
                 "hearsAny": origins.get("hearsAny") or origins.get("authorizedKeys", ""),
                 "trusted": "--trusted",
+                "revokedKeys": "--revoked-keys",
                 "grant4": "--grant4",
                 "grant6": "--grant6",
                 "once": origins.get("once") or origins.get("cutSessions", ""),

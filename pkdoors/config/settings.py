@@ -7,13 +7,14 @@ configurations are all made from the two tables here.
 
 from functools import partial
 
-from pkdoors.config._sealedsettings import SEALED_SETTINGS
+from pkdoors.config._moresettings import LIMIT_SETTINGS, SEALED_SETTINGS
 from pkdoors.config._setting import PAYLOAD, SESSIONS, USES, Setting
 from pkdoors.config.config import ADMIN_SOCKET
 from pkdoors.config.values import (
     ADDRESSES,
     ADMIN,
     COMMAND,
+    MOST_OPENINGS,
     NUMBER,
     PATH,
     PORTS,
@@ -21,10 +22,10 @@ from pkdoors.config.values import (
     TIME,
     TRUSTED,
     parseAdmin,
-    parseDatagrams,
     parseFirewall,
     parseInterfaces,
     parseListening,
+    parseOpenings,
     quoteString,
 )
 from pkdoors.model.ports import parseDoorPorts
@@ -101,6 +102,14 @@ DAEMON_SETTINGS = (
         kind=PATH,
         comment="A file to which the daemon appends each event, as a line of JSON.",
         example='"/var/log/pkdoors/audit.jsonl"',
+    ),
+    Setting(
+        key="max_openings",
+        field="maxOpenings",
+        parse=partial(parseOpenings, most=MOST_OPENINGS),
+        kind=NUMBER,
+        comment="How many openings there may be at a time, of all doors. Half of them are divided "
+        "equally among the doors, so each gets some whatever happens at the others.",
     ),
     Setting(
         field="logKnocks",
@@ -245,24 +254,7 @@ DOOR_SETTINGS = (
         comment='What a knock over UDP has in it: "knock", or "any" for clients that cannot send '
         "that. A knock over TCP is a connection that begins, with nothing in it.",
     ),
-    Setting(
-        key="knock_rate",
-        field="knockRate",
-        parse=partial(parseDatagrams, orNone=True),
-        kind=NUMBER,
-        option="knock-rate",
-        about="how many datagrams a second are accepted from one source, 0 for all",
-        comment="How many datagrams a second are accepted from one source; 0 for all.",
-    ),
-    Setting(
-        key="knock_burst",
-        field="knockBurst",
-        parse=partial(parseDatagrams, orNone=False),
-        kind=NUMBER,
-        option="knock-burst",
-        about="how many datagrams from one source are accepted at once",
-        comment="How many datagrams from one source are accepted at once.",
-    ),
+    *LIMIT_SETTINGS,
     Setting(
         key="on_open",
         field="onOpen",

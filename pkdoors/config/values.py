@@ -24,6 +24,11 @@ from pkdoors.util.quoting import shown
 MAX_SOCKET_PATH = 107
 """Bytes in the path of a UNIX socket; C{unix(7)}."""
 
+MOST_OF_DOOR = 65_536
+"""Openings of one door: as many as a set of the guard has room for."""
+MOST_OPENINGS = 262_144
+"""Openings of all doors; 300 MB."""
+
 FEWEST, MOST_DATAGRAMS = 100, 1_000_000
 """Datagrams of one source: a sealed knock on 20 ports, sent three times, has 60."""
 
@@ -105,6 +110,18 @@ def parseDatagrams(text: str, orNone: bool) -> int:
             f"{shown(text)} is not a valid number of datagrams: use {FEWEST} to "
             f"{MOST_DATAGRAMS}{unlimited}"
         )
+    return given
+
+
+def parseOpenings(text: str, most: int) -> int:
+    """
+    Read a number of openings.
+
+    @param most: the largest one that is allowed.
+    """
+    given = int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
+    if not 1 <= given <= most:
+        raise BadValue(f"{shown(text)} is not a valid number of openings: use 1 to {most}")
     return given
 
 

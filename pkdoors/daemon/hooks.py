@@ -80,21 +80,25 @@ def findHook(event: Event) -> Hook | None:
     return Hook(command, title, makeEnvironment(event), door.name, key == "on_refuse")
 
 
-def checkHooks(door: Door) -> list[str]:
-    """Return why hooks of a door cannot run now, or must not, a sentence for each hook."""
-    return [
-        trouble
-        for key, command in door.hooks().items()
-        for trouble in _checkHook(door, key, command)
-    ]
+def checkHooks(doors: Iterable[Door]) -> list[str]:
+    """Return why hooks of doors cannot run now, or must not, a sentence for each hook."""
+    reasons: dict[tuple[str, ...], str] = {}  # many doors may have the same hook
+    troubles = []
+    for door in doors:
+        for key, command in door.hooks().items():
+            if command not in reasons:
+                reasons[command] = _checkHook(command)
+            if reasons[command]:
+                troubles.append(f"{key} of door {door.name} {reasons[command]}")
+    return troubles
 
 
-def _checkHook(door: Door, key: str, command: Sequence[str]) -> Iterator[str]:
-    trouble = explainNotRunnable(command[0])
-    if trouble:
-        yield f"{key} of door {door.name} cannot be run: {command[0]} {trouble}"
-    elif flaw := findHookFlaw(command):
-        yield f"{key} of door {door.name} is not run, because others decide what it does: {flaw}"
+def _checkHook(command: Sequence[str]) -> str:
+    """Return why a hook cannot run, or must not, as the end of a sentence; empty if it can."""
+    if trouble := explainNotRunnable(command[0]):
+        return f"cannot be run: {command[0]} {trouble}"
+    flaw = findHookFlaw(command)
+    return f"is not run, because others decide what it does: {flaw}" if flaw else ""
 
 
 def makeEnvironment(event: Event) -> dict[bytes, bytes]:
@@ -189,7 +193,7 @@ class Hooks(Component):
 
         @return: the warnings, a sentence for each.
         """
-        troubles = [trouble for door in doors for trouble in checkHooks(door)]
+        troubles = checkHooks(doors)
         for trouble in troubles:
             self._log.warn("{trouble}", trouble=trouble)
         return troubles

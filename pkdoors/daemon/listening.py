@@ -47,10 +47,10 @@ class IKnockPorts(Protocol[T]):
     def listen(self, plan: Plan) -> None:
         """Hear what can be had of a plan, at once."""
 
-    def search(self, plan: Plan) -> T:
+    async def search(self, plan: Plan) -> T:
         """Return what L{use} needs; the caller must call that, or L{giveUp}."""
 
-    def use(self, search: T) -> None:
+    async def use(self, search: T) -> None:
         """Hear the plan of a search from now on."""
 
     def giveUp(self, search: T) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pkdoors.daemon.replayfile import ReplayFile
     from pkdoors.keysources.keyfile import KeyFile
     from pkdoors.keysources.keyreader import Later
+    from pkdoors.keysources.revokedfile import RevokedFile
     from pkdoors.locks.sealed.arrivals import Arrivals
     from pkdoors.locks.sealed.hints import HintIndex
     from pkdoors.locks.sealed.keytable import KeyTable
@@ -52,12 +53,14 @@ class Locksmith:
         self._skew = 0.0  # the most that any sealed door has allowed
         self._hasStarted = False
         self._paths: list[str] = []
+        self._revokedPaths: list[str] = []
         self._reported: list[str] = []
         self._makeReplayFile = makeReplayFile
         self._replayFile: ReplayFile | None = None
         self.setDoors(doors)
         self._seconds = seconds
         self._keyFiles: dict[str, KeyFile] = {}
+        self._revokedFiles: dict[str, RevokedFile] = {}
         self._hints: dict[str, HintIndex] = {}  # by the path of the file, too
         self._tables: dict[str, KeyTable] = {}
         self._later: Later | None = None
@@ -81,7 +84,10 @@ class Locksmith:
             self._learn()
         if self._arrivals is None:
             self._arrivals = Arrivals()
-        return SealedLock(door, self._hintsOf(door), self._seen, self.checks, self._arrivals)
+        lock = SealedLock(door, self._hintsOf(door), self._seen, self.checks, self._arrivals)
+        if door.revokedKeys:
+            lock.findRevoked = self._revokedFile(door.revokedKeys).findRefusal
+        return lock
 
     def _hintsOf(self, door: Door) -> "HintIndex":
         from pkdoors.locks.sealed.hints import HintIndex
@@ -123,12 +129,21 @@ class Locksmith:
             self._keyFiles[path].later = self._later
         return self._keyFiles[path]
 
+    def _revokedFile(self, path: str) -> "RevokedFile":
+        from pkdoors.keysources.revokedfile import RevokedFile
+
+        if path not in self._revokedFiles:
+            self._revokedFiles[path] = RevokedFile(path, self._seconds)
+        return self._revokedFiles[path]
+
     def examine(self) -> list[str]:
         """
         Return why nobody can knock on some doors, a sentence for each file of keys, and log what is
         new of that. These doors are guarded all the same.
         """
         found = {path: self._checkKeys(path) for path in dict.fromkeys(self._paths)}
+        for path in self._revokedPaths:
+            found[path] = found.get(path) or self._checkRevoked(path)
         before, self._reported = self._reported, [str(error) for error in found.values() if error]
         for error in filter(None, found.values()):
             if not error.isLogged and str(error) not in before:
@@ -142,11 +157,19 @@ class Locksmith:
             return error
         return None
 
+    def _checkRevoked(self, path: str) -> PkdoorsError | None:
+        try:
+            self._revokedFile(path).prepare()
+        except PkdoorsError as error:
+            return error
+        return None
+
     def setDoors(self, doors: Iterable[Door]) -> None:
         """Serve these doors from now on, and no others."""
         doors = tuple(doors)
         sealed = [door for door in doors if door.authorizedKeys]
         self._paths = [door.authorizedKeys for door in sealed]
+        self._revokedPaths = sorted({door.revokedKeys for door in sealed} - {""})
         served = {door.name: door for door in sealed}
         self._allow(max((door.clockSkew for door in sealed), default=0.0))
         self.checks.keep(lambda lock: lock.door == served.get(lock.door.name))

@@ -1,12 +1,12 @@
 """Puts a new configuration in place while the daemon runs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
-from pkdoors.config.changes import describeChanges, findFixedChanges
+from pkdoors.config.changes import describeChanges, findFixedChanges, findNewDoors
 from pkdoors.config.config import Config
 from pkdoors.config.lastgood import LastGood
 from pkdoors.daemon.audit import AuditFile
@@ -20,6 +20,7 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.plan import Plan
 from pkdoors.model.doors import listKnockPorts, listTcpKnockPorts
+from pkdoors.util.turns import Beside, atOnce
 
 FIREWALL_TIMEOUT = 10.0
 """Seconds that a reload waits for firewalld, which takes some tenths of a second."""
@@ -49,6 +50,10 @@ def planFor(config: Config) -> Plan:
     )
 
 
+async def _ignore(config: Config) -> Iterable[str]:
+    return ()
+
+
 class Reloader:
     """
     Reads configurations, compares them, and puts them in place. A configuration that is correct,
@@ -58,8 +63,9 @@ class Reloader:
 
     @param read: reads the configuration again; raises L{PkdoorsError}.
     @param ports: hears the knocks.
-    @param onApplied: called with each configuration that is in place from now on; returns what is
+    @param onApplied: awaited with each configuration that is in place from now on; returns what is
         wrong with it, a sentence for each trouble.
+    @param beside: does what takes long if there are many doors.
     @ivar config: the one that is in place.
     """
 
@@ -71,7 +77,8 @@ class Reloader:
         smith: Locksmith,
         publisher: EventPublisher,
         ports: IKnockPorts[Any],
-        onApplied: Callable[[Config], Iterable[str]] = lambda config: (),
+        onApplied: Callable[[Config], Awaitable[Iterable[str]]] = _ignore,
+        beside: Beside = atOnce,
     ) -> None:
         self.config = config
         self._read = read
@@ -80,8 +87,17 @@ class Reloader:
         self._publisher = publisher
         self._ports = ports
         self._onApplied = onApplied
+        self._beside = beside
         self._lock = DeferredLock()
         self._isStopped = False
+
+    def check(self) -> None:
+        """
+        Check that the knocks can be heard.
+
+        @raise ListenError: that needs more sockets than this process may have.
+        """
+        self._ports.check(planFor(self.config))
 
     def listen(self) -> None:
         """Begin to hear knocks, as far as the ports can be had."""
@@ -105,20 +121,22 @@ class Reloader:
             troubles += await self._keeper.waitForOuter(FIREWALL_TIMEOUT)
         return Reloaded(changes, troubles)
 
-    def announceFirst(self) -> None:
+    async def announceFirst(self) -> None:
         """Report that everything is in place, for the first time."""
-        self._keeper.announce(self.config.doors)
-        self._onApplied(self.config)
+        await self._lock.run(self._announceFirst)
+
+    async def _announceFirst(self) -> None:
+        await self._keeper.announce(self.config.doors)
+        await self._onApplied(self.config)
 
     async def _reload(self) -> tuple[list[str], list[str]]:
         before = self.config
         try:
-            if self._isStopped:
-                raise ConfigError("the daemon is stopping: start it again")
-            config = self._read()
-            changes = self._compare(config)
+            self._checkNotStopped()
+            config, changes, plan = await self._beside(self._readAndCompare)
+            self._checkNotStopped()
             if changes:
-                await self._apply(config)
+                await self._apply(config, plan)
             else:
                 self._ports.retry()  # somebody may have made room for us
         except Exception as error:
@@ -128,9 +146,19 @@ class Reloader:
             raise
         self.config = config
         self._publisher.publish(RELOADED, reason="; ".join(changes) or "nothing has changed")
-        new = [door for door in config.doors if door not in before.doors]
-        troubles = [*self._keeper.announce(new), *self._ports.troubles(), *self._smith.examine()]
-        return changes, [*troubles, *self._onApplied(config)]
+        weaknesses = await self._keeper.announce(findNewDoors(before, config))
+        troubles = [*weaknesses, *self._ports.troubles(), *self._smith.examine()]
+        return changes, [*troubles, *await self._onApplied(config)]
+
+    def _checkNotStopped(self) -> None:
+        if self._isStopped:
+            raise ConfigError("the daemon is stopping: start it again")
+
+    def _readAndCompare(self) -> tuple[Config, list[str], Plan]:
+        """Return the new configuration, what it changes, and what it listens on."""
+        config = self._read()
+        changes = self._compare(config)
+        return config, changes, planFor(config) if changes else self._ports.plan
 
     def _compare(self, config: Config) -> list[str]:
         fixed = findFixedChanges(self.config, config)
@@ -140,12 +168,12 @@ class Reloader:
             )
         return describeChanges(self.config, config)
 
-    async def _apply(self, config: Config) -> None:
-        plan = planFor(config)
+    async def _apply(self, config: Config, plan: Plan) -> None:
         self._ports.check(plan)
-        search = self._ports.search(plan)
+        search = await self._ports.search(plan)
         try:
-            await self._keeper.change(config.doors)
+            self._checkNotStopped()
+            await self._keeper.change(config.doors, config.maxOpenings)
         except BaseException:
             self._ports.giveUp(search)
             raise
@@ -154,24 +182,35 @@ class Reloader:
         if self._isStopped:
             self._ports.giveUp(search)
             return
-        self._ports.use(search)
+        await self._ports.use(search)
 
 
 class ConfigFollowers:
     """
     What else has to know the configuration that is in place: the copy of the last good one, the
     hooks, and the audit file.
+
+    @param beside: writes the copy, and looks at the hooks' files.
     """
 
-    def __init__(self, lastGood: LastGood | None, hooks: Hooks, audit: AuditFile) -> None:
+    def __init__(
+        self,
+        lastGood: LastGood | None,
+        hooks: Hooks,
+        audit: AuditFile,
+        beside: Beside = atOnce,
+    ) -> None:
         self._lastGood = lastGood
         self._hooks = hooks
         self._audit = audit
+        self._beside = beside
 
-    def apply(self, config: Config) -> list[str]:
+    async def apply(self, config: Config) -> list[str]:
         """Follow a configuration. Return what is wrong with it, a sentence for each trouble."""
         if config.firewall == "dry-run":
             return []
-        if self._lastGood is not None:
-            self._lastGood.write(config.doors)
-        return [*self._hooks.examine(config.doors), *self._audit.use(config.audit)]
+        lastGood = self._lastGood
+        if lastGood is not None:
+            await self._beside(lambda: lastGood.write(config.doors))
+        troubles = await self._beside(lambda: self._hooks.examine(config.doors))
+        return [*troubles, *self._audit.use(config.audit)]

@@ -137,10 +137,11 @@ class DoorService(Service):
         daemonises only after this. No knock port is taken before the guard is there. The start does
         this if nobody else has.
 
-        @raise PkdoorsError: the firewall cannot be used, or another daemon runs. Nothing was
-            changed.
+        @raise PkdoorsError: the firewall cannot be used, another daemon runs, or the knock ports
+            need more sockets than this process may have. Nothing was changed.
         """
         self._instance.refuseSecond()
+        self._reloader.check()
         self._keeper.prepare()
         try:
             self._instance.take()
@@ -247,6 +248,11 @@ class DoorService(Service):
             return
         for note in self._reloader.config.notes:
             self._log.info("{note}", note=note)
-        self._reloader.announceFirst()
-        for component in self._components:
+        Deferred.fromCoroutine(self._announce()).addErrback(
+            lambda failure: self._log.failure("the start went wrong", failure)
+        )
+
+    async def _announce(self) -> None:
+        await self._reloader.announceFirst()
+        for component in self._components if self._isGuarding else ():
             component.ready()

@@ -118,6 +118,20 @@ def judgeKeys(path: str, count: int, complaints: Iterable[str]) -> Iterator[Find
         yield Finding(ERROR, "keys", f"nobody may knock: {path} has no usable key", remedy)
 
 
+def judgeRevoked(path: str, count: int, trouble: str) -> Finding:
+    """
+    Report whether a file of revoked keys can be used.
+
+    @param count: how many entries it has.
+    @param trouble: why it cannot be used; empty if it can.
+    """
+    if not trouble:
+        entries = "1 entry" if count == 1 else f"{count} entries"
+        return Finding(OK, "keys", f"{path} revokes keys with {entries}")
+    remedy = f"fix {path}, or remove revoked_keys from its doors"
+    return Finding(ERROR, "keys", f"nobody may knock with a key: {trouble}", remedy)
+
+
 def judgeGrants(door: Door, count: int) -> Finding:
     """
     Return whether any key opens a door for networks.

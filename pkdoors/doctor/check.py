@@ -82,6 +82,8 @@ def _judgeTrusted(facts: Facts) -> Findings:
 def _judgeKeys(facts: Facts) -> Findings:
     for path in _listKeyFiles(facts):
         yield from _setup.judgeKeys(path, *facts.sources.keys(path))
+    for path in _listRevokedFiles(facts):
+        yield _setup.judgeRevoked(path, *facts.sources.revoked(path))
     for door in facts.config.doors:
         if door.grants():
             yield _setup.judgeGrants(door, facts.sources.prefixed(door.authorizedKeys))
@@ -91,10 +93,15 @@ def _listKeyFiles(facts: Facts) -> list[str]:
     return sorted({door.authorizedKeys for door in facts.config.doors} - {""})
 
 
+def _listRevokedFiles(facts: Facts) -> list[str]:
+    return sorted({door.revokedKeys for door in facts.config.doors} - {""})
+
+
 def _judgeServiceFiles(facts: Facts) -> Findings:
     """Report files that the service must read and cannot."""
     if facts.isService:
-        files = [("configuration", facts.conf), *(("keys", path) for path in _listKeyFiles(facts))]
+        paths = [*_listKeyFiles(facts), *_listRevokedFiles(facts)]
+        files = [("configuration", facts.conf), *(("keys", path) for path in paths)]
         for subject, path in files:
             if not facts.sources.mayService("-r", path):
                 yield _setup.reportUnreadable(subject, path)

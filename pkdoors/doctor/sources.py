@@ -47,6 +47,16 @@ def countKeys(path: str) -> tuple[int, list[str]]:
     return len(keys), complaints
 
 
+def countRevoked(path: str) -> tuple[int, str]:
+    """Return how many entries a file of revoked keys has, and why it cannot be used."""
+    from pkdoors.keysources.revokedfile import RevokedFileError, readRevoked
+
+    try:
+        return len(readRevoked(Path(path))), ""
+    except RevokedFileError as error:
+        return 0, str(error)
+
+
 def countPrefixed(path: str) -> int:
     """
     Return how many keys of a file open for networks.
@@ -141,6 +151,7 @@ class Sources:
     troubles: Callable[[str], list[str]] = askTroubles
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
     prefixed: Callable[[str], int] = countPrefixed
+    revoked: Callable[[str], tuple[int, str]] = countRevoked
     isService: Callable[[], bool] = isInstalled
     mayService: Callable[[str, str], bool] = mayService
     explainNotRunnable: Callable[[str], str] = explainNotRunnable

@@ -8,19 +8,24 @@ from pkdoors.events.event import GUARDING
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.model.doors import Door
 from pkdoors.util.durations import formatDuration
+from pkdoors.util.turns import Turns
 
 _log = Logger()
 
 
-def announce(publisher: EventPublisher, doors: Iterable[Door], firewall: str) -> list[str]:
+async def announce(
+    publisher: EventPublisher, turns: Turns, doors: Iterable[Door], firewall: str
+) -> list[str]:
     """
     Report doors that are guarded from now on, and weak sequences.
 
+    @param turns: if there are many doors, others have their turns meanwhile.
     @param firewall: the name of the firewall that guards them.
     @return: why their sequences are weak, a sentence for each reason.
     """
     weaknesses = []
     for door in doors:
+        await turns.next()
         publisher.publish(GUARDING, door=door, firewall=firewall, reason=_describeTerms(door))
         advices = [] if door.authorizedKeys else door.sequence.warnings()
         weaknesses += [f"door {door}: {advice}" for advice in advices]

@@ -1,33 +1,67 @@
 """What becomes of openings when the configuration changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper._lives import Lives
 from pkdoors.model.doors import Door, Opening
+from pkdoors.util.turns import Turns
+
+MOVED_AT_ONCE = 200
+"""Openings that get a new door in one turn: a few milliseconds."""
 
 
-def carryOver(lives: Lives, doors: Iterable[Door], now: float) -> list[Opening]:
+class Carrying:
     """
-    Return the wanted openings whose door still exists with the same ports, unless they would let in
-    more connections than they were granted for.
+    One change of the doors.
+
+    @param now: the time of the change: an opening gets the same deadline in the firewall and here,
+        whenever its turn comes.
     """
-    known = {door.name: door for door in doors}
-    return [
-        replace(opening, door=door, deadline=min(opening.deadline, now + door.maxOpenFor))
-        for opening in lives.wanted()
-        if (door := known.get(opening.door.name))
-        and door.ports == opening.door.ports
-        and (door.once or not opening.door.once)
-    ]
 
+    def __init__(self, doors: Iterable[Door], now: float) -> None:
+        self._doors = {door.name: door for door in doors}
+        self._now = now
 
-def moveLives(lives: Lives, doors: Iterable[Door], now: float) -> None:
-    """Make the openings that L{carryOver} returns openings of the new doors, and end all others."""
-    kept = {opening.key: opening for opening in carryOver(lives, doors, now)}
-    for life in lives:
-        opening = kept.get(life.opening.key)
-        if opening is not None:
-            life.move(opening.door, opening.deadline)
-        elif life.isWanted() or life.isUsed:
-            life.end("because the new configuration has no such door")
+    def carryOver(self, lives: Lives) -> Iterator[Opening]:
+        """
+        Yield the wanted openings whose door still exists with the same ports, unless they would let
+        in more connections than they were granted for. Each is looked at when its turn comes.
+        """
+        for life in lives:
+            carried = self._carry(life)
+            if carried is not None:
+                yield carried
+
+    async def move(self, lives: Lives, slices: Turns, turns: Turns) -> None:
+        """
+        Make the openings that L{carryOver} yields openings of the new doors, and end all others.
+
+        @param slices: when the next openings may be moved.
+        @param turns: when the next one may end.
+        """
+        for number, life in enumerate(lives):
+            if number % MOVED_AT_ONCE == 0:
+                await slices.next()
+            if not lives.has(life):
+                continue
+            carried = self._carry(life)
+            if carried is not None:
+                life.move(carried.door, carried.deadline)
+            elif life.isWanted() or life.isUsed:
+                await turns.next()
+                if lives.has(life) and self._carry(life) is None:  # much may happen meanwhile
+                    life.end("because the new configuration has no such door")
+
+    def _carry(self, life: OpeningLife) -> Opening | None:
+        opening = life.opening
+        door = self._doors.get(opening.door.name)
+        if door is opening.door and life.isWanted():  # it was opened since the change
+            return opening
+        if door is None or not life.isWanted() or door.ports != opening.door.ports:
+            return None
+        if opening.door.once and not door.once:
+            return None
+        latest = self._now + door.maxOpenFor
+        return replace(opening, door=door, deadline=min(opening.deadline, latest))

@@ -1,73 +1,110 @@
 """Ends openings on request."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
-from pkdoors.doorkeeper._settling import Closing, Key, Waiters
+from pkdoors.doorkeeper._settling import Closing, Key
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.stack import FirewallStack
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.model.principal import Principal
 from pkdoors.model.sources import readSource
 from pkdoors.util.turns import Turns
 
+AT_ONCE = 200
+"""Openings that the guard closes in one transaction: two milliseconds, and as many elements as fit
+into one message."""
+FEW = 25
+"""Openings that are closed one by one, because that takes no longer than one turn."""
+
 
 class Closer:
     """
-    @param closed: the callers that wait until an opening is closed.
+    @param slices: when the guard may close the next ones.
+    @param turns: when the next one may be closed by itself.
     """
 
     _log = Logger()
 
     def __init__(
-        self, lives: Lives, closed: Waiters, refusals: RefusalReport, turns: Turns
+        self,
+        lives: Lives,
+        stack: FirewallStack,
+        refusals: RefusalReport,
+        slices: Turns,
+        turns: Turns,
     ) -> None:
         self._lives = lives
-        self._closed = closed
+        self._stack = stack
         self._refusals = refusals
+        self._slices = slices
         self._turns = turns
 
     def close(self, keys: Iterable[Key], who: Principal) -> Closing:
         """
-        End openings now; if there are very many, some of them in later turns of the reactor.
+        End openings. If there are many, the guard closes many of them in one step, and each has its
+        line in the log later.
 
         @param keys: those that are not open are not an error.
         @param who: who asks for it.
         """
-        keys = list(keys)
-        closing = Closing(keys, self._closed)
-        self._start(keys, who)
+        closing = Closing(self._lives.closed)
+        work = Deferred.fromCoroutine(self._closeAll(keys, who, closing))
+        work.addErrback(
+            lambda failure: self._log.failure("the closing of a door went wrong", failure)
+        )
         return closing
+
+    async def _closeAll(self, keys: Iterable[Key], who: Principal, closing: Closing) -> None:
+        reason, left = f"asked to by {who}" if str(who) else "", iter(keys)
+        while some := [*islice(left, AT_ONCE)]:
+            await self._slices.next()
+            closing.add(some)
+            found = [life for key in some if (life := self._lives.get(key))]
+            if len(some) > FEW:
+                await self._shut([life for life in found if life.isAtRest()], reason)
+            for life in found:
+                if not life.isShut():
+                    await self._turns.next()
+                    if self._lives.has(life):  # it may have ended meanwhile
+                        life.end(reason)
+            for key in {*some} - {life.opening.key for life in found}:
+                self._lives.closed.notify(key)
+        closing.complete()
+
+    async def _shut(self, lives: list[OpeningLife], reason: str) -> None:
+        """Have the guard close openings; what is left to do follows from their deadlines."""
+        for life in lives:
+            life.shut(reason)  # before the guard does: a healing must not put it back
+        try:
+            await self._stack.closeMany([life.opening for life in lives])
+        except FirewallError:  # each is tried by itself, and reports what is wrong
+            for life in lives:
+                life.reopen()
+            return
+        for life in lives:
+            if self._stack.isInnermostEnough(life.opening):
+                self._lives.conceal(life)
+                self._lives.closed.notify(life.opening.key)
 
     def closeOwn(self, request: Request) -> None:
         """
         Close what the same key opened and what lets the request's address in: a seal proves who
         asks, but not from where. What others earned goes on, also if this key has prolonged it.
         """
+        who = request.who
         lives = self._lives.lettingIn(request.door.name, readSource(request.source))
-        own = [life for life in lives if not life.opening.who.isOther(request.who)]
+        own = [life for life in lives if not life.opening.who.isOther(who)]
         for life in lives:
-            life.forgetClaims(request.who)
+            life.forgetClaims(who)
         if lives and not own:
-            reason = f"{request.who} cannot close what {lives[-1].opening.who} opened"
+            reason = f"{who} cannot close what {lives[-1].opening.who} opened"
             self._refusals.publish(Refusal(request.door, request.sender, reason))
-        else:
-            self._start([life.opening.key for life in own], request.who, isOwn=True)
-
-    def _start(self, keys: list[Key], who: Principal, isOwn: bool = False) -> None:
-        Deferred.fromCoroutine(self._end(keys, who, isOwn)).addErrback(
-            lambda failure: self._log.failure("the closing of a door went wrong", failure)
-        )
-
-    async def _end(self, keys: list[Key], who: Principal, isOwn: bool) -> None:
-        reason = f"asked to by {who}" if str(who) else ""
-        for key in keys:
-            await self._turns.next()
-            if key in self._lives and isOwn:
-                self._lives[key].endOwn(who, reason)
-            elif key in self._lives:
-                self._lives[key].end(reason)
-            else:
-                self._closed.notify(key)
+        for life in own:
+            life.endOwn(who, f"asked to by {who}" if str(who) else "")

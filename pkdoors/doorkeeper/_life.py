@@ -1,111 +1,38 @@
 """The life of one opening: open, wait, close."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import Deferred
 
-from pkdoors.doorkeeper._claims import Claims, addClaim, dropClaims, moveClaims
-from pkdoors.doorkeeper._report import OpeningReport
+from pkdoors.doorkeeper._claims import addClaim, dropClaims, moveClaims
+from pkdoors.doorkeeper._work import OpeningWork
 from pkdoors.doorkeeper.state import OpeningStatus
-from pkdoors.errors import DeadlinePassed
-from pkdoors.events.event import (
-    CLOSE_FAILED,
-    EXTENDED,
-    OPEN_FAILED,
-    OPENED,
-    SHORTENED,
-    TAKEN_OVER,
-    TIME_OVER,
-)
-from pkdoors.firewall.stack import FirewallStack
+from pkdoors.events.event import CLOSE_FAILED, SHORTENED, TAKEN_OVER, TIME_OVER
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import Principal
-from pkdoors.util.backoff import BackOff
-from pkdoors.util.turns import Turns, WakeableSleep
-
-FIRST_RETRY = 1.0
-"""Seconds after which we try again what the firewall refused; doubled each time."""
-LAST_RETRY = 60.0
-"""The longest time between two tries, in seconds."""
 
 
-class OpeningLife:
+class OpeningLife(OpeningWork):
     """
-    Makes the firewall agree with the wanted opening, until none is wanted.
+    An opening from the first request to the last closing.
 
-    One coroutine, L{run}, is the only one that asks the firewall to open, and to close; so it never
-    has two answers to wait for. The other methods change what is wanted, and wake it. While it
-    waits for an answer, they cancel the request to open: a knock, or a command to close, must not
-    wait for a firewall that hangs. A request to close is never cancelled.
-
-    @param onSettled: called when the firewalls have done what is wanted, or refused to open; with
-        whether they have closed.
-    @ivar opening: the wanted opening; its deadline moves.
-    @ivar isUsed: whether the one connection that it was for has used it up. Then it is closed, and
-        shown until its deadline.
+    Its methods change what is wanted, and wake the work that follows from it.
     """
 
-    # Memory: there may be thousands.
-    __slots__ = (
-        "_asked",
-        "_backOff",
-        "_claims",
-        "_clock",
-        "_grant",
-        "_granted",
-        "_isClosing",
-        "_isLeft",
-        "_mayBeOpen",
-        "_onSettled",
-        "_pending",
-        "_reason",
-        "_report",
-        "_sleep",
-        "_stack",
-        "_turns",
-        "isUsed",
-        "opening",
-    )
-
-    def __init__(
-        self,
-        clock: IReactorTime,
-        stack: FirewallStack,
-        opening: Opening,
-        report: OpeningReport,
-        turns: Turns,
-        onSettled: Callable[["OpeningLife", bool], None],
-    ) -> None:
-        self.opening = opening
-        self._clock = clock
-        self._stack = stack
-        self._report = report
-        self._turns = turns
-        self._onSettled = onSettled
-        self._claims: Claims = ()  # what others earned here
-        self._granted = 0.0  # the deadline that the firewall has; 0 if it has none
-        self._grant = 0  # the request that the firewall has granted, see L{Opening}
-        self.isUsed = False
-        self._asked: Deferred[None] | None = None  # the first request to open
-        self._mayBeOpen = False  # in some firewall at least, so it must be closed
-        self._isClosing = False  # the firewalls have not answered that yet
-        self._pending: Deferred[None] | None = None  # the request to open
-        self._reason = TIME_OVER  # why it closes
-        self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
-        self._isLeft = False
-        self._sleep = WakeableSleep(clock)
-
-    def begin(self, asked: Deferred[None]) -> None:
-        """Begin with a request to open that the firewalls have got already."""
-        self._asked = asked
+    __slots__ = ()
 
     def takeOver(self) -> None:
         """Begin with an opening that the firewall has already."""
         self._granted, self._mayBeOpen = self.opening.deadline, True
         self._grant = self.opening.grant
-        self._report.publishOpen(TAKEN_OVER, self.opening)
+        self._report.noteOpen()
+        if not self.isOpen():  # the time of a door without ports may be over
+            self.begin()
+
+    def publishTakenOver(self, opening: Opening) -> None:
+        """Publish that it was there already, unless something else has become of it since."""
+        if self.opening is opening and self._report.isOpen:
+            self._report.publishOpen(TAKEN_OVER, opening)
 
     def extend(self, wanted: Opening) -> None:
         """
@@ -113,11 +40,15 @@ class OpeningLife:
         than the present one changes nothing, unless each is for one connection: then it is a grant
         of its own, because the present one may have been used in this very moment.
         """
+        if self.isShut():  # nobody has heard of that yet
+            self._report.publishClosed(self.opening, self._reason)
+            self.reopen()
         self._claims = addClaim(self._claims, self.opening, wanted, self._clock.seconds())
         if wanted.door.once and not self.isUsed and wanted.deadline <= self.opening.deadline:
             wanted = replace(self.opening, grant=wanted.grant)
         if wanted.door.once or wanted.deadline > self.opening.deadline:
-            self.opening, self.isUsed = wanted, False
+            self._want(wanted)
+            self._setUsed(False)
             self._reason = TIME_OVER
             self._report.noteRequest()
             self._proceed()
@@ -141,7 +72,8 @@ class OpeningLife:
         if left is self.opening or left.deadline <= self._clock.seconds() or not self.isWanted():
             self.end(reason)
             return
-        self.opening, self._claims = left, tuple(others)
+        self._want(left)
+        self._claims = tuple(others)
         self._grant = -1  # a longer deadline may be on its way to the firewall
         if self._report.isOpen:
             self._report.publishOpen(SHORTENED, left, reason=reason)
@@ -150,13 +82,14 @@ class OpeningLife:
     def move(self, door: Door, deadline: float) -> None:
         """Be an opening of this door from now on; the firewall already has it so."""
         isShorter = deadline < self.opening.deadline
-        self.opening = replace(self.opening, door=door, deadline=deadline)
+        self._want(replace(self.opening, door=door, deadline=deadline))
         self._granted = min(self._granted, deadline)
         self._claims = moveClaims(self._claims, door, deadline)
         if isShorter and self._report.isOpen:
             self._report.publishOpen(SHORTENED, self.opening, reason="by the new configuration")
         self._settle()
-        self._sleep.wake()
+        if self._isRunning or not self.isOpen():
+            self._wake()
 
     def end(self, reason: str) -> None:
         """
@@ -167,12 +100,38 @@ class OpeningLife:
         # It was wanted again while the firewalls were closing it: a healing, or a reload, may have
         # opened it in the innermost meanwhile. The closing that they are busy with may hang.
         mustShut = self._isClosing and self.isWanted()
-        if self.isUsed or self.isWanted():
-            self.opening = replace(self.opening, deadline=self._clock.seconds())
-        self._reason, self._claims = reason, ()
+        self._wantNothing(reason)
         self._proceed()
         if mustShut:
             Deferred.fromCoroutine(self._closeInnermost())
+
+    def shut(self, reason: str) -> None:
+        """
+        Want nothing any more, of an opening that is at rest, because the guard closes it now with
+        many others. The rest follows when its turn comes.
+
+        @param reason: see L{end}.
+        """
+        self._wantNothing(reason)
+        self._granted, self._shut = 0.0, self.opening
+
+    def reopen(self) -> None:
+        """Take back what L{shut} said of the guard."""
+        self._shut = None
+        self._keeper.onReopened(self)
+
+    def isShut(self) -> bool:
+        """Return whether the guard has closed it, and nothing has happened since."""
+        return self._shut is self.opening
+
+    def isAtRest(self) -> bool:
+        """Return whether it waits for nothing but its deadline."""
+        return not self._isRunning and not self.isUsed
+
+    def _wantNothing(self, reason: str) -> None:
+        if self.isUsed or self.isWanted():
+            self._want(replace(self.opening, deadline=self._clock.seconds()))
+        self._reason, self._claims = reason, ()
 
     async def _closeInnermost(self) -> None:
         try:
@@ -180,126 +139,24 @@ class OpeningLife:
         except Exception as error:  # it is closed again when the firewalls have answered
             self._report.publishFailure(CLOSE_FAILED, self.opening, error)
 
-    def isWanted(self) -> bool:
-        """Return whether it should be open."""
-        return self.opening.deadline > self._clock.seconds() and not self.isUsed
-
-    def isGranted(self) -> bool:
-        """Return whether the firewall has said that it is open."""
-        return self._granted > self._clock.seconds()
-
-    def isOpen(self) -> bool:
-        """Return whether the firewall has opened it for as long as wanted."""
-        isSame = (self._granted, self._grant) == (self.opening.deadline, self.opening.grant)
-        return isSame and self.isWanted()
-
     def status(self) -> OpeningStatus:
         """Return how things stand with it."""
         return OpeningStatus(self.opening, self._granted, self._report.trouble.text, self.isUsed)
 
     def noteUsed(self) -> None:
         """Note that a connection has used it up."""
-        self.isUsed, self._granted = True, 0.0
+        self._granted = 0.0
+        self._setUsed(True)
         self._report.publishUsed(self.opening)
         self._proceed()
 
     def leave(self) -> None:
         """Stop here, and leave the opening to the firewall's own timer."""
-        self._isLeft = True
-        self._proceed()
+        self._isLeft, self._granted = True, 0.0
+        if self._isRunning:
+            self._proceed()
 
-    def retry(self) -> None:
-        """Try now what the firewall refused."""
-        if self._report.trouble:
-            self._sleep.wake()
-
-    async def run(self) -> None:
-        """Live, from the first request to open to the last to close."""
-        while not self._isLeft:
-            left = self.opening.deadline - self._clock.seconds()
-            if self.isOpen():
-                await self._sleepFor(left)
-            elif self.isWanted():
-                await self._open()
-            elif self._mayBeOpen:
-                await self._close()
-            elif self.isUsed and left > 0:
-                await self._sleepFor(left)
-            else:
-                if self.isUsed:
-                    self._onSettled(self, True)
-                return
-
-    async def _open(self) -> None:
-        """Ask the firewall for the wanted deadline; if it refuses, wait before the next try."""
-        wanted, kind = self.opening, EXTENDED if self.isGranted() else OPENED
-        isShorter = wanted.deadline <= self._granted and not wanted.door.once  # published already
-        self._mayBeOpen = True
-        asked, self._asked = self._asked, None
-        self._pending = self._stack.open(wanted) if asked is None else asked
-        try:
-            await self._pending
-        except Exception as error:
-            self._pending = None
-            await self._handleRefusal(error, wanted)
-            return
-        self._pending = None
-        self._granted, self._grant = wanted.deadline, wanted.grant
-        self._calm()
-        isStill = self.isWanted() or self._reason == TIME_OVER  # nobody has closed it meanwhile
-        if isStill and not isShorter:
-            self._report.publishOpen(kind, wanted, isAnswer=True)
-        self._settle()
-
-    async def _handleRefusal(self, error: Exception, wanted: Opening) -> None:
-        """Wait before the next try to open."""
-        if isinstance(error, CancelledError | DeadlinePassed):  # something else is wanted now
-            await self._turns.next()
-            return
-        self._report.publishFailure(OPEN_FAILED, self.opening, error)
-        self._onSettled(self, False)
-        left = wanted.deadline - self._clock.seconds()
-        if self.opening is wanted and left > 0:  # nobody has knocked again meanwhile
-            await self._sleepFor(min(self._backOff.next(), left))
-
-    async def _close(self) -> None:
-        """Close; if that fails, wait before the next try. An opening is never forgotten."""
-        self._granted = 0.0
-        self._isClosing = True
-        closing, reason, wasUsed = self.opening, self._reason, self.isUsed
-        try:
-            await self._stack.close(closing)
-        except Exception as error:
-            self._isClosing = False
-            self._report.publishFailure(CLOSE_FAILED, self.opening, error)
-            if not self.isWanted():  # nobody has knocked again meanwhile
-                await self._sleepFor(self._backOff.next())
-            return
-        self._isClosing = False
-        # If it was wanted again meanwhile, a healing, or a reload, may have opened it.
-        self._mayBeOpen = self.opening is not closing
-        self._calm()
-        if not wasUsed:  # otherwise that was published
-            self._report.publishClosed(closing, reason)
-        self._onSettled(self, True)
-
-    def _proceed(self) -> None:
-        """Go on with what is wanted now, even if the firewalls are still busy opening."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.cancel()
-        else:
-            self._sleep.wake()
-
-    async def _sleepFor(self, seconds: float) -> None:
-        await self._sleep.sleep(seconds)
-        if not self._isLeft:
-            await self._turns.next()  # very many may wake at once
-
-    def _settle(self) -> None:
-        if self.isOpen():
-            self._onSettled(self, False)
-
-    def _calm(self) -> None:
-        self._report.trouble.end()
-        self._backOff.reset()
+    def onDeadline(self) -> None:
+        """See L{pkdoors.doorkeeper._deadlines.Timed}."""
+        if not self._isRunning:
+            self._wake()

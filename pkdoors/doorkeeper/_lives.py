@@ -1,11 +1,16 @@
 """The lives of all openings, found by their door and source."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from twisted.internet.interfaces import IReactorTime
+
+from pkdoors.doorkeeper._deadlines import Deadlines
 from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper._settling import Key
+from pkdoors.doorkeeper._settling import Key, Waiters
+from pkdoors.doorkeeper._work import OpeningWork
+from pkdoors.doorkeeper.state import Count
 from pkdoors.model.doors import Opening
 from pkdoors.model.sources import Source, SourceSet
 
@@ -15,11 +20,22 @@ _NOBODY = SourceSet()
 class Lives:
     """
     The openings that exist, or are still closing.
+
+    @param onEnded: called with the door and the owner of each opening that has ended.
+    @ivar deadlines: all lives in the order of their deadlines.
+    @ivar settled: the callers that wait until an opening is as it is wanted.
+    @ivar closed: the callers that wait until an opening is closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: IReactorTime, onEnded: Callable[[str, str], object]) -> None:
+        self._onEnded = onEnded
+        self.deadlines = Deadlines[OpeningLife](clock)
+        self.settled, self.closed = Waiters(), Waiters()
         self._lives: dict[Key, OpeningLife] = {}
         self._sources: defaultdict[str, SourceSet] = defaultdict(SourceSet)
+        self._once: dict[Key, OpeningLife] = {}  # those for one connection
+        self._used: defaultdict[str, SourceSet] = defaultdict(SourceSet)
+        self._concealed: defaultdict[str, SourceSet] = defaultdict(SourceSet)
 
     def __contains__(self, key: object) -> bool:
         """Return whether there is such an opening."""
@@ -33,6 +49,10 @@ class Lives:
         """Iterate over all lives as they are now; they may end meanwhile."""
         return iter([*self._lives.values()])
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._lives)
+
     def get(self, key: Key) -> OpeningLife | None:
         """Return the life of an opening; L{None} if there is none."""
         return self._lives.get(key)
@@ -42,14 +62,92 @@ class Lives:
         door, source = key = life.opening.key
         self._lives[key] = life
         self._sources[door].add(source)
+        if life.opening.door.once:
+            self._once[key] = life
+        self.deadlines.add(life, life.opening.deadline)
 
-    def remove(self, key: Key) -> None:
-        """Remove a life that has ended."""
-        del self._lives[key]
-        sources = self._sources[key[0]]
-        sources.discard(key[1])
+    def has(self, life: OpeningLife) -> bool:
+        """Return whether a life goes on."""
+        return self._lives.get(life.opening.key) is life
+
+    def countAll(self, door: str) -> int:
+        """Return how many openings of a door are shown, used ones included."""
+        return len(self._sources.get(door, _NOBODY)) - len(self._concealed.get(door, _NOBODY))
+
+    def countShown(self) -> int:
+        """Return how many openings of all doors are shown."""
+        return len(self._lives) - sum(map(len, self._concealed.values()))
+
+    def isConcealed(self, life: OpeningLife) -> bool:
+        """Return whether an opening is not shown."""
+        return life.isShut() and life.opening.source in self._concealed.get(
+            life.opening.door.name, _NOBODY
+        )
+
+    def conceal(self, life: OpeningLife) -> None:
+        """Do not show an opening any more: it is closed, and only its line in the log is due."""
+        door, source = life.opening.key
+        self._concealed[door].add(source)
+
+    def once(self) -> list[OpeningLife]:
+        """Return the lives of the openings for one connection."""
+        return [*self._once.values()]
+
+    def count(self, door: str) -> Count:
+        """Return how many openings a door has, without a search through them."""
+        sources = self._sources.get(door, _NOBODY)
+        used, concealed = self._used.get(door, _NOBODY), self._concealed.get(door, _NOBODY)
+        networks = sources.countNetworks() - used.countNetworks() - concealed.countNetworks()
+        return Count(len(sources) - len(used) - len(concealed), networks, len(used))
+
+    def onMoved(self, life: OpeningWork) -> None:
+        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        opening = life.opening
+        if opening.door.once:
+            self._once[opening.key] = self._lives[opening.key]
+        self.deadlines.move(self._lives[opening.key], opening.deadline)
+
+    def onUsed(self, life: OpeningWork) -> None:
+        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        door, source = life.opening.key
+        if life.isUsed:
+            self._used[door].add(source)
+        else:
+            self._used[door].discard(source)
+
+    def onReopened(self, life: OpeningWork) -> None:
+        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        door, source = life.opening.key
+        if door in self._concealed:
+            self._concealed[door].discard(source)
+            if not self._concealed[door]:
+                del self._concealed[door]
+
+    def onSettled(self, life: OpeningWork, isClosed: bool) -> None:
+        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        self.settled.notify(life.opening.key)
+        if isClosed:
+            self.closed.notify(life.opening.key)
+
+    def onOver(self, life: OpeningWork) -> None:
+        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        door, source = key = life.opening.key
+        self.deadlines.remove(self._lives.pop(key))
+        self._once.pop(key, None)
+        self._used[door].discard(source)
+        self.onReopened(life)
+        sources = self._sources[door]
+        sources.discard(source)
         if not sources:
-            del self._sources[key[0]]
+            del self._sources[door], self._used[door]
+        self._onEnded(door, life.owner)
+        self.settled.notify(key)
+
+    def leave(self) -> None:
+        """Leave all openings to the firewall's own timers."""
+        self.deadlines.stop()
+        for life in self:
+            life.leave()
 
     def lettingIn(self, door: str, source: Source) -> list[OpeningLife]:
         """Return the lives of a door's openings for a source, and for networks that contain it."""
@@ -62,9 +160,14 @@ class Lives:
         found = {*sources.containing(source), *sources.within(source)} - {source}
         return sorted((other for other in found if self._lives[door, other].isWanted()), key=str)
 
-    def wanted(self) -> list[Opening]:
-        """Return the openings that should exist now."""
-        return [life.opening for life in self._lives.values() if life.isWanted()]
+    def wanted(self) -> Iterable[Opening]:
+        """
+        Yield the openings that should exist. Each is looked at when its turn comes: the caller may
+        let time pass between some and the next.
+        """
+        for life in self:
+            if life.isWanted():
+                yield life.opening
 
     def granted(self) -> list[Opening]:
         """Return what is open now, each with the deadline that the firewall has."""

@@ -24,7 +24,7 @@ class OpeningReport:
     @param limit: limits the lines about what a firewall refuses: a firewall that hangs refuses the
         same to all openings.
     @ivar trouble: what the firewall refuses at present.
-    @ivar isOpen: whether it was published that the opening is open.
+    @ivar isOpen: whether the opening is open, as far as others have heard.
     """
 
     _log = Logger()
@@ -45,6 +45,11 @@ class OpeningReport:
         """Measure the time to open from now on."""
         self._requested = self._clock.seconds()
 
+    def noteOpen(self) -> None:
+        """Note that the opening is open from now on, if that is new."""
+        if not self.isOpen:
+            self.isOpen, self._openSince = True, self._clock.seconds()
+
     def publishOpen(
         self, kind: str, opening: Opening, isAnswer: bool = False, reason: str = ""
     ) -> None:
@@ -53,9 +58,8 @@ class OpeningReport:
 
         @param isAnswer: whether the firewall did what was requested last.
         """
+        self.noteOpen()
         now = self._clock.seconds()
-        if not self.isOpen:
-            self.isOpen, self._openSince = True, now
         took = now - self._requested if isAnswer else 0.0
         self._publish(kind, opening, seconds=opening.deadline - now, took=took, reason=reason)
 

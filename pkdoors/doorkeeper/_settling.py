@@ -50,26 +50,42 @@ class Closing:
     """
     Openings that are being closed.
 
-    @ivar left: those that are not closed yet.
+    @ivar count: how many of them the guard was asked to close so far, in their order.
+    @ivar left: those of these that are not closed yet.
+    @ivar asked: fires when the guard was asked to close all, and can be cancelled before.
     @ivar done: fires when none is left, and can be cancelled before.
     """
 
-    def __init__(self, keys: Iterable[Key], waiters: Waiters) -> None:
-        self.left = set(keys)
+    def __init__(self, waiters: Waiters) -> None:
+        self.count = 0
+        self.left: set[Key] = set()
         self._waiters = waiters
+        self._isComplete = False
+        self.asked: Deferred[None] = Deferred()
         self.done: Deferred[None] = Deferred(self._forget)
-        for key in self.left:
-            waiters.add(key, self._closed)
+
+    def add(self, keys: Iterable[Key]) -> None:
+        """Wait for some more."""
+        for key in keys:
+            self.count += 1
+            self.left.add(key)
+            self._waiters.add(key, self._onClosed)
+
+    def complete(self) -> None:
+        """Wait for no more than those so far."""
+        self._isComplete = True
+        if not self.asked.called:
+            self.asked.callback(None)
         self._check()
 
-    def _closed(self, key: Key) -> None:
+    def _onClosed(self, key: Key) -> None:
         self.left.discard(key)
         self._check()
 
     def _check(self) -> None:
-        if not self.left and not self.done.called:
+        if self._isComplete and not self.left and not self.done.called:
             self.done.callback(None)
 
     def _forget(self, _: Deferred[None]) -> None:
         for key in self.left:
-            self._waiters.remove(key, self._closed)
+            self._waiters.remove(key, self._onClosed)

@@ -1,13 +1,22 @@
 """Opens and closes doors by name, for whoever runs the daemon: the operator, or a program."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
+from pkdoors.doorkeeper._selecting import SLICE
+from pkdoors.doorkeeper._settling import Closing
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.doorkeeper.state import (
+    FIRST,
+    OpeningStatus,
+    Page,
+    Selection,
+    Snapshot,
+    parseCursor,
+)
 from pkdoors.errors import BadValue, FirewallError, NotFound
 from pkdoors.host.clientaddress import findUseless
 from pkdoors.locks.lock import Request
@@ -15,6 +24,7 @@ from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import OPERATOR
 from pkdoors.model.sources import lengthOf, parseSource
 from pkdoors.util.durations import formatDuration
+from pkdoors.util.turns import Turns
 
 OPEN_PATIENCE = 5.0
 """Seconds that L{DoorControl.open} waits for the firewall; the daemon itself keeps trying until the
@@ -22,6 +32,8 @@ time of the opening is over."""
 CLOSE_PATIENCE = 1.5
 """Seconds that L{DoorControl.close} waits for firewalld. The guard has closed by then in any case.
 """
+GUARD_PATIENCE = 20.0
+"""Seconds that it waits for the guard before; 65,536 openings take one or two."""
 
 MAX_NAMED = 5
 """Openings within a closed network that a sentence names."""
@@ -39,8 +51,8 @@ class Closed:
     """
 
     state: Snapshot
-    closed: tuple[OpeningStatus, ...]
-    closing: tuple[OpeningStatus, ...]
+    closed: Sequence[OpeningStatus]
+    closing: Sequence[OpeningStatus]
     others: tuple[str, ...] = ()
 
 
@@ -54,17 +66,37 @@ class DoorControl:
         self._clock = clock
         self._keeper = keeper
 
-    def state(self, door: str = "", source: str = "") -> Snapshot:
+    async def select(
+        self,
+        door: str = "",
+        source: str = "",
+        within: str = "",
+        after: str = "",
+        limit: int | None = None,
+    ) -> Page:
         """
-        Return how things stand now.
+        Return openings, sorted by deadline.
 
         @param door: the name of a door that must exist; empty for any.
         @param source: if given, only openings that let this address or network in.
+        @param within: if given, only openings for this network and smaller parts of it.
+        @param after: where the page begins: the end of an earlier one, as C{formatCursor} wrote it.
+        @param limit: the most openings of the page; L{None} for all.
         @raise NotFound: there is no such door.
-        @raise BadValue: that is neither an address nor a network.
+        @raise BadValue: something else is not as it should be.
         """
         self._checkDoor(door)
-        return self._keeper.state(parseSource(source) if source else None)
+        if source and within:
+            raise BadValue("give source or within, not both")
+        return await self._keeper.select(
+            Selection(
+                door,
+                parseSource(source) if source else None,
+                parseSource(within) if within else None,
+                parseCursor(after) if after else FIRST,
+                limit,
+            )
+        )
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> OpeningStatus:
         """
@@ -106,24 +138,36 @@ class DoorControl:
         @raise NotFound: there is no such door, or nothing is open for just this source.
         @raise BadValue: that is neither an address nor a network.
         """
-        state = self.state(door, source)
-        statuses = [status for status in state.statuses if door in ("", status.opening.door.name)]
+        page, state = await self.select(door, source), self._keeper.state()
+        statuses = page.statuses
         wanted = parseSource(source) if source else None
-        wider = [status for status in statuses if wanted not in (None, status.opening.source)]
-        statuses = [status for status in statuses if status not in wider]
-        if wanted is not None and not statuses:
-            prefix = f"door {door}: " if door else ""
-            raise NotFound(f"{prefix}nothing is open for {wanted}{_explainWider(wider)}")
-        statuses.sort(key=lambda status: status.opening.deadline)
-        closing = self._keeper.close([status.opening.key for status in statuses], OPERATOR)
+        if wanted is not None:
+            wider = [status for status in statuses if wanted != status.opening.source]
+            statuses = [status for status in statuses if wanted == status.opening.source]
+            if not statuses:
+                prefix = f"door {door}: " if door else ""
+                raise NotFound(f"{prefix}nothing is open for {wanted}{_explainWider(wider)}")
+        closing = self._keeper.close((status.opening.key for status in statuses), OPERATOR)
+        await self._wait(closing.asked, GUARD_PATIENCE)
         await self._wait(closing.done, CLOSE_PATIENCE)
-        left = frozenset(closing.left)
-        return Closed(
-            state,
-            tuple(status for status in statuses if status.opening.key not in left),
-            tuple(status for status in statuses if status.opening.key in left),
-            tuple(self._explainOthers(status.opening for status in statuses if source)),
-        )
+        closed, left = await self._split(statuses, closing)
+        others = self._explainOthers(status.opening for status in statuses if source)
+        return Closed(state, closed, left, tuple(others))
+
+    async def _split(
+        self, statuses: Sequence[OpeningStatus], closing: Closing
+    ) -> tuple[Sequence[OpeningStatus], Sequence[OpeningStatus]]:
+        """Return the openings that are closed, and the others."""
+        asked, left = statuses[: closing.count], frozenset(closing.left)
+        if not left:
+            return asked, statuses[closing.count :]
+        found: dict[bool, list[OpeningStatus]] = {False: [], True: []}
+        turns = Turns(self._clock, 1)
+        for number, status in enumerate(asked):
+            if number % SLICE == SLICE - 1:
+                await turns.next()
+            found[status.opening.key in left].append(status)
+        return found[False], [*found[True], *statuses[closing.count :]]
 
     def _explainOthers(self, closed: Iterable[Opening]) -> Iterator[str]:
         """Yield sentences about what still lets in clients for whom something was closed."""

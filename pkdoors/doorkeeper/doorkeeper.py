@@ -1,24 +1,26 @@
 """The doorkeeper: the one place that owns time and openings."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import count
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
-from pkdoors.doorkeeper._carrying import carryOver, moveLives
+from pkdoors.doorkeeper._carrying import Carrying
 from pkdoors.doorkeeper._closer import Closer
 from pkdoors.doorkeeper._hearing import Hearing
 from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper._report import OpeningReport
-from pkdoors.doorkeeper._settling import Closing, Key, Waiters
+from pkdoors.doorkeeper._selecting import SLICE, Selector
+from pkdoors.doorkeeper._settling import Closing, Key
 from pkdoors.doorkeeper._uses import UseWatch
-from pkdoors.doorkeeper.admission import MAX_OPENINGS, Admission
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.doorkeeper.admission import Admission, findOwner
+from pkdoors.doorkeeper.state import OpeningStatus, Page, Selection, Snapshot
 from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
@@ -28,11 +30,14 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
 from pkdoors.locks.sequencelock import SequenceLock
-from pkdoors.model.doors import Door, Opening
+from pkdoors.model.doors import MAX_OPENINGS, Door, Opening
 from pkdoors.model.principal import Principal
 from pkdoors.model.sources import Source
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
+
+SLICES_PER_TURN = 4
+"""Slices of work on very many openings that are done in one turn: a millisecond or two each."""
 
 
 class Doorkeeper:
@@ -44,6 +49,7 @@ class Doorkeeper:
     @param makeLock: makes the lock of a door.
     @param counters: where knocks are counted.
     @param logKnocks: whether to log each datagram, and what each door makes of it.
+    @param maxOpenings: how many openings there may be at a time, of all doors.
     """
 
     _log = Logger()
@@ -57,6 +63,7 @@ class Doorkeeper:
         makeLock: Callable[[Door], AnyLock] = SequenceLock,
         counters: Counters | None = None,
         logKnocks: bool = False,
+        maxOpenings: int = MAX_OPENINGS,
     ) -> None:
         self._clock = clock
         self._stack = stack
@@ -65,6 +72,7 @@ class Doorkeeper:
         self._refusals = RefusalReport(clock, self._publisher)
         self._troubles = LineLimit()
         self._turns = Turns(clock)
+        self._slices = Turns(clock, SLICES_PER_TURN)
         self.doors = tuple(doors)
         self._hearing = Hearing(
             clock,
@@ -75,11 +83,11 @@ class Doorkeeper:
             Lockset(map(makeLock, self.doors)),
             logKnocks,
         )
-        self._lives = Lives()
-        self._settled, self._closed = Waiters(), Waiters()
-        self._admission = Admission()
-        self._closer = Closer(self._lives, self._closed, self._refusals, self._turns)
-        self._uses = UseWatch(clock, stack, self._lives)
+        self._admission = Admission(self.doors, maxOpenings)
+        self._lives = Lives(clock, self._admission.ended)
+        self._closer = Closer(self._lives, stack, self._refusals, self._slices, self._turns)
+        self._uses = UseWatch(clock, stack, self._lives, self._slices)
+        self._selector = Selector(self._lives, self._uses, self._slices, lambda: self.doors)
         self._grants = count(1)
 
     def prepare(self) -> None:
@@ -97,27 +105,41 @@ class Doorkeeper:
         @raise FirewallError: the firewall refused.
         """
         now = self._clock.seconds()
-        for opening in self._stack.start(self.doors, self._lives.wanted, self._retry):
+        found = self._stack.start(self.doors, self._lives.wanted, self._retry)
+        for opening in found:
             self._begin(opening, now, None)
+        self._do(self._announceTakenOver(found))
 
-    async def change(self, doors: tuple[Door, ...]) -> None:
+    async def _announceTakenOver(self, found: Iterable[Opening]) -> None:
+        """Publish what was taken over; if it is very much, in turns, while knocks are heard."""
+        for opening in found:
+            await self._turns.next()
+            life = self._lives.get(opening.key)
+            if life is not None:
+                life.publishTakenOver(opening)
+
+    async def change(self, doors: tuple[Door, ...], maxOpenings: int = 0) -> None:
         """
         Guard other doors, in one step. An opening remains if its door keeps its name and its ports,
         though never longer than the door now allows; all others are closed.
 
+        @param maxOpenings: how many there may be now, of all doors; 0 for as many as before.
+
         @raise FirewallError: the firewall refused; nothing was changed.
         """
         fresh = self._hearing.locks.makeMissing(doors, self._makeLock)  # before anything is changed
-        self._uses.look()
-        await self._stack.change(doors, carryOver(self._lives, doors, self._clock.seconds()))
+        await self._uses.look()
+        carrying = Carrying(doors, self._clock.seconds())
+        await self._stack.change(doors, carrying.carryOver(self._lives))
         self.doors = doors
+        self._admission.setDoors(doors, maxOpenings)
         self._hearing.locks = self._hearing.locks.replaceDoors(doors, fresh)
-        moveLives(self._lives, doors, self._clock.seconds())
+        await carrying.move(self._lives, self._slices, self._turns)
         self._uses.startIfNeeded()
 
-    def announce(self, doors: Iterable[Door]) -> list[str]:
+    async def announce(self, doors: Iterable[Door]) -> list[str]:
         """See L{announce}."""
-        return announce(self._publisher, doors, self._stack.name)
+        return await announce(self._publisher, self._turns, doors, self._stack.name)
 
     async def waitForOuter(self, patience: float) -> list[str]:
         """See L{FirewallStack.waitForOuter}."""
@@ -161,7 +183,7 @@ class Doorkeeper:
         if life is None:
             return False
         if life.opening.door.once and life.opening.who.isOther(who):
-            self._uses.look()  # if it is used, its time is not for others
+            self._uses.lookAtOne(life)  # if it is used, its time is not for others
             return key in self._lives
         return True
 
@@ -174,15 +196,14 @@ class Doorkeeper:
         @raise FirewallError: the door has too many openings.
         """
         key = (request.door.name, readClient(request.source))
-        settled = self._settled.next(key)  # before the request: a firewall may answer at once
+        settled = self._lives.settled.next(key)  # before the request: a firewall may answer at once
         self.request(request)
         life = self._lives.get(key)
         if life is None or life.isOpen():
-            self._settled.notify(key)
+            self._lives.settled.notify(key)
         if life is None:
-            raise FirewallError(
-                f"door {request.door} has {MAX_OPENINGS} openings already, which is the most"
-            )
+            reason = self._admission.findFull(request.door, "")
+            raise FirewallError(f"door {request.door} has {reason or 'just closed'}")
         return settled
 
     def close(self, keys: Iterable[Key], who: Principal) -> Closing:
@@ -198,27 +219,23 @@ class Doorkeeper:
         """Return the other sources that a door is open for, and that share clients with this."""
         return self._lives.overlapping(*opening.key)
 
-    def state(self, source: Source | None = None) -> Snapshot:
-        """
-        Return how things stand now.
-
-        @param source: only the openings that let this address or network in, without a search
-            through all of them.
-        """
-        self._uses.look()
-        if source is None:
-            lives = [*self._lives]
-        else:
-            lives = [
-                life for door in self.doors for life in self._lives.lettingIn(door.name, source)
-            ]
+    def state(self) -> Snapshot:
+        """Return how things stand now, without the openings, see L{select}."""
         return Snapshot(
             self._clock.seconds(),
             self._publisher.wallClock(),
             self.doors,
-            tuple(life.status() for life in lives),
-            self._hearing.locks.sources() if source is None else {},
+            {door.name: self._lives.count(door.name) for door in self.doors},
+            self._hearing.locks.sources(),
         )
+
+    def select(self, selection: Selection) -> Coroutine[Any, Any, Page]:
+        """See L{Selector.select}."""
+        return self._selector.select(selection)
+
+    def countGranted(self, door: str) -> int:
+        """Return how many sources a door is open for."""
+        return self._lives.count(door).openings
 
     def openings(self) -> list[Opening]:
         """Return what is open now, each with the deadline that the firewall has."""
@@ -228,12 +245,16 @@ class Doorkeeper:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
         self._uses.stop()
         self._hearing.stop()
-        for life in self._lives:
-            life.leave()
+        self._lives.leave()
         await self._stack.stop()
 
     def _retry(self) -> None:
-        for life in self._lives:
+        self._do(self._retryAll())
+
+    async def _retryAll(self) -> None:
+        for number, life in enumerate(self._lives):
+            if number % SLICE == 0:
+                await self._slices.next()
             life.retry()
 
     def _begin(self, opening: Opening, requested: float, asked: Deferred[None] | None) -> None:
@@ -242,31 +263,19 @@ class Doorkeeper:
 
         @param asked: the firewall's answer; L{None} if it has the opening already.
         """
-        key = opening.key
         report = OpeningReport(self._clock, self._publisher, self._troubles, requested)
-        life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._settle)
+        life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._lives)
+        life.owner = findOwner(str(opening.source), opening.who)
         self._lives.add(life)
+        self._admission.began(opening.door.name, life.owner)
         if opening.door.once:
             self._uses.start()
-        self._admission.began(key[0])
         if asked is None:
             life.takeOver()
         else:
             life.begin(asked)
 
-        async def live() -> None:
-            try:
-                await life.run()
-            finally:
-                self._lives.remove(key)
-                self._admission.ended(key[0])
-                self._settled.notify(key)
-
-        Deferred.fromCoroutine(live()).addErrback(
-            lambda failure: self._log.failure("the opening of a door went wrong", failure)
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        Deferred.fromCoroutine(work).addErrback(
+            lambda failure: self._log.failure("work for many openings went wrong", failure)
         )
-
-    def _settle(self, life: OpeningLife, isClosed: bool) -> None:
-        self._settled.notify(life.opening.key)
-        if isClosed:
-            self._closed.notify(life.opening.key)

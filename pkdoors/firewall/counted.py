@@ -1,6 +1,6 @@
 """Counts the calls of a firewall."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -51,6 +51,10 @@ class CountedFirewall:
     def close(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.close}."""
         return self._count("close", self._firewall.close(opening))
+
+    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+        """See L{IFirewall.closeMany}."""
+        return self._count("close", self._firewall.closeMany(openings))
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """See L{IFirewall.findUsed}."""

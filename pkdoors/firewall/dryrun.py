@@ -1,6 +1,6 @@
 """A firewall that only logs what it would do."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -63,6 +63,12 @@ class DryRunFirewall:
             door=opening.door,
             source=opening.source,
         )
+        return succeed(None)
+
+    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+        """See L{IFirewall.closeMany}."""
+        for opening in openings:
+            self.close(opening)
         return succeed(None)
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:

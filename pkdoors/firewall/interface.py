@@ -1,6 +1,6 @@
 """The interface of a firewall: the one part of the daemon that varies from host to host."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -71,6 +71,13 @@ class IFirewall(Interface):
         End an opening. One that has ended already is no error.
 
         @return: fires when it is closed, fails with L{FirewallError}.
+        """
+
+    def closeMany(openings: Sequence[Opening]) -> Deferred[None]:
+        """
+        End several openings at once. Only the innermost firewall is asked.
+
+        @return: see L{close}; if it fails, any of them may be closed.
         """
 
     def findUsed(openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:

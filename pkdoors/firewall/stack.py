@@ -151,14 +151,31 @@ class FirewallStack:
             await inner.close(opening)
             self._closedInnermost.add(opening.key)
 
-    async def close(self, opening: Opening) -> None:
+    async def closeMany(self, openings: Sequence[Opening]) -> None:
+        """
+        Close openings in the innermost firewall, which decides, in one step. The others close each
+        when L{close} is called.
+
+        @raise FirewallError: it refused.
+        """
+        if openings:
+            await self._firewalls[0].closeMany(openings)
+            if len(self._firewalls) > 1:
+                self._closedInnermost.update(opening.key for opening in openings)
+
+    def isInnermostEnough(self, opening: Opening) -> bool:
+        """Return whether an opening is closed as soon as the innermost firewall has closed it."""
+        return len(self._concernedBy(opening)) == 1
+
+    async def close(self, opening: Opening, isInnermostClosed: bool = False) -> None:
         """
         Close in every firewall that can, even if another refuses.
 
+        @param isInnermostClosed: whether L{closeMany} has done so in the innermost.
         @raise FirewallError: one refused.
         """
         errors = []
-        for firewall in self._concernedBy(opening):
+        for firewall in self._concernedBy(opening)[isInnermostClosed:]:
             try:
                 await firewall.close(opening)
             except Exception as error:

@@ -17,6 +17,7 @@ from pkdoors.files.trust import Flaw, findFlaw
 from pkdoors.host.serviceuser import NAME, findServiceGroup, letRead, refuseOddFile
 from pkdoors.host.systemd import isRunning
 from pkdoors.install.unitfiles import ServiceFiles
+from pkdoors.model.doors import Door
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 """Folders that a service with ProtectHome= and PrivateTmp= does not see."""
@@ -181,17 +182,27 @@ def _shareConf(conf: Path) -> Iterator[str]:
                 f"trouble    the daemon does not run the hook {command[0]}, because others can "
                 f"change what it does: {flaw}"
             )
-    for keys in sorted({door.authorizedKeys for door in doors} - {""}):
+    for path, what in _listKeyFiles(doors):
         try:
-            yield _shareKeys(Path(keys))
+            yield _shareKeys(Path(path), what)
         except PkdoorsError as error:
             yield f"trouble    {error}"
 
 
-def _shareKeys(keys: Path) -> str:
+def _listKeyFiles(doors: Iterable[Door]) -> list[tuple[str, str]]:
+    """Return the files of keys that doors have, and what they list."""
+    allowed = {door.authorizedKeys for door in doors} - {""}
+    revoked = {door.revokedKeys for door in doors} - {""}
+    return [
+        *((path, "the keys that may knock") for path in sorted(allowed)),
+        *((path, "the keys that are revoked") for path in sorted(revoked - allowed)),
+    ]
+
+
+def _shareKeys(keys: Path, what: str) -> str:
     _checkSeen(keys, ELSEWHERE)
     if not os.path.exists(keys):
-        return f"missing    {keys}, which lists the keys that may knock"
+        return f"missing    {keys}, which lists {what}"
     if os.stat(keys).st_mode & stat.S_IROTH:
         _checkUsable(keys)
         return f"unchanged  {keys}, which everybody may read"

@@ -58,6 +58,7 @@ class KnockSocket:
         self._reorderer = reorderer
         self._receiver = receiver
         self._drops = 0  # as the kernel counts them
+        self._program: bytes | None = None  # its filter; L{None} if that is unknown
         self.last = 0
         self._protocol = KnockProtocol(udp.getsockname()[1], reorderer.add)
 
@@ -86,7 +87,10 @@ class KnockSocket:
         """
         Hear only what a program of L{pkdoors.host.bpf} accepts from now on; see L{attachFilter}.
         """
-        attachFilter(self._socket, program)
+        if program != self._program:
+            self._program = None
+            attachFilter(self._socket, program)
+            self._program = program
 
     def newDrops(self) -> int:
         """

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from functools import lru_cache
 from ipaddress import ip_address
 
 from pkdoors.errors import ListenError
@@ -36,6 +37,7 @@ Endpoint = tuple[str, int]
 """A local address, or one of L{ANY}, and a port."""
 
 
+@lru_cache(64)  # thousands of sockets have the same few
 def parseInterface(interface: str) -> Address:
     """Return a local address without the name of its interface."""
     return ip_address(interface.partition("%")[0])

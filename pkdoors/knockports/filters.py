@@ -79,11 +79,12 @@ def knockFilters(doors: Collection[Door]) -> dict[int, bytes]:
     out.
     """
     every = listKnockPorts(door for door in doors if door.hearsAny)
-    sealed = listKnockPorts(door for door in doors if door.authorizedKeys)
+    sealed = {*listKnockPorts(door for door in doors if door.authorizedKeys)}
     filters = {port: knockFilter(port in sealed) for port in listKnockPorts(doors)}
     return filters | dict.fromkeys(every, assemble(TAKE_ALL))
 
 
+@lru_cache(2)
 def knockFilter(isSealed: bool) -> bytes:
     """Return the program for a port that hears plain knocks, and perhaps sealed ones."""
     most = _UDP_HEADER + MAX_STATEMENT + MAX_SIGNATURE

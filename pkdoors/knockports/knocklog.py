@@ -72,17 +72,6 @@ class KnockLog:
         """Check that a plan can be used, as any can: no port needs a socket."""
 
     def listen(self, plan: Plan) -> None:
-        """Hear the ports of a plan from now on."""
-        self.use(plan)
-
-    def search(self, plan: Plan) -> Plan:
-        """Return what L{use} needs to hear a plan: there is nothing to open."""
-        return plan
-
-    def giveUp(self, plan: Plan) -> None:
-        """Continue as before."""
-
-    def use(self, plan: Plan) -> None:
         """Hear the ports of a plan from now on, and no others."""
         self._source = self._log.open()
         before, add = self._protocols, self._heard.extend
@@ -94,6 +83,17 @@ class KnockLog:
         if not self._isHearing:
             self._isHearing = True
             self._reactor.addReader(self)
+
+    async def search(self, plan: Plan) -> Plan:
+        """Return what L{use} needs to hear a plan: there is nothing to open."""
+        return plan
+
+    def giveUp(self, plan: Plan) -> None:
+        """Continue as before."""
+
+    async def use(self, plan: Plan) -> None:
+        """See L{listen}."""
+        self.listen(plan)
 
     def retry(self) -> None:
         """Try the missing ports now: none are."""

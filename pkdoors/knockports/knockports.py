@@ -1,6 +1,6 @@
 """The knock ports: the daemon hears those that it can have, and tries the others again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -18,6 +18,7 @@ from pkdoors.knockports.plan import Plan, checkFits
 from pkdoors.knockports.search import Search
 from pkdoors.knocks.knock import MAX_DATAGRAM, Knock
 from pkdoors.util.backoff import BackOff
+from pkdoors.util.turns import takeInTurns
 
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
 """Seconds until missing ports are tried again: at first, and at most."""
@@ -75,37 +76,57 @@ class KnockPorts:
 
     def listen(self, plan: Plan) -> None:
         """Hear what can be had of a plan, at once."""
-        self.use(self.search(plan))
+        self._cancel()
+        for _ in self._use(Search(plan, self._held).now()):
+            pass
 
-    def search(self, plan: Plan) -> Search:
+    async def search(self, plan: Plan) -> Search:
         """
         Open the sockets that a plan lacks, as far as they can be had. Nothing else changes until
         L{use} or L{giveUp}; the caller must call one of them.
         """
         self._cancel()
-        return Search(plan, self._held)
+        search = Search(plan, self._held)
+        try:
+            await takeInTurns(self._reactor, search.steps())
+        except BaseException:
+            self.giveUp(search)
+            raise
+        return search
 
     def giveUp(self, search: Search) -> None:
         """Close what a search opened, and continue as before."""
         search.close()
         self._schedule()
 
-    def use(self, search: Search) -> None:
+    async def use(self, search: Search) -> None:
         """Hear the plan of a search from now on, and close the ports that it does not have."""
+        await takeInTurns(self._reactor, self._use(search))
+
+    def _use(self, search: Search) -> Iterator[None]:
         self.plan = search.plan
-        gone = {key: port for key, port in self._held.items() if not search.isKept(key)}
+        gone = [key for key in self._held if not search.isKept(key)]
         for endpoint, udp in search.fresh.items():
+            if self._isStopped:
+                udp.close()
+                continue
             self._held[endpoint] = KnockSocket(udp, self._reorderer, self._receiver)
             self._reactor.addReader(self._held[endpoint])
             self._readiness.add(udp)
-        for endpoint, port in gone.items():
-            port.doRead()  # what came before
-            self._missed += port.newDrops()
-            self._end(self._held.pop(endpoint))
-        if gone and search.failures:  # now there may be room for what was missing
-            self.use(Search(self.plan, self._held))
+            yield
+        for endpoint in gone:
+            port = self._held.pop(endpoint, None)
+            if port is not None:
+                port.doRead()  # what came before
+                self._missed += port.newDrops()
+                self._end(port)
+                yield
+        if gone and search.failures and not self._isStopped:  # there may be room for them now
+            again = Search(self.plan, self._held)
+            yield from again.steps()
+            yield from self._use(again)
             return
-        self._filter()
+        yield from self._filter()
         if search.fresh:
             self._backOff.reset()
         self._report(dict(findTroubles(search)))
@@ -138,14 +159,17 @@ class KnockPorts:
         self._reactor.removeReader(port)
         port.connectionLost(Failure(ListenError("stopped")))
 
-    def _filter(self) -> None:
+    def _filter(self) -> Iterator[None]:
         """Let the kernel drop what is not a knock. If it refuses, everything works without."""
-        for endpoint, port in self._held.items():
+        for endpoint, port in [*self._held.items()]:
+            if self._isStopped:
+                return
             try:
                 port.filter(self.plan.program(endpoint))
             except OSError as error:
                 port.filter(b"")  # the previous filter may drop what is a knock now
                 self._complain(error)
+            yield
 
     def _complain(self, error: OSError) -> None:
         if not self._hasComplained:

@@ -111,5 +111,5 @@ def explainLimit(needed: int) -> str:
     return (
         f"the knock ports need {needed} sockets, and this process may open {getLimit()} files: "
         f"raise LimitNOFILE= of the service (`ulimit -n` elsewhere) to {computeLimit(needed)} or "
-        "more, or let doors share knock ports"
+        'more, or set listen = "capture" and restart the daemon: then it needs no sockets'
     )

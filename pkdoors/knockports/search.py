@@ -12,7 +12,7 @@ it at each of the addresses that the configuration names.
 
 import errno
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ class Failure:
 
 class Search:
     """
-    Opens the sockets that a plan lacks.
+    Opens the sockets that a plan lacks, as L{steps} are taken.
 
     @param held: the sockets that we have already.
     @ivar fresh: those that were opened. Nothing has been read from them yet.
@@ -74,14 +74,31 @@ class Search:
         self._noRoom = ""
         self.fresh: dict[Endpoint, socket.socket] = {}
         self.failures: list[Failure] = []
+        self._ports = frozenset(plan.ports)
+        self._ours: dict[tuple[int, int], list[KnockSocket]] = {}  # by version of IP, and port
+        for (interface, port), udp in held.items():
+            key = parseInterface(interface).version, port
+            self._ours.setdefault(key, []).append(udp)
+
+    def now(self) -> "Search":
+        """Take all steps at once, and return this."""
+        for _ in self.steps():
+            pass
+        return self
+
+    def steps(self) -> Iterator[None]:
+        """Open the sockets, one after another: there may be thousands."""
+        plan = self.plan
         wanted = plan.versions()
         for version in wanted:
             for port in plan.ports:
                 self._seek(version, port)
+                yield
         # Reserve the ports even in a version of IP that we do not hear: nobody else may have them.
         for version in ANY:
             for port in plan.ports if version not in wanted else ():
                 self._reserve((ANY[version], port))
+                yield
 
     def close(self) -> None:
         """Close the sockets that were opened."""
@@ -91,7 +108,7 @@ class Search:
     def isKept(self, endpoint: Endpoint) -> bool:
         """Return whether the plan can use a socket of ours."""
         interface, port = endpoint
-        if port not in self.plan.ports:
+        if port not in self._ports:
             return False
         everywhere = ANY[parseInterface(interface).version]
         if interface == everywhere:
@@ -106,11 +123,7 @@ class Search:
         if everywhere in self._held:
             return
         addresses = self.plan.addresses(version)
-        ours = [
-            udp
-            for endpoint, udp in self._held.items()
-            if endpoint[1] == port and parseInterface(endpoint[0]).version == version
-        ]
+        ours = self._ours.get((version, port), [])
         hasChoice = ANY[version] not in addresses
         if (ours and hasChoice) or not self._try(everywhere, ours, isLast=not hasChoice):
             for address in addresses if hasChoice else ():
@@ -169,7 +182,7 @@ def isFree(port: KnockPort) -> bool:
     """Return whether a port can be bound at all addresses."""
     if isinstance(port, TcpPort):
         return _isTcpFree(port.number)
-    search = Search(Plan((port,)), {})
+    search = Search(Plan((port,)), {}).now()
     search.close()
     return not search.failures
 

@@ -16,7 +16,7 @@ from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import BadKeyError, Key
 
 from pkdoors.errors import BadValue
-from pkdoors.knocks.signatures import ALGORITHMS, isGood, isWellFormed, splitStrings
+from pkdoors.knocks.signatures import ALGORITHMS, isGood, isWellFormed, splitNumber, splitStrings
 
 USER = 1
 """The type of a certificate for users; 2 is for hosts."""
@@ -93,6 +93,8 @@ class Certificate:
         """
         if self.kind != USER:
             return "is not for users, but for a host"
+        if not self.principals:
+            return "has no principals, so it is for nobody"
         if self.after >= self.before:
             return "is never valid"
         if today < self.after:
@@ -133,11 +135,11 @@ def _parse(blob: bytes) -> Certificate:
         raise BadKeyError("another type")
     kind, number = _TYPES[name]
     *parts, rest = splitStrings(rest, number)
-    serial, rest = _splitNumber(rest, _MOMENT)
-    purpose, rest = _splitNumber(rest, 4)
+    serial, rest = splitNumber(rest, _MOMENT)
+    purpose, rest = splitNumber(rest, 4)
     keyId, names, rest = splitStrings(rest, 2)
-    after, rest = _splitNumber(rest, _MOMENT)
-    before, rest = _splitNumber(rest, _MOMENT)
+    after, rest = splitNumber(rest, _MOMENT)
+    before, rest = splitNumber(rest, _MOMENT)
     options, extensions, _reserved, authority, rest = splitStrings(rest, 4)
     signed = blob[: len(blob) - len(rest)]
     signature, rest = splitStrings(rest, 1)
@@ -160,12 +162,6 @@ def _parse(blob: bytes) -> Certificate:
         _signed=signed,
         _signature=signature,
     )
-
-
-def _splitNumber(data: bytes, size: int) -> tuple[int, bytes]:
-    if len(data) < size:
-        raise BadKeyError("cut off")
-    return int.from_bytes(data[:size]), data[size:]
 
 
 def _splitAll(data: bytes) -> Iterator[bytes]:

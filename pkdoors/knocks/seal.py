@@ -29,7 +29,9 @@ PREFIX = b"pkdoors1 "
 NAMESPACE = b"knock@pkdoors"
 """The namespace of SSHSIG. A signature made for anything else, such as a file, opens no door."""
 MAX_STATEMENT = 200
-"""Bytes. The longest door, time and IPv6 address take 137."""
+"""Bytes. The longest door, time and IPv6 address take L{LONGEST_STATEMENT}."""
+LONGEST_STATEMENT = 137
+"""Bytes of the longest statement that a client makes."""
 MAX_SIGNATURE = 1100
 """Bytes. An RSA key of 8192 bits, the longest that is accepted, makes 1048."""
 MAX_CERTIFIED = 1232

@@ -86,6 +86,20 @@ def checkKey(key: Key) -> None:
         )
 
 
+def longestSignature(key: Key) -> int:
+    """Return the most bytes that a signature blob of a key has."""
+    algorithm = ALGORITHMS[key.sshType()][0]
+    trailer = _SK_TRAILER if key.isSecurityKey() else 0
+    bits: int = key.size()
+    if key.type() == "RSA":
+        inner = bits // 8
+    elif key.type() == "EC":
+        inner = 2 * (_LENGTH + bits // 8 + 1)  # a number can begin with a null byte, or P-521's bit
+    else:
+        inner = 2 * _HALF
+    return _LENGTH + len(algorithm) + _LENGTH + inner + trailer
+
+
 def fingerprint(blob: bytes) -> str:
     """Return the fingerprint of a public key as OpenSSH writes it, C{SHA256:...}."""
     return "SHA256:" + b64encode(sha256(blob).digest()).decode().rstrip("=")
@@ -144,6 +158,13 @@ def splitStrings(data: bytes, count: int) -> list[bytes]:
         found.append(data[_LENGTH : _LENGTH + length])
         data = data[_LENGTH + length :]
     return [*found, data]
+
+
+def splitNumber(data: bytes, size: int) -> tuple[int, bytes]:
+    """Split off a number of so many bytes, and return it with the rest."""
+    if len(data) < size:
+        raise BadKeyError("cut off")
+    return int.from_bytes(data[:size]), data[size:]
 
 
 def _checkNumbers(inner: bytes) -> None:

@@ -15,6 +15,11 @@ from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
 
+MAX_OPENINGS = 65_536
+"""Openings of all doors at a time, unless the configuration has another number; 80 MB."""
+MAX_OF_DOOR = 16_384
+"""The same for one door, so that no door needs all."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -52,6 +57,7 @@ class Door:
     @ivar trusted: the networks and interfaces from which clients need no knock.
     @ivar authorizedKeys: the file of the SSH keys that can seal knocks; empty if plain knocks open
         the door.
+    @ivar revokedKeys: the file of the keys and certificates that cannot; empty for none.
     @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
         differ.
     @ivar hearsAny: whether any datagram is a knock, whatever its payload.
@@ -60,6 +66,7 @@ class Door:
     @ivar grant6: the same over IPv6; 128 for the address alone.
     @ivar knockRate: how many datagrams a second the daemon accepts from one source; 0 for all.
     @ivar knockBurst: how many datagrams it accepts from one source at once.
+    @ivar mostOpenings: how many openings the door may have at a time.
     @ivar onOpen: the program to run when the door opens for somebody, and its arguments; empty for
         none.
     @ivar onClose: the same for a door that closes.
@@ -80,12 +87,14 @@ class Door:
     udpGrace: float = 30.0
     trusted: tuple[Trusted, ...] = ()
     authorizedKeys: str = ""
+    revokedKeys: str = ""
     clockSkew: float = 60.0
     hearsAny: bool = False
     grant4: int = WHOLE[4]
     grant6: int = WHOLE[6]
     knockRate: int = 10_000
     knockBurst: int = 10_000
+    mostOpenings: int = MAX_OF_DOOR
     onOpen: tuple[str, ...] = ()
     onClose: tuple[str, ...] = ()
     onRefuse: tuple[str, ...] = ()
@@ -103,6 +112,12 @@ class Door:
                 "only a sealed knock opens for a network, as its key's line must allow it: give "
                 "the door a file of authorized keys, or remove this",
                 next(iter(self.grants())),
+            )
+        if self.revokedKeys and not self.authorizedKeys:
+            raise BadValue(
+                "only sealed knocks have keys: give the door a file of authorized keys, or remove "
+                "this",
+                "revokedKeys",
             )
         if self.once:
             self._checkOnce()
@@ -189,10 +204,11 @@ class Door:
 
     def hasLockOf(self, other: "Door") -> bool:
         """Return whether the same knocks open both doors, so knocks that have begun stay valid."""
-        return (self.name, self.sequence, self.authorizedKeys) == (
+        return (self.name, self.sequence, self.authorizedKeys, self.revokedKeys) == (
             other.name,
             other.sequence,
             other.authorizedKeys,
+            other.revokedKeys,
         )
 
     def grant(self, asked: float) -> float:

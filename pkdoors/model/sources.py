@@ -139,6 +139,15 @@ def widen(address: Address, length: int) -> Source:
     return cutTo(address, length)
 
 
+def isWithin(source: Source, other: Source) -> bool:
+    """Return whether a source is another one, or a part of it."""
+    length = lengthOf(other)
+    if source.version != other.version or lengthOf(source) < length:
+        return False
+    shift = other.max_prefixlen - length
+    return int(firstAddress(source)) >> shift == int(firstAddress(other)) >> shift
+
+
 class SourceSet:
     """
     Sources, of which those that contain an address are found without a search through all.
@@ -153,6 +162,14 @@ class SourceSet:
     def __len__(self) -> int:
         """Return the number of sources."""
         return len(self._sources)
+
+    def __contains__(self, source: object) -> bool:
+        """Return whether just this source is one of them."""
+        return source in self._sources
+
+    def countNetworks(self) -> int:
+        """Return how many of the sources are networks."""
+        return sum(count for kind, count in self._lengths.items() if kind[1] < WHOLE[kind[0]])
 
     def add(self, source: Source) -> None:
         """Add a source."""
@@ -181,11 +198,9 @@ class SourceSet:
 
     def within(self, source: Source) -> Iterator[Source]:
         """Yield the sources that are smaller parts of another one."""
-        length = lengthOf(source)
         for other in self._sources:
-            if other.version == source.version and lengthOf(other) > length:
-                if cutTo(other, length) == source:
-                    yield other
+            if other != source and isWithin(other, source):
+                yield other
 
     def letsIn(self, address: Address) -> bool:
         """Return whether any source contains an address."""

@@ -1,22 +1,29 @@
 """
-Three ways to share the reactor: L{Turns} spreads the work of many over several of its turns,
-L{Slices} does the same to one long piece of work, and L{WakeableSleep} is a sleep that can be cut
-short.
+Ways not to hold the reactor: L{Turns} and L{takeInTurns} spread work over several turns, L{Slices}
+does so and leaves time for everything else, L{makeBeside} does it in a thread, and
+L{WakeableSleep} is a sleep that can be cut short.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, execute, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
+
+T = TypeVar("T")
 
 SLICE = 0.002
 """Seconds of long work in one turn of the reactor."""
 PER_TURN = 25
 """How many may proceed in one turn of the reactor. They take some milliseconds; then knocks, timers
 and the admin interface get their turns."""
+
+PORTION = 0.005
+"""Seconds of work in one turn of the reactor, if it has many small steps."""
 
 
 class Turns:
@@ -100,6 +107,44 @@ class Slices:
             took = self._cost() - began
         if self._works:
             self._call = self._clock.callLater(took, self._turn)
+
+
+async def takeInTurns(clock: IReactorTime, steps: Iterable[object]) -> None:
+    """
+    Take the steps of some work, for L{PORTION} in each turn of the reactor. Each step must leave
+    everything in order, as others have their turns after any of them.
+    """
+    end = clock.seconds() + PORTION
+    for _ in steps:
+        if clock.seconds() >= end:
+            await deferLater(clock, 0)
+            end = clock.seconds() + PORTION
+
+
+class Beside(Protocol):
+    """Does work beside the reactor, or at once."""
+
+    def __call__(self, work: Callable[[], T]) -> Deferred[T]:
+        """Return a Deferred that fires with what the work returns, or fails with its error."""
+
+
+def atOnce(work: Callable[[], T]) -> Deferred[T]:
+    """Do work at once: the L{Beside} of code that has no reactor, and of most tests."""
+    return execute(work)
+
+
+def makeBeside(reactor: Any) -> Beside:
+    """
+    Return what does work in a thread of a reactor's pool, so that knocks are heard meanwhile. The
+    work must use nothing that the reactor's own thread may change.
+    """
+
+    def runBeside(work: Callable[[], T]) -> Deferred[T]:
+        from twisted.internet.threads import deferToThreadPool  # most daemons never need it
+
+        return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+
+    return runBeside
 
 
 class WakeableSleep:

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel
 
 from pkdoors.admin._resources import makeSite
-from pkdoors.doorkeeper.state import Snapshot
+from pkdoors.doorkeeper.state import Count, Snapshot
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import OPENED, Event
 from pkdoors.events.publisher import EventPublisher
@@ -59,15 +59,15 @@ class FakeOperations:
 
     def state(self) -> Snapshot:
         """See L{AdminOperations.state}."""
-        return Snapshot(0.0, 0.0, (DOOR,), (), {})
+        return Snapshot(0.0, 0.0, (DOOR,), {DOOR.name: Count(0, 0, 0)}, {})
 
-    def status(self) -> Any:
+    async def status(self, **selection: Any) -> Any:
         """See L{AdminOperations.status}."""
-        return self._answer("status")
+        return self._answer("status", *selection.items())
 
-    def openings(self, door: str = "", source: str = "") -> Any:
+    async def openings(self, **selection: Any) -> Any:
         """See L{AdminOperations.openings}."""
-        return self._answer("openings", door, source)
+        return self._answer("openings", *selection.items())
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> Any:
         """See L{AdminOperations.open}."""
@@ -75,9 +75,9 @@ class FakeOperations:
             await self.waiting
         return self._answer("open", source, door, seconds)
 
-    async def close(self, door: str = "", source: str = "") -> Any:
+    async def close(self, door: str = "", source: str = "", limit: int | None = None) -> Any:
         """See L{AdminOperations.close}."""
-        return self._answer("close", door, source)
+        return self._answer("close", door, source, *([] if limit is None else [limit]))
 
     async def reload(self) -> Any:
         """See L{AdminOperations.reload}."""

@@ -1,5 +1,7 @@
 """Tests of what a request has the daemon do: L{pkdoors.admin._resources}."""
 
+import json
+
 from twisted.internet.defer import Deferred
 
 from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, NotFound
@@ -15,8 +17,16 @@ class AnswerTests(AdminTestCase):
         body = {"source": ANN, "door": "ssh", "seconds": 600}
         for method, path, given, asked in (
             ("GET", "/status", None, ("status",)),
-            ("GET", "/openings", None, ("openings", "", "")),
-            ("GET", f"/openings?{both}", None, ("openings", "ssh", ANN)),
+            ("GET", "/status?limit=50", None, ("status", ("limit", 50))),
+            ("GET", "/openings", None, ("openings",)),
+            ("GET", f"/openings?{both}", None, ("openings", ("door", "ssh"), ("source", ANN))),
+            (
+                "GET",
+                "/openings?within=10.0.0.0/8&limit=0&after=31.5:7",
+                None,
+                ("openings", ("within", "10.0.0.0/8"), ("limit", 0), ("after", "31.5:7")),
+            ),
+            ("DELETE", "/openings?limit=20", None, ("close", "", "", 20)),
             ("POST", "/openings", {"source": ANN}, ("open", ANN, "", 0.0)),
             ("POST", "/openings", body, ("open", ANN, "ssh", 600.0)),
             ("POST", "/openings?door=ssh", {"source": ANN}, ("open", ANN, "ssh", 0.0)),
@@ -30,7 +40,9 @@ class AnswerTests(AdminTestCase):
             ("POST", "/reload", None, ("reload",)),
             ("POST", "/reload", b"", ("reload",)),
         ):
-            self.assertEqual((200, {"asked": list(asked)}), self.ask(method, path, given))
+            self.assertEqual(
+                (200, {"asked": json.loads(json.dumps(asked))}), self.ask(method, path, given)
+            )
             self.assertEqual([asked], self.operations.asked)
             self.operations.asked.clear()
 

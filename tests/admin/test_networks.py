@@ -19,12 +19,8 @@ class NetworkTests(OperationsTestCase):
 
     def shown(self, source: str = "") -> list[str]:
         """Return the openings that the daemon lists."""
-        answer = self.do(self.later(source))
+        answer = self.do(self.operations.openings(source=source))
         return [opening["source"] for opening in answer["openings"]]
-
-    async def later(self, source: str) -> object:
-        """Return the openings."""
-        return self.operations.openings(source=source)
 
     def test_open(self) -> None:
         """A network is open as it is written, in all firewalls, and in the log."""

@@ -51,8 +51,12 @@ class RefusalTests(AdminTestCase):
     def test_arguments(self) -> None:
         """Arguments that are unknown, given twice, or empty are refused."""
         for path, sentence in (
-            ("/status?x=1", "unknown argument 'x': allowed are none"),
-            ("/openings?seconds=1", "unknown argument 'seconds': allowed are door, source"),
+            (
+                "/openings?seconds=1",
+                "unknown argument 'seconds': allowed are door, source, within, after, limit",
+            ),
+            ("/status?limit=many", "limit: 'many' is not a number from 0 to 999999"),
+            ("/status?limit=-1", "limit: '-1' is not a number from 0 to 999999"),
             ("/openings?door=a&door=a", "an argument is given twice: give each once"),
             ("/openings?door=", "door: '' is not a string, or is empty"),
             ("/openings?source", "source: '' is not a string, or is empty"),

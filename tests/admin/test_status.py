@@ -5,12 +5,12 @@ from math import inf
 
 from pkdoors import __version__
 from pkdoors.admin._recording import recordDoors, recordOpenings
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.doorkeeper.state import Count, OpeningStatus, Page, Snapshot
 from pkdoors.errors import BadValue, ConfigError, NotFound
 from pkdoors.events.event import Event
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.doors import Opening
-from tests.admin.daemoncase import ANN, BOB, NO, SSH, TODAY, WEB, OperationsTestCase, write
+from tests.admin.daemoncase import ANN, BOB, NO, SSH, TODAY, OperationsTestCase
 from tests.fakes.doors import PORTS, makeDoor
 
 
@@ -35,10 +35,12 @@ class StatusTests(OperationsTestCase):
             "sources": 1,
             "uses": "many",
             "trusted": [],
+            "networks": 0,
+            "max_openings": 16_384,
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
         web |= {"trusted": ["192.168.1.0/24", "wg0"]}
-        status = write(self.operations.status())
+        status = self.do(self.operations.status())
         self.assertEqual(
             {
                 "version": __version__.public(),
@@ -46,7 +48,7 @@ class StatusTests(OperationsTestCase):
                 "firewall": "nftables and firewalld",
                 "troubles": ["a port is busy"],
                 "doors": [door, {**door, **web, "openings": 0, "sources": 0}],
-                "openings": write(self.operations.openings())["openings"],
+                "openings": self.do(self.operations.openings())["openings"],
                 "counters": {
                     "knocks": {"request": 0, "refused": 0, "other": 1},
                     "dropped": {},
@@ -55,6 +57,8 @@ class StatusTests(OperationsTestCase):
                     "heals": 0,
                 },
                 "listen": "capture",
+                "total": 1,
+                "next": "",
             },
             status,
         )
@@ -63,7 +67,9 @@ class StatusTests(OperationsTestCase):
     def test_sealed(self) -> None:
         """A door with keys has a sealed lock."""
         door = makeDoor(authorizedKeys="/etc/keys")
-        self.assertEqual("sealed", recordDoors(Snapshot(0, 0, (door,), (), {}))[0].lock)
+        counts = {door.name: Count(0, 0, 0)}
+        (record,) = recordDoors(Snapshot(0, 0, (door,), counts, {}))
+        self.assertEqual("sealed", record.lock)
 
     def test_once(self) -> None:
         """A used opening for one connection is shown as used, and not counted as open."""
@@ -71,19 +77,19 @@ class StatusTests(OperationsTestCase):
         opening = Opening(door, ip_address(ANN), 30.0)
         for isUsed in (False, True):
             status = OpeningStatus(opening, 0.0 if isUsed else 30.0, "", isUsed)
-            state = Snapshot(0.0, TODAY, (door,), (status,), {})
+            counts = {door.name: Count(int(not isUsed), 0, int(isUsed))}
+            state = Snapshot(0.0, TODAY, (door,), counts, {})
             (record,) = recordDoors(state)
             self.assertEqual(("once", int(not isUsed)), (record.uses, record.openings))
-            (shown,) = recordOpenings(state)
+            (shown,) = recordOpenings(Page([status], 1), state)
             self.assertEqual(("once", isUsed, not isUsed), (shown.uses, shown.used, shown.isOpen))
 
-    def test_counted(self) -> None:
-        """Counting the openings of a door does not make their records."""
-        unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
-        statuses = tuple(OpeningStatus(opening, 0.0, "") for opening in unwritable)
-        state = Snapshot(0.0, TODAY, (SSH, WEB), statuses, {})
-        self.assertEqual([2, 1], [door.openings for door in recordDoors(state)])
-        self.assertRaises(OverflowError, list, recordOpenings(state))
+    def test_lazy(self) -> None:
+        """The records of openings are made when they are written."""
+        unwritable = [OpeningStatus(Opening(SSH, ip_address(ANN), inf), 0.0, "")]
+        records = recordOpenings(Page(unwritable, 1), Snapshot(0.0, TODAY, (SSH,), {}, {}))
+        self.assertEqual(1, len(records))
+        self.assertRaises(OverflowError, list, records)
 
     def test_openings(self) -> None:
         """Openings are sorted by deadline, and can be selected by door and address."""
@@ -98,16 +104,16 @@ class StatusTests(OperationsTestCase):
             ({"source": ANN, "door": "web"}, [("web", ANN)]),
             ({"source": "10.0.0.1"}, []),
         ):
-            found = write(self.operations.openings(**chosen))["openings"]
+            found = self.do(self.operations.openings(**chosen))["openings"]
             self.assertEqual(expected, self.names(found))
-        self.assertRaises(NotFound, self.operations.openings, "shh")
-        self.assertRaises(BadValue, self.operations.openings, "ssh", "ann")
+        self.refused(self.operations.openings(door="shh"), NotFound)
+        self.refused(self.operations.openings(source="ann"), BadValue)
 
     def test_trouble(self) -> None:
         """An opening that the firewall refuses is not open, and has the reason."""
         self.outer.failures = [NO]
         self.begin(self.operations.open(ANN, "ssh")).addErrback(lambda failure: None)
-        (opening,) = write(self.operations.openings())["openings"]
+        (opening,) = self.do(self.operations.openings())["openings"]
         self.assertEqual(
             (False, "cannot open: no privilege"), (opening["open"], opening["trouble"])
         )

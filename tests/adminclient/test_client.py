@@ -32,7 +32,17 @@ class RequestTests(ClientTestCase):
 
     def test_status(self) -> None:
         """The answer is returned as it is."""
-        self.assertEqual(self.admin.status(), self.client.status())
+        self.assertEqual({**self.admin.status(), "total": 0, "next": ""}, self.client.status())
+        self.client.status(door="ssh", limit=5)
+        self.assertEqual(("GET", "/status?door=ssh&limit=5", None), self.admin.asked[-1])
+
+    def test_olderDaemon(self) -> None:
+        """A daemon that cannot choose openings shows and closes all; other refusals are errors."""
+        self.admin.isOld = True
+        self.assertEqual(self.admin.status(), self.client.status(limit=5))
+        self.assertEqual({"closed", "closing", "others"}, {*self.client.close(limit=5)})
+        self.admin.answers["GET", "/status"] = 400, {"error": "no such door"}
+        self.assertRaises(AskError, self.client.status, limit=5)
 
     def test_open(self) -> None:
         """Only the given arguments are sent."""

@@ -23,7 +23,7 @@ from pkdoors.admin.records import (
 )
 from pkdoors.adminclient._sse import readEvents
 from pkdoors.adminclient.responses import cleanText, readRecord
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.doorkeeper.state import Count, OpeningStatus, Page, Snapshot
 from pkdoors.errors import AskError
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import KINDS, OPENED, Event, fields
@@ -59,7 +59,8 @@ class RecordTests(SynchronousTestCase):
         ssh = fakedoors.makeDoor(name="ssh")
         web = fakedoors.makeDoor(name="web", ports="80,443", authorizedKeys="/k")
         openings = (OpeningStatus(opening, 42.0, "no such zone"),)
-        state = Snapshot(30.0, 1e9, (ssh, web), openings, {})
+        counts = {"ssh": Count(1, 0, 0), "web": Count(0, 0, 0)}
+        state = Snapshot(30.0, 1e9, (ssh, web), counts, {})
         counters = Counters()
         counters.knocks["request"] = 7
         return StatusRecord(
@@ -68,16 +69,18 @@ class RecordTests(SynchronousTestCase):
             firewall="nftables",
             troubles=["a port is\x1b busy"],
             doors=recordDoors(state),
-            openings=recordOpenings(state),
+            openings=recordOpenings(Page(openings, 7), state),
             counters=recordCounters(counters),
             listen="capture",
+            total=7,
+            next="42.0:1",
         )
 
     def test_status(self) -> None:
         """A command reads the status that the daemon writes."""
         status = readRecord(StatusRecord, write(self.makeStatus()))
         self.assertEqual(("1.2", 3.5), (status.version, status.uptime))
-        self.assertEqual("capture", status.listen)
+        self.assertEqual(("capture", 7, "42.0:1"), (status.listen, status.count(), status.next))
         self.assertEqual(("nftables", 7), (status.firewall, status.counters.knocks["request"]))
         self.assertEqual(("a port is? busy",), status.troubles)
         self.assertEqual([("22/tcp",), ("80/tcp", "443/tcp")], [d.ports for d in status.doors])

@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.grow._curve import Curve, findCurve, formatTable, listCurves
-from bench.grow._manydoors import KINDS, nameDoor, writeDoors
+from bench.grow._manydoors import KINDS, listSequences, nameDoor, writeDoors
 from pkdoors.config.parser import parseConfig
 
 
@@ -60,3 +60,15 @@ class ManyDoorsTests(SynchronousTestCase):
         for kind in KINDS:
             doors = parseConfig(writeDoors(60, kind), "file").doors
             self.assertEqual([nameDoor(at) for at in range(60)], [door.name for door in doors])
+            sequences = [[*door.sequence.ports] for door in doors]
+            self.assertEqual(listSequences(60, kind), sequences)
+
+    def test_changed(self) -> None:
+        """If it is changed, only the last door is different."""
+        for kind in KINDS:
+            before, after = (
+                parseConfig(writeDoors(60, kind, isChanged), "file").doors
+                for isChanged in (False, True)
+            )
+            self.assertEqual(before[:-1], after[:-1])
+            self.assertEqual(len(before[-1].ports) + 1, len(after[-1].ports))

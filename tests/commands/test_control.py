@@ -243,8 +243,15 @@ class CloseTests(ControlTestCase):
         """Of many openings only the number is printed."""
         self.admin.openings = [makeOpening(f"192.0.2.{n}") for n in range(20)]
         self.assertEqual(20, self.says("close", "--all").count("\n"))
-        self.admin.openings = [makeOpening(f"192.0.2.{n}") for n in range(21)]
-        self.assertEqual("closed 21 openings\n", self.says("close", "--all"))
+        for isOld in (False, True):
+            self.admin.isOld = isOld
+            self.admin.openings = [makeOpening(f"192.0.2.{n}") for n in range(99)]
+            self.assertEqual("closed 99 openings\n", self.says("close", "--all"))
+
+    def test_limit(self) -> None:
+        """The daemon does not list thousands of openings that nobody reads."""
+        self.says("close", "--all")
+        self.assertEqual(("DELETE", "/openings?limit=21", None), self.admin.asked[-1])
 
     def test_notOpen(self) -> None:
         """An address without an opening is the daemon's sentence and status 1."""
@@ -361,7 +368,7 @@ class NoDaemonTests(ControlTestCase):
     def test_interrupted(self) -> None:
         """Ctrl-C is one word."""
 
-        def interrupt(*_: object) -> None:
+        def interrupt(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
         self.patch(AdminClient, "status", interrupt)

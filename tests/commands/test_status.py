@@ -45,6 +45,49 @@ class StatusTests(ControlTestCase):
         self.admin.openings += [makeOpening("192.0.2.7"), makeOpening("2001:db8::/64")]
         self.assertRegex(self.says("status"), r"ssh .* 1 address, 2 networks  .*\n")
 
+    def test_first(self) -> None:
+        """The first fifty are shown, with the number of the others; more if they are asked for."""
+        self.admin.openings = [makeOpening(f"10.0.0.{n}", left=n) for n in range(1, 71)]
+        self.admin.openings.append(makeOpening("192.0.2.7", "web", left=99))
+        lines = self.says("status").splitlines()
+        self.assertEqual(
+            "and 21 more, which end later: --all, --door and --within show them", lines[-1]
+        )
+        self.assertEqual(50, sum("10.0.0." in line for line in lines))
+        self.assertIn("10.0.0.50 ", "\n".join(lines))
+        for arguments, count in (
+            (("--all",), 71),
+            (("--limit", "7"), 7),
+            (("--limit", "0"), 0),
+            (("--door", "web"), 1),
+            (("--within", "10.0.0.0/28"), 15),
+            (("--within", "192.0.2.7"), 1),
+            (("--within", "192.0.2.0/24", "--door", "ssh"), 0),
+        ):
+            shown = self.says("status", *arguments)
+            self.assertEqual(count, shown.count(" 10.0.0.") + shown.count(" 192.0.2."), arguments)
+        self.assertIn("and 71 more", self.says("status", "--limit", "0"))
+        self.assertNotIn(" more", self.says("status", "--all"))
+        self.assertEqual(71, len(json.loads(self.says("status", "--json"))["openings"]))
+        self.assertEqual(
+            3, len(json.loads(self.says("status", "--json", "--limit", "3"))["openings"])
+        )
+
+    def test_olderDaemon(self) -> None:
+        """A daemon that cannot show a part shows all."""
+        self.admin.isOld = True
+        self.admin.openings = [makeOpening(f"10.0.0.{n}", left=n) for n in range(1, 71)]
+        self.assertEqual(70, self.says("status").count(" 10.0.0."))
+
+    def test_wrongUsage(self) -> None:
+        """Wrong arguments are refused with a line."""
+        for arguments, part in (
+            (("--limit", "x"), "'x' is not a number from 0 to 999999"),
+            (("--limit", "5", "--all"), "not allowed with"),
+            (("--within", "everybody"), "'everybody' is not an address"),
+        ):
+            self.assertIn(part, self.fails("status", *arguments, status=2))
+
     def test_once(self) -> None:
         """Openings for one connection are shown as such, and as used when they are."""
         self.admin.openings = [

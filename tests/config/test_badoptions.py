@@ -175,6 +175,14 @@ class BadValueTests(SynchronousTestCase):
             "--knock-burst: '0' is not a valid number", self.refused(*GOOD, "--knock-burst", "0")
         )
 
+    def test_revokedKeys(self) -> None:
+        """Without a file of authorized keys, there are none to revoke."""
+        self.assertEqual(
+            "--revoked-keys: only sealed knocks have keys: give the door a file of authorized "
+            "keys, or remove this",
+            self.refused(*GOOD, "--revoked-keys", "/revoked"),
+        )
+
     def test_penalty(self) -> None:
         """The same is true for the penalty, which can be 0."""
         self.assertEqual(

@@ -89,6 +89,13 @@ class OptionsTests(SynchronousTestCase):
         path = self.door(*GOOD, "--authorized-keys", "some/../keys").authorizedKeys
         self.assertEqual(os.path.join(os.getcwd(), "keys"), path)
 
+    def test_revokedKeys(self) -> None:
+        """The path of the revoked keys holds wherever twistd changes to, too."""
+        keys = (*GOOD, "-k", "/etc/keys")
+        self.assertEqual("", self.door(*keys).revokedKeys)
+        path = self.door(*keys, "--revoked-keys", "some/../revoked").revokedKeys
+        self.assertEqual(os.path.join(os.getcwd(), "revoked"), path)
+
     def test_clockSkew(self) -> None:
         """Clocks can be allowed to differ by up to an hour."""
         for text, seconds in (("1s", 1.0), ("90", 90.0), ("1h", 3600.0)):

@@ -30,6 +30,7 @@ max_open_for = "8h"
 knock_timeout = "15s"
 penalty = "2m"
 authorized_keys = "/etc/pkdoors/authorized_keys"
+revoked_keys = "/etc/pkdoors/revoked_keys"
 sessions = "cut"
 clock_skew = "90s"
 knock_rate = 500
@@ -66,6 +67,7 @@ class GoodTests(SynchronousTestCase):
             penalty=120.0,
             cutSessions=True,
             authorizedKeys="/etc/pkdoors/authorized_keys",
+            revokedKeys="/etc/pkdoors/revoked_keys",
             clockSkew=90.0,
             knockRate=500,
             knockBurst=600,
@@ -186,14 +188,14 @@ class BadTests(SynchronousTestCase):
         """An unknown key is refused, and the line names the known ones."""
         self.assertEqual(
             "unknown key 'fire': allowed are firewall, zone, interfaces, listen, admin, audit, "
-            "doors",
+            "max_openings, doors",
             self.refused('fire = "auto"\n' + SSH),
         )
         self.assertEqual(
             "doors.ssh: unknown key 'port': allowed are sequence, ports, open_for, "
             "max_open_for, knock_timeout, penalty, sessions, uses, udp_idle, udp_max, udp_grace, "
-            "trusted, authorized_keys, clock_skew, grant4, grant6, payload, knock_rate, "
-            "knock_burst, on_open, on_close, on_refuse",
+            "trusted, authorized_keys, revoked_keys, clock_skew, grant4, grant6, payload, "
+            "knock_rate, knock_burst, max_openings, on_open, on_close, on_refuse",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("unknown key 'a\\nb'", self.refused(SSH + '"a\\nb" = 1\n'))

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from twisted.internet.defer import Deferred
 
 from pkdoors.daemon.reload import Reloaded
+from pkdoors.doorkeeper.state import OpeningStatus, Selection
 from pkdoors.errors import FirewallError
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
@@ -82,12 +83,18 @@ class ReloadTestCase(HostTestCase):
         self.assertEqual(readers, {each.fileno() for each in taken})
         return sorted(each.address[1] for each in taken if each.address[0] == "0.0.0.0")
 
+    def statuses(self) -> list[OpeningStatus]:
+        """Return all openings, which are found at once."""
+        found = Deferred.fromCoroutine(self.keeper.select(Selection()))
+        self.reactor.advance(0)
+        return [*self.successResultOf(found).statuses]
+
     def snapshot(self) -> tuple[Any, ...]:
         """Return everything that a reload could change."""
         return (
             self.reloader.config,
             self.keeper.doors,
-            self.keeper.state().statuses,
+            self.statuses(),
             self.keeper.state().sources,
             (self.guard.guarded, self.guard.doorsOpen()),
             (self.outer.guarded, self.outer.doorsOpen()),
@@ -97,5 +104,5 @@ class ReloadTestCase(HostTestCase):
     def assertGone(self) -> None:
         """Assert that no door is open for anybody, and that nothing is remembered."""
         self.assertEqual(({}, {}), (self.guard.doorsOpen(), self.outer.doorsOpen()))
-        self.assertEqual((), self.keeper.state().statuses)
+        self.assertEqual([], self.statuses())
         self.assertEqual([], self.reactor.getDelayedCalls())

@@ -41,7 +41,7 @@ class ChooseFirewallTests(SynchronousTestCase):
         for log in (None, PacketLog()):
             guard, outer = chooseFirewalls(config, FakeReactor(), log)
             assert isinstance(guard, NftablesFirewall) and isinstance(outer, FirewalldFirewall)
-            self.assertEqual(log is None, outer._zoneDoors._letsKnocksIn)
+            self.assertEqual(log is None, outer._zoneDoors._standing._letsKnocksIn)
             hearsAll = None if guard._capturing is None else guard._capturing._hearsAll
             self.assertEqual(None if log is None else True, hearsAll)
 

@@ -153,5 +153,5 @@ class HookFlawTests(SynchronousTestCase):
                 f"{self.script} can be written by others: run `chmod go-w {self.script}`",
                 "on_close of door default cannot be run: /nowhere/x does not exist",
             ],
-            checkHooks(door),
+            checkHooks([door]),
         )

@@ -150,6 +150,26 @@ class LocksmithTests(SynchronousTestCase):
             self.assertIn("has no key that may knock", line)
         self.assertEqual([line], self.log.lines(LogLevel.error))
 
+    def test_revoked(self) -> None:
+        """Doors with a file of revoked keys follow it, and share it."""
+        revoked = self.path.with_name("revoked")
+        doors = [replace(door, revokedKeys=str(revoked)) for door in (self.ssh, self.web)]
+        smith = self.makeSmith(*doors)
+        locks = [smith.make(door) for door in doors]
+        (line,) = smith.examine()
+        self.assertIn(f"nobody may knock with a key: cannot read {revoked}", line)
+        self.assertEqual([line], smith.examine())
+        self.assertEqual(1, len(self.log.lines(LogLevel.error)))
+        self.assertIn("nobody may knock", self.knock(locks[0], self.seal()))
+        revoked.touch(0o600)
+        self.assertEqual([], smith.examine())
+        self.assertEqual("open", self.knock(locks[0], self.seal()))
+        revoked.write_text(publicLine(ANNA, ""))
+        self.now += 1
+        self.assertIn("is revoked", self.knock(locks[1], self.seal("web")))
+        smith.setDoors([self.ssh])
+        self.assertEqual([], smith.examine())
+
     def test_examineTouchesNothing(self) -> None:
         """That writes nothing."""
         smith = self.makeSmith(self.ssh)

@@ -182,7 +182,7 @@ class OpeningTests(ReloadTestCase):
         self.request()
         self.outer.failures = [NO, NO]
         self.begin(WEB)
-        self.assertEqual(1, len(self.keeper.state().statuses))
+        self.assertEqual(1, len(self.statuses()))
         self.reactor.pump([0, 1, 1, 1, 60])
         self.assertGone()
 
@@ -199,7 +199,7 @@ class OpeningTests(ReloadTestCase):
         self.outer.answerAll()
         self.reactor.pump([0, 0.1])
         self.successResultOf(done)
-        (status,) = self.keeper.state().statuses
+        (status,) = self.statuses()
         self.assertEqual(door, status.opening.door)
         told = [(each.kind, each.door) for each in self.events if each.source]
         self.assertEqual([("opened", SSH), ("closed", SSH), ("opened", door)], told)

@@ -51,7 +51,7 @@ class InterfaceTests(ServiceTestCase):
         self.failureResultOf(self.service.close("web"), NotFound)
         done = self.successResultOf(self.service.close())
         self.assertEqual([ANN], [str(status.opening.source) for status in done.closed])
-        self.assertEqual(((), []), (done.closing, self.service.openings()))
+        self.assertEqual(([], []), ([*done.closing], self.service.openings()))
         self.assertEqual({}, self.firewall.open_())
 
     def test_doors(self) -> None:
@@ -181,6 +181,7 @@ class StopTests(ServiceTestCase):
         """Nothing is left running if a busy port was being tried."""
         self.host.take(PORTS[0])
         self.start()
+        self.reactor.advance(0)
         self.assertEqual(1, len(self.reactor.getDelayedCalls()))
         self.successResultOf(self.service.stopService())
         self.assertEqual([], self.reactor.getDelayedCalls())

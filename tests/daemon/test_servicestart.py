@@ -8,12 +8,15 @@ from twisted.logger import LogLevel
 
 from pkdoors.errors import (
     FirewallError,
+    ListenError,
 )
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.firewall.nftables.table import GuardTable
+from pkdoors.host import descriptors
 from pkdoors.host.instance import AlreadyRunning, Instance
+from pkdoors.knockports import plan
 from tests.daemon.servicecase import NO, FakeComponent, ServiceTestCase
 from tests.fakes.doors import PORTS
 from tests.fakes.nftables import FakeLibrary, FakeMonitor
@@ -48,13 +51,24 @@ class StartTests(ServiceTestCase):
         self.assertEqual([], self.host.bound())
         self.assertFalse(self.folder.exists())
 
+    def test_tooManyPorts(self) -> None:
+        """If the knock ports need more sockets than the process may have, nothing was touched."""
+        self.patch(descriptors, "getLimit", lambda: 10)
+        self.patch(plan, "getLimit", lambda: 10)
+        line = str(self.assertRaises(ListenError, self.service.prepare))
+        self.assertTrue(line.startswith("the knock ports need 10 sockets, and this process may"))
+        for remedy in ("LimitNOFILE=", "`ulimit -n`", 'listen = "capture"'):
+            self.assertIn(remedy, line)
+        self.assertEqual(([], []), (self.host.bound(), self.firewall.calls))
+        self.assertFalse(self.folder.exists())
+
     def test_guardsFirst(self) -> None:
         """No socket exists before the guard does."""
         seen: list[int] = []
         original = self.firewall.start
 
         def start(*arguments: Any) -> Any:
-            seen.append(len(self.host.sockets))
+            seen.append(len(self.host.bound()))
             return original(*arguments)
 
         self.patch(self.firewall, "start", start)

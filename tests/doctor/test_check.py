@@ -51,6 +51,17 @@ class CheckTests(CheckTestCase):
         unsafe = KeyFileError("/etc/keys can be written by others: run `chmod go-w /etc/keys`")
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=unsafe))
 
+    def test_revoked(self) -> None:
+        """A file of revoked keys that cannot be used is an error: it closes the door."""
+        door: dict[str, Any] = {"authorizedKeys": "/etc/keys", "hooks": {"revokedKeys": "/gone"}}
+        door["keys"] = (2, [])
+        self.assertEqual([], self.bad(**door, revoked=(3, "")))
+        self.assertEqual([(ERROR, "keys")], self.bad(**door, revoked=(0, "cannot read /gone")))
+        self.assertIn(
+            "/gone revokes keys with 1 entry",
+            [finding.text for finding in look(**door, revoked=(1, ""))],
+        )
+
     def test_grants(self) -> None:
         """A door that opens for networks needs a key that may ask for one."""
         door: dict[str, Any] = {"authorizedKeys": "/etc/keys", "hooks": {"grant6": 64}}

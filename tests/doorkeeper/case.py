@@ -1,9 +1,13 @@
 """A doorkeeper on a clock and a firewall in memory."""
 
+from typing import Any
+
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
+from pkdoors.doorkeeper.state import OpeningStatus, Page, Selection
 from pkdoors.errors import FirewallError
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door
@@ -49,6 +53,15 @@ class KeeperTestCase(SynchronousTestCase):
         """Return the calls to the firewall since the last time."""
         calls, self.firewall.calls = self.firewall.calls, []
         return calls
+
+    def select(self, **selection: Any) -> Page:
+        """Return a page of openings, which is found at once."""
+        found = self.keeper.select(Selection(**selection))
+        return self.successResultOf(Deferred.fromCoroutine(found))
+
+    def statuses(self, **selection: Any) -> list[OpeningStatus]:
+        """Return the openings of such a page."""
+        return [*self.select(**selection).statuses]
 
     def openings(self) -> list[tuple[str, float]]:
         """Return source and deadline of each opening that the doorkeeper knows."""

@@ -6,7 +6,6 @@ from ipaddress import ip_address
 
 from twisted.logger import LogLevel
 
-from pkdoors.doorkeeper import admission
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import OPERATOR, Principal
@@ -289,7 +288,8 @@ class CloseTests(KeeperTestCase):
 
     def test_whenFull(self) -> None:
         """A close works even if no more can be opened."""
-        self.patch(admission, "MAX_OPENINGS", 1)
+        self.door = makeDoor(mostOpenings=1)
+        self.keeper = self.makeKeeper(self.door)
         self.request()
         self.close()
         self.assertEqual({}, self.firewall.open_())

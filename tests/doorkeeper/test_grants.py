@@ -129,6 +129,6 @@ class GrantTests(KeeperTestCase):
         for number in range(200):
             self.open(f"203.0.113.{number}")
         self.open(NET)
-        found = self.keeper.state(ip_address(ANN)).statuses
+        found = self.statuses(source=ip_address(ANN))
         self.assertEqual({ANN, NET}, {str(status.opening.source) for status in found})
-        self.assertEqual((), self.keeper.state(readSource("10.0.0.0/8")).statuses)
+        self.assertEqual([], self.statuses(source=readSource("10.0.0.0/8")))

@@ -124,7 +124,7 @@ class OnceTests(OnceTestCase):
         self.start()
         self.open()
         self.firewall.used.add(KEY)
-        (status,) = self.keeper.state().statuses
+        (status,) = self.statuses()
         self.assertTrue(status.isUsed)
 
     def test_lost(self) -> None:
@@ -210,7 +210,7 @@ class OnceTests(OnceTestCase):
         self.firewall.holding = True
         self.request(60)
         self.firewall.used.add(KEY)
-        self.keeper.state()
+        self.statuses()
         self.assertIs(False, self.isUsed())
         self.firewall.used.clear()
         self.firewall.holding = False
@@ -255,7 +255,7 @@ class CarryOverTests(OnceTestCase):
         self.open(BOB)
         self.use()
         self.change(once=False)
-        self.assertEqual(([], ()), (self.openings(), self.keeper.state().statuses))
+        self.assertEqual(([], []), (self.openings(), self.statuses()))
 
     def test_toOnce(self) -> None:
         """Openings for many connections become openings for one, which are looked after."""

@@ -47,7 +47,9 @@ class ClosingTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Wait for two openings."""
         self.waiters = Waiters()
-        self.closing = Closing([ANN, BOB], self.waiters)
+        self.closing = Closing(self.waiters)
+        self.closing.add([ANN, BOB])
+        self.closing.complete()
 
     def test_done(self) -> None:
         """It is done when the last opening is closed."""
@@ -61,7 +63,24 @@ class ClosingTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """It is done at once if there is nothing to close."""
-        self.successResultOf(Closing([], self.waiters).done)
+        closing = Closing(self.waiters)
+        self.assertNoResult(closing.asked)
+        closing.complete()
+        self.successResultOf(closing.asked)
+        self.successResultOf(closing.done)
+
+    def test_some(self) -> None:
+        """It is not done while others may follow, and knows how many came so far."""
+        closing = Closing(self.waiters)
+        closing.add([ANN])
+        self.waiters.notify(ANN)
+        self.assertNoResult(closing.done)
+        self.assertEqual((1, set()), (closing.count, closing.left))
+        closing.add([BOB])
+        closing.complete()
+        self.assertNoResult(closing.done)
+        self.waiters.notify(BOB)
+        self.successResultOf(closing.done)
 
     def test_cancel(self) -> None:
         """If nobody waits any more, it forgets the openings, but not which of them are left."""

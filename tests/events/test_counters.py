@@ -3,6 +3,8 @@ Tests of L{pkdoors.events.counters}, L{pkdoors.admin._metrics} and L{pkdoors.fir
 """
 
 import random
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.defer import CancelledError
@@ -14,7 +16,7 @@ from pkdoors import __version__
 from pkdoors.admin._metrics import formatMetrics
 from pkdoors.admin._recording import recordCounters
 from pkdoors.admin.records import simplify
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.doorkeeper.state import Count, Snapshot
 from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.events.counters import BUCKETS, Counters
 from pkdoors.events.event import CLOSED, EXTENDED, HEALED, OPENED, REFUSED, Event
@@ -28,10 +30,12 @@ NO = FirewallError("no")
 
 
 def parsed(
-    counters: Counters, *statuses: OpeningStatus, doors: tuple[Door, ...] = ()
+    counters: Counters,
+    counts: Mapping[str, Count] = MappingProxyType({}),
+    doors: tuple[Door, ...] = (),
 ) -> dict[str, float]:
     """Return the metrics as Prometheus reads them: C{name{label=value}} and the number."""
-    state = Snapshot(10.0, 0.0, doors, statuses, {"ssh": 3})
+    state = Snapshot(10.0, 0.0, doors, counts, {"ssh": 3})
     text = formatMetrics(state, counters).decode()
     return {
         sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): (
@@ -109,8 +113,8 @@ class MetricsTests(SynchronousTestCase):
         counters.hear(Event(OPENED, 0.0))
         counters.hear(Event(HEALED, 0.0))
         ssh, web = makeDoor(name="ssh"), makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
-        status = OpeningStatus(makeOpening(name="ssh"), 30.0, "")
-        metrics = parsed(counters, status, doors=(ssh, web))
+        counts = {"ssh": Count(1, 0, 0), "web": Count(0, 0, 0)}
+        metrics = parsed(counters, counts, doors=(ssh, web))
         for name, value in {
             "pkdoors_knocks_total{result=refused}": 7,
             "pkdoors_events_total{event=opened}": 1,
@@ -140,7 +144,7 @@ class MetricsTests(SynchronousTestCase):
 
     def test_families(self) -> None:
         """Each name is there once, with its type and its help text."""
-        text = formatMetrics(Snapshot(0.0, 0.0, (), (), {}), Counters()).decode()
+        text = formatMetrics(Snapshot(0.0, 0.0, (), {}, {}), Counters()).decode()
         families = list(text_string_to_metric_families(text))
         names = [family.name for family in families]
         self.assertEqual(sorted(set(names)), sorted(names))

@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pkdoors.model.sources import readSource
+from pkdoors.model.sources import isWithin, readSource
 
 KEY = "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDa6Bm7Bpsr5/0I1gY"
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -61,6 +61,7 @@ class FakeAdmin:
     @ivar answers: by method and path: a status and JSON (or text) in place of the right answer.
     @ivar asked: method and path of each request, and its body.
     @ivar runsDown: whether the time passes.
+    @ivar isOld: whether it knows no arguments that choose openings.
     """
 
     def __init__(self) -> None:
@@ -81,7 +82,7 @@ class FakeAdmin:
         self.reloading: Answer = (200, {"changes": [], "troubles": []})
         self.answers: dict[tuple[str, str], Answer] = {}
         self.asked: list[tuple[str, str, Any]] = []
-        self.runsDown = False
+        self.runsDown = self.isOld = False
         self.followers: list[SimpleQueue[bytes]] = []
         self._started = time.monotonic()
         self._server: ThreadingUnixStreamServer | None = None
@@ -160,13 +161,17 @@ class FakeAdmin:
     def answer(self, method: str, target: str, wanted: Any) -> Answer:
         """What it says to a request."""
         self.asked.append((method, target, wanted))
-        if (method, target) in self.answers:
-            return self.answers[method, target]
         parts = urlsplit(target)
+        for whole in (target, parts.path):
+            if (method, whole) in self.answers:
+                return self.answers[method, whole]
         below = unquote(parts.path.removeprefix("/openings").lstrip("/"))
         door = parse_qs(parts.query).get("door", [""])[0]
+        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if asked and self.isOld and {*asked} - {"door"}:
+            return 400, {"error": f"unknown argument {next(iter(asked))!r}: allowed are none"}
         if (method, parts.path) == ("GET", "/status"):
-            return 200, self.status()
+            return 200, self._select(**asked)
         if (method, parts.path) == ("POST", "/reload"):
             return self.reloading
         known = [each["name"] for each in self.doors]
@@ -176,7 +181,7 @@ class FakeAdmin:
         if (method, parts.path) == ("POST", "/openings"):
             return self._open(wanted)
         if method == "DELETE" and parts.path.startswith("/openings"):
-            return self._close(below, door)
+            return self._close(below, door, asked.get("limit"))
         return 404, {"error": f"there is no {parts.path}"}
 
     def _open(self, wanted: dict[str, Any]) -> Answer:
@@ -194,7 +199,19 @@ class FakeAdmin:
         self.openings.append(opening)
         return 200, {"opening": opening}
 
-    def _close(self, source: str, door: str) -> Answer:
+    def _select(
+        self, door: str = "", within: str = "", limit: str = "", after: str = ""
+    ) -> dict[str, Any]:
+        status = self.status()
+        found = [each for each in status["openings"] if door in ("", each["door"])]
+        if within:
+            found = [each for each in found if isWithin(*map(readSource, (each["source"], within)))]
+        if self.isOld:
+            return status
+        some = found[: int(limit)] if limit else found
+        return {**status, "openings": some, "total": len(found), "next": after}
+
+    def _close(self, source: str, door: str, limit: str | None) -> Answer:
         chosen = [
             each
             for each in self.openings
@@ -206,7 +223,13 @@ class FakeAdmin:
         self.openings = [each for each in self.openings if each not in closed]
         how = {"trouble": self.refused, "shut": self.isShut}
         closing = [{**each, **how} for each in chosen if each not in closed]
-        return 200, {"closed": closed, "closing": closing, "others": self.others}
+        most = int(limit) if limit else None
+        answer = {"closed": closed[:most], "closing": closing[:most], "others": self.others}
+        if self.isOld:
+            return 200, answer
+        isDone = self.isShut and not self.refused
+        counts = {"closed": len(closed), "following": isDone * len(closing)}
+        return 200, {**answer, "counts": {**counts, "refused": (not isDone) * len(closing)}}
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -69,6 +69,7 @@ class MemoryDaemon:
             self.smith.make,
             self.counters,
             logKnocks=self.config.logKnocks,
+            maxOpenings=self.config.maxOpenings,
         )
         self.ports = KnockPorts(clock, self.keeper.hear)
         self.reloader = Reloader(
@@ -87,7 +88,7 @@ class MemoryDaemon:
             raise self.error
         return self.config
 
-    def apply(self, config: Config) -> list[str]:
+    async def apply(self, config: Config) -> list[str]:
         """Follow a configuration that is in place."""
         self.applied.append(config)
         return self.complaints

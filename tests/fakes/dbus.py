@@ -137,6 +137,10 @@ class SyncBusThread(BusThread):
         assert self.isRunning, "nobody would do this"
         return Deferred() if self.isStuck else execute(work)
 
+    def defer(self, place: Hashable, work: Callable[[], T]) -> Deferred[T]:
+        """See L{BusThread.defer}."""
+        return self.call(work)
+
     def offer(self, place: Hashable, work: Callable[[], T]) -> Deferred[T]:
         """See L{BusThread.offer}."""
         return self.call(work)

@@ -1,7 +1,7 @@
 """A firewall in memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -109,6 +109,17 @@ class FakeFirewall:
         return self._call(
             f"close {opening.source}", key, lambda: (self._deadlines.pop(key, None), None)[1]
         )
+
+    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+        """See L{IFirewall.closeMany}."""
+        keys = [(each.door.name, str(each.source)) for each in openings]
+
+        def remove() -> None:
+            for key in keys:
+                self._deadlines.pop(key, None)
+
+        sources = " ".join(str(each.source) for each in openings)
+        return self._call(f"close {sources}", ("", "many"), remove)
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """See L{IFirewall.findUsed}."""

@@ -56,9 +56,16 @@ class FakeServiceSettings:
     C{firewall.client.FirewallClientServiceSettings}.
     """
 
-    def __init__(self, ports: list[tuple[str, str]], includes: list[str]) -> None:
+    def __init__(
+        self, ports: list[tuple[str, str]], includes: list[str], destinations: dict[str, str]
+    ) -> None:
         self._ports = ports
         self._includes = includes
+        self._destinations = destinations
+
+    def getDestinations(self) -> dict[str, str]:
+        """Return the addresses of this host that offer it, by family; empty for all."""
+        return self._destinations
 
     def getPorts(self) -> list[tuple[str, str]]:
         """Return the ports of the service itself."""
@@ -81,6 +88,15 @@ SIGNALS = {
     "source-added",
     "source-removed",
     "zone-of-source-changed",
+    "panic-mode-disabled",
+    "panic-mode-enabled",
+    "port-added",
+    "port-removed",
+    "protocol-added",
+    "protocol-removed",
+    "service-added",
+    "service-removed",
+    "zone-updated",
 }
 """Some of the signals that firewalld's client knows."""
 
@@ -130,6 +146,8 @@ class FakeFirewalld:
     @ivar refusals: method, part of a rule, and what firewalld answers to calls with it;
         C{removePermanentRule} is of the permanent configuration.
     @ivar asked: the methods that were called, whether they succeeded or not.
+    @ivar destinations: services that only some addresses of the host offer.
+    @ivar isPanicking: whether it drops everything.
     @ivar isOnBus: whether the client's connection to the bus is there.
     @ivar connected: whether the client has seen firewalld on the bus.
     """
@@ -147,6 +165,8 @@ class FakeFirewalld:
         self.settings: dict[str, FakeZoneSettings] = {}
         self.services = {"ssh": [("22", "tcp")]}
         self.includes: dict[str, list[str]] = {}
+        self.destinations: dict[str, dict[str, str]] = {}
+        self.isPanicking = False
         self.calls: list[str] = []
         self.refusals: list[tuple[str, str, FakeDBusException]] = []
         self.asked: list[str] = []
@@ -239,14 +259,24 @@ class FakeFirewalld:
             raise FakeDBusException(f"IPSET_WITH_TIMEOUT: {ipset}")
         return self.ipsets[ipset]
 
+    def queryPanicMode(self) -> bool:
+        """Return whether it drops everything."""
+        self._check("queryPanicMode", "")
+        return self.isPanicking
+
     def getZoneSettings(self, zone: str) -> FakeZoneSettings:
         """Return the configuration of a zone."""
+        self._check("getZoneSettings", zone)
         self._zone(zone)
         return self.settings.get(zone, FakeZoneSettings())
 
     def getServiceSettings(self, service: str) -> FakeServiceSettings:
         """Return the configuration of a service."""
-        return FakeServiceSettings(self.services[service], self.includes.get(service, []))
+        self._check("getServiceSettings", service)
+        destinations = self.destinations.get(service, {})
+        return FakeServiceSettings(
+            self.services[service], self.includes.get(service, []), destinations
+        )
 
     def getRichRules(self, zone: str) -> list[str]:
         """Return the rich rules of a zone."""
@@ -259,6 +289,8 @@ class FakeFirewalld:
         priority = re.match(r'rule priority="(-?\d+)" ', rule)
         assert priority and -32768 <= int(priority[1]) <= 32767, rule
         self._check("addRichRule", rule)
+        if self.isPanicking:
+            raise FakeDBusException("PANIC_MODE: panic mode enabled")
         if rule in self.present(zone):
             raise FakeDBusException(f"ALREADY_ENABLED: '{rule}' already in '{zone}'")
         self.calls.append(f"add {zone} {rule}")

@@ -5,7 +5,7 @@ without L{pkdoors.firewall.netlink.messages}.
 
 import errno
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink.kernel import Kernel, errorFor
@@ -135,6 +135,27 @@ class FakeKernel(Kernel):
             case 13:
                 return list(self._elements(name, _text(found[2])))
         raise AssertionError(f"no such question: {kind:x}")
+
+    def find(self, questions: Sequence[bytes]) -> list[Message]:
+        """Answer questions for one element each."""
+        assert self.isOpen, "sent to a socket that is closed"
+        self.asked += len(questions)
+        if self.refusing is not None:
+            raise self.refusing
+        return [answer for question in questions for answer in self._find(question)]
+
+    def _find(self, question: bytes) -> Iterator[Message]:
+        ((kind, flags, body),) = _messages(question)
+        found = readAttributes(body)
+        table, name = _text(found[1]), _text(found[2])
+        assert (kind, flags & 0x300) == (10 << 8 | 13, 0), "not a question for an element"
+        (element,) = _listed(found[3 | 0x8000])
+        key = _keyOf(element)
+        if table in self.tables.tables and name in self.tables.tables[table].sets:
+            each = self.tables.living(table, name).get(key)
+            if each is not None:
+                listed = _element(key, each, self.tables.now())
+                yield 10 << 8 | 12, found_(1, table) + found_(2, name) + _attribute(3, listed)
 
     def _chains(self) -> Iterator[Message]:
         for name, table in self.tables.tables.items():

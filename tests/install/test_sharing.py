@@ -65,6 +65,19 @@ class ShareTests(InstallTestCase):
         self.assertEqual("unchanged  /keys, which everybody may read", self.share("keys")[-1])
         self.assertEqual(["pkdoors.toml"], self.readable)
 
+    def test_revoked(self) -> None:
+        """The same holds for the keys that are revoked."""
+        line = f'revoked_keys = "{self.root / "gone"}"\n'
+        (self.root / "keys").touch(0o600)
+        said = self.share("keys", line)
+        self.assertEqual("missing    /gone, which lists the keys that are revoked", said[-1])
+        (self.root / "gone").touch(0o600)
+        self.readable.clear()
+        self.assertEqual(
+            "changed    /gone, which the service may read", self.share("keys", line)[-1]
+        )
+        self.assertEqual("gone", self.readable[-1])
+
     def test_noKeys(self) -> None:
         """Missing keys are reported."""
         line = "missing    /keys, which lists the keys that may knock"

@@ -31,7 +31,7 @@ class SearchTestCase(SynchronousTestCase):
 
     def search(self, *ports: int, interfaces: tuple[str, ...] = (), **fields: Any) -> Search:
         """Open what a plan lacks."""
-        return Search(Plan(ports, interfaces, **fields), self.held)
+        return Search(Plan(ports, interfaces, **fields), self.held).now()
 
     def hold(self, search: Search) -> None:
         """Use what was found, and close what is not needed."""

@@ -125,7 +125,7 @@ class KnockLogTests(SynchronousTestCase):
             ],
             self.heard(),
         )
-        self.log.use(Plan((A,), tcpPorts=(B,)))
+        self.log.listen(Plan((A,), tcpPorts=(B,)))
         self.putSyn(A, 3)
         self.assertEqual([], self.heard())
 
@@ -160,7 +160,7 @@ class KnockLogTests(SynchronousTestCase):
         self.log.listen(Plan((), ("192.0.2.2",), tcpPorts=(A,)))
         self.putSyn()
         self.assertEqual([], self.heard())
-        self.log.use(Plan((), (HERE,), tcpPorts=(A,)))
+        self.log.listen(Plan((), (HERE,), tcpPorts=(A,)))
         self.putSyn()
         self.assertEqual(1, len(self.heard()))
 
@@ -197,9 +197,9 @@ class KnockLogTests(SynchronousTestCase):
         self.log.check(Plan((A, B)))
         self.log.listen(Plan((A,)))
         self.put(B)
-        self.log.giveUp(self.log.search(Plan((B,))))
+        self.log.giveUp(self.successResultOf(self.log.search(Plan((B,)))))
         self.assertEqual([], self.heard())
-        self.log.use(self.log.search(Plan((B,))))
+        self.successResultOf(self.log.use(self.successResultOf(self.log.search(Plan((B,))))))
         self.assertEqual((B,), self.log.plan.ports)
         self.put(A)
         self.put(B)

@@ -75,11 +75,11 @@ class ListenTests(KnockPortsTestCase):
 
     def test_follows(self) -> None:
         """Another plan first opens what is new, and at the end closes what it does not need."""
-        search = self.ports.search(Plan((17002, 17003)))
+        search = self.successResultOf(self.ports.search(Plan((17002, 17003))))
         self.assertEqual({17001, 17002, 17003}, {port for _, port in self.host.bound()})
         self.assertEqual(4, len(self.reactor.getReaders()))
         self.host.find("0.0.0.0", 17001).reorderer.append((b"knock\n", ("203.0.113.9", 5)))
-        self.ports.use(search)
+        self.successResultOf(self.ports.use(search))
         self.reactor.advance(0)
         self.assertEqual({17002, 17003}, {port for _, port in self.host.bound()})
         self.assertEqual(4, len(self.reactor.getReaders()))
@@ -88,7 +88,7 @@ class ListenTests(KnockPortsTestCase):
     def test_givenUp(self) -> None:
         """A plan that is not used changes nothing."""
         before = self.host.bound()
-        self.ports.giveUp(self.ports.search(Plan((17003,), ("192.0.2.1",))))
+        self.ports.giveUp(self.successResultOf(self.ports.search(Plan((17003,), ("192.0.2.1",)))))
         self.assertEqual(before, self.host.bound())
         self.assertEqual((17001, 17002), self.ports.plan.ports)
 

@@ -71,7 +71,7 @@ class MissingTests(KnockPortsTestCase):
         """When another plan is given up, the daemon keeps trying what this one lacks."""
         self.host.take(17001)
         self.ports.listen(Plan((17001,)))
-        self.ports.giveUp(self.ports.search(Plan((17003,))))
+        self.ports.giveUp(self.successResultOf(self.ports.search(Plan((17003,)))))
         self.host.sockets[0].close()
         self.reactor.advance(RETRY_LAST)
         self.assertEqual([], self.ports.troubles())
@@ -210,7 +210,7 @@ class MissingTests(KnockPortsTestCase):
         """After the end nothing is tried, whatever was under way."""
         self.host.take(17001)
         self.ports.listen(Plan((17001,)))
-        search = self.ports.search(Plan((17001, 17002)))
+        search = self.successResultOf(self.ports.search(Plan((17001, 17002))))
         self.ports.stop()
         self.ports.giveUp(search)
         self.assertEqual([], self.reactor.getDelayedCalls())
@@ -221,8 +221,8 @@ class MissingTests(KnockPortsTestCase):
         self.host.take(17001)
         self.ports.listen(Plan((17001,)))
         self.host.sockets[0].close()
-        search = self.ports.search(Plan((17001, 17002)))
+        search = self.successResultOf(self.ports.search(Plan((17001, 17002))))
         self.reactor.advance(100)
-        self.ports.use(search)
+        self.successResultOf(self.ports.use(search))
         self.assertEqual([], self.ports.troubles())
         self.assertEqual(4, len(self.reactor.getReaders()))

@@ -31,8 +31,8 @@ class RoomTests(SearchTestCase):
         error = self.assertRaises(ListenError, checkFits, Plan(tuple(range(1, 77))))
         self.assertEqual(
             "the knock ports need 152 sockets, and this process may open 300 files: raise "
-            "LimitNOFILE= of the service (`ulimit -n` elsewhere) to 408 or more, or let doors "
-            "share knock ports",
+            "LimitNOFILE= of the service (`ulimit -n` elsewhere) to 408 or more, or set listen = "
+            '"capture" and restart the daemon: then it needs no sockets',
             str(error),
         )
 

@@ -276,7 +276,7 @@ class OpenSshTests(SynchronousTestCase):
         self.make("user", "ed25519")
         ours, _ = self.sign("ca", "user")
         self.assertEqual((0, FOREVER, frozenset()), (ours.after, ours.before, ours.principals))
-        self.assertEqual("", ours.findFlaw(NOW))
+        self.assertEqual("has no principals, so it is for nobody", ours.findFlaw(NOW))
 
     def test_host(self) -> None:
         """A certificate of a host is for nobody."""

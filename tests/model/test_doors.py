@@ -56,6 +56,13 @@ class DoorTests(SynchronousTestCase):
         self.assertIn("2h is longer than the door may be open at most, 1h", str(error))
         self.assertEqual(60.0, makeDoor(openFor=60.0, maxOpenFor=60.0).openFor)
 
+    def test_revokedWithoutKeys(self) -> None:
+        """Only a door with keys can have revoked ones."""
+        error = self.assertRaises(BadValue, makeDoor, revokedKeys="/revoked")
+        self.assertEqual("revokedKeys", error.field)
+        door = makeDoor(authorizedKeys="/keys", revokedKeys="/revoked")
+        self.assertFalse(door.hasLockOf(makeDoor(authorizedKeys="/keys")))
+
     def test_knockPortProtected(self) -> None:
         """A knock port may not be a protected UDP port, not even within a range."""
         for ports in ("17005/udp", "17000-17010/udp", "22,1-65535/udp"):

@@ -141,7 +141,7 @@ class FloodTests(FloodTestCase):
         for address in (CLIENT6, same):
             flood(self.client, (b"knock\n",), MANY, SERVER6, address)
         self.comes(lambda: self.dropped()["limit"] + self.heard() == 2 * MANY)
-        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "ssh_rate6")
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "KnockRate6_100_100")
         self.assertEqual(1, listing.count("expires"), listing)
         limited = self.dropped()["limit"]
         self.client.send(SEQUENCE, address=SERVER6, source=other)

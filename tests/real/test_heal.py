@@ -82,6 +82,7 @@ class NftablesTests(RealTestCase):
             "-t",
             "1h",
         )
+        self.addCleanup(daemon.stop, signal.SIGKILL)  # unshare heeds no other signal
         self.assertTrue(daemon.says("guarding door"), daemon.log())
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door"))

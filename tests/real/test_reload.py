@@ -112,7 +112,7 @@ class ReloadTests(ControlledTestCase):
 
     def test_interfaces(self) -> None:
         """A reload can change the addresses on which the daemon listens, with the same ports."""
-        self.controlled(SSH)
+        daemon = self.controlled(SSH)
         self.client.send(SEQUENCE[:2])
         for addresses in ('interfaces = ["10.9.1.1"]', 'interfaces = ["0.0.0.0"]', ""):
             self.write(SSH, more=addresses)
@@ -122,7 +122,9 @@ class ReloadTests(ControlledTestCase):
         self.write(SSH, more='interfaces = ["10.9.1.1"]')
         self.reload()
         self.stranger.send(SEQUENCE, address="10.9.2.1")
-        self.assertFalse(self.stranger.comesToReach(PORT))
+        self.client.send(SEQUENCE)  # after which the stranger's would have been heard, too
+        self.assertTrue(daemon.says("extended door ssh"), daemon.log())
+        self.assertFalse(self.stranger.reaches(PORT))
         self.stranger.send(SEQUENCE)
         self.assertTrue(self.stranger.comesToReach(PORT))
 

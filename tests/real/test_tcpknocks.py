@@ -268,16 +268,6 @@ class CountTests(TcpTestCase):
         self.client.run(*OURS, ",".join(ALL_TCP), SERVER4)
         return self.client.comesToReach(PORT)
 
-    def test_ownConnections(self) -> None:
-        """This host can begin a connection from a port whose number is a knock port's."""
-        self.client.serve(8080)
-        self.controlled(tcpDoor())
-        with self.server.inside(), closing(socket.socket()) as own:
-            own.settimeout(3)
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            own.bind((SERVER4, SEQUENCE[0]))
-            own.connect((CLIENT4, 8080))
-
     def test_untracked(self) -> None:
         """A flood of SYNs leaves nothing in the kernel's table of connections."""
         self.controlled(tcpDoor())

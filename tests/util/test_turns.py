@@ -1,12 +1,24 @@
 """Tests of L{pkdoors.util.turns}."""
 
+import threading
 from collections.abc import Iterator
+from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from pkdoors.util.turns import PER_TURN, Slices, Turns, WakeableSleep
+from pkdoors.util.turns import (
+    PER_TURN,
+    PORTION,
+    Slices,
+    Turns,
+    WakeableSleep,
+    atOnce,
+    makeBeside,
+    takeInTurns,
+)
 
 
 class TurnsTests(SynchronousTestCase):
@@ -166,3 +178,59 @@ class SlicesTests(SynchronousTestCase):
         self.slices.stop()
         self.clock.advance(1)
         self.assertEqual((2, []), (len(self.log), self.clock.getDelayedCalls()))
+
+
+class TakeInTurnsTests(SynchronousTestCase):
+    """Tests of L{takeInTurns}."""
+
+    def test_portions(self) -> None:
+        """After some time of work, others have their turns; all steps are taken, in order."""
+        clock, done = Clock(), []
+
+        def steps() -> Iterator[None]:
+            for number in range(5):
+                done.append(number)
+                clock.rightNow += PORTION / 2
+                yield
+
+        finished = Deferred.fromCoroutine(takeInTurns(clock, steps()))
+        for count in (2, 4):
+            self.assertEqual([*range(count)], done)
+            self.assertNoResult(finished)
+            call = clock.calls.pop()  # one turn only: a fake clock would run them all
+            call.func(*call.args, **call.kw)
+        self.successResultOf(finished)
+        self.assertEqual([*range(5)], done)
+
+    def test_error(self) -> None:
+        """An error ends the work, and is the result."""
+
+        def steps() -> Iterator[None]:
+            yield
+            raise ValueError
+
+        self.failureResultOf(Deferred.fromCoroutine(takeInTurns(Clock(), steps())), ValueError)
+
+
+class BesideTests(TestCase):
+    """Tests of L{makeBeside} and L{atOnce}."""
+
+    async def test_thread(self) -> None:
+        """The work is done in another thread; its result or error arrives in this one."""
+        beside, threads = makeBeside(reactor), []
+
+        def work() -> int:
+            threads.append(threading.current_thread())
+            return 7
+
+        def fail() -> Any:
+            raise ValueError
+
+        self.assertEqual(7, await beside(work))
+        self.assertIsNot(threading.main_thread(), threads[0])
+        await self.assertFailure(beside(fail), ValueError)
+
+    def test_atOnce(self) -> None:
+        """Without a reactor it is done at once, and an error is a failure as well."""
+        self.assertEqual(7, self.successResultOf(atOnce(lambda: 7)))
+        self.failureResultOf(atOnce(lambda: 1 // 0), ZeroDivisionError)

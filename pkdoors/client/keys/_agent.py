@@ -18,6 +18,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from pkdoors.errors import BadValue, KnockError
+from pkdoors.knocks.certificates import isCertificate, parseCertificate
 from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
 
 RSA_SHA2_512 = 4
@@ -96,7 +97,8 @@ class Agent:
 
     async def listKeys(self) -> list[bytes]:
         """
-        Return the public key blobs of its keys in its order, of the kinds that a daemon accepts.
+        Return its keys in its order, of the kinds that a daemon accepts: public key blobs, and
+        certificates.
 
         @raise KnockError: it does not list them.
         """
@@ -118,6 +120,7 @@ class Agent:
         """
         Return the signature blob of one of its keys.
 
+        @param blob: as L{listKeys} has it.
         @raise KnockError: it does not sign, or not with an algorithm that a daemon accepts.
         """
         request = NS(blob) + NS(data) + RSA_SHA2_512.to_bytes(4)
@@ -129,15 +132,16 @@ class Agent:
             ) from error
         except AgentError as error:
             raise KnockError(f"the SSH agent at {self._path} does not sign: {error}") from error
+        key = publicKeyIn(blob)
         if answer[0] == AGENT_FAILURE:
             raise KnockError(
-                f"the SSH agent refuses to sign with {fingerprint(blob)}: perhaps it is "
+                f"the SSH agent refuses to sign with {fingerprint(key)}: perhaps it is "
                 "locked (unlock it with ssh-add -X), has lost the key, or its user declined"
             )
         signature = _parseSignature(answer)
-        if not _isGood(blob, signature, data):
+        if not _isGood(key, signature, data):
             raise KnockError(
-                f"the SSH agent's signature with {fingerprint(blob)} is of an unsupported "
+                f"the SSH agent's signature with {fingerprint(key)} is of an unsupported "
                 "kind (old agents use SHA-1 for RSA keys): use an ed25519 key"
             )
         return signature
@@ -156,6 +160,11 @@ class Agent:
             return answer
         finally:
             client.transport.loseConnection()
+
+
+def publicKeyIn(blob: bytes) -> bytes:
+    """Return the public key blob of what an agent holds: a key, or a certificate."""
+    return parseCertificate(blob).key if isCertificate(blob) else blob
 
 
 def _parseKeyList(answer: bytes) -> list[bytes]:
@@ -186,7 +195,7 @@ def _isGood(blob: bytes, signature: bytes, data: bytes) -> bool:
 
 def _isAccepted(blob: bytes) -> bool:
     try:
-        loadKey(blob)
+        loadKey(publicKeyIn(blob))
     except BadValue:
         return False
     return True

@@ -1,17 +1,20 @@
 """What seals a knock: a private key from a file, or one that the SSH agent holds."""
 
 import os
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.client.keys._agent import Agent
+from pkdoors.client.keys._agent import Agent, publicKeyIn
+from pkdoors.client.keys._certificates import checkCertificate
 from pkdoors.client.keys._formats import PassphraseNeeded, parsePrivateKey
 from pkdoors.client.keys._pairs import KeyPair, readKeyPair
 from pkdoors.client.profiles import FROM_AGENT
 from pkdoors.errors import BadValue, KnockError
+from pkdoors.knocks.certificates import Certificate, isCertificate, parseCertificate
 from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
 
 MAX_AGENT_KEYS = 8
@@ -24,11 +27,15 @@ class Signer(Protocol):
     A key that can sign.
 
     @ivar publicKey: its SSH public key blob.
+    @ivar certificate: the certificate to send with its seals; L{None} for none.
     @ivar needsTouch: whether the user must touch it for each signature.
     """
 
     @property
     def publicKey(self) -> bytes: ...
+
+    @property
+    def certificate(self) -> Certificate | None: ...
 
     @property
     def needsTouch(self) -> bool: ...
@@ -46,6 +53,7 @@ class FileSigner:
     """A private key from a file."""
 
     key: Key = field(repr=False)
+    certificate: Certificate | None = None
 
     needsTouch = False
 
@@ -61,10 +69,16 @@ class FileSigner:
 
 @dataclass(frozen=True, slots=True)
 class AgentSigner:
-    """A key that the agent holds."""
+    """
+    A key that the agent holds.
+
+    @ivar held: what the agent holds, if that is a certificate instead of the key.
+    """
 
     agent: Agent
     publicKey: bytes
+    certificate: Certificate | None = None
+    held: bytes = b""
 
     @property
     def needsTouch(self) -> bool:
@@ -73,7 +87,7 @@ class AgentSigner:
 
     async def sign(self, data: bytes) -> bytes:
         """See L{Signer.sign}."""
-        return await self.agent.sign(self.publicKey, data)
+        return await self.agent.sign(self.held or self.publicKey, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +98,13 @@ class Identity:
     @ivar path: of a key's file; or L{FROM_AGENT}.
     @ivar agentPath: of the agent's socket, C{SSH_AUTH_SOCK}; empty if there is no agent.
     @ivar ask: asks the user for a passphrase, with a prompt.
+    @ivar timeOfDay: seconds since 1970.
     """
 
     path: str
     agentPath: str
     ask: Callable[[str], bytes]
+    timeOfDay: Callable[[], float] = time.time
     _ready: list[Signer] = field(default_factory=list, init=False, compare=False)
 
     async def findSigners(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
@@ -105,16 +121,39 @@ class Identity:
     async def _find(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
         agent = Agent(reactor, self.agentPath) if self.agentPath else None
         if self.path == FROM_AGENT:
-            return await _chooseAgentKeys(agent, say)
+            return await _chooseAgentKeys(agent, self.timeOfDay(), say)
         try:
-            return [await self._chooseFileKey(agent)]
+            return await self._chooseFileKey(agent, say)
         except BadValue as error:
             raise KnockError(f"{self.path}: {error}") from error
 
-    async def _chooseFileKey(self, agent: Agent | None) -> Signer:
+    async def _chooseFileKey(self, agent: Agent | None, say: Callable[[str], None]) -> list[Signer]:
+        """
+        Return what signs with the key of a file: first with its certificate, as ssh does, since the
+        client cannot know which of the two the host knows.
+        """
         pair = readKeyPair(os.path.expanduser(self.path))
-        if pair.blob and agent and await _isInAgent(agent, pair):
-            return AgentSigner(agent, pair.blob)
+        certificate = pair.certificate
+        if certificate is not None and pair.isCertificateAsked:
+            checkCertificate(certificate, self.timeOfDay())
+        elif certificate is not None and not _isUseful(certificate, self.timeOfDay(), say):
+            certificate = None
+        plain = await self._findHalf(pair, agent)
+        if certificate is None:
+            return [plain]
+        if plain.publicKey != certificate.key:
+            what = f"the certificate of {certificate} is for another key"
+            if pair.isCertificateAsked:
+                raise BadValue(what)
+            say(f"{what}: it is not sent")
+            return [plain]
+        certified = replace(plain, certificate=certificate)
+        return [certified] if pair.isCertificateAsked else [certified, plain]
+
+    async def _findHalf(self, pair: KeyPair, agent: Agent | None) -> FileSigner | AgentSigner:
+        """Return what signs with the private half of a key."""
+        if pair.blob and agent and (held := await _findInAgent(agent, pair)):
+            return AgentSigner(agent, pair.blob, held=held)
         if pair.blob and pair.needsAgent:
             raise BadValue(_describeMissing(pair.blob, agent))
         return FileSigner(self._unlock(pair.secret))
@@ -126,34 +165,59 @@ class Identity:
             return parsePrivateKey(secret, self.ask(f"Passphrase for {self.path}: "))
 
 
-async def _chooseAgentKeys(agent: Agent | None, say: Callable[[str], None]) -> list[Signer]:
+async def _chooseAgentKeys(
+    agent: Agent | None, now: float, say: Callable[[str], None]
+) -> list[Signer]:
     if agent is None:
         raise KnockError(
             "there is no SSH agent (SSH_AUTH_SOCK is not set): start one, or use --identity FILE"
         )
-    blobs = await agent.listKeys()
-    if not blobs:
+    found = [_readHeld(agent, blob) for blob in await agent.listKeys()]
+    signers = [
+        each for each in found if not each.certificate or _isUseful(each.certificate, now, say)
+    ]
+    if not signers:
         raise KnockError(
             "the SSH agent has no usable key, or is locked: run ssh-add, or ssh-add -X"
         )
     # The user must touch a security key for each knock: use one only if there is nothing else.
-    easy = [blob for blob in blobs if not loadKey(blob).isSecurityKey()]
-    usable = easy or blobs
+    easy = [signer for signer in signers if not signer.needsTouch]
+    usable = sorted(easy or signers, key=lambda signer: signer.certificate is None)
     if len(usable) > MAX_AGENT_KEYS:
         say(
             f"only the first {MAX_AGENT_KEYS} of the SSH agent's {len(usable)} keys are tried: "
             "use --identity FILE to choose one"
         )
-    return [AgentSigner(agent, blob) for blob in usable[:MAX_AGENT_KEYS]]
+    return [*usable[:MAX_AGENT_KEYS]]
 
 
-async def _isInAgent(agent: Agent, pair: KeyPair) -> bool:
+def _readHeld(agent: Agent, blob: bytes) -> AgentSigner:
+    """Return what signs with a key or a certificate that the agent lists."""
+    if not isCertificate(blob):
+        return AgentSigner(agent, blob)
+    certificate = parseCertificate(blob)
+    return AgentSigner(agent, certificate.key, certificate, held=blob)
+
+
+def _isUseful(certificate: Certificate, now: float, say: Callable[[str], None]) -> bool:
+    """Return whether a certificate is worth sending, and tell the user if not."""
     try:
-        return pair.blob in await agent.listKeys()
+        checkCertificate(certificate, now)
+    except BadValue as error:
+        say(f"{error}: it is not sent")
+        return False
+    return True
+
+
+async def _findInAgent(agent: Agent, pair: KeyPair) -> bytes | None:
+    """Return what the agent holds of a key: the key, or else a certificate of it."""
+    try:
+        held = [blob for blob in await agent.listKeys() if publicKeyIn(blob) == pair.blob]
     except KnockError:
         if pair.needsAgent:
             raise
-        return False
+        return None
+    return min(held, key=isCertificate, default=None)
 
 
 def _describeMissing(blob: bytes, agent: Agent | None) -> str:

@@ -32,7 +32,7 @@ def findExposures(zone: str, ask: Ask) -> Iterator[Exposure]:
         yield from _exposures([port], f"port {name}", removeCommands(zone, f"--remove-port={name}"))
     for service in settings.getServices():
         remedy = removeCommands(zone, f"--remove-service={service}")
-        yield from _exposures(_servicePorts(service, ask), f"service {service}", remedy)
+        yield from _exposures(servicePorts(service, ask), f"service {service}", remedy)
     for rule in settings.getRichRules():
         yield from _ruleExposures(rule, removeCommands(zone, f"--remove-rich-rule='{rule}'"), ask)
 
@@ -44,14 +44,19 @@ def _ruleExposures(rule: str, remedy: str, ask: Ask) -> Iterator[Exposure]:
         return
     port, protocol, service = opened
     if any(opened):
-        ports = _servicePorts(service, ask) if service else [(port, protocol)]
+        ports = servicePorts(service, ask) if service else [(port, protocol)]
         yield from _exposures(ports, "a rich rule", remedy)
     else:
         yield Exposure(None, "a rich rule", remedy)
 
 
-def _servicePorts(service: str, ask: Ask) -> Ports:
-    """Return the ports of a service, and of the services that it includes."""
+def servicePorts(service: str, ask: Ask, isForAllDestinations: bool = False) -> Ports:
+    """
+    Return the ports of a service, and of the services that it includes.
+
+    @param isForAllDestinations: whether to leave out services that only some addresses of this host
+        offer.
+    """
     found: Ports = []
     todo, seen = [service], set()
     while todo:
@@ -59,7 +64,8 @@ def _servicePorts(service: str, ask: Ask) -> Ports:
         if name not in seen:
             seen.add(name)
             settings = ask("getServiceSettings", name)
-            found += settings.getPorts()
+            if not (isForAllDestinations and settings.getDestinations()):
+                found += settings.getPorts()
             todo += settings.getIncludes()
     return found
 

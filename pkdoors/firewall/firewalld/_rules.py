@@ -11,25 +11,22 @@ from math import ceil
 from twisted.internet.interfaces import IReactorTime
 
 from pkdoors.errors import DeadlinePassed, FirewallError
+from pkdoors.firewall.firewalld._admission import Admission, KnownAdmission
 from pkdoors.firewall.firewalld._placement import (
+    Key,
     Placed,
+    Placements,
     Present,
     findPlacement,
     possiblePlacements,
     staleRules,
 )
+from pkdoors.firewall.firewalld._standing import StandingRules
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
-from pkdoors.firewall.firewalld.richrules import (
-    isKnockRule,
-    isTrustedRule,
-    knockRule,
-    openingPriorities,
-    trustedRules,
-)
-from pkdoors.model.doors import Door, Opening, listKnockPorts
+from pkdoors.firewall.firewalld.richrules import openingPriorities
+from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import Source
-from pkdoors.model.trusted import Interface
 
 ZONES_LAST = 1.0
 """Seconds for which openings share one answer about firewalld's zones: asking takes as long as
@@ -47,9 +44,15 @@ class ZoneDoors:
     """
     The doors' rules in firewalld's zones.
 
+    Whatever firewalld is asked costs it more, the more rules and openings there are: libnftables
+    reads the whole ruleset of the host, with the elements of our sets. So it is asked nothing about
+    an opening if it lets everybody reach the ports anyway, and a restoration, which may take many
+    seconds, lets clients who knock meanwhile go first.
+
     @param makeZones: makes the L{ZoneClient}.
     @param zone: the zone for all rules; empty for the zones that firewalld chooses.
     @param letsKnocksIn: whether knocks need rules, because sockets hear them.
+    @param serve: does the openings that wait; a restoration calls it again and again.
     """
 
     def __init__(
@@ -58,18 +61,26 @@ class ZoneDoors:
         makeZones: Callable[[str], ZoneClient],
         zone: str,
         letsKnocksIn: bool = True,
+        serve: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._makeZones = makeZones
         self._zone = zone
-        self._letsKnocksIn = letsKnocksIn
+        self._serve = serve
         self._doors: tuple[Door, ...] = ()
         self._numbers: dict[str, int] = {}  # numbers of the doors, for their priorities
         self._zones: ZoneClient
-        self._placed: dict[tuple[str, Source], Placed] = {}
-        self._knocks: list[tuple[str, str]] = []
-        self._trusted: list[tuple[str, str]] = []
+        self._onLost: Callable[[str], None] = lambda cause: None
+        self._placed = Placements()
+        self._standing = StandingRules(letsKnocksIn, serve)
         self._finder: tuple[float, ZonesOf] | None = None  # since when it is valid, and the finder
+        self._known = KnownAdmission()
+        self._overtaking: set[Key] | None = None  # openings made during a restoration
+
+    @property
+    def admission(self) -> Admission:
+        """What firewalld lets through without our rules. The reactor's thread may ask, too."""
+        return self._known.current
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """
@@ -81,7 +92,8 @@ class ZoneDoors:
         self._doors = doors
         before, names = self._numbers, [door.name for door in doors]
         self._numbers = {name: before[name] for name in names if name in before}
-        free = (number for number in count() if number not in self._numbers.values())
+        taken = frozenset(self._numbers.values())
+        free = (number for number in count() if number not in taken)
         for name in names:
             if name not in self._numbers:
                 self._numbers[name] = next(free)
@@ -101,17 +113,29 @@ class ZoneDoors:
 
         def forgetZones(cause: str) -> None:
             self._finder = None
+            self._known.forget()
             onLost(cause)
 
-        self._zones.listen(forgetZones, onSaved, self._isWanted)
+        self._onLost = forgetZones
+        self._zones.listen(forgetZones, onSaved, self._isWanted, self._reconsider)
 
     def _isWanted(self, zone: str, rule: str) -> bool:
         """Return whether a rule must exist now, and for more than L{NEARLY_OVER}."""
-        soon = self._clock.seconds() + NEARLY_OVER
-        return (zone, rule) in (*self._knocks, *self._trusted) or any(
-            zone in placed.zones and rule in placed.rules and placed.deadline > soon
-            for placed in self._placed.values()
-        )
+        pair, soon = (zone, rule), self._clock.seconds() + NEARLY_OVER
+        return pair in self._standing or self._placed.deadlineOf(pair) > soon
+
+    def _reconsider(self) -> None:
+        """Find out again what firewalld lets through; openings without rules may need some now."""
+        try:
+            self._learn()
+        except FirewallError as error:
+            self._onLost(str(error))
+            return
+        if self._known.isTooLittle(door.ports for door in self._doors):
+            self._onLost("firewalld's zones were changed")
+
+    def _learn(self) -> None:
+        self._known.learn(self._zones.knockZones(), self._zones.ask)
 
     def restore(self, openings: list[Opening]) -> None:
         """
@@ -120,107 +144,107 @@ class ZoneDoors:
 
         @raise FirewallError: the first refusal.
         """
-        present = self._zones.allRules()
+        present = {zone: dict.fromkeys(rules) for zone, rules in self._zones.allRules().items()}
         self._finder = None
+        self._learn()
+        self._known.rely()
         findZones = cache(self._zones.zonesFinder())
         self._find(openings, findZones, present)
         tasks: list[Callable[[], object]] = [
             lambda: self._letKnocksIn(present),
-            *(partial(self.open, opening, findZones) for opening in openings),
+            *(partial(self._reopen, opening, findZones) for opening in openings),
             lambda: self._sweep(present),
             self._zones.takeSaved,
             # Last, because there may be very many: the start and these openings do not wait for
             # them.
-            lambda: self._letTrustedIn(present),
+            lambda: self._standing.letTrustedIn(self._zones, self._doors, self.admission, present),
         ]
         errors = []
-        for task in tasks:
-            try:
-                task()
-            except FirewalldTimeout:
-                raise
-            except DeadlinePassed:
-                pass
-            except FirewallError as error:
-                errors.append(error)
+        self._overtaking = set()
+        try:
+            for task in tasks:
+                try:
+                    task()
+                except FirewalldTimeout:
+                    raise
+                except DeadlinePassed:
+                    pass
+                except FirewallError as error:
+                    errors.append(error)
+        finally:
+            self._overtaking = None
         if errors:
             raise errors[0]
 
     def _find(self, openings: list[Opening], findZones: ZonesOf, present: Present) -> None:
         """Find the places of these openings, and forget all others."""
-        placed = {}
+        placements = Placements()
         for opening in openings:
             key = opening.key
+            zones = self._zonesNeeding(opening, findZones)
             priorities, before = self._priorities(opening), self._placed.get(key)
-            place = findPlacement(opening, findZones(opening.source), priorities, before, present)
+            place = findPlacement(opening, zones, priorities, before, present) if zones else None
             if place is not None:
-                placed[key] = place
-        self._placed = placed
+                placements.put(key, place)
+        self._placed = placements
+
+    def _reopen(self, opening: Opening, findZones: ZonesOf) -> None:
+        """Open as part of a restoration, unless a newer request came first."""
+        self._serve()
+        if self._overtaking is not None and opening.key not in self._overtaking:
+            self._open(opening, findZones)
 
     def _sweep(self, present: Present) -> None:
-        for zone, rule in staleRules(present, self._placed.values()):
-            self._zones.remove(zone, rule)
+        for zone, rule in staleRules(present, self._placed.pairs()):
+            self._serve()
+            if (zone, rule) not in self._placed.pairs():
+                self._zones.remove(zone, rule)
 
     def _letKnocksIn(self, present: Present) -> None:
-        """Add the rules for knocks if they need any, and remove those of an earlier daemon."""
-        zones = self._zones.knockZones() if self._letsKnocksIn else []
-        ports = listKnockPorts(self._doors)
-        self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
-        self._makeSo(present, isKnockRule, self._knocks)
+        self._standing.letKnocksIn(self._zones, self._doors, present)
 
-    def _letTrustedIn(self, present: Present) -> None:
-        """Add the rules for what is trusted, and remove those for what is trusted no more."""
-        self._trusted = self._placeTrusted()
-        self._makeSo(present, isTrustedRule, self._trusted)
-
-    def _makeSo(
-        self, present: Present, isMeant: Callable[[str], bool], wanted: list[tuple[str, str]]
-    ) -> None:
-        """Have exactly these rules of a kind."""
-        existing = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)
-        for zone, rule in existing:
-            if isMeant(rule) and (zone, rule) not in wanted:
-                self._zones.remove(zone, rule)
-        for zone, rule in dict.fromkeys(wanted):
-            if (zone, rule) not in existing:
-                self._zones.add(zone, rule)
-
-    def _placeTrusted(self) -> list[tuple[str, str]]:
-        """Return the zones and rules that let through what the guard lets in without a knock."""
-        return [
-            (zone, rule)
-            for door in self._doors
-            for trusted in door.trusted
-            for zone in self._zones.trustedZones(trusted)
-            for rule in trustedRules(
-                None if isinstance(trusted, Interface) else trusted, door.ports
-            )
-        ]
-
-    def open(self, opening: Opening, findZones: ZonesOf | None = None) -> None:
+    def open(self, opening: Opening) -> None:
         """
         Open, or move the deadline.
 
         @raise FirewallError: firewalld refused; L{DeadlinePassed} if the deadline is over.
         """
+        if self._overtaking is not None:
+            self._overtaking.add(opening.key)
+        self._open(opening, self._findZones)
+
+    def _open(self, opening: Opening, findZones: ZonesOf) -> None:
         key = opening.key
         old = self._placed.get(key)
         if old and old.deadline == opening.deadline:
             return
         self._secondsLeft(opening)  # raises if it is too late to ask
-        zones = (findZones or self._findZones)(opening.source)
+        zones = self._zonesNeeding(opening, findZones)
+        if not zones:
+            self.close(opening)  # it may have rules from before
+            return
         places = possiblePlacements(opening, zones, self._priorities(opening))
         # To move a deadline, add the same rules at the other priority: firewalld would keep the
         # timeout of a rule that is added again.
         new = next(place for place in places if not old or place.rules != old.rules)
-        self._add(new, self._secondsLeft(opening))
-        self._placed[key] = new
+        self._add(key, new, self._secondsLeft(opening))
+        self._placed.put(key, new)
         if old:
-            self._remove(old)
+            self._remove(key, old)
+
+    def _zonesNeeding(self, opening: Opening, findZones: ZonesOf) -> tuple[str, ...]:
+        """Return the zones of an opening's source that do not let everybody reach its ports."""
+        if not self._known.isKnown:
+            self._learn()
+        ports = opening.door.ports
+        if self.admission.admitsEverywhere(ports):
+            return ()
+        zones = findZones(opening.source)
+        return tuple(zone for zone in zones if not self.admission.admits(zone, ports))
 
     def has(self, opening: Opening) -> bool:
         """Return whether an opening has rules here."""
-        return opening.key in self._placed
+        return self._placed.get(opening.key) is not None
 
     def close(self, opening: Opening) -> None:
         """
@@ -228,10 +252,10 @@ class ZoneDoors:
 
         @raise FirewallError: firewalld refused; the opening can be closed again.
         """
-        key = opening.key
-        if key in self._placed:
-            self._remove(self._placed[key])
-            del self._placed[key]
+        placed = self._placed.get(opening.key)
+        if placed is not None:
+            self._remove(opening.key, placed)
+            self._placed.drop(opening.key)
 
     def _secondsLeft(self, opening: Opening) -> int:
         """Return the time left, rounded up: firewalld counts whole seconds, the guard is exact."""
@@ -250,19 +274,22 @@ class ZoneDoors:
     def _priorities(self, opening: Opening) -> tuple[int, int]:
         return openingPriorities(self._numbers[opening.door.name])
 
-    def _add(self, placed: Placed, seconds: int) -> None:
+    def _add(self, key: Key, placed: Placed, seconds: int) -> None:
         try:
             for zone, rule in placed.pairs():
-                self._zones.add(zone, rule, seconds)
+                # There are fewer priorities than there may be doors.
+                if self._placed.deadlineOf((zone, rule)) < placed.deadline:
+                    self._zones.add(zone, rule, seconds)
         except FirewalldTimeout:  # if it adds the rule later, the restoration removes it
             raise
         except FirewallError:
-            self._remove(placed)
+            self._remove(key, placed)
             raise
 
-    def _remove(self, placed: Placed) -> None:
+    def _remove(self, key: Key, placed: Placed) -> None:
         for zone, rule in placed.pairs():
-            self._zones.remove(zone, rule)
+            if not self._placed.isNeededByOthers((zone, rule), key):
+                self._zones.remove(zone, rule)
 
     def takeKnocks(self) -> None:
         """
@@ -270,6 +297,4 @@ class ZoneDoors:
 
         @raise FirewallError: firewalld refused.
         """
-        for zone, rule in self._knocks:
-            self._zones.remove(zone, rule)
-        self._knocks.clear()
+        self._standing.takeKnocks(self._zones)

@@ -27,7 +27,7 @@ from pkdoors.firewall.firewalld.zones import (
     zonesOfInterface,
 )
 from pkdoors.model.sources import Source
-from pkdoors.model.trusted import Interface, Trusted
+from pkdoors.model.trusted import Interface
 
 _MOVES = (
     "default-zone-changed",
@@ -39,6 +39,19 @@ _MOVES = (
     "zone-of-source-changed",
 )
 """Signals after which firewalld may assign packets to other zones."""
+
+_SETTINGS = (
+    "panic-mode-disabled",
+    "panic-mode-enabled",
+    "port-added",
+    "port-removed",
+    "protocol-added",
+    "protocol-removed",
+    "service-added",
+    "service-removed",
+    "zone-updated",
+)
+"""Signals after which firewalld may let everybody reach other ports."""
 
 
 class ZoneClient:
@@ -56,12 +69,14 @@ class ZoneClient:
         self._onLost: Callable[[str], None] = lambda cause: None
         self._onSaved: Callable[[str], None] = lambda zone: None
         self._isWanted: Callable[[str, str], bool] = lambda zone, rule: False
+        self._onSettings: Callable[[], None] = lambda: None
 
     def listen(
         self,
         onLost: Callable[[str], None],
         onSaved: Callable[[str], None],
         isWanted: Callable[[str, str], bool],
+        onSettings: Callable[[], None],
     ) -> None:
         """
         Listen to firewalld's signals in this thread, also after firewalld was restarted.
@@ -71,14 +86,18 @@ class ZoneClient:
         @param onSaved: called with a zone after rules of ours that had become permanent there were
             removed.
         @param isWanted: returns whether a rule that was removed from a zone must exist.
+        @param onSettings: called when zones may let everybody reach other ports than before.
         """
         self._onLost, self._onSaved, self._isWanted = onLost, onSaved, isWanted
+        self._onSettings = onSettings
         self._listen()
 
     def _listen(self) -> None:
         self._client.connect("reloaded", lambda: self._onLost("firewalld was reloaded"))
         for signal in _MOVES:
             self._client.connect(signal, self._onMoved)
+        for signal in _SETTINGS:
+            self._client.connect(signal, lambda *_: self._onSettings())
         self._client.connect("richrule-removed", self._onRemoved)
         self._client.connect("connection-changed", self._onConnectionChanged)
         self._client.connect("config:zone-updated", self._onZoneSaved)
@@ -113,11 +132,15 @@ class ZoneClient:
             return [self._zone]
         return sorted({*self._activeZones(), self._defaultZone()})
 
-    def trustedZones(self, trusted: Trusted) -> list[str]:
-        """Return the zones in which packets of a trusted network or interface can arrive."""
-        if self._zone or not isinstance(trusted, Interface):
+    def trustedZones(self, interface: Interface | None) -> list[str]:
+        """
+        Return the zones in which packets can arrive at a trusted interface.
+
+        @param interface: L{None} for all interfaces, as for packets of a trusted network.
+        """
+        if self._zone or interface is None:
             return self.knockZones()
-        return zonesOfInterface(trusted.name, self._activeZones(), self._defaultZone())
+        return zonesOfInterface(interface.name, self._activeZones(), self._defaultZone())
 
     def zonesFinder(self) -> Callable[[Source], tuple[str, ...]]:
         """
@@ -141,27 +164,27 @@ class ZoneClient:
 
     def rules(self, zone: str) -> list[str]:
         """Return the rich rules of a zone."""
-        return list(self._ask("getRichRules", zone))
+        return list(self.ask("getRichRules", zone))
 
     def allRules(self) -> dict[str, list[str]]:
         """Return the rich rules of all zones."""
-        return {str(zone): self.rules(zone) for zone in self._ask("getZones")}
+        return {str(zone): self.rules(zone) for zone in self.ask("getZones")}
 
     def add(self, zone: str, rule: str, seconds: int = 0) -> None:
         """Add a rich rule, for some seconds, or if 0, until it is removed."""
         try:
-            self._ask("addRichRule", zone, rule, seconds)
+            self.ask("addRichRule", zone, rule, seconds)
         except FirewalldRefusal as error:
             if error.code != "ALREADY_ENABLED":
                 raise
             if seconds:  # firewalld would keep the old timeout
                 self.remove(zone, rule)
-                self._ask("addRichRule", zone, rule, seconds)
+                self.ask("addRichRule", zone, rule, seconds)
 
     def remove(self, zone: str, rule: str) -> None:
         """Remove a rich rule; a missing rule is no error."""
         try:
-            self._ask("removeRichRule", zone, rule)
+            self.ask("removeRichRule", zone, rule)
         except FirewalldRefusal as error:
             if error.code != "NOT_ENABLED":
                 raise
@@ -188,7 +211,7 @@ class ZoneClient:
         @param zones: the zones to look at; L{None} for all.
         @return: the zone and the text of each rule that was removed.
         """
-        config = self._ask("config")
+        config = self.ask("config")
         removed = []
         for zone in translateErrors(config.getZoneNames) if zones is None else zones:
             rules = translateErrors(partial(_takeOurs, config, zone))
@@ -198,19 +221,24 @@ class ZoneClient:
         return removed
 
     def _activeZones(self) -> ActiveZones:
-        zones: ActiveZones = self._ask("getActiveZones")
+        zones: ActiveZones = self.ask("getActiveZones")
         return zones
 
     def _defaultZone(self) -> str:
-        return str(self._ask("getDefaultZone"))
+        return str(self.ask("getDefaultZone"))
 
     def _entries(self, ipset: str) -> list[str]:
         try:
-            return [str(entry) for entry in self._ask("getEntries", ipset)]
+            return [str(entry) for entry in self.ask("getEntries", ipset)]
         except FirewalldRefusal:  # a set whose entries time out does not list them
             return []
 
-    def _ask(self, method: str, *arguments: object) -> Any:
+    def ask(self, method: str, *arguments: object) -> Any:
+        """
+        Call a method of firewalld's client.
+
+        @raise FirewallError: firewalld refused, or did not answer.
+        """
         client = translateErrors(self._reachable)
         wasSilent, self._isSilent = self._isSilent, False
         try:

@@ -3,16 +3,17 @@ Controls firewalld through its own Python client, on a thread of its own.
 
 Here firewalld closes nothing and ends nothing: that is the task of the guard
 (L{pkdoors.firewall.nftables.firewall}), which does not depend on any daemon. firewalld must let
-through what the guard lets through: the knocks, and for an opening the door's ports, by one rich
-rule for each port range in the zone to which firewalld assigns the client's packets. It treats the
-client's other traffic as before.
+through what the guard lets through: the knocks, and for an opening the door's ports. If its zones
+let everybody reach them anyway, it is not even asked; otherwise there is one rich rule for each
+port range in the zone to which firewalld assigns the client's packets. It treats the client's other
+traffic as before.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -60,7 +61,7 @@ class FirewalldFirewall:
         self._zone = zone
         self._round = 0  # counts restorations and changes of the doors
         # What follows belongs to the thread.
-        self._zoneDoors = ZoneDoors(clock, makeZones, zone, letsKnocksIn)
+        self._zoneDoors = ZoneDoors(clock, makeZones, zone, letsKnocksIn, thread.serveOffers)
         self._silentSince = 0.0  # when firewalld last failed to answer
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
@@ -94,14 +95,27 @@ class FirewalldFirewall:
         return self._thread.call(self._unlessSilent(lambda: self._zoneDoors.restore(wanted), inf))
 
     def open(self, opening: Opening) -> Deferred[None]:
-        """See L{IFirewall.open}."""
+        """
+        See L{IFirewall.open}. If firewalld lets everybody reach the ports, it is not asked: nothing
+        waits for it.
+        """
+        if self._zoneDoors.admission.admitsEverywhere(opening.door.ports):
+            return succeed(None)
+        self._thread.hurry(opening.key)  # its own closing must come first
         work = self._unlessSilent(lambda: self._zoneDoors.open(opening))
         return self._thread.offer((self._round, opening.key), work)
 
     def close(self, opening: Opening) -> Deferred[None]:
-        """See L{IFirewall.close}."""
+        """See L{IFirewall.close}. The guard has closed, so openings that wait come first."""
         work = self._unlessSilent(lambda: self._zoneDoors.close(opening))
-        return self._thread.call(lambda: work() if self._zoneDoors.has(opening) else None)
+        return self._thread.defer(
+            opening.key, lambda: work() if self._zoneDoors.has(opening) else None
+        )
+
+    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+        """See L{IFirewall.closeMany}. It has no such means."""
+        answers = gatherResults(map(self.close, openings), consumeErrors=True)
+        return answers.addCallback(lambda _: None)
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """See L{IFirewall.findUsed}."""
@@ -117,6 +131,7 @@ class FirewalldFirewall:
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""
+        self._thread.hurryAll()
         work = self._unlessSilent(self._zoneDoors.takeKnocks)
         return self._thread.call(work).addBoth(self._stopThread)
 

@@ -29,8 +29,8 @@ class SurveyClient(ZoneClient):
         return [self._look(zone) for zone in self.knockZones()]
 
     def _look(self, zone: str) -> Zone:
-        target = str(self._ask("getZoneSettings", zone).getTarget())
-        return Zone(zone, target, tuple(findExposures(zone, self._ask)), tuple(self.rules(zone)))
+        target = str(self.ask("getZoneSettings", zone).getTarget())
+        return Zone(zone, target, tuple(findExposures(zone, self.ask)), tuple(self.rules(zone)))
 
 
 def isFirewalldThere() -> bool:

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from threading import Lock, Thread
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
@@ -29,9 +29,18 @@ FULL = (
 T = TypeVar("T")
 
 
+class _Item(NamedTuple):
+    """Work, where its result goes, and whether it was offered."""
+
+    future: Future[Any]
+    work: Callable[[], Any]
+    isOffer: bool = False
+
+
 class BusThread:
     """
-    Runs a GLib main loop in a thread of its own, and does work in it, in order.
+    Runs a GLib main loop in a thread of its own, and does work in it, in order. Work that was
+    deferred is done when nothing else waits.
 
     @param callFromThread: the reactor's method, which delivers the results.
     """
@@ -41,7 +50,8 @@ class BusThread:
         self._loop: Any = None
         self._thread: Thread | None = None
         self._lock = Lock()  # for the attributes below, which both threads change
-        self._waiting: OrderedDict[Hashable, tuple[Future[Any], Callable[[], Any]]] = OrderedDict()
+        self._waiting: OrderedDict[Hashable, _Item] = OrderedDict()
+        self._deferred: OrderedDict[Hashable, _Item] = OrderedDict()
         self._results: deque[Callable[[], object]] = deque()
         self._isDelivering = False
 
@@ -62,6 +72,7 @@ class BusThread:
     def stop(self) -> None:
         """End the thread after the work that waits in it."""
         if self._thread is not None:
+            self.hurryAll()
             self._submit(object(), self._loop.quit)
 
     def callBlocking(self, work: Callable[[], T], timeout: float) -> T:
@@ -93,10 +104,56 @@ class BusThread:
         with self._lock:
             if place not in self._waiting and len(self._waiting) >= MAX_WAITING:
                 return fail(FirewallError(FULL))
-        future = self._submit(place, work)
+        future = self._submit(place, work, isOffer=True)
         result: Deferred[T] = Deferred(lambda _: (future.cancel(), None)[1])
         self._answer(future, result)
         return result
+
+    def defer(self, place: Hashable, work: Callable[[], T]) -> Deferred[T]:
+        """
+        Do work that nobody waits for, after all other.
+
+        @param place: its name for L{hurry}.
+        """
+        with self._lock:
+            isTaken = place in self._deferred
+        if isTaken:
+            return self.call(work)
+        future: Future[T] = Future()
+        with self._lock:
+            self._deferred[place] = _Item(future, work)
+        self._idleAdd(self._next)
+        result: Deferred[T] = Deferred()
+        self._answer(future, result)
+        return result
+
+    def hurry(self, place: Hashable) -> None:
+        """Do deferred work before what is submitted from now on, if it still waits."""
+        with self._lock:
+            item = self._deferred.pop(place, None)
+            if item is not None:
+                self._waiting[object()] = item
+
+    def hurryAll(self) -> None:
+        """Do all deferred work before what is submitted from now on."""
+        with self._lock:
+            self._waiting.update((object(), item) for item in self._deferred.values())
+            self._deferred.clear()
+
+    def serveOffers(self) -> None:
+        """
+        Do the offered work that waits, as far as nothing else waits before it; for use in this
+        thread, by work that takes long.
+        """
+        while (item := self._takeOffer()) is not None:
+            _do(item)
+
+    def _takeOffer(self) -> _Item | None:
+        with self._lock:
+            place = next(iter(self._waiting), None)
+            if place is None or not self._waiting[place].isOffer:
+                return None
+            return self._waiting.pop(place)
 
     def notify(self, listener: Callable[[str], None], text: str) -> None:
         """Call a listener in the reactor's thread; for use in this thread."""
@@ -138,24 +195,33 @@ class BusThread:
             result()
         self._callFromThread(self._deliverSome)
 
-    def _submit(self, place: Hashable, work: Callable[[], T]) -> Future[T]:
+    def _submit(self, place: Hashable, work: Callable[[], T], isOffer: bool = False) -> Future[T]:
         future: Future[T] = Future()
         with self._lock:
             before = self._waiting.get(place)
-            self._waiting[place] = future, work
+            self._waiting[place] = _Item(future, work, isOffer)
         if before is None:
             self._idleAdd(self._next)
         else:
-            before[0].cancel()
+            before.future.cancel()
         return future
 
     def _next(self) -> bool:
-        """Do the first work in the queue, in this thread. There is one call for each place."""
+        """
+        Do the first work in the queue, in this thread. There is one call for each place; if another
+        did the work already, there may be nothing left.
+        """
         with self._lock:
-            _, (future, work) = self._waiting.popitem(last=False)
-        if future.set_running_or_notify_cancel():
-            try:
-                future.set_result(work())
-            except BaseException as error:
-                future.set_exception(error)
+            queue = self._waiting or self._deferred
+            item = queue.popitem(last=False)[1] if queue else None
+        if item is not None:
+            _do(item)
         return False  # so GLib does not call this again
+
+
+def _do(item: _Item) -> None:
+    if item.future.set_running_or_notify_cancel():
+        try:
+            item.future.set_result(item.work())
+        except BaseException as error:
+            item.future.set_exception(error)

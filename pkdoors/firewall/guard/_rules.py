@@ -13,16 +13,15 @@ from collections.abc import Collection, Iterable, Iterator
 
 from pkdoors.firewall.guard._lettingin import chainName, letInRules
 from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
-from pkdoors.firewall.guard.capture import Capture
+from pkdoors.firewall.guard.capture import HEARD_CHAIN, Capture
+from pkdoors.firewall.guard.limits import LOCAL_CHAIN, limitRules, localRules
 from pkdoors.firewall.guard.openingsets import IP, OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import (
     TCP_ENDING,
     backOf,
-    counterName,
     flowOf,
     hasUdpSessions,
-    rateSets,
     spell,
     udpNew,
 )
@@ -36,9 +35,6 @@ BASE_CHAINS = {
 }
 """The hooks. Input and forward come after connection tracking and DNAT, so all ways in pass there;
 knocks are heard before both."""
-
-IPV6_PREFIX = "ffff:ffff:ffff:ffff::"
-"""The part of an IPv6 address that counts as one source: whoever has one address has its /64."""
 
 # A container begins a connection from the port to which a protected port leads. The packet must
 # arrive on the container's interface: a stranger can forge the container's address.
@@ -151,19 +147,12 @@ _UDP_ANSWERED = (
 
 # Knocks are not tracked: each source would take a place in the kernel's table of connections. A
 # flood from forged sources would fill it, and then nobody could connect to anything.
-_KNOCKS = """
+_KNOCKS = f"""
 knock_ports meta l4proto != udp accept
 knock_ports udp dport != @knocks accept
 knock_ports fib daddr type unicast accept
-knock_ports iif "lo" notrack accept
+knock_ports iif "lo" goto {LOCAL_CHAIN}
 """
-# Limits the knocks from one source, which is a network over IPv6. If the set is full, sources
-# outside it are not limited: counting cannot keep out somebody who has so many addresses.
-_LIMIT = (
-    "{chain} {p} dport @{ports} update @{door}_rate{v} {{ {source} limit rate over "
-    "{rate}/second burst {burst} packets }} counter name {counter} {verdict}"
-)
-_LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
 _NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
@@ -181,13 +170,17 @@ def rulesFor(
     doors = list(doors)
     if capture is None:
         yield from _lines(_KNOCKS)
-        yield from _limits(doors, "knock_ports", "drop")
+        yield from limitRules(doors, "knock_ports", "drop")
         yield "knock_ports notrack"
+        yield from localRules(doors, "drop")
+        yield f"{LOCAL_CHAIN} notrack"
     else:
         # A packet over the limit goes on as a packet to a closed port does: if it were dropped, a
         # scan could find the port.
         hearsTcp = any(door.sequence.tcpPorts() for door in doors)
-        yield from capture.rules(_limits(doors, "knock_sources", "accept"), hearsTcp)
+        yield from capture.rules(limitRules(doors, "knock_sources", "accept"), hearsTcp)
+        yield from localRules(doors, "accept")
+        yield f"{LOCAL_CHAIN} goto {HEARD_CHAIN}"
     for v in (4, 6):
         fields = {"back": backOf("tcp", v), "ending": spell(TCP_ENDING)}
         yield from _lines(_INSIDE.format(ip=IP[v], v=v, **fields))
@@ -205,26 +198,6 @@ def rulesFor(
         for v in (4, 6):
             yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=flowOf("udp", v)))
         yield f"{door.name}_letin accept"
-
-
-def _limits(doors: Iterable[Door], chain: str, verdict: str) -> Iterator[str]:
-    limited = [
-        (door, protocol, name) for door in doors for protocol, name in rateSets(door).items()
-    ]
-    for door, protocol, name in limited:
-        for v in (4, 6):
-            yield _LIMIT.format(
-                chain=chain,
-                p=protocol,
-                ports=name,
-                door=door.name,
-                v=v,
-                source=_LIMITED[v],
-                rate=door.knockRate,
-                burst=door.knockBurst,
-                counter=counterName(door),
-                verdict=verdict,
-            )
 
 
 def _flowRules() -> Iterator[str]:

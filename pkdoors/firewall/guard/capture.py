@@ -2,19 +2,20 @@
 How the guard writes knocks into the kernel's packet log, so that no port needs a socket. Pure.
 
 The rules come before every filter of the host, before connection tracking, and before the kernel
-checks where a packet came from. So they check that themselves. A knock then continues, and the
-host's other filters treat it like a packet to any other port; behind all of them, a last rule
-answers as the kernel answers for a closed port. Without that rule, a local program that binds a
-knock port would get the knocks, and a scan would find that port.
+checks where a packet came from. So they check that themselves. A knock then continues, tracked like
+a packet to any other port, so the host's other filters treat it and its answer alike. Behind all of
+them, a last rule answers as the kernel answers for a closed port. Without that rule, a local
+program that binds a knock port would get the knocks, and a scan would find that port.
 
 This host may itself send from a port that is a knock port, or translate somebody's address to one:
-answers to that must arrive. So what does not look like a knock stays tracked, and the last rule
-lets answers in. A knock is no answer to anybody: it is not tracked.
+answers to that must arrive, so the last rules let them in. But what looks like a knock is no answer
+to anybody.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pkdoors.firewall.guard.limits import LOCAL_CHAIN
 from pkdoors.firewall.netlink.packetlog import COPIED
 from pkdoors.knocks.knock import MAX_PLAIN
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
@@ -40,24 +41,35 @@ _UDP_HEADER = 8
 _SHORTEST_SEALED = 52  # with the UDP header, as in L{pkdoors.knockports.filters}
 _ENDS = b" \t\r\n"  # one of them follows "knock", if anything does
 _SHORT = "udp length {length} @th,64,40 {begin:#x} udp dport @PlainKnocks"
-# A SYN, with the flags of ECN or without. It stays tracked, like one to any other port: the rule
-# behind all firewalls ends its connection before it takes a place in the kernel's table.
+# A SYN, with the flags of ECN or without.
 _TCP = (
     "knock_ports tcp flags & (fin|syn|rst|psh|ack|urg) == syn tcp dport @TcpKnocks "
     "fib daddr type local goto knock_sources"
 )
+# What is tracked fills no table: the kernel keeps an entry only once all rules have let its packet
+# in, and the last one does not. A datagram that connection tracking cannot read, with bytes behind
+# its end say, gets no entry, and only the kernel itself answers it. Nobody answers the others.
+_ODD = f"""
+{CLOSED_CHAIN} udp dport @knocks ct state invalid accept
+{CLOSED_CHAIN} meta nfproto ipv6 udp dport @knocks udp checksum 0 drop
+"""
+_REJECT = "reject with icmpx type port-unreachable"
 # If no program listens, the kernel's own reset is the same as that of every other closed port; ours
-# has another flow label over IPv6. This host may use the number for connections that it begins.
+# has another flow label over IPv6. Each socket is transparent or not, so these two rules mean that
+# there is one.
+# This host may use the number for connections that it begins, and perhaps nobody tracks them, or
+# somebody has flushed the table. All their segments have ACK or RST. Nobody gets in by such a
+# segment: for a program that only listens, the kernel answers as for a closed port.
 _TCP_CLOSED = f"""
 {CLOSED_CHAIN} tcp dport != @TcpKnocks accept
-{CLOSED_CHAIN} ct direction reply accept
-{CLOSED_CHAIN} socket wildcard 0 reject with tcp reset
-{CLOSED_CHAIN} socket wildcard 1 reject with tcp reset
+{CLOSED_CHAIN} tcp flags & (rst|ack) != 0x0 accept
+{CLOSED_CHAIN} socket transparent 0 reject with tcp reset
+{CLOSED_CHAIN} socket transparent 1 reject with tcp reset
 """
 _PLAIN = "udp length {length} @th,64,48 {begin:#x} udp dport @PlainKnocks"
 _SEALED = "udp length {length} @th,64,72 {begin:#x} udp dport @SealedKnocks"
-_SOURCES = """
-knock_sources iif "lo" goto knock_heard
+_SOURCES = f"""
+knock_sources iif "lo" goto {LOCAL_CHAIN}
 knock_sources fib saddr type != unicast accept
 knock_sources meta nfproto ipv4 iifname @StrictKnocks fib saddr . iif oif missing accept
 """
@@ -90,10 +102,8 @@ class Capture:
         yield "knock_ports meta l4proto != udp accept"
         yield "knock_ports udp dport != @knocks accept"
         yield "knock_ports fib daddr type != local accept"
-        yield from (f"knock_ports {rule} notrack goto knock_sources" for rule in _payloads())
+        yield from (f"knock_ports {rule} goto knock_sources" for rule in _payloads())
         yield "knock_ports udp dport @AnyKnocks goto knock_sources"
-        # Those that are tracked fill no table, either: the kernel keeps an entry only once all
-        # rules have let its packet in, and the last one does not.
         yield (
             "knock_ports goto knock_sources"
             if self.hearsAll
@@ -103,8 +113,10 @@ class Capture:
         yield from limits
         yield "knock_sources goto knock_heard"
         yield f"{HEARD_CHAIN} log group {self.group} snaplen {COPIED}"
+        yield from _ODD.strip().split("\n")
+        yield from (f"{CLOSED_CHAIN} {rule} {_REJECT}" for rule in _payloads())
         yield f"{CLOSED_CHAIN} udp dport @knocks ct direction reply accept"
-        yield f"{CLOSED_CHAIN} udp dport @knocks reject with icmpx type port-unreachable"
+        yield f"{CLOSED_CHAIN} udp dport @knocks {_REJECT}"
         if hearsTcp:  # kernels without nft_socket can hear the others
             yield from _TCP_CLOSED.strip().split("\n")
 

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pkdoors.firewall.guard._lettingin import chainName, rulesForSet
 from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
 from pkdoors.firewall.guard.capture import CLOSED_CHAIN, JUNK, LAST_CHAINS, SETS, Capture
+from pkdoors.firewall.guard.limits import DROPPED, LIMIT_MAPS, limitChains, limitsOf
 from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
 from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import (
@@ -27,16 +28,14 @@ from pkdoors.firewall.guard.sets import (
     PROTOCOLS,
     Set,
     aboutDoor,
-    counterName,
     originNote,
-    rateSets,
     setsFor,
     spell,
 )
 from pkdoors.firewall.guard.trusted import changeTrusted
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.addresses import Address
-from pkdoors.model.doors import Door, listKnockPorts, listProtectedPorts, listTcpKnockPorts
+from pkdoors.model.doors import Door, listKnockPorts, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
 TABLE = "pkdoors"
@@ -147,7 +146,7 @@ class Guard:
     def _lines(self, where: str, present: Present) -> Iterator[str]:
         rules = list(rulesFor(self.doors, self.networks, self.capture))
         sets = setsFor(self.doors, self.networks)
-        counters = {counterName(door) for door in self.doors if door.knockRate}
+        counters = {DROPPED} if limitsOf(self.doors) else set()
         base = BASE_CHAINS
         if self.capture is not None:
             base = BASE_CHAINS | LAST_CHAINS
@@ -163,7 +162,7 @@ class Guard:
         for name in PORT_SETS.values():
             yield f"add set {where} {name} {_braced(sets.pop(name).definition)}"
         yield f"flush table {where}"
-        yield from (f"flush map {where} {name}" for name in DIRECT_MAPS)
+        yield from (f"flush map {where} {name}" for name in (*DIRECT_MAPS, *LIMIT_MAPS.values()))
         yield from self._ports(where, present)
         gone = present.sets - sets.keys() - MAPS.keys() - {*PORT_SETS.values()}
         # An empty base chain does no harm, and deleting one would let packets through for a moment.
@@ -237,10 +236,8 @@ class Guard:
                 [f"{ports.span} timeout {spell(left)}" for ports, left in self.grace.items()],
             )
         yield "knocks", list(map(str, listKnockPorts(self.doors)))
-        for door in self.doors:
-            for protocol, name in rateSets(door).items():
-                listed = listTcpKnockPorts([door]) if protocol == "tcp" else listKnockPorts([door])
-                yield name, list(map(str, listed))
+        for name, chains in limitChains(self.doors).items():
+            yield name, [f"{port} : jump {chain}" for port, chain in chains.items()]
         if self.capture is not None:
             yield from self.capture.elements(self.doors)
 

@@ -14,6 +14,7 @@ from hashlib import sha256
 from ipaddress import ip_address
 from math import ceil
 
+from pkdoors.firewall.guard.limits import FORGET, LIMIT_MAPS, limitSets
 from pkdoors.firewall.guard.openingsets import ADDRESS, IP, OpeningSet, openingSets, setOf
 from pkdoors.firewall.guard.trusted import trustedSets
 from pkdoors.firewall.netlink.messages import Element
@@ -29,12 +30,7 @@ MAX_SPARED = 262_144
 MAX_SYNACKS = 262_144
 """Handshakes of clients whose opening is for one connection. To fill this, somebody must forge
 65,000 SYNs a second in a client's name."""
-MAX_LIMITED = 4096
-"""Sources of one door whose knocks are counted at a time: about 1 MB of the kernel's memory."""
-
 DAY = 24 * 3600.0
-FORGET = 10.0
-"""Seconds for which a source is counted after its last knock; then a full burst is allowed."""
 TCP_IDLE = 5 * DAY
 """Seconds for which an idle TCP session is remembered: as long as connection tracking remembers
 it. A remembered TCP flow can begin nothing, so a long time does no harm."""
@@ -62,8 +58,10 @@ MAPS = {
     "udp_doors": "type inet_service : verdict; flags interval;",
     "direct4": "type ipv4_addr . inet_proto . inet_service : verdict;",
     "direct6": "type ipv6_addr . inet_proto . inet_service : verdict;",
+    **dict.fromkeys(LIMIT_MAPS.values(), "type inet_service : verdict;"),
 }
-"""The maps of ports, and of containers' addresses, to the chains of their doors."""
+"""The maps of ports, and of containers' addresses, to the chains of their doors; and the maps of
+knock ports to the chains that limit knocks."""
 
 DIRECT_MAPS = ("direct4", "direct6")
 """The maps of containers' addresses."""
@@ -123,6 +121,7 @@ def setsFor(doors: Iterable[Door], networks: Iterable[OpeningSet] = ()) -> dict[
             f"timeout {spell(ANSWERED)}; size {MAX_SYNACKS};",
             ANSWERED,
         )
+    found |= {name: Set(text, FORGET) for name, text in limitSets(doors).items()}
     for door in doors:
         found |= setsOf(door, networks)
     return found
@@ -140,31 +139,12 @@ def setsOf(door: Door, networks: Iterable[OpeningSet] = ()) -> dict[str, Set]:
         if door.once
     }
     found |= {trusted.name: Set(trusted.definition) for trusted in trustedSets(door)}
-    found |= {name: Set("type inet_service;") for name in rateSets(door).values()}
-    for version, address in ADDRESS.items():
+    for version in ADDRESS:
         if hasUdpSessions(door):
             found[f"{door.name}_udp{version}"] = _flows(version, door.udpIdle)
             found[f"{door.name}_udpmost{version}"] = _flows(version, door.udpMax)
             found[f"{door.name}_udpnew{version}"] = _flows(version, udpNew(door))
-        if door.knockRate:
-            found[f"{door.name}_rate{version}"] = Set(
-                f"type {address}; flags dynamic,timeout; timeout {spell(FORGET)}; "
-                f"size {MAX_LIMITED};",
-                FORGET,
-            )
     return found
-
-
-def rateSets(door: Door) -> dict[str, str]:
-    """
-    Return, for each protocol of a door's knocks, the name of the set of knock ports on which the
-    knocks of one source are limited; none if they are not.
-    """
-    if not door.knockRate:
-        return {}
-    return {"udp": f"{door.name}_knocks"} | (
-        {"tcp": f"{door.name}_tcpknocks"} if door.sequence.tcpPorts() else {}
-    )
 
 
 def hasUdpSessions(door: Door) -> bool:
@@ -271,11 +251,6 @@ def backOf(protocol: str, v: int) -> str:
     """Return the key of a flow, in a packet to the client."""
     ip, p = IP[v], protocol
     return f"{ip} daddr . {ip} saddr . {p} dport . {p} sport"
-
-
-def counterName(door: Door) -> str:
-    """Return the name of the counter of dropped knocks, of which one source sent too many."""
-    return f"{door.name}_dropped"
 
 
 def spell(seconds: float) -> str:

@@ -15,6 +15,7 @@ from pkdoors.firewall.netlink.messages import (
     Element,
     buildMessage,
     iterAttributes,
+    listKeys,
     message,
     parseAttributes,
     text,
@@ -71,6 +72,12 @@ def askElements(table: str, name: str, family: int = INET) -> bytes:
     """Return the question for the elements of a set."""
     body = text(1, table) + text(2, name)
     return buildMessage(NFTABLES, _GET_ELEMENTS, DUMP, body, family)
+
+
+def askKey(table: str, name: str, key: bytes) -> bytes:
+    """Return the question whether a set has one element; if it has not, the answer is an error."""
+    body = text(1, table) + text(2, name) + listKeys([key])
+    return message(_GET_ELEMENTS, 0, body)
 
 
 def readTable(answer: Answer) -> Table | None:

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,6 +37,9 @@ _REASONS = {
 _CAP_NET_ADMIN = 12  # linux/capability.h
 _TRIES = 5
 """How often a dump is tried if changes interrupt it."""
+QUESTIONS = 50
+"""Questions in one message: their answers fit into the buffer of a container that may not enlarge
+it."""
 
 
 class GuardGone(FirewallError):
@@ -132,6 +136,27 @@ class Kernel:
             if not number and not any(flags & DUMP_INTERRUPTED for _, flags, _ in answer):
                 return [(kind, body[FAMILY.size :]) for kind, _, body in answer if kind > 0xFF]
         raise FirewallError("nftables changes too fast to be read: pkdoors tries again")
+
+    def find(self, questions: Sequence[bytes]) -> list[tuple[int, bytes]]:
+        """
+        Return the answers to questions for one thing each, as L{dump} does. There is none for a
+        thing that does not exist.
+
+        @raise FirewallError: the kernel refused.
+        """
+        found = []
+        for first in range(0, len(questions), QUESTIONS):
+            try:
+                answer = self._exchange(b"".join(questions[first : first + QUESTIONS]))
+            except OSError as error:
+                self._drain()
+                raise errorFor(error.errno or errno.EIO) from error
+            for kind, _, body in splitMessages(answer):
+                if kind > 0xFF:
+                    found.append((kind, body[FAMILY.size :]))
+                elif kind == ERROR and readErrno(body) not in (0, errno.ENOENT):
+                    raise errorFor(readErrno(body))
+        return found
 
     def _exchange(self, batch: bytes) -> bytes:
         self._socket.send(batch)

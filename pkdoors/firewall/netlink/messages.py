@@ -11,7 +11,7 @@ C{linux/netfilter/nf_tables.h}; in host byte order, unless the network's is ment
 
 import errno
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -84,6 +84,11 @@ def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
 def removeElements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     """Return the batch that deletes elements; a missing element is no error."""
     return batch(_removal(table, name, keys))
+
+
+def removeFromSets(table: str, keys: Mapping[str, Iterable[bytes]]) -> bytes:
+    """Return the batch that deletes elements of several sets, see L{removeElements}."""
+    return batch(*(_removal(table, name, some) for name, some in keys.items()))
 
 
 def renewElement(table: str, name: str, element: Element, used: str) -> bytes:
@@ -225,10 +230,18 @@ def _frame(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -
 _BATCH_BEGIN, _BATCH_END = (_frame(kind, REQUEST, 0, b"", NFTABLES) for kind in (_BEGIN, _END))
 
 
-def _elements(table: str, name: str, elements: Iterable[bytes]) -> bytes:
-    listed = b"".join([attribute(1 | _NESTED, element) for element in elements])
+def listKeys(keys: Iterable[bytes]) -> bytes:
+    """Return the attribute with a list of elements that have nothing but a key."""
+    return _listed(map(_key, keys))
+
+
+def _listed(elements: Iterable[bytes]) -> bytes:
     # NFTA_SET_ELEM_LIST_ELEMENTS { NFTA_LIST_ELEM ... }
-    return _whose(table, name) + attribute(3 | _NESTED, listed)
+    return attribute(3 | _NESTED, b"".join([attribute(1 | _NESTED, each) for each in elements]))
+
+
+def _elements(table: str, name: str, elements: Iterable[bytes]) -> bytes:
+    return _whose(table, name) + _listed(elements)
 
 
 @lru_cache(maxsize=4096)  # each opening names its set three times

@@ -28,6 +28,7 @@ from pkdoors.firewall.netlink.dump import (
     askChains,
     askCounters,
     askElements,
+    askKey,
     askRules,
     askSets,
     askTable,
@@ -149,18 +150,23 @@ class GuardReader:
         """Return the keys of a set; none if it is not there."""
         return {element.key for element in self.listElements(name, table)}
 
+    def findKeys(self, name: str, keys: Iterable[bytes], table: str = TABLE) -> set[bytes]:
+        """Return those of some keys that a set has; the others are not listed."""
+        answers = self._kernel.find([askKey(table, name, key) for key in keys])
+        return {element.key for element in readElements(answers)}
+
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """Return which openings for one connection are over, see L{IFirewall.findUsed}."""
-        bySet: dict[OpeningSet, list[Opening]] = {}
+        bySet: dict[OpeningSet, dict[bytes, Opening]] = {}
         for opening in openings:
-            bySet.setdefault(setOf(opening), []).append(opening)
+            bySet.setdefault(setOf(opening), {})[openingKey(opening.source)] = opening
         found = []
-        for openingSet, some in bySet.items():
-            present, used = self.listKeys(openingSet.name), self.listKeys(openingSet.used)
-            keyed = [(openingKey(opening.source), opening) for opening in some]
+        for openingSet, keyed in bySet.items():
+            present = self.findKeys(openingSet.name, keyed)
+            used = self.findKeys(openingSet.used, keyed)
             found += [
                 (opening, key in used)
-                for key, opening in keyed
+                for key, opening in keyed.items()
                 if key in used or key not in present
             ]
         return found

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 from twisted.logger import Logger
 
-from pkdoors.firewall.guard.flows import Tracked, isOn
-from pkdoors.firewall.guard.guard import TABLE
-from pkdoors.firewall.guard.oldguard import (
+from pkdoors.firewall.earlier.oldguard import (
     OldSession,
     readLivingSessions,
     readOpenings,
     readProtected,
 )
+from pkdoors.firewall.guard.flows import Tracked, isOn
+from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange

@@ -6,13 +6,14 @@ from contextlib import suppress
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.flows import isOn, parseFlow
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import openingSets, setOf
+from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets, setOf
 from pkdoors.firewall.guard.sets import differs, openingElement, openingKey, setName, setsFor
 from pkdoors.firewall.netlink.kernel import GuardGone, SetFull
 from pkdoors.firewall.netlink.messages import (
     Element,
     addElements,
     removeElements,
+    removeFromSets,
     renewElement,
     splitPortions,
     swapElements,
@@ -41,17 +42,41 @@ class GuardWriter(GuardReader):
                 return
         self._kernel.transact(addElements(TABLE, name, [element]))
 
-    def remove(self, opening: Opening) -> None:
+    def remove(self, openings: Iterable[Opening]) -> None:
         """
-        Remove an opening; if the guard is gone, so is the opening.
+        Remove openings, all in one transaction if they are not too many for a message; if the guard
+        is gone, so are they.
 
         @raise FirewallError: the kernel refused.
         """
-        with suppress(GuardGone):
-            key = openingKey(opening.source)
-            self._kernel.transact(removeElements(TABLE, setName(opening), [key]))
-            if opening.door.once:  # only now: without its mark, it would be unused again
-                self._kernel.transact(swapElements(TABLE, setOf(opening).used, [key], ()))
+        keys: dict[OpeningSet, list[bytes]] = {}
+        for opening in openings:
+            keys.setdefault(setOf(opening), []).append(openingKey(opening.source))
+        for portion in splitPortions((found, key) for found in keys for key in keys[found]):
+            self._removeTogether(portion)
+
+    def _removeTogether(self, keyed: Iterable[tuple[OpeningSet, bytes]]) -> None:
+        gone: dict[str, list[bytes]] = {}
+        used: dict[str, list[bytes]] = {}
+        for found, key in keyed:
+            gone.setdefault(found.name, []).append(key)
+            if found.isOnce:
+                used.setdefault(found.used, []).append(key)
+        try:
+            self._kernel.transact(removeFromSets(TABLE, gone))
+        except GuardGone:  # or just the sets of one of the doors
+            for name, keys in gone.items() if len(gone) > 1 else ():
+                with suppress(GuardGone):
+                    self._kernel.transact(removeElements(TABLE, name, keys))
+        for name, keys in used.items():  # only now: without its mark, it would be unused again
+            with suppress(GuardGone):
+                self._dropMarks(name, keys)
+
+    def _dropMarks(self, name: str, keys: list[bytes]) -> None:
+        """Remove those of these keys that a set of used openings has."""
+        marked = [key for key in keys if len(keys) == 1 or key in self.findKeys(name, keys)]
+        if marked:
+            self._kernel.transact(swapElements(TABLE, name, marked, ()))
 
     def makeElement(self, opening: Opening) -> Element:
         """Return the element for an opening, with the time that it has left now."""

@@ -5,7 +5,7 @@ If both the kernel and nft can do that, this process owns the table: then nobody
 touches it. Otherwise the daemon watches the table and heals it.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -149,6 +149,10 @@ class NftablesFirewall:
         """See L{IFirewall.close}."""
         return execute(self._closeNow, opening)
 
+    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+        """See L{IFirewall.closeMany}."""
+        return execute(self._closeManyNow, openings)
+
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """See L{IFirewall.findUsed}."""
         soon = self._reactor.seconds() + MARGIN
@@ -267,9 +271,13 @@ class NftablesFirewall:
             self._fingerprint = self._table.readFingerprint()
 
     def _closeNow(self, opening: Opening) -> None:
-        self._deadlines.pop(_keyOf(opening), None)
-        self._grants.pop(opening.key, None)
-        self._table.remove(opening)
+        self._closeManyNow([opening])
+
+    def _closeManyNow(self, openings: Sequence[Opening]) -> None:
+        for opening in openings:
+            self._deadlines.pop(_keyOf(opening), None)
+            self._grants.pop(opening.key, None)
+        self._table.remove(openings)
         self._sessions.noteSoon()
 
     def _onChanged(self, process: str) -> None:

@@ -20,6 +20,7 @@ from pkdoors.errors import BadValue
 from pkdoors.knocks.certificates import certificateTypes
 from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
+from pkdoors.locks.sealed.revocations import Revocations
 from pkdoors.model.principal import Principal
 from pkdoors.model.sources import Source
 from pkdoors.util.durations import parseDuration
@@ -89,6 +90,10 @@ class AuthorizedKey:
     def findSealFlaw(self, signature: bytes) -> str:
         """Return what a good seal of this key lacks; empty if nothing."""
         return ""
+
+    def findRevoked(self, revocations: Revocations) -> str:
+        """Return what of it is revoked, see L{Revocations.findRevoked}."""
+        return revocations.findRevoked(self.blob)
 
     def mayOpenFor(self, source: Source) -> bool:
         """Return whether it may open for an address, or for all addresses of a network."""

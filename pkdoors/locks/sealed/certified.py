@@ -18,6 +18,7 @@ from pkdoors.knocks.seal import Sealed, hintOf
 from pkdoors.knocks.signatures import fingerprint, isVerified, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.revocations import Revocations
 from pkdoors.model.principal import Principal
 from pkdoors.model.sources import Source
 
@@ -68,8 +69,6 @@ class CertifiedKey(AuthorizedKey):
         if reason := self.findFlaw(today):
             return reason
         names = self.certificate.principals
-        if not names:
-            return f"the certificate of {self} has no principals, so it is for nobody"
         if not (self.line.takesAnyPrincipal or names & self.line.principals):
             return f"the certificate of {self} has none of the names in principals="
         if self.within is not None and not self.within.match(source):
@@ -85,6 +84,10 @@ class CertifiedKey(AuthorizedKey):
         """See L{AuthorizedKey.mayOpenFor}."""
         inside = self.within is None or self.within.covers(source)
         return inside and AuthorizedKey.mayOpenFor(self, source)
+
+    def findRevoked(self, revocations: Revocations) -> str:
+        """See L{AuthorizedKey.findRevoked}."""
+        return revocations.findRevoked(self.blob, self.certificate)
 
     def findSealFlaw(self, signature: bytes) -> str:
         """See L{AuthorizedKey.findSealFlaw}."""

@@ -1,6 +1,6 @@
 """The lock of a door that opens to sealed knocks. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import chain
 from math import inf
@@ -56,6 +56,7 @@ class SealedLock:
     @param seen: the knocks that opened a door.
     @param checks: the checks, which all sealed locks share.
     @param arrivals: the datagrams that are not complete, which all sealed locks share, too.
+    @ivar findRevoked: returns why a key may not knock, because it is revoked; empty if it may.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class SealedLock:
         self._bits = {port: 1 << at for at, port in enumerate(sorted(set(door.sequence.ports)))}
         self._all = (1 << len(self._bits)) - 1
         self._arrivals = arrivals
+        self.findRevoked: Callable[[AuthorizedKey], str] = lambda key: ""
         self._number = arrivals.newNumber()
         self._seen = seen
         self._checks = checks
@@ -249,6 +251,8 @@ class SealedLock:
     def _chooseLine(self, lines: Lines, statement: Statement, source: str, today: float) -> Target:
         if self._seen.isForgotten(lines[0].blob, statement.stamp, lines[0].authority):
             raise _Refused("this key has opened too often meanwhile: knock again")
+        if reason := self.findRevoked(lines[0]):
+            raise _Refused(reason)
         targets = [findTarget(line, self.door, statement, source) for line in lines]
         reasons = [target.findRefusal(self.door.name, today) for target in targets]
         if all(reasons):

@@ -387,5 +387,5 @@ class SecretTests(SynchronousTestCase):
         from pkdoors.client.keys.signers import FileSigner
 
         signer = FileSigner(parsePrivateKey(encode(KEYS[0])))
-        self.assertEqual("FileSigner()", repr(signer))
+        self.assertEqual("FileSigner(certificate=None)", repr(signer))
         self.assertRaises(BadValue, loadKey, b"")

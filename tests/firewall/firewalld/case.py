@@ -21,7 +21,15 @@ KNOCKS = {
     'rule priority="31337" port port="17002" protocol="udp" accept': 0,
 }
 """The rules that let knocks on L{PORTS} in."""
-QUESTIONS = ("getZones", "getRichRules", "getActiveZones", "getDefaultZone", "config")
+QUESTIONS = (
+    "getZones",
+    "getRichRules",
+    "getActiveZones",
+    "getDefaultZone",
+    "queryPanicMode",
+    "getZoneSettings",
+    "config",
+)
 """The questions to firewalld in each restoration."""
 STRANGERS = 'rule priority="-1" family="ipv4" source address="198.51.100.66" drop'
 

@@ -228,7 +228,7 @@ class SavedTests(ZoneClientTestCase):
         """Have rules of ours, and one of somebody else, everywhere."""
         super().setUp()
         self.told: list[str] = []
-        self.zones.listen(lambda why: None, self.told.append, lambda zone, rule: False)
+        self.zones.listen(lambda why: None, self.told.append, lambda zone, rule: False, print)
         for zone in ("public", "internal"):
             self.firewalld.permanent[zone] = [self.ours[0], STRANGERS, self.ours[1]]
             self.firewalld.rules[zone] = dict.fromkeys(self.firewalld.permanent[zone], 0.0)
@@ -292,7 +292,12 @@ class ListenTests(ZoneClientTestCase):
         super().setUp()
         self.lost: list[str] = []
         self.saved: list[str] = []
-        self.zones.listen(self.lost.append, self.saved.append, self.isWanted)
+        self.changes = 0
+        self.zones.listen(self.lost.append, self.saved.append, self.isWanted, self.onSettings)
+
+    def onSettings(self) -> None:
+        """Count the changes of zones' settings."""
+        self.changes += 1
 
     def isWanted(self, zone: str, rule: str) -> bool:
         """Return whether a rule must exist."""
@@ -312,6 +317,12 @@ class ListenTests(ZoneClientTestCase):
         ):
             self.firewalld.tell(signal, *arguments)
         self.assertEqual(["firewalld's zones were changed"] * 3, self.lost)
+
+    def test_settings(self) -> None:
+        """Changes of what zones let through are passed on."""
+        for signal in ("port-added", "service-removed", "zone-updated", "panic-mode-enabled"):
+            self.firewalld.tell(signal)
+        self.assertEqual((4, []), (self.changes, self.lost))
 
     def test_removed(self) -> None:
         """So is the removal of a rule that must exist; that of others is not."""
@@ -337,7 +348,7 @@ class ListenTests(ZoneClientTestCase):
         """It listens to a new bus, too."""
         new = FakeFirewalld(self.clock)
         zones = ZoneClient("", iter((self.firewalld, new)).__next__)
-        zones.listen(self.lost.append, self.saved.append, self.isWanted)
+        zones.listen(self.lost.append, self.saved.append, self.isWanted, self.onSettings)
         self.firewalld.disconnect()
         zones.rules("public")
         new.reload()

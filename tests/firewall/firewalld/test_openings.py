@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from pkdoors.errors import DeadlinePassed, FirewallError
+from pkdoors.firewall.firewalld.richrules import MAX_DOORS
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.firewall.firewalld.case import KNOCKS, STRANGERS, FirewalldTestCase, rule
 
@@ -88,6 +89,23 @@ class OpeningTests(FirewalldTestCase):
         self.assertEqual({rule(31338): 30.0, rule(31340): 30.0}, self.added())
         self.successResultOf(self.firewall.close(first))
         self.assertEqual({rule(31340): 30.0}, self.added())
+
+    def test_moreDoorsThanPriorities(self) -> None:
+        """
+        Doors that have one priority share the rules of their openings: these stay until the last
+        one is closed, for the longest time.
+        """
+        self.doors = tuple(makeDoor(name=f"d{number}") for number in range(MAX_DOORS + 1))
+        self.start()
+        first = replace(makeOpening(deadline=60.0), door=self.doors[0])
+        last = replace(makeOpening(deadline=30.0), door=self.doors[-1])
+        for opening in (first, last):
+            self.successResultOf(self.firewall.open(opening))
+        self.assertEqual({rule(31338): 60.0}, self.added())
+        self.successResultOf(self.firewall.close(last))
+        self.assertEqual({rule(31338): 60.0}, self.added())
+        self.successResultOf(self.firewall.close(first))
+        self.assertEqual({}, self.added())
 
     def test_extendTwice(self) -> None:
         """The second extension takes the first priority again."""

@@ -4,6 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.firewalld._placement import (
     Placed,
+    Placements,
     findPlacement,
     possiblePlacements,
     staleRules,
@@ -96,6 +97,47 @@ class FoundTests(SynchronousTestCase):
         self.assertIsNone(self.found(None, public=rules))
 
 
+class PlacementsTests(SynchronousTestCase):
+    """
+    Tests of L{Placements}.
+    """
+
+    ann = ("ssh", makeOpening().source)
+    bob = ("web", makeOpening().source)
+
+    def setUp(self) -> None:
+        """Have none."""
+        self.placements = Placements()
+
+    def test_put(self) -> None:
+        """A place replaces the one before, with its rules."""
+        self.placements.put(self.ann, placed(31338))
+        self.placements.put(self.ann, placed(31339, deadline=60.0))
+        self.assertEqual(placed(31339, deadline=60.0), self.placements.get(self.ann))
+        self.assertEqual(set(placed(31339).pairs()), set(self.placements.pairs()))
+        self.assertEqual(60.0, self.placements.deadlineOf(("public", rule(31339))))
+        self.assertEqual(0.0, self.placements.deadlineOf(("public", rule(31338))))
+
+    def test_drop(self) -> None:
+        """Nothing is left of a place that is dropped; to drop it again is no error."""
+        self.placements.put(self.ann, placed())
+        for _ in range(2):
+            self.placements.drop(self.ann)
+        self.assertIsNone(self.placements.get(self.ann))
+        self.assertEqual([], list(self.placements.pairs()))
+
+    def test_shared(self) -> None:
+        """Of two openings with one rule, the rule must exist as long as either."""
+        pair = ("public", rule(31338))
+        self.placements.put(self.ann, placed(deadline=30.0))
+        self.assertFalse(self.placements.isNeededByOthers(pair, self.ann))
+        self.placements.put(self.bob, placed(deadline=60.0))
+        self.assertTrue(self.placements.isNeededByOthers(pair, self.ann))
+        self.assertEqual(60.0, self.placements.deadlineOf(pair))
+        self.placements.drop(self.bob)
+        self.assertEqual(30.0, self.placements.deadlineOf(pair))
+
+
 class OutdatedTests(SynchronousTestCase):
     """
     Tests of L{staleRules}.
@@ -113,7 +155,7 @@ class OutdatedTests(SynchronousTestCase):
                 ("public", rule(31338, 22, "203.0.113.10")),
                 ("internal", rule(31338, 22)),
             ],
-            staleRules(present, iter([placed()])),
+            staleRules(present, placed().pairs()),
         )
 
     def test_others(self) -> None:
@@ -125,4 +167,5 @@ class OutdatedTests(SynchronousTestCase):
         """If all openings are placed, no rule is stale."""
         zones = ("public", "internal")
         present = {zone: list(placed(zone=zone).rules) for zone in zones}
-        self.assertEqual([], staleRules(present, [placed(zone=zone) for zone in zones]))
+        needed = [pair for zone in zones for pair in placed(zone=zone).pairs()]
+        self.assertEqual([], staleRules(present, needed))

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -174,6 +175,10 @@ class BusThreadTests(SynchronousTestCase):
         """Offer work that returns a number."""
         return self.thread.offer(place, lambda: self.did(number))
 
+    def defer(self, place: str, number: int) -> Deferred[int]:
+        """Defer work that returns a number."""
+        return self.thread.defer(place, lambda: self.did(number))
+
     def did(self, number: int) -> int:
         """Return the work that is done."""
         self.done.append(number)
@@ -271,6 +276,63 @@ class BusThreadTests(SynchronousTestCase):
         self.failureResultOf(self.offer("a", 6), FirewallError)
         self.glib.run()
         self.assertEqual([0, 1, 2, 3, 4], self.done)
+
+    def test_deferred(self) -> None:
+        """Deferred work is done after all other, in order."""
+        self.thread.start()
+        results = [self.defer(place, number) for number, place in enumerate("ab")]
+        self.offer("c", 2)
+        self.thread.call(partial(self.did, 3))
+        self.glib.run()
+        self.react()
+        self.assertEqual([2, 3, 0, 1], self.done)
+        self.assertEqual([0, 1], [self.successResultOf(result) for result in results])
+
+    def test_hurried(self) -> None:
+        """Deferred work can be made to come before what is submitted later."""
+        self.thread.start()
+        for number, place in enumerate("ab"):
+            self.defer(place, number)
+        self.thread.hurry("b")
+        self.thread.hurry("unknown")
+        self.offer("c", 2)
+        self.glib.run()
+        self.assertEqual([1, 2, 0], self.done)
+        self.thread.hurry("b")
+        self.assertEqual(0, self.glib.waiting())
+
+    def test_serveOffers(self) -> None:
+        """Long work can do the offers that wait, but nothing else, and nothing behind that."""
+        self.thread.start()
+
+        def work() -> None:
+            self.did(0)
+            self.thread.serveOffers()
+            self.did(1)
+
+        self.thread.call(work)
+        gone, offer = self.offer("a", 2), self.offer("b", 3)
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        self.thread.call(partial(self.did, 4))
+        behind = self.offer("c", 5)
+        self.glib.step()
+        self.react()
+        self.assertEqual([0, 3, 1], self.done)
+        self.assertEqual(3, self.successResultOf(offer))
+        self.assertNoResult(behind)
+        self.glib.run()
+        self.react()
+        self.assertEqual([0, 3, 1, 4, 5], self.done)
+        self.assertEqual(5, self.successResultOf(behind))
+
+    def test_stopAfterDeferred(self) -> None:
+        """Stopping waits for deferred work, too."""
+        self.thread.start()
+        self.thread.defer("a", lambda: self.did(1))
+        self.thread.stop()
+        self.glib.run()
+        self.assertEqual(([1], True), (self.done, self.glib.isQuit))
 
     def test_stop(self) -> None:
         """Stopping ends the loop after the work that was there before."""

@@ -57,6 +57,10 @@ class SlowTests(FirewalldTestCase):
 
     def test_zonesOnce(self) -> None:
         """Openings at the same moment share one question for the zones; a later one asks again."""
+        self.glib.isEager = True
+        self.firewall.restore([])
+        self.glib.isEager = False
+        self.firewalld.asked.clear()
         for last in range(20):
             self.open(f"192.0.2.{last}")
         self.glib.run()
@@ -218,3 +222,91 @@ class SlowTests(FirewalldTestCase):
         self.glib.run()
         self.successResultOf(restored)
         self.assertEqual({rule(31338, source="192.0.2.2"): 20.0}, self.added())
+
+    def test_closingsComeLater(self) -> None:
+        """
+        Openings do not wait for closings: the guard has closed already. Each closing is done.
+        """
+        sources = [f"192.0.2.{last}" for last in range(20)]
+        for source in sources:
+            self.open(source)
+        self.glib.run()
+        closings = [self.firewall.close(makeOpening(source)) for source in sources]
+        self.firewalld.calls.clear()
+        self.open("192.0.2.99")
+        self.glib.step()
+        self.assertEqual([f"add public {rule(31338, source='192.0.2.99')}"], self.firewalld.calls)
+        self.glib.run()
+        for closing in closings:
+            self.successResultOf(closing)
+        self.assertEqual([rule(31338, source="192.0.2.99")], list(self.added()))
+
+    def test_ownClosingComesFirst(self) -> None:
+        """An opening waits for its own closing, which must not end it."""
+        self.open("192.0.2.1", 30.0)
+        self.glib.run()
+        others = [self.firewall.close(makeOpening(f"192.0.2.{last}")) for last in (2, 3)]
+        closing = self.firewall.close(makeOpening("192.0.2.1"))
+        again = self.open("192.0.2.1", 60.0)
+        self.glib.run()
+        for result in (*others, closing, again):
+            self.successResultOf(result)
+        self.assertEqual({rule(31338, source="192.0.2.1"): 60.0}, self.added())
+
+    def test_closedTwice(self) -> None:
+        """A closing that is asked for twice is answered twice."""
+        closings = [self.firewall.close(makeOpening("192.0.2.1")) for _ in range(2)]
+        self.glib.run()
+        for closing in closings:
+            self.successResultOf(closing)
+
+    def test_stopAfterClosings(self) -> None:
+        """Stopping waits for the closings."""
+        self.open("192.0.2.1")
+        self.glib.run()
+        closing = self.firewall.close(makeOpening("192.0.2.1"))
+        stopped = self.firewall.stop()
+        self.glib.run()
+        for result in (closing, stopped):
+            self.successResultOf(result)
+        self.assertEqual({}, self.added())
+
+    def test_openedDuringRestoration(self) -> None:
+        """
+        A client who knocks while very many openings are restored is served between them, and each
+        opening keeps its newest deadline.
+        """
+        wanted = [makeOpening(f"192.0.2.{last}", 30.0) for last in range(20)]
+        restored = self.firewall.restore(wanted)
+        later = [self.open("192.0.2.99"), self.open("192.0.2.5", 60.0)]
+        self.glib.step()
+        for result in (restored, *later):
+            self.successResultOf(result)
+        self.assertEqual(["192.0.2.99", "192.0.2.5"], self.sources()[:2])
+        added = self.added()
+        self.assertEqual(21, len(added))
+        self.assertEqual(60.0, added.pop(rule(31338, source="192.0.2.5")))
+        self.assertEqual({30.0}, set(added.values()))
+        self.glib.run()
+        self.assertEqual(0, self.glib.waiting())
+
+    def test_orderDuringRestoration(self) -> None:
+        """Openings that come after a second restoration wait for it."""
+        self.firewall.restore([makeOpening("192.0.2.1", 30.0)])
+        self.firewall.restore([makeOpening("192.0.2.1", 40.0)])
+        self.open("192.0.2.1", 60.0)
+        self.glib.step()
+        self.assertEqual([30.0], list(self.added().values()))
+        self.glib.run()
+        self.assertEqual([60.0], list(self.added().values()))
+
+    def test_notSwept(self) -> None:
+        """A rule of an opening that comes during a restoration is not stale."""
+        stale = [rule(31338, source=f"192.0.2.{last}") for last in range(3)]
+        self.firewalld.rules["public"].update(dict.fromkeys(stale, 5.0))
+        restored = self.firewall.restore([])
+        late = self.open("192.0.2.2")
+        self.glib.run()
+        for result in (restored, late):
+            self.successResultOf(result)
+        self.assertEqual({stale[2]: 30.0}, self.added())

@@ -259,10 +259,11 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual(guard.commands(), other.commands())
         expected = ["17001, 17002, 17005, 17203, 17404"]
         self.assertEqual(expected, self.elements(guard, "knocks"))
-        self.assertEqual(expected, self.elements(guard, "default_knocks"))
+        (limits,) = self.elements(guard, "KnockLimits")
+        self.assertTrue(limits.startswith("17001 : jump knock_limit_10000_10000, 17002 : "), limits)
         rateless = Guard((makeDoor(knockRate=0),))
         self.assertEqual(expected, self.elements(rateless, "knocks"))
-        self.assertEqual([], self.elements(rateless, "default_knocks"))
+        self.assertEqual([], self.elements(rateless, "KnockLimits"))
 
     def test_otherName(self) -> None:
         """The guard can be put into a table of another name, and names no other table."""

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
-from pkdoors.firewall.guard.sets import MAPS, setsFor
+from pkdoors.firewall.guard.limits import limitSets
+from pkdoors.firewall.guard.sets import MAPS, setsFor, setsOf
 from pkdoors.model.doors import Door
 from tests.fakes.doors import makeDoor
 from tests.lab.properties import PROPERTY
@@ -31,8 +32,10 @@ GENERAL = """\
 knock_ports meta l4proto != udp accept
 knock_ports udp dport != @knocks accept
 knock_ports fib daddr type unicast accept
-knock_ports iif "lo" notrack accept
+knock_ports iif "lo" goto knock_local
 knock_ports notrack
+knock_local fib saddr type != local drop
+knock_local notrack
 forward tcp flags & (syn|ack) == syn ip saddr . meta l4proto . tcp sport @inside4 \
 fib saddr . iif oif exists update @spared4 { ip daddr . ip saddr . tcp dport . tcp sport } \
 update @spared4 { ip daddr . ip saddr . tcp dport . tcp sport timeout 120s }
@@ -280,20 +283,17 @@ class RulesTests(SynchronousTestCase):
         self.assertEqual(letIn[2:], chain("b_tcp", found)[:2])
 
     def test_limit(self) -> None:
-        """Knocks are counted for each door and source; over IPv6, for each network."""
-        found = chain("knock_ports", rules(makeDoor(knockRate=7, knockBurst=9)))
-        limits = [
-            f"udp dport @default_knocks update @default_rate{v} {{ {source} limit rate over "
-            "7/second burst 9 packets } counter name default_dropped drop"
-            for v, source in ((4, "ip saddr"), (6, "ip6 saddr & ffff:ffff:ffff:ffff::"))
-        ]
-        self.assertEqual([*limits, "notrack"], found[-3:])
+        """A knock port leads to the limit of its door."""
+        found = rules(makeDoor(knockRate=7, knockBurst=9))
+        self.assertEqual(
+            ["udp dport vmap @KnockLimits", "notrack"], chain("knock_ports", found)[-2:]
+        )
+        self.assertEqual(2, len(chain("knock_limit_7_9", found)))
 
     def test_noLimit(self) -> None:
         """A door without a limit counts nothing, but its knocks are not tracked either."""
-        found = "\n".join(rules(makeDoor(name="a", knockRate=0), makeDoor(NEXT, name="b")))
-        self.assertNotIn("a_rate", found)
-        self.assertEqual(2, found.count("@b_rate"))
+        found = rules(makeDoor(knockRate=0))
+        self.assertNotIn("knock_limit", "\n".join(found))
         self.assertIn("knock_ports notrack", found)
 
     def test_tellsNoOrder(self) -> None:
@@ -380,8 +380,8 @@ class ShapeTests(SynchronousTestCase):
         def check(doors: list[Door]) -> None:
             found = rules(*doors)
             sets = {*setsFor(doors), *MAPS}
-            common = len(setsFor([]))
-            own = sum(len(setsFor([door])) - common for door in doors)
+            common = len(setsFor([])) + len(limitSets(doors))
+            own = sum(len(setsOf(door)) for door in doors)
             self.assertEqual(common + own, len(setsFor(doors)))
             chains = {rule.partition(" ")[0] for rule in found} | set(BASE_CHAINS)
             text = "\n".join(found)

@@ -46,9 +46,8 @@ class SetsTests(SynchronousTestCase):
 
     def test_kinds(self) -> None:
         """A door has the sets that its rules need."""
-        self.assertEqual({"open4", "knocks", "rate4"}, self.own())
-        self.assertEqual({"open4"}, self.own(knockRate=0))
-        udp = {"ports": "53/udp", "knockRate": 0}
+        self.assertEqual({"open4"}, self.own())
+        udp = {"ports": "53/udp"}
         self.assertEqual({"open4", "udp4", "udpmost4", "udpnew4"}, self.own(**udp))
         self.assertEqual({"open4"}, self.own(**udp, udpMax=0.0))
         self.assertEqual({"open4"}, self.own(**udp, cutSessions=True))

@@ -21,7 +21,7 @@ def surveyed(boot: str = BOOT, handle: int = 7, made: int = 7) -> Survey:
         Table(handle=handle),
         chains=frozenset(("input",)),
         sets={**sets, **dict.fromkeys(MAPS, 0)},
-        counters={"default_dropped": 5},
+        counters={"KnocksDropped": 5},
         ports={"tcp": (), "udp": ((53, 53),)},
         verdicts={"tcp": {}, "udp": {(53, 53): "default_udp"}},
         notes=frozenset((FORMAT, originNote(f"{boot} {made}"), aboutDoor(VPN))),
@@ -59,7 +59,7 @@ class SurveyTests(SynchronousTestCase):
         found = surveyed().present(Guard((VPN,)), BOOT)
         self.assertEqual(set(), found.stale)
         self.assertEqual({"input"}, found.chains)
-        self.assertEqual({"default_dropped"}, found.counters)
+        self.assertEqual({"KnocksDropped"}, found.counters)
         self.assertEqual({*setsFor([VPN]), *MAPS}, found.sets)
         self.assertEqual({"tcp": (), "udp": ((53, 53),)}, found.ports)
         self.assertEqual({"tcp": {}, "udp": {(53, 53): "default_udp"}}, found.verdicts)

@@ -86,7 +86,7 @@ class RecordedTests(SynchronousTestCase):
             chains = [rule.partition(" ")[0] for rule in rules]
             self.assertEqual({*chains, *BASE_CHAINS}, readChains(found["chains"], "pkdoors"))
             self.assertEqual({**dict.fromkeys(MAPS, 0), **sets}, readSets(found["sets"]))
-            self.assertEqual({"ssh_dropped": 0}, readCounters(found["counters"]))
+            self.assertEqual({"KnocksDropped": 0}, readCounters(found["counters"]))
 
     def test_rules(self) -> None:
         """Each rule is read with its chain, in order, and with a handle of its own."""

@@ -167,5 +167,5 @@ class CapturingFirewallTests(NftablesTestCase):
         """Junk is told apart from what one source sent too much."""
         self.assertEqual(0, self.firewall.countJunk())
         self.start()
-        self.ours().counters.update({"default_dropped": 7, JUNK: 3})
+        self.ours().counters.update({"KnocksDropped": 7, JUNK: 3})
         self.assertEqual((7, 3), (self.firewall.countDropped(), self.firewall.countJunk()))

@@ -7,6 +7,7 @@ from zope.interface.verify import verifyObject
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
+from pkdoors.firewall.guard.limits import DROPPED
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
@@ -221,22 +222,22 @@ class DroppedTests(NftablesTestCase):
         self.assertEqual(0, self.firewall.countDropped())
         self.start()
         self.assertEqual(0, self.firewall.countDropped())
-        self.ours().counters["default_dropped"] = 7
+        self.ours().counters["KnocksDropped"] = 7
         self.assertEqual([7, 7], [self.firewall.countDropped() for _ in range(2)])
 
     def test_madeAgain(self) -> None:
         """A counter that begins again, goes, or comes is neither subtracted nor counted twice."""
         web = makeDoor(NEXT, "443", name="web")
         self.start(makeDoor(), web)
-        self.ours().counters.update(default_dropped=7, web_dropped=3)
+        self.ours().counters[DROPPED] = 7
         self.flush()
         self.assertEqual(0, self.firewall.countDropped())
         self.restore()
-        self.ours().counters.update(default_dropped=2)
+        self.ours().counters[DROPPED] = 2
         self.assertEqual(2, self.firewall.countDropped())
         self.firewall.setDoors((web,))
         self.restore()
-        self.ours().counters.update(web_dropped=5)
+        self.ours().counters[DROPPED] += 5
         self.assertEqual([7, 7], [self.firewall.countDropped() for _ in range(2)])
 
     def test_rateless(self) -> None:

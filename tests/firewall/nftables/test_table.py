@@ -171,7 +171,7 @@ class ElementTests(GuardTableTestCase):
         for source in ("203.0.113.9", "203.0.113.10"):
             self.table.add(makeOpening(source, 1030.0))
         for _ in range(2):
-            self.table.remove(makeOpening("203.0.113.9"))
+            self.table.remove([makeOpening("203.0.113.9")])
         self.assertEqual({"203.0.113.10": 30.0}, self.tables.sources("default_open4"))
 
     def test_gone(self) -> None:
@@ -179,13 +179,13 @@ class ElementTests(GuardTableTestCase):
         If the guard is gone, closing succeeds, and opening fails with an error of its own kind.
         """
         del self.tables.tables[TABLE]
-        self.table.remove(makeOpening())
+        self.table.remove([makeOpening()])
         self.assertRaises(GuardGone, self.table.add, makeOpening(deadline=1030.0))
 
     def test_refused(self) -> None:
         """Any other refusal to close is an error, so the daemon tries again."""
         self.failAt(0)
-        self.assertRaises(FirewallError, self.table.remove, makeOpening())
+        self.assertRaises(FirewallError, self.table.remove, [makeOpening()])
 
     def test_counts(self) -> None:
         """Openings of all doors are counted."""
@@ -199,9 +199,9 @@ class ElementTests(GuardTableTestCase):
 
     def test_counted(self) -> None:
         """The counters are read; there are none if the kernel refuses."""
-        self.assertEqual({"default_dropped": 0}, self.table.readCounts())
-        self.ours().counters["default_dropped"] = 1 << 40
-        self.assertEqual({"default_dropped": 1 << 40}, self.table.readCounts())
+        self.assertEqual({"KnocksDropped": 0}, self.table.readCounts())
+        self.ours().counters["KnocksDropped"] = 1 << 40
+        self.assertEqual({"KnocksDropped": 1 << 40}, self.table.readCounts())
         self.library.kernel.refusing = errorFor(errno.EPERM)
         self.assertEqual({}, self.table.readCounts())
 

@@ -7,8 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.earlier.oldguard import OldSession
 from pkdoors.firewall.guard.flows import Flow, Tracked
-from pkdoors.firewall.guard.oldguard import OldSession
 from pkdoors.firewall.nftables import _liveflows
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from twisted.conch.ssh.common import NS
+
 from pkdoors.knocks import signatures
 from pkdoors.knocks.seal import hintOf
 from pkdoors.knocks.signatures import fingerprint, isGood
 from pkdoors.locks.lock import Request
 from pkdoors.locks.sealed import certified as certifiedModule
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.revocations import Revocations, parseRevocations
 from tests.fakes.doors import PORTS, makeDoor
 from tests.lab.sealing import SecurityKey, certificate, makeKey, publicLine, sealed, sealedWith
 from tests.locks.sealed.case import (
@@ -18,8 +22,9 @@ from tests.locks.sealed.case import (
     SealedLockTestCase,
     authorized,
 )
+from tests.locks.sealed.test_revocations import krl, numbers, section
 
-CA, OTHER = makeKey(), makeKey()
+CA, OTHER, BOBS = makeKey(), makeKey(), makeKey()
 CA_BLOB = CA.public().blob()
 FINGERPRINT = fingerprint(ANNA.public().blob())
 WHO = f"anna@work, serial 7, by company ({FINGERPRINT})"
@@ -366,6 +371,26 @@ class AttackTests(CertifiedTestCase):
         self.assertOpens(self.seal(made))
         self.keys = []
         self.assertEqual(UNKNOWN, self.refusal(made))
+
+    def test_revoked(self) -> None:
+        """A revoked key, certificate or authority opens nothing, but only its owner learns it."""
+        line = publicLine(ANNA, "anna").encode()
+        numbered = krl(section(1, NS(CA_BLOB), NS(b""), section(0x20, numbers(7))))
+        for data, key, what in (
+            (line, ANNA, f"the key of {WHO} is revoked"),
+            (publicLine(CA, "").encode(), ANNA, f"the authority of {WHO} is revoked"),
+            (numbered, ANNA, f"the certificate of {WHO} is revoked"),
+            (line, EVE, BAD),
+        ):
+            revoked = parseRevocations(data)
+
+            def find(key: AuthorizedKey, revoked: Revocations = revoked) -> str:
+                found = key.findRevoked(revoked)
+                return f"the {found} of {key} is revoked" if found else ""
+
+            self.lock.findRevoked = find
+            self.assertRefused(what, self.seal(self.certify(), key))
+        self.assertOpens(self.seal(self.certify(BOBS), BOBS))
 
     def test_otherDoor(self) -> None:
         """A knock for one door is worth nothing at another."""

@@ -1,10 +1,20 @@
-"""What can be set for a door that opens to sealed knocks. Pure."""
+"""What can be set for a door: for sealed knocks, and against floods. Pure."""
 
 from functools import partial
 
 from pkdoors.config._setting import Setting
-from pkdoors.config.config import KEYS_FILE
-from pkdoors.config.values import NUMBER, PATH, TIME, parseGrant, parsePath, quoteString
+from pkdoors.config.config import KEYS_FILE, REVOKED_FILE
+from pkdoors.config.values import (
+    MOST_OF_DOOR,
+    NUMBER,
+    PATH,
+    TIME,
+    parseDatagrams,
+    parseGrant,
+    parseOpenings,
+    parsePath,
+    quoteString,
+)
 from pkdoors.util.durations import parseDuration
 
 MAX_SKEW = 3600.0
@@ -22,6 +32,18 @@ SEALED_SETTINGS = (
         comment="Only knocks that are sealed with one of the SSH keys in this file open the door.",
         example=quoteString(KEYS_FILE),
         isForSealed=True,
+    ),
+    Setting(
+        key="revoked_keys",
+        field="revokedKeys",
+        parse=parsePath,
+        kind=PATH,
+        option="revoked-keys",
+        about="refuse the keys and certificates in this file, which is like sshd's RevokedKeys: "
+        "public keys, or a list of ssh-keygen -k",
+        comment="For sealed knocks: keys and certificates that are revoked, as public keys or as a "
+        "list that ssh-keygen -k makes. If the file cannot be read, nobody may knock.",
+        example=quoteString(REVOKED_FILE),
     ),
     Setting(
         key="clock_skew",
@@ -58,3 +80,34 @@ SEALED_SETTINGS = (
     ),
 )
 """A part of L{pkdoors.config.settings.DOOR_SETTINGS}."""
+
+LIMIT_SETTINGS = (
+    Setting(
+        key="knock_rate",
+        field="knockRate",
+        parse=partial(parseDatagrams, orNone=True),
+        kind=NUMBER,
+        option="knock-rate",
+        about="how many datagrams a second are accepted from one source, 0 for all",
+        comment="How many datagrams a second are accepted from one source; 0 for all.",
+    ),
+    Setting(
+        key="knock_burst",
+        field="knockBurst",
+        parse=partial(parseDatagrams, orNone=False),
+        kind=NUMBER,
+        option="knock-burst",
+        about="how many datagrams from one source are accepted at once",
+        comment="How many datagrams from one source are accepted at once.",
+    ),
+    Setting(
+        key="max_openings",
+        field="mostOpenings",
+        parse=partial(parseOpenings, most=MOST_OF_DOOR),
+        kind=NUMBER,
+        option="max-openings",
+        about="how many openings the door may have at a time",
+        comment="How many openings the door may have at a time.",
+    ),
+)
+"""Another part of it."""

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.firewall.guard.oldguard}."""
+"""Tests of L{pkdoors.firewall.earlier.oldguard}."""
 
 import json
 from ipaddress import ip_address
@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.guard.oldguard import (
+from pkdoors.firewall.earlier.oldguard import (
     OldSession,
     readLivingSessions,
     readOpenings,

@@ -1,0 +1,1 @@
+"""The tables of earlier versions, which an upgrade takes over. Pure."""

@@ -1,0 +1,409 @@
+"""Tests of very many openings: nothing takes the reactor for long."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, ip_address
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.doorkeeper import _selecting
+from pkdoors.doorkeeper._closer import AT_ONCE, FEW
+from pkdoors.doorkeeper._deadlines import Deadlines
+from pkdoors.doorkeeper.state import FIRST, Cursor, Page, Selection, formatCursor, parseCursor
+from pkdoors.errors import BadValue
+from pkdoors.events.event import CLOSED, OPENED, TAKEN_OVER
+from pkdoors.locks.lock import Request
+from pkdoors.model.principal import OPERATOR
+from pkdoors.model.sources import readSource
+from pkdoors.util.turns import PER_TURN
+from tests.doorkeeper.case import ANN, BOB, BUSY, KeeperTestCase
+from tests.fakes.daemon import MemoryDaemon
+from tests.fakes.doors import makeDoor, makeOpening
+from tests.fakes.firewall import FakeFirewall
+
+
+def passTurn(clock: Clock) -> None:
+    """Make the calls that are due, and not yet those that they schedule."""
+    due: list[Any] = [call for call in clock.getDelayedCalls() if call.getTime() <= clock.seconds()]
+    for call in due:
+        if call.active():
+            clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+
+class Timed:
+    """Something with a deadline."""
+
+    place: Cursor
+
+    def __init__(self, woken: list["Timed"]) -> None:
+        self._woken = woken
+
+    def onDeadline(self) -> None:
+        """Note that it was woken."""
+        self._woken.append(self)
+
+
+class DeadlinesTests(SynchronousTestCase):
+    """
+    Tests of L{Deadlines}.
+    """
+
+    def setUp(self) -> None:
+        """Make five with the deadlines 1 to 5."""
+        self.clock = Clock()
+        self.deadlines: Deadlines[Timed] = Deadlines(self.clock)
+        self.woken: list[Timed] = []
+        self.all = [self.add(seconds) for seconds in (3, 1, 5, 2, 4)]
+        three, one, five, two, four = self.all
+        self.sorted = [one, two, three, four, five]
+
+    def add(self, deadline: float) -> Timed:
+        """Add one."""
+        timed = Timed(self.woken)
+        self.deadlines.add(timed, deadline)
+        return timed
+
+    def test_order(self) -> None:
+        """They come in the order of their deadlines, and each is a place where a page begins."""
+        self.assertEqual(self.sorted, self.deadlines.after())
+        for number, timed in enumerate(self.sorted):
+            self.assertEqual(self.sorted[number + 1 :], self.deadlines.after(timed.place))
+        self.assertEqual(self.sorted[1:3], self.deadlines.after(self.sorted[0].place, 2))
+
+    def test_equal(self) -> None:
+        """Equal deadlines have an order that stays."""
+        more = [self.add(3) for _ in range(3)]
+        found = [self.sorted[2], *more]
+        self.assertEqual(found, self.deadlines.after(self.sorted[1].place, 4))
+        self.deadlines.move(more[1], 9)
+        self.deadlines.move(more[1], 3)
+        self.assertEqual(found, self.deadlines.after(self.sorted[1].place, 4))
+
+    def test_woken(self) -> None:
+        """Each is woken at its deadline, once, and one timer is enough for all."""
+        for seconds in range(1, 6):
+            self.assertEqual(1, len(self.clock.getDelayedCalls()))
+            self.clock.advance(1)
+            self.assertEqual(self.sorted[:seconds], self.woken)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_moved(self) -> None:
+        """One that moves is woken at the new deadline, earlier or later; one that went, never."""
+        one, two, three, four, five = self.sorted
+        self.deadlines.move(four, 0.5)
+        self.deadlines.move(two, 6)
+        self.deadlines.remove(one)
+        self.clock.pump([0.5] * 9)
+        self.assertEqual([four, three], self.woken)
+        self.clock.advance(2)
+        self.assertEqual([four, three, five, two], self.woken)
+
+    def test_movedIntoThePast(self) -> None:
+        """One whose deadline is now is woken, though others with that deadline were."""
+        self.clock.advance(5)
+        self.woken.clear()
+        first = self.sorted[0]
+        self.deadlines.move(first, 5)
+        self.clock.advance(0)
+        self.assertIn(first, self.woken)
+
+    def test_inTurns(self) -> None:
+        """Of very many, some are woken in each turn."""
+        for _ in range(3 * PER_TURN):
+            self.add(10)
+        self.clock.advance(9)
+        self.woken.clear()
+        self.clock.rightNow += 1
+        for turn in range(1, 4):
+            passTurn(self.clock)
+            self.assertEqual(turn * PER_TURN, len(self.woken))
+
+    def test_stop(self) -> None:
+        """After the end nobody is woken."""
+        self.deadlines.stop()
+        self.add(7)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+
+class CountedFirewall(FakeFirewall):
+    """Counts how many openings it closes at once, and may refuse that."""
+
+    def closeMany(self, openings: Any) -> Deferred[None]:
+        """See L{IFirewall.closeMany}."""
+        self.portions.append(len(openings))
+        return super().closeMany(openings)
+
+    portions: list[int]
+
+
+class ManyTestCase(KeeperTestCase):
+    """
+    A door with very many openings.
+    """
+
+    def setUp(self) -> None:
+        """Make the firewall."""
+        super().setUp()
+        self.guard = CountedFirewall(self.clock)
+        self.guard.portions = []
+        self.firewall = self.guard
+        self.keeper = self.makeKeeper(self.door)
+
+    def openMany(self, count: int, seconds: int = 0) -> list[str]:
+        """Open the door for so many; return their addresses."""
+        sources = [str(IPv4Address("10.0.0.1") + number) for number in range(count)]
+        for source in sources:
+            self.keeper.request(Request(self.door, source, seconds, who=OPERATOR))
+        self.clock.advance(0)
+        return sources
+
+    def turns(self, isDone: Callable[[], bool]) -> int:
+        """Let turns of the reactor pass until something is so, and return how many."""
+        for number in range(10_000):
+            if isDone():
+                return number
+            passTurn(self.clock)
+        raise AssertionError("that never happens")
+
+    def kinds(self, kind: str) -> int:
+        """Return how many events of a kind there were."""
+        return sum(event.kind == kind for event in self.events)
+
+
+class CloseManyTests(ManyTestCase):
+    """
+    Closing very many.
+    """
+
+    def close(self) -> Any:
+        """Close all."""
+        keys = [opening.key for opening in self.keeper.openings()]
+        return self.keeper.close(keys, OPERATOR)
+
+    def test_inFewSteps(self) -> None:
+        """The guard closes many in one step, and each has its line in the log, later."""
+        self.openMany(1000)
+        closing = self.close()
+        self.turns(lambda: bool(closing.done.called))
+        self.assertEqual({}, self.firewall.open_())
+        self.assertEqual([AT_ONCE] * 5, self.guard.portions)
+        self.assertLess(self.kinds(CLOSED), 1000)
+        self.assertEqual((0, 0), (self.select().total, self.keeper.state().counts["default"][0]))
+        self.turns(lambda: self.kinds(CLOSED) == 1000)
+        self.assertEqual([], self.keeper.openings())
+        self.assertEqual(0, self.select().total)
+        self.assertEqual(set(), closing.left)
+        calls = [call for call in self.calls() if call.startswith("close")]
+        self.assertEqual(5, len(calls))
+        reasons = {event.reason for event in self.events if event.kind == CLOSED}
+        self.assertEqual({"asked to by the operator"}, reasons)
+
+    def test_few(self) -> None:
+        """Few are closed one by one, as ever."""
+        sources = self.openMany(FEW)
+        self.calls()
+        closing = self.close()
+        self.turns(lambda: bool(closing.done.called))
+        self.assertEqual(
+            ([], {f"close {each}" for each in sources}), (self.guard.portions, {*self.calls()})
+        )
+
+    def test_refused(self) -> None:
+        """If the guard refuses the step, each is tried by itself until it succeeds."""
+        self.openMany(300)
+        self.firewall.failures = [BUSY, BUSY, BUSY]
+        closing = self.close()
+        self.turns(lambda: len(self.firewall.open_()) <= 2)
+        self.assertNotEqual({}, self.firewall.open_())
+        self.assertNoResult(closing.done)
+        self.clock.advance(1)
+        self.turns(lambda: not self.firewall.open_())
+        self.successResultOf(closing.done)
+
+    def test_notPutBack(self) -> None:
+        """A healing while they are being closed puts none of them back."""
+        self.keeper.start()
+        self.openMany(1000)
+        closing = self.close()
+        for _ in range(3):
+            self.firewall.flush()
+            self.clock.advance(0.1)
+        self.turns(lambda: bool(closing.done.called))
+        self.assertEqual({}, self.firewall.open_())
+
+    def test_knockMeanwhile(self) -> None:
+        """
+        A client that knocks again after the guard has closed, and before the log says so, is let
+        in again, and both have a line.
+        """
+        sources = self.openMany(1000)
+        closing = self.close()
+        self.turns(lambda: bool(closing.done.called))
+        self.events.clear()
+        late = sources[-1]
+        self.assertNotIn(late, self.firewall.open_())
+        self.request(60, late)
+        self.assertLess(self.turns(lambda: late in self.firewall.open_()), 3)
+        told = [event.kind for event in self.events if event.source == late]
+        self.assertEqual([CLOSED, OPENED], told)
+        self.turns(lambda: self.select().total == 1)
+        self.assertEqual({late: 60.0}, self.firewall.open_())
+        self.assertEqual((1, 0, 0), self.keeper.state().counts["default"])
+        self.clock.advance(60)
+        self.assertEqual({}, self.firewall.open_())
+
+    def test_outer(self) -> None:
+        """With an outer firewall, an opening is closed when that has closed it, too."""
+        outer = FakeFirewall(self.clock, "outer")
+        daemon = MemoryDaemon(self.clock, [self.firewall, outer], (self.door,))
+        self.keeper, self.events = daemon.keeper, daemon.events
+        self.openMany(300)
+        outer.holding = True
+        closing = self.close()
+        self.turns(lambda: bool(closing.asked.called))
+        self.assertEqual(({}, 300), (self.firewall.open_(), len(outer.open_())))
+        self.assertNoResult(closing.done)
+        key = ("default", ip_address("10.0.0.1"))
+        self.assertTrue(daemon.stack.isInnermostClosed(*key))
+        outer.holding = False
+        outer.answerAll()
+        self.turns(lambda: not outer.open_())
+        self.successResultOf(closing.done)
+        self.assertFalse(daemon.stack.isInnermostClosed(*key))
+        self.assertEqual(2, len(self.guard.portions))
+
+
+class ExpiryTests(ManyTestCase):
+    """
+    The end of very many at the same time.
+    """
+
+    def test_inTurns(self) -> None:
+        """They end in turns, and no timer or coroutine is left."""
+        self.openMany(500)
+        self.assertLessEqual(len(self.clock.getDelayedCalls()), 3)
+        self.clock.rightNow += 30
+        passTurn(self.clock)
+        passTurn(self.clock)
+        self.assertLessEqual(self.kinds(CLOSED), 2 * PER_TURN)
+        self.turns(lambda: self.kinds(CLOSED) == 500)
+        self.clock.advance(1)
+        self.assertEqual(([], []), (self.openings(), self.clock.getDelayedCalls()))
+
+    def test_takenOver(self) -> None:
+        """What an earlier daemon left is known at once, and has its lines in turns."""
+        self.firewall.before = [
+            makeOpening(str(IPv4Address("10.0.0.1") + number), deadline=30.0)
+            for number in range(500)
+        ]
+        self.keeper.start()
+        self.assertEqual((500, PER_TURN), (len(self.keeper.openings()), self.kinds(TAKEN_OVER)))
+        self.request(60, "10.0.1.244")
+        self.turns(lambda: self.kinds(TAKEN_OVER) >= 499)
+        self.clock.advance(31)
+        self.turns(lambda: self.kinds(CLOSED) == 499)
+        self.assertEqual([("10.0.1.244", 60.0)], self.openings())
+
+
+class PageTests(ManyTestCase):
+    """
+    Tests of pages of openings.
+    """
+
+    def setUp(self) -> None:
+        """Open two doors."""
+        super().setUp()
+        self.web = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
+        self.keeper = self.makeKeeper(self.door, self.web)
+        for number in range(1, 8):
+            door = self.web if number % 2 else self.door
+            self.keeper.request(Request(door, f"10.0.0.{number}", number, who=OPERATOR))
+        for source in (ANN, BOB, "10.0.1.0/24"):
+            self.keeper.request(Request(self.door, source, 20, who=OPERATOR))
+
+    def names(self, page: Page) -> list[str]:
+        """Return the sources of a page."""
+        return [str(status.opening.source) for status in page.statuses]
+
+    def test_pages(self) -> None:
+        """Pages follow each other, and the last one says so."""
+        self.patch(_selecting, "SLICE", 2)
+        names, after = [], FIRST
+        for number in range(4):
+            page = self.find(after=after, limit=3)
+            self.assertEqual(10, page.total)
+            names += self.names(page)
+            self.assertEqual(number == 3, page.next is None)
+            after = parseCursor(formatCursor(page.next)) if page.next else FIRST
+        self.assertEqual([*(f"10.0.0.{n}" for n in range(1, 8)), ANN, BOB, "10.0.1.0/24"], names)
+
+    def find(self, **selection: Any) -> Page:
+        """Return a page, however many turns that takes."""
+        found = Deferred.fromCoroutine(self.keeper.select(Selection(**selection)))
+        self.turns(lambda: bool(found.called))
+        return self.successResultOf(found)
+
+    def test_exactly(self) -> None:
+        """A page that has room for just all is the last one; one without room only counts."""
+        page = self.find(limit=10)
+        self.assertEqual((10, None), (len(page.statuses), page.next))
+        page = self.find(limit=0)
+        self.assertEqual((0, 10, None), (len(page.statuses), page.total, page.next))
+
+    def test_filters(self) -> None:
+        """Openings are chosen by door and by network, and all that fit are counted."""
+        page = self.find(door="web", limit=2)
+        self.assertEqual((["10.0.0.1", "10.0.0.3"], 4), (self.names(page), page.total))
+        page = self.find(door="web", limit=2, after=page.next)
+        self.assertEqual(["10.0.0.5", "10.0.0.7"], self.names(page))
+        page = self.find(within=readSource("10.0.0.4/30"), limit=2)
+        self.assertEqual((["10.0.0.4", "10.0.0.5"], 4), (self.names(page), page.total))
+        page = self.find(within=readSource("10.0.0.4/30"), limit=2, after=page.next)
+        self.assertEqual(
+            (["10.0.0.6", "10.0.0.7"], 4, None), (self.names(page), page.total, page.next)
+        )
+        page = self.find(within=readSource("10.0.0.0/8"), door="default")
+        self.assertEqual(4, page.total)
+        self.assertIn("10.0.1.0/24", self.names(page))
+        self.assertEqual([BOB], self.names(self.find(within=readSource("2001:db8::/32"))))
+        page = self.find(source=ip_address("10.0.1.7"))
+        self.assertEqual((["10.0.1.0/24"], 1), (self.names(page), page.total))
+
+    def test_counts(self) -> None:
+        """The state has the numbers for each door."""
+        counts = self.keeper.state().counts
+        self.assertEqual(((6, 1, 0), (4, 0, 0)), (counts["default"], counts["web"]))
+        self.clock.advance(25)
+        self.turns(lambda: not self.select().total)
+        self.assertEqual({(0, 0, 0)}, {*self.keeper.state().counts.values()})
+
+    def test_slices(self) -> None:
+        """However many there are, a turn looks at a bounded number."""
+        self.keeper = self.makeKeeper(self.door)
+        self.openMany(3000)
+        found = Deferred.fromCoroutine(self.keeper.select(Selection()))
+        self.assertFalse(found.called)
+        self.turns(lambda: bool(found.called))
+        self.assertEqual(3000, len(self.successResultOf(found).statuses))
+
+    def test_cursors(self) -> None:
+        """A place is written and read exactly."""
+        for place in ((30.0, 1), (51234.123456789012, 99), (1e-7, 5)):
+            self.assertEqual(place, parseCursor(formatCursor(place)))
+        for text in (
+            "",
+            "x",
+            "1",
+            "1:",
+            "-1:2",
+            "nan:1",
+            "inf:1",
+            "1e999999:1",
+            "1:2:3",
+            "9" * 400 + ":1",
+        ):
+            self.assertRaises(BadValue, parseCursor, text)
