@@ -45,8 +45,9 @@ from pkdoors.knocks.seal import (
 )
 from pkdoors.knocks.signatures import ALGORITHMS, isGood, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
-from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.certified import Authorities
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.locks.sealed.revocations import parseRevocations
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePortRanges

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.config.keyfile import FRESH
 from pkdoors.daemon.replayfile import seenPath
+from pkdoors.keysources.keyfile import FRESH
 from tests import ROOT
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import (
