@@ -22,8 +22,8 @@ class SecondVersionTests(ControlledTestCase):
     def leave(self, *, isOfThisBoot: bool = True) -> None:
         """Load the table, with the notes of its daemon, and an opening."""
         self.server.run("nft", "-f", str(SECOND))
-        listing = self.server.run("nft", "-a", "list", "tables")
-        handle = re.search(r"table inet pkdoors # handle (\d+)", listing)
+        listing = self.server.run("nft", "-a", "list", "table", "inet", "pkdoors")
+        handle = re.search(r"table inet pkdoors {.* # handle (\d+)", listing)
         assert handle is not None, listing
         boot = BOOT_ID.read_text().strip() if isOfThisBoot else "another"
         ports = sha256(f"{PORT}/tcp".encode()).hexdigest()[:16]
