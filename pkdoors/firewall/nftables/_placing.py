@@ -39,6 +39,11 @@ class GuardPlacer:
         self._journal: list[Opening] | None = None  # what was opened during a change
         self.hasStarted = False
 
+    @property
+    def placed(self) -> Guard | None:
+        """The guard that is in place; L{None} if somebody else may have changed it."""
+        return self._placed
+
     def start(self, table: GuardTable) -> None:
         """Begin to work with a table."""
         self._table = table
@@ -65,7 +70,8 @@ class GuardPlacer:
     def _noteGuard(self, guard: Guard) -> None:
         """Note what is in place now."""
         # A port has its grace only once: no later flush opens it again.
-        self._placed = replace(guard, grace={}, graceVersions=())
+        hasGrace = bool(guard.grace or guard.graceVersions)
+        self._placed = replace(guard, grace={}, graceVersions=()) if hasGrace else guard
         self._tableThere = self._table.tableOf(TABLE)
         self.hasStarted = True
 
