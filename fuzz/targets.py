@@ -17,8 +17,6 @@ from pkdoors.client.profiles import Profiles
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.firewall.earlier.oldguard import readLivingSessions, readOpenings, readProtected
-from pkdoors.firewall.guard.flows import CONNTRACK, parseFlow, readTracked
-from pkdoors.firewall.guard.sets import secondsLeft
 from pkdoors.firewall.netlink.dump import (
     readChains,
     readCounters,
@@ -29,8 +27,10 @@ from pkdoors.firewall.netlink.dump import (
     readTable,
     readVerdicts,
 )
+from pkdoors.firewall.netlink.flows import CONNTRACK, parseFlow, readTracked
 from pkdoors.firewall.netlink.messages import NFTABLES, firstError
 from pkdoors.firewall.nftables._notifications import Changes
+from pkdoors.firewall.openings.elements import secondsLeft
 from pkdoors.host.clientaddress import findUseless
 from pkdoors.knocks.certificates import isCertificate, parseCertificate
 from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock
@@ -45,8 +45,9 @@ from pkdoors.knocks.seal import (
 )
 from pkdoors.knocks.signatures import ALGORITHMS, isGood, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
-from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.certified import Authorities
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.locks.sealed.revocations import parseRevocations
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePortRanges

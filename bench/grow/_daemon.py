@@ -37,17 +37,18 @@ class BeatingDaemon:
     C{twistd pkdoors} on a host, with the configuration of a file.
 
     @ivar took: seconds from exec until it was ready.
+    @ivar admin: its admin socket.
     """
 
     def __init__(self, host: Host, conf: Path, **environment: str) -> None:
         self._beats = host.folder / "beats"
         self._beats.write_text("")
-        self._admin = host.folder / "admin.sock"
+        self.admin = host.folder / "admin.sock"
         host.haveNotes("--conf", str(conf))
         began = time.monotonic()
         self.process: Process = host.spawn(
             *(sys.executable, "-m", "bench.grow._heartbeat", str(self._beats)),
-            *("-n", "--pidfile=", "pkdoors", "--conf", str(conf), "--admin", str(self._admin)),
+            *("-n", "--pidfile=", "pkdoors", "--conf", str(conf), "--admin", str(self.admin)),
             PYTHONPATH=str(ROOT),
             **environment,
         )
@@ -57,7 +58,7 @@ class BeatingDaemon:
     def _awaitReady(self) -> None:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.popen.poll() is None:
-            if self._admin.exists():
+            if self.admin.exists():
                 return
             time.sleep(0.005)
         raise AssertionError(f"the daemon did not start: {self.process.log()[-2000:]}")
@@ -65,7 +66,7 @@ class BeatingDaemon:
     def reload(self) -> tuple[float, Any]:
         """Reload. Return the milliseconds that it took, and the answer."""
         began = time.monotonic()
-        answer = AdminClient(self._admin).post("/reload")
+        answer = AdminClient(self.admin).post("/reload")
         return 1000 * (time.monotonic() - began), answer
 
     def held(self, since: float = 0.0) -> list[Held]:

@@ -5,7 +5,7 @@ from random import Random
 
 KNOCK_PORTS = range(40_000, 60_000)
 """Sequences are taken from these ports; none of them is protected over UDP."""
-LENGTH = 5
+LENGTH = 6
 KINDS = ("disjoint", "shared")
 PROTECTED = 20_000
 """A port of the first door."""

@@ -14,7 +14,7 @@ from pkdoors.admin._channel import REQUEST_TIMEOUT, AdminChannel, AdminRequest
 from pkdoors.admin._eventstream import Events
 from pkdoors.admin._metrics import CONTENT_TYPE, formatMetrics, loadFormat
 from pkdoors.admin._requests import chooseStatus, readArguments
-from pkdoors.admin._responses import Leaf, Senders, encode, encodeShort, writeHead, writeJSON
+from pkdoors.admin._responses import Body, Leaf, Senders, encode, encodeShort, writeHead, writeJSON
 from pkdoors.admin.operations import AdminOperations
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.sharing import Sharing
@@ -71,11 +71,11 @@ class Operation(Leaf):
             writeHead(request, status, b"application/json", len(answer))
             self._senders.send(request, answer)
 
-    async def _find(self, request: Request, method: str) -> bytes:
+    async def _find(self, request: Request, method: str) -> Body:
         work, allowed = self._works[method]
         arguments = readArguments(request, allowed)
 
-        async def make() -> bytes:
+        async def make() -> Body:
             answer = work(**arguments)
             return await encode(
                 await answer if isinstance(answer, Awaitable) else answer, self._turns
@@ -123,7 +123,7 @@ class Metrics(Leaf):
         gone: list[object] = []
         request.notifyFinish().addErrback(gone.append)
 
-        def send(answer: bytes) -> None:
+        def send(answer: Body) -> None:
             if not gone:
                 writeHead(request, 200, CONTENT_TYPE.encode(), len(answer))
                 self._senders.send(request, answer)

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from math import ceil
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.client._localaddress import findLocalAddress
@@ -12,7 +11,7 @@ from pkdoors.client._plan import Sending, planPlain, planSealed
 from pkdoors.client.binding import bindFor
 from pkdoors.errors import KnockError
 from pkdoors.knocks.knock import makePlainKnock
-from pkdoors.knocks.seal import Statement, hintOf, makeSignedData, packCertificate
+from pkdoors.knocks.seal import Statement, hintOf, makeNonce, makeSignedData, packCertificate
 from pkdoors.model.sequence import Sequence
 
 if TYPE_CHECKING:  # they load conch, which plain knocks do not need
@@ -116,11 +115,12 @@ class SealedMethod:
         return made
 
     async def _seal(self, signer: "Signer", bind: str) -> bytes:
-        nonce, certificate = token_hex(8), signer.certificate
+        stamp, certificate = int(self.timeOfDay() * 1000), signer.certificate
+        nonce = makeNonce(signer.publicKey, stamp)
         text = Statement(
             door=self.door,
             seconds=ceil(self.seconds),
-            stamp=int(self.timeOfDay() * 1000),
+            stamp=stamp,
             nonce=nonce,
             hint=hintOf(certificate.authority if certificate else signer.publicKey, nonce),
             bind=bind,

@@ -30,8 +30,8 @@ STATE = Path("/var/lib/pkdoors")
 """The folder for what must survive a boot: a sealed knock from before the boot must open nothing
 after it, and closed ports must stay closed."""
 
-MAX_BYTES = 1 << 22
-"""Of a copy: enough for thousands of doors."""
+MAX_BYTES = 1 << 26
+"""Of a copy: it says more of a door than a file must, see L{pkdoors.config.config.MAX_CONF}."""
 
 _PREFIX = "lastgood-"
 _UNFIT = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)

@@ -13,11 +13,13 @@ from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 
 if TYPE_CHECKING:
-    from pkdoors.config.keyfile import KeyFile
     from pkdoors.daemon.replayfile import ReplayFile
+    from pkdoors.keysources.keyfile import KeyFile
+    from pkdoors.keysources.keyreader import Later
     from pkdoors.keysources.revokedfile import RevokedFile
     from pkdoors.locks.sealed.arrivals import Arrivals
     from pkdoors.locks.sealed.hints import HintIndex
+    from pkdoors.locks.sealed.keytable import KeyTable
     from pkdoors.locks.sealed.replays import ReplayCache
 
 _NOBODY = "nobody may knock with a key: {}"
@@ -34,6 +36,7 @@ class Locksmith:
     @param seconds: the clock for the locks, which does not jump.
     @param cost: returns the processor time that this thread has used so far, in seconds.
     @ivar checks: the queue of checks.
+    @ivar onKeys: called when keys have changed; L{tagKeys} may have work then.
     """
 
     _log = Logger()
@@ -59,7 +62,10 @@ class Locksmith:
         self._keyFiles: dict[str, KeyFile] = {}
         self._revokedFiles: dict[str, RevokedFile] = {}
         self._hints: dict[str, HintIndex] = {}  # by the path of the file, too
+        self._tables: dict[str, KeyTable] = {}
+        self._later: Later | None = None
         self._seen: ReplayCache | None = None
+        self.onKeys: Callable[[], None] = lambda: None
 
     def make(self, door: Door) -> AnyLock:
         """Return a new lock for a door."""
@@ -88,14 +94,39 @@ class Locksmith:
 
         path = door.authorizedKeys
         if path not in self._hints:
-            self._hints[path] = HintIndex(self._keyFile(path).keys)
+            self._hints[path] = HintIndex([self._tableOf(path)], lambda: self.onKeys())
         return self._hints[path]
 
+    def _tableOf(self, path: str) -> "KeyTable":
+        from pkdoors.locks.sealed.keytable import KeyTable
+
+        if path not in self._tables:
+            file = self._keyFile(path)
+            self._tables[path] = KeyTable(file.keys, file.confirm)
+        return self._tables[path]
+
+    def readBeside(self, later: "Later") -> None:
+        """Read key files beside everything else from now on, and make the tags that are missing."""
+        self._later = later
+        for file in self._keyFiles.values():
+            file.later = later
+
+    def tagKeys(self, today: float) -> bool:
+        """
+        Make the tags of keys that are missing, beside everything else. Return whether any keys have
+        tags, so this must be called again before another hour begins.
+        """
+        for table in self._tables.values():
+            if self._later is not None and table.hasWork(today, self._skew):
+                self._later(table.work(today, self._skew))
+        return any(table.isTagged for table in self._tables.values())
+
     def _keyFile(self, path: str) -> "KeyFile":
-        from pkdoors.config.keyfile import KeyFile
+        from pkdoors.keysources.keyfile import KeyFile
 
         if path not in self._keyFiles:
             self._keyFiles[path] = KeyFile(path, self._seconds)
+            self._keyFiles[path].later = self._later
         return self._keyFiles[path]
 
     def _revokedFile(self, path: str) -> "RevokedFile":

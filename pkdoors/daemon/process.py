@@ -28,6 +28,11 @@ FULL_EVERY = 50
 Python has 10. An opening that waits for firewalld is 80 objects. With 1,000 of them, a collection
 of all stops the reactor for 20 ms and more."""
 
+SWITCH = 0.0005
+"""Seconds after which a thread has to let another one have its turn; Python's own are ten times as
+many. While a thread reads a configuration, the reactor waits for so long after each system call,
+and an opening takes several."""
+
 _libc = ctypes.CDLL(None)
 _log = Logger()
 
@@ -36,6 +41,7 @@ def setUpProcess() -> Any:
     """Make this process a daemon of pkdoors and of nothing else. Return its reactor."""
     handleInterrupt()
     raiseLimit()
+    sys.setswitchinterval(SWITCH)
     cleanLog(globalLogPublisher)
     reactor = takeReactor()
     # Twisted's clock is the time of day: if somebody sets that back, timers come late.

@@ -1,4 +1,4 @@
-"""Spreads the checks of sealed knocks over turns of the reactor."""
+"""Spreads the checks of sealed knocks, and the reading of keys, over turns of the reactor."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,6 +10,10 @@ from pkdoors.daemon.component import Component
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.util.loglimits import LineLimit
+from pkdoors.util.turns import Slices
+
+TAG_EVERY = 60.0
+"""Seconds between two looks whether another hour begins, for which very many keys need tags."""
 
 
 class SealTurns(Component):
@@ -38,13 +42,23 @@ class SealTurns(Component):
         self._limit = LineLimit()
         self._call: IDelayedCall | None = None
         self._checks.onWaiting = self._schedule
+        self._slices = Slices(clock)
+        self._tagging: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """See L{Component.start}. Until here, keys were read at once."""
+        self._smith.readBeside(self._slices.add)
+        self._smith.onKeys = self._tagSoon
+        self._tag()
 
     def stop(self) -> Deferred[None]:
         """See L{Component.stop}. Knocks that still wait are never checked."""
-        self._checks.onWaiting = lambda: None
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
+        self._checks.onWaiting = self._smith.onKeys = lambda: None
+        self._slices.stop()
+        for call in (self._call, self._tagging):
+            if call is not None:
+                call.cancel()
+        self._call = self._tagging = None
         self._smith.stop()
         return succeed(None)
 
@@ -54,6 +68,16 @@ class SealTurns(Component):
         pause = self._checks.pause(self._clock.seconds())
         if pause is not None:
             self._call = self._clock.callLater(pause, self._turn)
+
+    def _tagSoon(self) -> None:
+        if self._tagging is not None:
+            self._tagging.cancel()
+        self._tagging = self._clock.callLater(0, self._tag)
+
+    def _tag(self) -> None:
+        self._tagging = None
+        if self._smith.tagKeys(self._timeOfDay()):
+            self._tagging = self._clock.callLater(TAG_EVERY, self._tag)
 
     def _turn(self) -> None:
         self._call = None

@@ -41,7 +41,7 @@ def countKeys(path: str) -> tuple[int, list[str]]:
 
     @raise KeyFileError: no key may, because of the file.
     """
-    from pkdoors.config.keyfile import readKeys  # with all the cryptography
+    from pkdoors.keysources.keyfile import readKeys  # with all the cryptography
 
     keys, complaints = readKeys(Path(path))
     return len(keys), complaints
@@ -63,7 +63,7 @@ def countPrefixed(path: str) -> int:
 
     @raise KeyFileError: no key may knock, because of the file.
     """
-    from pkdoors.config.keyfile import readKeys
+    from pkdoors.keysources.keyfile import readKeys
 
     return sum(key.hasPrefix for key in readKeys(Path(path))[0])
 

@@ -85,7 +85,7 @@ class Doorkeeper:
         )
         self._admission = Admission(self.doors, maxOpenings)
         self._lives = Lives(clock, self._admission.ended)
-        self._closer = Closer(self._lives, stack, self._refusals, self._slices, self._turns)
+        self._closer = Closer(self._lives, stack, self._refusals, Turns(clock, 1), self._turns)
         self._uses = UseWatch(clock, stack, self._lives, self._slices)
         self._selector = Selector(self._lives, self._uses, self._slices, lambda: self.doors)
         self._grants = count(1)

@@ -1,4 +1,4 @@
 """
-Where the keys come from that may seal knocks: files, folders of files, and a command that prints
-them. Its face: L{pkdoors.keysources.sources}.
+Where the keys come from that may seal knocks, and those that may no longer: files that are read
+again whenever they change.
 """

@@ -18,6 +18,7 @@ sequence is signed but not sent, so a knock for one server is worthless on anoth
 import re
 from dataclasses import dataclass
 from hashlib import sha256, sha512
+from secrets import token_hex
 
 from pkdoors.errors import PkdoorsError
 from pkdoors.model.addresses import canonicalize
@@ -40,6 +41,10 @@ MAX_ALGORITHM = 64
 """Bytes. The names of signature algorithms are shorter, and certificates are longer."""
 MAX_NAME = 32
 """Letters of the longest name of a door."""
+NONCE_DIGITS, TAG_DIGITS, HINT_DIGITS = 16, 6, 8
+EPOCH = 3_600_000
+"""Milliseconds for which a key keeps its tag. Whoever sees two knocks of the same hour can tell
+that they have the same key, but not which."""
 CLOSE = "close"
 """A word in place of the seconds: end the sender's own opening now."""
 
@@ -64,7 +69,7 @@ class Statement:
     @ivar seconds: the time asked for; 0 for the door's own.
     @ivar close: whether it asks to close instead; then C{seconds} is 0.
     @ivar stamp: the sender's time of day, in milliseconds since 1970.
-    @ivar nonce: 16 random hex digits.
+    @ivar nonce: 16 hex digits, see L{makeNonce}.
     @ivar hint: finds the key without revealing it, see L{hintOf}; of a certificate, the key of its
         authority.
     @ivar bind: the address that the sender will be seen from, the address that it asks to open for
@@ -168,7 +173,28 @@ def hintOf(publicKey: bytes, nonce: str) -> str:
 
     @param publicKey: the SSH public key blob.
     """
-    return sha256(publicKey + nonce.encode("ascii")).hexdigest()[:8]
+    return sha256(publicKey + nonce.encode("ascii")).hexdigest()[:HINT_DIGITS]
+
+
+def epochOf(stamp: int) -> int:
+    """Return the number of the hour to which a stamp belongs."""
+    return stamp // EPOCH
+
+
+def tagOf(publicKey: bytes, epoch: int) -> str:
+    """
+    Return the tag of a key for one hour: six hex digits. The daemon keeps an index of the tags of
+    all its keys. A hint is different in each knock, so no index can find it.
+    """
+    return sha256(b"%b %d" % (publicKey, epoch)).hexdigest()[:TAG_DIGITS]
+
+
+def makeNonce(publicKey: bytes, stamp: int) -> str:
+    """
+    Return a new nonce: the key's tag, and ten random hex digits. A nonce of random digits alone is
+    as good, but costs the daemon more if it has very many keys.
+    """
+    return tagOf(publicKey, epochOf(stamp)) + token_hex((NONCE_DIGITS - TAG_DIGITS) // 2)
 
 
 def makeMessage(text: bytes, sequence: Sequence, certificate: bytes = b"") -> bytes:

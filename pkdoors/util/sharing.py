@@ -7,7 +7,8 @@ from twisted.python.failure import Failure
 
 from pkdoors.util.turns import Turns
 
-Make = Callable[[], Awaitable[bytes]]
+Body = bytes | bytearray
+Make = Callable[[], Awaitable[Body]]
 
 
 class Sharing:
@@ -19,15 +20,15 @@ class Sharing:
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         # Question -> callers that wait for the next answer. It is here while one is being made.
-        self._waiting: dict[Hashable, list[Deferred[bytes]]] = {}
+        self._waiting: dict[Hashable, list[Deferred[Body]]] = {}
 
-    def get(self, question: Hashable, make: Make) -> Deferred[bytes]:
+    def get(self, question: Hashable, make: Make) -> Deferred[Body]:
         """
         Return an answer, new or shared.
 
         @param make: makes an answer from the state at the time of the call.
         """
-        answer = Deferred[bytes]()
+        answer = Deferred[Body]()
         isMaking = question in self._waiting
         self._waiting.setdefault(question, []).append(answer)
         if not isMaking:
@@ -35,14 +36,14 @@ class Sharing:
         return answer
 
     def _begin(self, question: Hashable, make: Make) -> None:
-        sharers: list[Deferred[bytes]] = []
+        sharers: list[Deferred[Body]] = []
 
-        async def work() -> bytes:
+        async def work() -> Body:
             await self._turns.next()
             sharers[:], self._waiting[question] = self._waiting[question], []
             return await make()
 
-        def finish(result: bytes | Failure) -> None:
+        def finish(result: Body | Failure) -> None:
             if self._waiting[question]:
                 self._begin(question, make)
             else:

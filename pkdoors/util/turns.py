@@ -1,18 +1,23 @@
 """
-Ways not to hold the reactor: L{Turns} and L{takeInTurns} spread work over several turns,
-L{makeBeside} does it in a thread, and L{WakeableSleep} is a sleep that can be cut short.
+Ways not to hold the reactor: L{Turns} and L{takeInTurns} spread work over several turns, L{Slices}
+does so and leaves time for everything else, L{makeBeside} does it in a thread, and
+L{WakeableSleep} is a sleep that can be cut short.
 """
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, execute, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 T = TypeVar("T")
 
+SLICE = 0.002
+"""Seconds of long work in one turn of the reactor."""
 PER_TURN = 25
 """How many may proceed in one turn of the reactor. They take some milliseconds; then knocks, timers
 and the admin interface get their turns."""
@@ -58,6 +63,50 @@ class Turns:
         while self._waiting and self._left:
             self._left -= 1
             self._waiting.popleft().callback(None)
+
+
+class Slices:
+    """
+    Does long work in slices, one piece after the other, and leaves half of the time to everything
+    else.
+
+    @param cost: returns the processor time that this thread has used so far, in seconds.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, cost: Callable[[], float] = time.thread_time) -> None:
+        self._clock = clock
+        self._cost = cost
+        self._works: deque[Iterator[object]] = deque()
+        self._call: IDelayedCall | None = None
+
+    def add(self, work: Iterator[object]) -> None:
+        """Do work, whose steps are short."""
+        self._works.append(work)
+        if self._call is None:
+            self._call = self._clock.callLater(0, self._turn)
+
+    def stop(self) -> None:
+        """Leave the rest."""
+        self._works.clear()
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _turn(self) -> None:
+        self._call, began, took = None, self._cost(), 0.0
+        while self._works and took < SLICE:
+            try:
+                next(self._works[0])
+            except StopIteration:
+                self._works.popleft()
+            except Exception:
+                self._works.popleft()
+                self._log.failure("work in slices went wrong")
+            took = self._cost() - began
+        if self._works:
+            self._call = self._clock.callLater(took, self._turn)
 
 
 async def takeInTurns(clock: IReactorTime, steps: Iterable[object]) -> None:

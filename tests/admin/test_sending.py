@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from pkdoors.admin import _responses
 from pkdoors.admin._responses import MAX_BODIES, READ_TIMEOUT, SLICE_BYTES, Senders
 from tests.admin.case import Connection, StatusTestCase
 
@@ -57,6 +58,16 @@ class SendingTests(StatusTestCase):
         self.assertEqual([1, 1, 0], [transport.aborts for transport in lazy[:3]])
         self.assertEqual(0, sum(transport.aborts for transport in later))
         self.assertIn(b'x"}\n', self.askLong(False).value())
+
+    def test_bytes(self) -> None:
+        """So is their size: few very long answers are enough, though one may have any size."""
+        self.patch(_responses, "MAX_TOTAL", 25 * SLICE_BYTES)
+        lazy = [self.askLong(True) for _ in range(3)]
+        self.assertEqual([1, 0, 0], [transport.aborts for transport in lazy])
+        self.patch(_responses, "MAX_TOTAL", SLICE_BYTES)
+        later = self.askLong(True)
+        self.assertEqual([1, 1, 1], [transport.aborts for transport in lazy])
+        self.assertEqual(0, later.aborts)
 
     def test_quick(self) -> None:
         """When the whole answer is sent, no timeout is left."""

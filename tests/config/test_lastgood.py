@@ -120,6 +120,16 @@ class LastGoodTests(LastGoodTestCase):
             self.assertIn("dns", opened.read())
         self.assertEqual(1, len(self.copy().read()))
 
+    def test_large(self) -> None:
+        """It has all doors of a large file."""
+        keys = f"/{'k' * 8000}"
+        doors = [
+            makeDoor(ports=str(1000 + at), name=f"d{at}", authorizedKeys=keys) for at in range(1000)
+        ]
+        self.copy().write(doors)
+        self.assertGreater(self.path().stat().st_size, 7_000_000)
+        self.assertEqual(1000, len(self.copy().read()))
+
     def test_onDisk(self) -> None:
         """It is on the disk before it takes the place of the one before."""
         self.copy().write(self.doors[:1])

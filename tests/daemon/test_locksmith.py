@@ -84,7 +84,7 @@ class LocksmithTests(SynchronousTestCase):
     def test_plainIsLight(self) -> None:
         """A daemon with plain doors does not load what seals need."""
         heavy = {
-            "config.keyfile",
+            "keysources.keyfile",
             "knocks.signatures",
             "locks.sealed.authorizedkeys",
         }

@@ -5,13 +5,13 @@ from sysconfig import get_path
 from typing import Any
 
 from pkdoors.config.config import CONF_FILE
-from pkdoors.config.keyfile import KeyFileError
 from pkdoors.daemon import listening
 from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.errors import FirewallError
 from pkdoors.files.trust import Flaw
 from pkdoors.host.procnet import ESTABLISHED, LISTENS, Socket
+from pkdoors.keysources.keyreader import KeyFileError
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import PUBLIC_PORTS
 from tests.doctor.case import (

@@ -15,9 +15,9 @@ from pkdoors.adminclient.location import findSocket
 from pkdoors.client.keys._pairs import readKeyPair
 from pkdoors.client.profilefile import readProfiles
 from pkdoors.config.file import readConf
-from pkdoors.config.keyfile import KeyFile, readKeys
 from pkdoors.errors import AskError, PkdoorsError
 from pkdoors.files.reading import MAX_BYTES, decodeText, readFile, readStart
+from pkdoors.keysources.keyfile import KeyFile, readKeys
 from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
 from tests.lab.sources import modules
@@ -189,12 +189,16 @@ class EveryFileTests(FolderTestCase):
         self.assertEqual("h.example", profile.address)
 
     def test_complaints(self) -> None:
-        """Of very many bad lines twenty are reported, with the number of the others."""
+        """Of very many bad lines twenty kinds are reported, with the number of the others."""
         log = Log(self)
         self.path.write_text("nonsense\n" * 20_000)
+        _, (complaint,) = readKeys(self.path)
+        self.assertIn(f"{self.path}, line 1, and 19999 more like it: refused: ", complaint)
+        line = publicLine(makeKey())
+        self.path.write_text("".join(f"{'x' * n} {line}" for n in range(1, 60)))
         _, complaints = readKeys(self.path)
         self.assertEqual(21, len(complaints))
-        self.assertEqual("and 19980 more lines are refused", complaints[-1])
+        self.assertTrue(complaints[-1].endswith(" more kinds of lines are refused"), complaints)
         self.assertEqual([], KeyFile(str(self.path)).keys())
         self.assertEqual(22, len(log.lines()))
 

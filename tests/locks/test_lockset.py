@@ -11,9 +11,10 @@ from pkdoors.locks._penalties import computePenaltyEnd
 from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.arrivals import Arrivals
-from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
+from pkdoors.locks.sealed.keytable import KeyTable
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.sequencelock import SequenceLock
@@ -231,7 +232,7 @@ class MixedTests(SynchronousTestCase):
         seen = ReplayCache(0.0, lambda *note: None)
         lock = SealedLock(
             sealedDoor,
-            HintIndex(lambda: keys),
+            HintIndex([KeyTable(lambda: keys)]),
             seen,
             SealChecks(),
             Arrivals(),

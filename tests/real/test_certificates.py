@@ -9,7 +9,7 @@ import time
 from base64 import b64decode, b64encode
 from pathlib import Path
 
-from pkdoors.config.keyfile import FRESH
+from pkdoors.keysources.keyfile import FRESH
 from pkdoors.knocks.certificates import parseCertificate
 from tests.lab.case import KNOCKS, PORT, RealTestCase
 from tests.lab.hosts import BIN, CLIENT4, SERVER4, SERVER6, Daemon, eventually

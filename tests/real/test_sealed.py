@@ -11,8 +11,8 @@ from pathlib import Path
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.config.keyfile import FRESH
 from pkdoors.daemon.replayfile import seenPath
+from pkdoors.keysources.keyfile import FRESH
 from tests import ROOT
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import (
@@ -365,7 +365,7 @@ class LineTests(SealedTestCase):
         )
         self.server.serve(PORT)
         self.daemonWithKeys(openFor="1s")
-        opened = ("nft", "list", "set", "inet", "pkdoors", "default_open4")
+        opened = ("nft", "list", "set", "inet", "pkdoors", "tcp_open4")
         knock = (str(BIN / "pkdoors"), "knock", SERVER4, "-m", ports.replace(" ", ""))
         sealed = ("-i", str(self.privateKey()))
         waiting = ("--wait", str(PORT), "--timeout", "300ms", "--tries", "50")

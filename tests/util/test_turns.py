@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from pkdoors.util.turns import (
     PER_TURN,
     PORTION,
+    Slices,
     Turns,
     WakeableSleep,
     atOnce,
@@ -122,6 +123,61 @@ class WakeableSleepTests(SynchronousTestCase):
         """Waking nobody does nothing."""
         self.nap.wake()
         self.assertNoResult(Deferred.fromCoroutine(self.nap.sleep(3)))
+
+
+class SlicesTests(SynchronousTestCase):
+    """
+    Tests of L{Slices}, with work of which each step takes a millisecond.
+    """
+
+    def setUp(self) -> None:
+        """Make the slices."""
+        self.clock, self.spent = Clock(), 0.0
+        self.slices = Slices(self.clock, lambda: self.spent)
+        self.log: list[str] = []
+
+    def work(self, name: str, count: int, isBroken: bool = False) -> Iterator[None]:
+        """Do work."""
+        for _ in range(count):
+            self.spent += 0.001
+            self.log.append(name)
+            yield
+        if isBroken:
+            raise ZeroDivisionError
+
+    def test_slices(self) -> None:
+        """Each turn does two milliseconds of work, and as much time is left to everything else."""
+        self.slices.add(self.work("a", 5))
+        self.assertEqual([], self.log)
+        for seconds, count in ((0, 2), (0.0015, 2), (0.0005, 4), (0.002, 5), (1, 5)):
+            self.clock.advance(seconds)
+            self.assertEqual(count, len(self.log))
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_oneAfterTheOther(self) -> None:
+        """Several works are done in their order."""
+        for name in "ab":
+            self.slices.add(self.work(name, 2))
+        for _ in range(5):
+            self.clock.advance(0.01)
+        self.assertEqual(["a", "a", "b", "b"], self.log)
+
+    def test_mistake(self) -> None:
+        """A mistake in one is logged, and does not keep the others back."""
+        self.slices.add(self.work("a", 1, isBroken=True))
+        self.slices.add(self.work("b", 1))
+        for _ in range(5):
+            self.clock.advance(0.01)
+        self.assertEqual(["a", "b"], self.log)
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+    def test_stop(self) -> None:
+        """After the end nothing is done."""
+        self.slices.add(self.work("a", 9))
+        self.clock.advance(0)
+        self.slices.stop()
+        self.clock.advance(1)
+        self.assertEqual((2, []), (len(self.log), self.clock.getDelayedCalls()))
 
 
 class TakeInTurnsTests(SynchronousTestCase):

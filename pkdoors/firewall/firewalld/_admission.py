@@ -81,7 +81,7 @@ class KnownAdmission:
         Return whether openings that relied on the admission need rules now. In panic mode, rules
         are refused; after it, what relied on the zones relies on them again.
 
-        @param wanted: the ports of all doors.
+        @param wanted: the ports of each door, and each knock port.
         """
         if self.current is NOTHING:
             return False

@@ -44,10 +44,9 @@ class ZoneDoors:
     """
     The doors' rules in firewalld's zones.
 
-    Whatever firewalld is asked costs it more, the more rules and openings there are: libnftables
-    reads the whole ruleset of the host, with the elements of our sets. So it is asked nothing about
-    an opening if it lets everybody reach the ports anyway, and a restoration, which may take many
-    seconds, lets clients who knock meanwhile go first.
+    Each call costs firewalld more, the more rules and openings there are: libnftables reads the
+    whole ruleset of the host, with our sets. So there is no call for an opening that needs no rule,
+    and a restoration, which may take many seconds, lets clients who knock meanwhile go first.
 
     @param makeZones: makes the L{ZoneClient}.
     @param zone: the zone for all rules; empty for the zones that firewalld chooses.
@@ -86,8 +85,7 @@ class ZoneDoors:
         """
         Use other doors, from the next restoration on.
 
-        A door that stays keeps its priorities: its rules have them already, and another door must
-        not get them.
+        A door that stays keeps its priorities, which its rules have; no other must get them.
         """
         self._doors = doors
         before, names = self._numbers, [door.name for door in doors]
@@ -106,6 +104,7 @@ class ZoneDoors:
         """
         self._zones = self._makeZones(self._zone)
         try:
+            self._learn()
             self._letKnocksIn(self._zones.allRules())
         except FirewallError:
             self.takeKnocks()
@@ -131,7 +130,8 @@ class ZoneDoors:
         except FirewallError as error:
             self._onLost(str(error))
             return
-        if self._known.isTooLittle(door.ports for door in self._doors):
+        doors = [door.ports for door in self._doors]
+        if self._known.isTooLittle([*doors, *self._standing.knockPorts(self._doors)]):
             self._onLost("firewalld's zones were changed")
 
     def _learn(self) -> None:
@@ -201,7 +201,7 @@ class ZoneDoors:
                 self._zones.remove(zone, rule)
 
     def _letKnocksIn(self, present: Present) -> None:
-        self._standing.letKnocksIn(self._zones, self._doors, present)
+        self._standing.letKnocksIn(self._zones, self._doors, self.admission, present)
 
     def open(self, opening: Opening) -> None:
         """

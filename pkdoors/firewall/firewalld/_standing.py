@@ -16,6 +16,7 @@ from pkdoors.firewall.firewalld.richrules import (
     trustedRules,
 )
 from pkdoors.model.doors import Door, listKnockPorts
+from pkdoors.model.ports import PortRange
 from pkdoors.model.sources import Network
 from pkdoors.model.trusted import Interface
 
@@ -37,15 +38,26 @@ class StandingRules:
     def __contains__(self, pair: Pair) -> bool:
         return pair in self._knocks or pair in self._trusted
 
-    def letKnocksIn(self, client: ZoneClient, doors: Iterable[Door], present: Present) -> None:
+    def knockPorts(self, doors: Iterable[Door]) -> list[tuple[PortRange]]:
+        """Return the knock ports that firewalld must let through, each by itself."""
+        ports = listKnockPorts(doors) if self._letsKnocksIn else ()
+        return [(PortRange("udp", port, port),) for port in ports]
+
+    def letKnocksIn(
+        self, client: ZoneClient, doors: Iterable[Door], admission: Admission, present: Present
+    ) -> None:
         """
         Add the rules for knocks if they need any, and remove those of an earlier daemon.
 
         @raise FirewallError: firewalld refused.
         """
-        zones = client.knockZones() if self._letsKnocksIn else []
-        ports = listKnockPorts(doors)
-        self._knocks = dict.fromkeys((zone, knockRule(port)) for zone in zones for port in ports)
+        ports = self.knockPorts(doors)
+        self._knocks = dict.fromkeys(
+            (zone, knockRule(port.first))
+            for zone in (client.knockZones() if ports else ())
+            for (port,) in ports
+            if not admission.admits(zone, (port,))
+        )
         self._makeSo(client, present, isKnockRule, self._knocks)
 
     def letTrustedIn(

@@ -6,7 +6,7 @@ Here firewalld closes nothing and ends nothing: that is the task of the guard
 through what the guard lets through: the knocks, and for an opening the door's ports. If its zones
 let everybody reach them anyway, it is not even asked; otherwise there is one rich rule for each
 port range in the zone to which firewalld assigns the client's packets. It treats the client's other
-traffic as before.
+traffic as before. See C{docs/firewalld.md}.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -29,10 +29,13 @@ from pkdoors.firewall.firewalld.connection import (
 )
 from pkdoors.firewall.firewalld.thread import BusThread
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.model.doors import Door, Opening
+from pkdoors.model.doors import Door, Opening, listKnockPorts
 
 START_TIMEOUT = 30.0
 """Seconds that firewalld has for the whole start: 20 knock ports in 10 zones take 2."""
+
+MANY_KNOCK_PORTS = 200
+"""So many need more of that time than other troubles: a rule takes up to 40 ms, in each zone."""
 
 T = TypeVar("T")
 
@@ -59,6 +62,7 @@ class FirewalldFirewall:
         self._clock = clock
         self._thread = thread
         self._zone = zone
+        self._letsKnocksIn = letsKnocksIn
         self._round = 0  # counts restorations and changes of the doors
         # What follows belongs to the thread.
         self._zoneDoors = ZoneDoors(clock, makeZones, zone, letsKnocksIn, thread.serveOffers)
@@ -76,10 +80,19 @@ class FirewalldFirewall:
         try:
             self._thread.callBlocking(lambda: self._start(onLost), START_TIMEOUT)
         except TimeoutError:
-            raise FirewallError(
-                f"firewalld did not answer within {START_TIMEOUT:g} s: "
-                "check it (systemctl status firewalld), then start again"
-            ) from None
+            raise FirewallError(self._explainTimeout(doors)) from None
+
+    def _explainTimeout(self, doors: tuple[Door, ...]) -> str:
+        count = len(listKnockPorts(doors))
+        if self._letsKnocksIn and count >= MANY_KNOCK_PORTS:
+            return (
+                f"firewalld did not add rules for {count} knock ports within {START_TIMEOUT:g} s: "
+                'use `listen = "capture"`, which needs no such rules'
+            )
+        return (
+            f"firewalld did not answer within {START_TIMEOUT:g} s: "
+            "check it (systemctl status firewalld), then start again"
+        )
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.setDoors}."""

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pkdoors.firewall.guard.limits import LOCAL_CHAIN
+from pkdoors.firewall.guard.trusted import NAME_BYTES
 from pkdoors.firewall.netlink.packetlog import COPIED
 from pkdoors.knocks.knock import MAX_PLAIN
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
@@ -31,7 +32,8 @@ JUNK = "KnockJunk"
 """The counter of datagrams to knock ports that are not knocks; no door's name has a capital."""
 KNOCK_SETS = ("PlainKnocks", "SealedKnocks", "AnyKnocks", "TcpKnocks")
 SETS = {
-    **dict.fromkeys(KNOCK_SETS, "type inet_service;"),
+    # Without timeouts they would be bitmaps, which the kernel searches for each new element.
+    **dict.fromkeys(KNOCK_SETS, "type inet_service; flags timeout;"),
     "StrictKnocks": "type ifname;",
 }
 """The ports of plain and of sealed knocks, of those with any payload and of those over TCP; and the
@@ -120,16 +122,16 @@ class Capture:
         if hearsTcp:  # kernels without nft_socket can hear the others
             yield from _TCP_CLOSED.strip().split("\n")
 
-    def elements(self, doors: Iterable[Door]) -> Iterator[tuple[str, list[str]]]:
-        """Yield the elements of L{SETS}."""
+    def elements(self, doors: Iterable[Door]) -> Iterator[tuple[str, list[bytes]]]:
+        """Yield the keys of the elements of L{SETS}."""
         doors = list(doors)
         sealed = [door for door in doors if door.authorizedKeys]
         every = [door for door in doors if door.hearsAny]
         # Plain knocks are heard everywhere: where they open nothing, the log says so.
         found = (*map(listKnockPorts, (doors, sealed, every)), listTcpKnockPorts(doors))
         for name, ports in zip(KNOCK_SETS, found, strict=True):
-            yield name, list(map(str, ports))
-        yield "StrictKnocks", [f'"{name}"' for name in self.strict]
+            yield name, [port.to_bytes(2) for port in ports]
+        yield "StrictKnocks", [name.encode().ljust(NAME_BYTES, b"\0") for name in self.strict]
 
 
 def _payloads() -> Iterator[str]:

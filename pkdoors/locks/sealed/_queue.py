@@ -13,13 +13,16 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pkdoors.knocks.seal import Sealed
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed.arrivals import ArrivalKey
 from pkdoors.model.doors import Door
 from pkdoors.model.networks import networkOf
+
+if TYPE_CHECKING:
+    from pkdoors.locks.sealed.hints import Search
 
 MAX_WAITING = 2048
 """The most knocks that wait, about 3 MB; then the oldest gives way. With 100,000 datagrams a second
@@ -31,8 +34,11 @@ class Examiner(Protocol):
 
     door: Door
 
-    def examine(self, waiting: "Waiting", now: float, today: float) -> Request | Refusal:
-        """Check the signature of a knock."""
+    def examine(self, waiting: "Waiting", now: float, today: float) -> Request | Refusal | None:
+        """
+        Check the signature of a knock. L{None} means that its key is not found yet: call this again
+        for the next step of the search.
+        """
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +50,8 @@ class Waiting:
     @ivar ends: until then its copies are ignored after it has been checked.
     @ivar spent: the datagrams that its sender has spent on it.
     @ivar most: the most of these that count.
+    @ivar needsSearch: whether its key must be searched among very many.
+    @ivar search: the search that has begun.
     @ivar place: its index in the list of its level.
     """
 
@@ -54,6 +62,8 @@ class Waiting:
     ends: float
     spent: int
     most: int
+    needsSearch: bool = False
+    search: "Search | None" = None
     network: str = field(init=False)
     place: int = field(init=False, default=0)
 

@@ -25,9 +25,6 @@ from pkdoors.model.principal import Principal
 from pkdoors.model.sources import Source
 from pkdoors.util.durations import parseDuration
 
-MAX_KEYS = 256
-"""The most keys in one file, as each knock is compared with all of them."""
-
 _OPTION = re.compile(r'(?P<name>[A-Za-z-]+)(?:="(?P<value>(?:[^"\\]|\\.)*)")?(?:,|(?=\s)|$)')
 _PRINCIPAL = re.compile(r'[^*?!"\ufffd\x00-\x1f\x7f]+')  # names are compared as they stand
 _TIMES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
@@ -103,29 +100,12 @@ class AuthorizedKey:
         return self.sources is None or self.sources.covers(source)
 
 
-def parseAuthorizedKeys(text: str, path: str) -> tuple[list[AuthorizedKey], list[str]]:
+def parseLine(line: str) -> AuthorizedKey:
     """
-    Read a file of keys.
+    Read one line.
 
-    @param path: the file's name, for the complaints.
-    @return: the keys, and a sentence for each line that is refused.
+    @raise BadValue: it has no key that may knock.
     """
-    keys: list[AuthorizedKey] = []
-    complaints = []
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        try:
-            if len(keys) >= MAX_KEYS:
-                raise BadValue(f"the file has more than {MAX_KEYS} keys")
-            keys.append(_parseLine(line))
-        except BadValue as error:
-            complaints.append(f"{path}, line {number}: this key is refused: {error}")
-    return keys, complaints
-
-
-def _parseLine(line: str) -> AuthorizedKey:
     options, rest = ({}, line) if _isKeyType(line.split()[0]) else _splitOptions(line)
     kind, blob, comment = [*rest.split(None, 2), "", "", ""][:3]
     if kind in certificateTypes():

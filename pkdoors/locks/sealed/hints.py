@@ -1,90 +1,103 @@
-"""Find the key of a sealed knock by the knock's hint. Pure."""
+"""Find the key of a sealed knock by the knock's tag and hint, or by its certificate. Pure."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import sha256
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
-from pkdoors.knocks.seal import Sealed
-from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.knocks.seal import Sealed, Statement
 from pkdoors.locks.sealed.certified import Authorities
+from pkdoors.locks.sealed.keytable import FEW, KeyTable, Lines
 
-MAX_NONCES = 16
-"""Nonces whose hints are remembered. This saves work only if an attacker copies a nonce. If he uses
-a new one each time, the budget limits the work."""
-
-HINT_DIGITS = 8
-"""See L{pkdoors.knocks.seal.hintOf}."""
-
-Lines = tuple[AuthorizedKey, ...]
-"""The lines of a file that have the same key."""
-Index = Mapping[str, list[Lines]]
-"""Hint -> the keys that have it. Two keys share a hint with a chance of one in four thousand
-million."""
+Search = Iterator[list[Lines] | None]
+"""Steps of a search: L{None} for each one but the last, which yields what was found."""
 
 
 class HintIndex:
     """
-    Hashes every distinct key once for each nonce. Doors that share a file share its index.
+    The keys of a door, in one or several tables.
 
-    @param keys: returns the lines of the file; the same list while the file stays the same.
+    @param onChange: called when they have changed, as tags may be missing.
     """
 
-    def __init__(self, keys: Callable[[], Sequence[AuthorizedKey]]) -> None:
-        self._keys = keys
-        self._known: Sequence[AuthorizedKey] | None = None
-        self._bindsElsewhere = False
+    def __init__(
+        self, tables: Sequence[KeyTable], onChange: Callable[[], None] = lambda: None
+    ) -> None:
+        self._tables = tables
+        self._onChange = onChange
         self._authorities = Authorities()
-        self._begun: list[tuple[Any, Lines]] = []  # a hash fed with a key, and the key's lines
-        self._indexes: OrderedDict[str, Index] = OrderedDict()
+        self._versions: list[int] = []
+        self._isLarge = False
 
-    def find(self, nonce: str, hint: str) -> list[Lines]:
+    def findQuickly(self, statement: Statement) -> list[Lines]:
         """
-        Return the keys that a hint may stand for, each with all of its lines.
-
-        @param hint: eight hex digits.
+        Return the keys that a statement may mean, each with all of its lines; of very many keys,
+        only those that its tag finds. Two keys share a hint with a chance of one in four thousand
+        million.
         """
         self._refresh()
-        index = self._indexes.get(nonce)
-        if index is None:
-            index = self._indexes[nonce] = self._index(nonce.encode("ascii"))
-            if len(self._indexes) > MAX_NONCES:
-                self._indexes.popitem(last=False)
-        return index.get(hint[:HINT_DIGITS], [])
+        return self._gather(self._findTagged(statement) if self._isLarge else self._seek(statement))
+
+    def needsSearch(self, statement: Statement) -> bool:
+        """Return whether only a long search can find the key of a statement."""
+        self._refresh()
+        return self._isLarge and not self._findTagged(statement)
+
+    def search(self, statement: Statement) -> Search:
+        """Search all keys for those that a statement may mean, in steps."""
+        self._refresh()
+        found = []
+        for table in self._tables:
+            for blobs in table.search(statement):
+                found += blobs
+                yield None
+        yield self._gather(found)
 
     def certify(self, sealed: Sealed, today: float) -> Lines:
         """See L{Authorities.certify}."""
         self._refresh()
-        return self._authorities.certify(sealed, today)
+        keys = self._authorities.certify(sealed, today)
+        before = self._versions
+        self._check(keys[0].authority)
+        return keys if before == self._versions else self._authorities.certify(sealed, today)
 
     def mayBindElsewhere(self) -> bool:
         """Return whether any key's knock may be bound to another address than its sender's."""
         self._refresh()
-        return self._bindsElsewhere
+        return any(table.bindsElsewhere for table in self._tables)
+
+    def _findTagged(self, statement: Statement) -> list[bytes]:
+        return [blob for table in self._tables for blob in table.findTagged(statement)]
+
+    def _seek(self, statement: Statement) -> list[bytes]:
+        found = (blobs for table in self._tables for blobs in table.search(statement))
+        return [blob for blobs in found for blob in blobs]
 
     def _refresh(self) -> None:
-        keys = self._keys()
-        if keys is self._known:
+        """Take over what has changed in the tables."""
+        for table in self._tables:
+            table.refresh()
+        versions = [table.version for table in self._tables]
+        if versions == self._versions:
             return
-        lines = _groupByKey(key for key in keys if not key.isAuthority)
-        self._authorities.lines = _groupByKey(key for key in keys if key.isAuthority)
-        # Hash the blob, up to half a kilobyte, here once; for a knock only the nonce is hashed.
-        self._begun = [(sha256(blob), group) for blob, group in lines.items()]
-        self._bindsElsewhere = any(key.isForOthers or key.hasPrefix for key in keys)
-        self._known = keys
-        self._indexes.clear()
+        self._versions = versions
+        self._isLarge = sum(len(table.lines) for table in self._tables) > FEW
+        lines: dict[bytes, Lines] = {}
+        for table in self._tables:
+            table.isTagged = table.isTagged or self._isLarge
+            for blob, own in table.authorities.items():
+                lines[blob] = (*lines.get(blob, ()), *own)
+        self._authorities.lines = lines
+        self._onChange()
 
-    def _index(self, nonce: bytes) -> Index:
-        index: dict[str, list[Lines]] = {}
-        for begun, lines in self._begun:
-            digest = begun.copy()
-            digest.update(nonce)
-            index.setdefault(digest.hexdigest()[:HINT_DIGITS], []).append(lines)
-        return index
+    def _gather(self, blobs: Iterable[bytes]) -> list[Lines]:
+        """Return the lines of keys, from all tables that have them now."""
+        found = []
+        for blob in dict.fromkeys(blobs):
+            self._check(blob)
+            lines = (table.lines.get(blob, ()) for table in self._tables)
+            found.append(tuple(chain.from_iterable(lines)))
+        return [lines for lines in found if lines]
 
-
-def _groupByKey(keys: Iterable[AuthorizedKey]) -> dict[bytes, Lines]:
-    lines: dict[bytes, Lines] = {}
-    for key in keys:
-        lines[key.blob] = (*lines.get(key.blob, ()), key)
-    return lines
+    def _check(self, blob: bytes) -> None:
+        for table in self._tables:
+            table.check(blob)
+        self._refresh()

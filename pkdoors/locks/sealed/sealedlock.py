@@ -23,7 +23,8 @@ from pkdoors.locks.sealed._targets import Target, explainBound, findTarget, isOw
 from pkdoors.locks.sealed.arrivals import ArrivalKey, Arrivals
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.checks import SealChecks
-from pkdoors.locks.sealed.hints import HintIndex, Lines
+from pkdoors.locks.sealed.hints import HintIndex
+from pkdoors.locks.sealed.keytable import Lines
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.model.doors import Door
 
@@ -145,26 +146,37 @@ class SealedLock:
             return self.refuse(knock.source, str(reason))
         self._arrivals.forget(key)
         most = ROUNDS * len(self._bits)
-        waiting = Waiting(self, key, sealed, knock.source, ends, spent, most)
+        isLong = not sealed.certificate and self._hints.needsSearch(sealed.statement)
+        waiting = Waiting(self, key, sealed, knock.source, ends, spent, most, isLong)
         return self._checks.submit(waiting, now, today)
 
     def _close(self, key: ArrivalKey, ends: float) -> None:
         """Ignore the copies of a datagram from now on."""
         self._arrivals.put(key, _JUDGED, ends, self._all)
 
-    def examine(self, waiting: Waiting, now: float, today: float) -> Request | Refusal:
+    def examine(self, waiting: Waiting, now: float, today: float) -> Request | Refusal | None:
         """Check the signature of a knock, see L{pkdoors.locks.sealed._queue.Examiner}."""
+        statement, hinted = waiting.sealed.statement, None
+        if waiting.needsSearch:
+            waiting.search = waiting.search or self._hints.search(statement)
+            hinted = next(waiting.search)
+            if hinted is None:
+                return None
+        elif not waiting.sealed.certificate:
+            hinted = self._hints.findQuickly(statement)
         self._close(waiting.key, waiting.ends)
         try:
-            return self._examine(waiting.sealed, waiting.source, now, today)
+            return self._examine(waiting.sealed, hinted, waiting.source, now, today)
         except _Refused as reason:
             return self.refuse(waiting.source, str(reason))
 
-    def _examine(self, sealed: Sealed, source: str, now: float, today: float) -> Request:
+    def _examine(
+        self, sealed: Sealed, found: list[Lines] | None, source: str, now: float, today: float
+    ) -> Request:
         """Return the request of a knock with a good seal. Its claims are worthless until then."""
         statement = sealed.statement
         self._checkTime(statement, now, today)  # again, as it may have waited
-        hinted = self._findHinted(sealed, today)
+        hinted = self._checkHinted(sealed, found, today)
         if not self._mayBeBound(statement, source, chain(*hinted)):  # before the costly check
             raise _Refused(explainBound(statement.bind))
         target = self._findTarget(sealed, hinted, source, today)
@@ -205,21 +217,19 @@ class SealedLock:
         if reason := self._seen.findRefusal(statement.stamp, now, today, self.door.clockSkew):
             raise _Refused(reason)
 
-    def _findHinted(self, sealed: Sealed, today: float) -> list[Lines]:
-        """Return the keys that may have made the seal."""
+    def _checkHinted(self, sealed: Sealed, hinted: list[Lines] | None, today: float) -> list[Lines]:
+        """
+        Return the keys that may have made the seal.
+
+        @param hinted: those that the hint means; L{None} for a knock with a certificate.
+        """
+        keys = self._findCertified(sealed, today) if hinted is None else hinted
+        if not keys:
+            raise _Refused("its key is not known here")
         nonce = sealed.statement.nonce
-        found = self._findCertified if sealed.certificate else self._findListed
-        keys = found(sealed, today)
         if any(self._seen.has(lines[0].blob, nonce, lines[0].authority) for lines in keys):
             raise _Refused("this knock was seen before")
         return keys
-
-    def _findListed(self, sealed: Sealed, today: float) -> list[Lines]:
-        """Return the keys of the file that a knock without a certificate may have."""
-        found = self._hints.find(sealed.statement.nonce, sealed.statement.hint)
-        if not found:
-            raise _Refused("its key is not known here")
-        return found
 
     def _findCertified(self, sealed: Sealed, today: float) -> list[Lines]:
         """Return the key that a real certificate in the knock certifies."""

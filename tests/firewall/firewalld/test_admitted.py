@@ -1,10 +1,11 @@
 """Tests of L{pkdoors.firewall.firewalld.firewall}: zones that let everybody reach the ports."""
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.firewalld.richrules import knockRule
 from pkdoors.model.trusted import parseTrustedList
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.fakes.firewalld import FakeZoneSettings
-from tests.firewall.firewalld.case import QUESTIONS, FirewalldTestCase, rule
+from tests.firewall.firewalld.case import QUESTIONS, STRANGERS, FirewalldTestCase, rule
 
 SSH = FakeZoneSettings(services=["ssh"])
 
@@ -212,6 +213,41 @@ class AdmittedTests(FirewalldTestCase):
             self.successResultOf(self.firewall.restore([]))
             asked.append([method for method in self.firewalld.asked if method in QUESTIONS])
         self.assertEqual(asked[0], asked[1])
+
+
+class AdmittedKnocksTests(FirewalldTestCase):
+    """
+    Tests with knock ports that the zone lets everybody reach.
+    """
+
+    def setUp(self) -> None:
+        """Have a zone that lets them through."""
+        super().setUp()
+        ports = [("17001-17203", "udp"), ("17404", "udp")]
+        self.firewalld.settings["public"] = FakeZoneSettings(ports=ports)
+        self.start()
+        self.successResultOf(self.firewall.restore([]))
+
+    def test_noRules(self) -> None:
+        """They need no rules."""
+        self.assertEqual({STRANGERS: 0}, self.firewalld.present())
+
+    def test_closedLater(self) -> None:
+        """If the zone closes one of them, it gets its rule."""
+        ports = [("17001-17203", "udp")]
+        self.firewalld.settings["public"] = FakeZoneSettings(ports=ports)
+        self.firewalld.tell("port-removed", "public", "17404", "udp")
+        self.assertEqual(["firewalld's zones were changed"], self.lost)
+        self.successResultOf(self.firewall.restore([]))
+        self.assertEqual({STRANGERS: 0, knockRule(17404): 0}, self.firewalld.present())
+
+    def test_openedLater(self) -> None:
+        """Rules that are not needed any more go with the next restoration."""
+        self.test_closedLater()
+        self.firewalld.settings["public"] = FakeZoneSettings(protocols=["udp"])
+        self.firewalld.tell("protocol-added", "public", "udp")
+        self.successResultOf(self.firewall.restore([]))
+        self.test_noRules()
 
 
 class AdmittedZoneTests(FirewalldTestCase):

@@ -145,6 +145,19 @@ class StartTests(FirewalldTestCase):
             ),
         )
 
+    def test_manyKnockPorts(self) -> None:
+        """If there are so many knock ports that the rules take too long, it says what helps."""
+        self.thread.isStuck = True
+        doors = tuple(
+            makeDoor(tuple(range(5000 + 20 * n, 5020 + 20 * n)), name=f"d{n}") for n in range(10)
+        )
+        error = self.assertRaises(FirewallError, self.firewall.start, doors, self.lost.append)
+        self.assertEqual(
+            "firewalld did not add rules for 200 knock ports within 30 s: "
+            'use `listen = "capture"`, which needs no such rules',
+            str(error),
+        )
+
     def test_doesNotTellOpenings(self) -> None:
         """The start does not return openings: firewalld does not say when they end."""
         self.firewalld.rules["public"][rule(31338)] = 30.0

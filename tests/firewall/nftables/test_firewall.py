@@ -65,7 +65,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.clock.advance(18)
         self.firewall = self.make()
         self.assertEqual([makeOpening(deadline=60.0)], self.start())
-        self.assertEqual({ANN: 42.0}, self.tables.sources("default_open4"))
+        self.assertEqual({ANN: 42.0}, self.tables.sources("tcp_open4"))
 
     def test_strangeTable(self) -> None:
         """A table of our name that is not ours is replaced, with a warning."""
@@ -112,9 +112,9 @@ class NftablesFirewallTests(NftablesTestCase):
         self.tables.steps.clear()
         for deadline in (30.0, 90.0):
             self.successResultOf(self.firewall.open(makeOpening(deadline=deadline)))
-            self.assertEqual({ANN: deadline}, self.tables.sources("default_open4"))
+            self.assertEqual({ANN: deadline}, self.tables.sources("tcp_open4"))
         self.successResultOf(self.firewall.close(makeOpening()))
-        self.assertEqual({}, self.tables.sources("default_open4"))
+        self.assertEqual({}, self.tables.sources("tcp_open4"))
         self.assertEqual(3, len(self.tables.steps))
 
     def test_guardGone(self) -> None:
@@ -134,7 +134,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.tables.failing = refuse
         self.failureResultOf(self.firewall.open(makeOpening()), FirewallError)
         self.failureResultOf(self.firewall.close(makeOpening()), FirewallError)
-        self.failureResultOf(self.firewall.restore([]), FirewallError)
+        self.failureResultOf(self.firewall.restore([makeOpening()]), FirewallError)
         self.assertRaises(FirewallError, self.make().start, self.doors, self.lost.append)
 
     def test_restore(self) -> None:
@@ -144,8 +144,8 @@ class NftablesFirewallTests(NftablesTestCase):
         self.flush()
         self.restore(makeOpening(deadline=30.0), makeOpening("2001:db8::7", deadline=12.5))
         self.assertTrue(self.ours().guards())
-        self.assertEqual({ANN: 20.0}, self.tables.sources("default_open4"))
-        self.assertEqual({"2001:db8::7": 2.5}, self.tables.sources("default_open6"))
+        self.assertEqual({ANN: 20.0}, self.tables.sources("tcp_open4"))
+        self.assertEqual({"2001:db8::7": 2.5}, self.tables.sources("tcp_open6"))
 
     def test_restoreUnread(self) -> None:
         """
@@ -164,7 +164,7 @@ class NftablesFirewallTests(NftablesTestCase):
             self.flush()
             self.restore(makeOpening())
             self.assertTrue(self.ours().guards())
-            self.assertEqual({ANN: 30.0}, self.tables.sources("default_open4"))
+            self.assertEqual({ANN: 30.0}, self.tables.sources("tcp_open4"))
             self.assertEqual(count, len(log.lines(LogLevel.warn)))
 
     def test_keep(self) -> None:
@@ -174,8 +174,8 @@ class NftablesFirewallTests(NftablesTestCase):
         self.firewall.setDoors((makeDoor(NEXT, "443", name="web"),))
         self.assertEqual(steps, self.tables.steps)
         self.restore(makeOpening(sequence=NEXT, ports="443", name="web"))
-        self.assertEqual({ANN: 30.0}, self.tables.sources("web_open4"))
-        self.assertNotIn("default_open4", self.ours().sets)
+        self.assertEqual({ANN: 30.0}, self.tables.sources("tcp_open4"))
+        self.assertEqual({(443).to_bytes(2)}, {*self.ours().sets["tcp_ports"].elements})
 
     def test_flushedInTheMidst(self) -> None:
         """
@@ -186,13 +186,13 @@ class NftablesFirewallTests(NftablesTestCase):
         flushes = [True]
 
         def flush(step: str) -> None:
-            if step.startswith("add pkdoors default_open4") and (flushes.pop() if flushes else 0):
+            if step.startswith("add pkdoors tcp_open4") and (flushes.pop() if flushes else 0):
                 self.flush()
 
         self.tables.failing = flush
         self.restore(makeOpening())
         self.assertTrue(self.ours().guards())
-        self.assertEqual({ANN: 30.0}, self.tables.sources("default_open4"))
+        self.assertEqual({ANN: 30.0}, self.tables.sources("tcp_open4"))
         flushes.extend([True] * 1000)
         other = makeOpening(deadline=60.0)
         self.failureResultOf(self.firewall.restore([other]), FirewallError)
@@ -209,7 +209,7 @@ class NftablesFirewallTests(NftablesTestCase):
             FirewallError, self.firewall.setDoors, (makeDoor(ports="443", name="web"),)
         )
         self.restore()
-        self.assertIn("default_open4", self.ours().sets)
+        self.assertIn("tcp_open4", self.ours().sets)
 
 
 class DroppedTests(NftablesTestCase):

@@ -11,9 +11,11 @@ from pkdoors.knocks.signatures import fingerprint
 from pkdoors.locks._sealedknocks import SealedKnocks
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed.arrivals import Arrivals
-from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
+from pkdoors.locks.sealed.keytable import KeyTable
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.model.doors import Door
@@ -65,7 +67,8 @@ class SealedLockTestCase(SynchronousTestCase):
         self.looks = 0
         self.notes: list[tuple[str, str, int]] = []
         self.worked = 0.0
-        self.hints = HintIndex(self.giveKeys)
+        self.table = KeyTable(self.giveKeys)
+        self.hints = HintIndex([self.table])
         self.checks = SealChecks(lambda: self.worked)
         self.arrivals = Arrivals()
         self.lock = self.makeLock(makeDoor(authorizedKeys="/keys"))

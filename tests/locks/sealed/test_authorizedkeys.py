@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.signatures import fingerprint
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
-from pkdoors.locks.sealed.authorizedkeys import MAX_KEYS, AuthorizedKey, parseAuthorizedKeys
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from tests.fakes.log import useUTC
 from tests.lab.sealing import SecurityKey, certificate, makeKey, publicLine
 
@@ -139,18 +140,6 @@ class LineTests(AuthorizedKeysTestCase):
         self.assertEqual(["anna@laptop", "bob"], [each.comment for each in keys])
         (complaint,) = complaints
         self.assertTrue(complaint.startswith("/etc/keys, line 4: this key is refused: "), complaint)
-
-    def test_bound(self) -> None:
-        """The number of keys is limited; each line beyond it gets a complaint."""
-        keys, complaints = parseAuthorizedKeys(f"{ANNA}\n" * (MAX_KEYS + 2), "keys")
-        self.assertEqual(
-            [
-                f"keys, line {number}: this key is refused: the file has more than 256 keys"
-                for number in (257, 258)
-            ],
-            complaints,
-        )
-        self.assertEqual(256, len(keys))
 
     def test_badBase64(self) -> None:
         """Invalid base64 is refused: no character is skipped."""

@@ -2,17 +2,19 @@
 
 import random
 from collections.abc import Callable
+from hashlib import sha256
 from math import inf
 from typing import Any
 
 from pkdoors.client._plan import ROUND_PAUSE, ROUNDS
 from pkdoors.knocks.knock import Knock
-from pkdoors.knocks.seal import hintOf
+from pkdoors.knocks.seal import hintOf, makeNonce
 from pkdoors.knocks.signatures import isGood
 from pkdoors.locks.lock import Refusal, Request
+from pkdoors.locks.sealed import hints, keytable
 from pkdoors.locks.sealed import sealedlock as sealedLockModule
 from pkdoors.locks.sealed._queue import SealQueue
-from pkdoors.locks.sealed.checks import LATER, SAVED, SHARE, SealChecks
+from pkdoors.locks.sealed.checks import LATER, SAVED, SEARCH_SHARE, SHARE, SealChecks
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from tests.fakes.doors import PORTS, makeDoor
 from tests.lab.sealing import makeKey, publicLine, statement, withOtherNumber
@@ -34,7 +36,7 @@ from tests.locks.sealed.case import (
 )
 
 
-class CheckTests(SealedLockTestCase):
+class CheckTestCase(SealedLockTestCase):
     """
     Which signatures are checked, if each check takes a second of processor time.
     """
@@ -63,6 +65,12 @@ class CheckTests(SealedLockTestCase):
             for result in self.checks.work(at, today):
                 outcomes.append("open" if isinstance(result, Request) else result.reason)
         return outcomes
+
+
+class CheckTests(CheckTestCase):
+    """
+    Few keys.
+    """
 
     def test_waits(self) -> None:
         """A knock that cannot be checked at once waits; its copies change nothing."""
@@ -348,3 +356,87 @@ class FloodTests(SealedLockTestCase):
         hosts = iter(range(10**9))
         attack = self.forging(lambda: f"2001:db8::{next(hosts) % 65_000:x}", ROUNDS)
         self.assertLess(max(self.measure(attack, ANN, 0.2)), 0.2)
+
+
+class SearchTests(CheckTestCase):
+    """
+    A door with more keys than are compared: a search of five steps, which take a second each.
+    """
+
+    def setUp(self) -> None:
+        """Give the door many keys, the last of which is Anna's."""
+        super().setUp()
+        self.patch(hints, "FEW", 2)
+        self.patch(keytable, "AT_ONCE", 1)
+        self.patch(keytable, "sha256", self.hash)
+        lines = [publicLine(makeKey()) for _ in range(4)]
+        self.keys = authorized(*lines, publicLine(ANNA, "anna"))
+        self.hashed = self.ticks = 0
+
+    def hash(self, data: bytes) -> Any:
+        """Hash a key."""
+        self.hashed += 1
+        self.worked += 1.0
+        return sha256(data)
+
+    def tagged(self) -> bytes:
+        """Return a knock of Anna's with a tag."""
+        return seal(nonce=makeNonce(ANNA.public().blob(), TODAY * 1000))
+
+    def test_sliced(self) -> None:
+        """A search waits, and each turn does a step of it."""
+        datagram = seal()
+        self.assertEqual(["-"] * 10, self.knock(datagram, *PORTS, *PORTS))
+        self.assertEqual((0, 1), (self.hashed, len(self.lock)))
+        at = 0.0
+        for number in range(5):
+            self.assertEqual((number, []), (self.hashed, [*self.checks.work(at, TODAY)]))
+            self.assertEqual(["-"] * 5, self.knock(datagram))
+            at = 1000.0 * (number + 1)
+        self.assertEqual((5, ["open"]), (self.hashed, self.work(at)))
+        self.assertEqual(["-"] * 5, self.knock(datagram))
+
+    def test_taggedFirst(self) -> None:
+        """A knock with a tag is checked at once, although a search goes on."""
+        self.hints.mayBindElsewhere()
+        for _ in self.table.work(TODAY, 60.0):
+            pass
+        self.knock(seal(key=EVE))
+        [*self.checks.work(0.0, TODAY)]
+        self.assertEqual("open", self.knock(self.tagged(), at=1000.0)[-1])
+
+    def test_share(self) -> None:
+        """Searches take their own share only, and leave the rest to the others."""
+        self.hints.mayBindElsewhere()
+        for _ in self.table.work(TODAY, 60.0):
+            pass
+        self.patch(sealedLockModule, "isGood", lambda *arguments: self.tick())
+        for number in range(300):
+            self.knock(seal(key=EVE, nonce=f"{number:016x}"))
+            if number < 250:
+                self.knock(self.tagged())
+        self.worked, self.hashed, self.ticks = 0.0, 0, 0
+        at = 0.0
+        while at < 400:
+            at += max(0.01, self.checks.pause(at) or 0.01)
+            [*self.checks.work(at, TODAY)]
+        self.assertLess(abs(SEARCH_SHARE - self.hashed / at), 0.03)
+        self.assertLess(abs(SHARE - (self.hashed + self.ticks) / at), 0.05)
+
+    def tick(self) -> bool:
+        """Check a signature, in vain."""
+        self.ticks += 1
+        self.worked += 1.0
+        return False
+
+    def test_gone(self) -> None:
+        """The search for a door that is gone ends."""
+        self.knock(seal())
+        [*self.checks.work(0.0, TODAY)]
+        self.checks.keep(lambda lock: False)
+        self.assertEqual([], self.work())
+
+    def test_stale(self) -> None:
+        """A knock whose time is over when its key is found opens nothing."""
+        self.knock(seal())
+        self.assertIn("the knock is old", self.work(at=61.0, today=TODAY + 61.0)[0])

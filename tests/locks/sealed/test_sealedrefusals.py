@@ -2,7 +2,7 @@
 
 from pkdoors.knocks.seal import hintOf
 from pkdoors.locks.lock import Request
-from pkdoors.locks.sealed import hints as hintsModule
+from pkdoors.locks.sealed import keytable
 from pkdoors.locks.sealed.replays import Notes, nameKey
 from tests.fakes.doors import PORTS, makeDoor
 from tests.lab.sealing import publicLine
@@ -144,7 +144,7 @@ class RefusalTests(SealedLockTestCase):
 
     def test_sameHint(self) -> None:
         """If two keys have the same hint by chance, the right one is found, and named."""
-        self.patch(hintsModule, "HINT_DIGITS", 0)
+        self.patch(keytable, "HINT_DIGITS", 0)
         self.keys = authorized(publicLine(EVE, "eve"), publicLine(ANNA, "anna"))
         result = self.request(seal())
         assert isinstance(result, Request)
@@ -188,7 +188,7 @@ class OnceTests(SealedLockTestCase):
 
     def test_sameHint(self) -> None:
         """A knock cannot be used again if another key has the same hint."""
-        self.patch(hintsModule, "HINT_DIGITS", 0)
+        self.patch(keytable, "HINT_DIGITS", 0)
         self.keys = authorized(publicLine(EVE, "eve"), publicLine(ANNA, "anna"))
         datagram = seal()
         self.assertEqual("open", self.knock(datagram)[-1])

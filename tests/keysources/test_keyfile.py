@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.config.keyfile}."""
+"""Tests of L{pkdoors.keysources.keyfile}."""
 
 import errno
 import os
@@ -10,8 +10,9 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.config import keyfile
-from pkdoors.config.keyfile import FRESH, MAX_BYTES, KeyFile, KeyFileError, readKeys
+from pkdoors.keysources import keyreader
+from pkdoors.keysources.keyfile import FRESH, KeyFile, readKeys
+from pkdoors.keysources.keyreader import MAX_BYTES, KeyFileError
 from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
 
@@ -179,7 +180,7 @@ class ReadKeysTests(KeyFileTestCase):
         def refuse(path: Path, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(keyfile, "readFile", refuse)
+        self.patch(keyreader, "readFile", refuse)
         self.assertEqual(
             "cannot read KEYS (Permission denied), the file of authorized keys: "
             "`pkdoors install-service` lets the service read it, but not below /home or /root",
@@ -192,7 +193,7 @@ class ReadKeysTests(KeyFileTestCase):
         self.assertEqual(([], []), readKeys(self.path))
         self.path.write_bytes(MAX_BYTES * b"#" + b"\n")
         self.assertIn(
-            "cannot read KEYS (it has more than the 1048576 bytes that are allowed)",
+            "cannot read KEYS (it has more than the 8388608 bytes that are allowed)",
             self.refused(),
         )
 
@@ -391,7 +392,7 @@ class PrepareTests(KeyFileTestCase):
         def refuse(path: Path, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(keyfile, "readFile", refuse)
+        self.patch(keyreader, "readFile", refuse)
         line = str(self.assertRaises(KeyFileError, self.file.prepare))
         self.assertIn(f"cannot read {self.path} (Permission denied), the file", line)
 

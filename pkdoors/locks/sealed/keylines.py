@@ -1,0 +1,103 @@
+"""The lines of a file of authorized keys, of which only those are parsed that are new. Pure."""
+
+import re
+from collections.abc import Iterator
+
+from pkdoors.errors import BadValue
+from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseLine
+
+MAX_KEYS = 16_384
+"""The most keys from one place, about 30 MB."""
+
+_VARYING = re.compile(r"'[^']*'|[0-9]+")
+
+
+class KeyLines:
+    """
+    The lines of one file.
+
+    @param path: the file's name, for the complaints.
+    @ivar keys: the keys that are known so far, in the order of the lines; a new list after each
+        change.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lines: list[tuple[int, str]] = []
+        self._parsed: dict[str, AuthorizedKey | str] = {}  # by line; a refused one has a reason
+        self.keys: list[AuthorizedKey] = []
+        self._isFull = False
+
+    def load(self, text: str) -> int:
+        """
+        Take over a new text. A key whose line is gone is gone, and one whose line is still there
+        stays. Return how many lines are new, and wait for L{parse}.
+        """
+        lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+        self._lines = [(number, line) for number, line in lines if line and line[0] != "#"]
+        before = self._parsed
+        self._parsed = {line: before[line] for _, line in self._lines if line in before}
+        self._collect()
+        return len(self._missing())
+
+    def parse(self) -> Iterator[None]:
+        """Parse the new lines, one in each step; after the last one, their keys are known."""
+        for line in self._missing():
+            self._parsed[line] = _parse(line)
+            yield
+        self._collect()
+
+    def complaints(self) -> list[str]:
+        """
+        Return a sentence for the lines that are refused, one for each kind of reason, with the
+        first such line.
+        """
+        kinds: dict[str, list[tuple[int, str]]] = {}
+        for number, line in self._lines:
+            reason = self._parsed.get(line)
+            if isinstance(reason, str):
+                kinds.setdefault(_VARYING.sub("", reason), []).append((number, reason))
+        found = [self._complain(*lines[0], len(lines) - 1) for lines in kinds.values()]
+        if self._isFull:
+            found.append(
+                f"{self._path} has more than {MAX_KEYS} keys: only the first {MAX_KEYS} may knock"
+            )
+        return found
+
+    def _complain(self, number: int, reason: str, more: int) -> str:
+        if not more:
+            return f"{self._path}, line {number}: this key is refused: {reason}"
+        return f"{self._path}, line {number}, and {more} more like it: refused: {reason}"
+
+    def _missing(self) -> list[str]:
+        return [
+            line
+            for line in dict.fromkeys(line for _, line in self._lines)
+            if line not in self._parsed
+        ]
+
+    def _collect(self) -> None:
+        found = (self._parsed.get(line) for _, line in self._lines)
+        keys = [key for key in found if isinstance(key, AuthorizedKey)]
+        self.keys, self._isFull = keys[:MAX_KEYS], len(keys) > MAX_KEYS
+
+
+def _parse(line: str) -> AuthorizedKey | str:
+    try:
+        return parseLine(line)
+    except BadValue as error:
+        return str(error)
+
+
+def parseAuthorizedKeys(text: str, path: str) -> tuple[list[AuthorizedKey], list[str]]:
+    """
+    Read a file of keys at once.
+
+    @param path: the file's name, for the complaints.
+    @return: the keys, and a sentence for each kind of line that is refused.
+    """
+    lines = KeyLines(path)
+    lines.load(text)
+    for _ in lines.parse():
+        pass
+    return lines.keys, lines.complaints()
