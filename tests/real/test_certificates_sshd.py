@@ -10,7 +10,7 @@ from pathlib import Path
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.config.keyfile import readKeys
+from pkdoors.keysources.keyfile import readKeys
 from pkdoors.keysources.revokedfile import RevokedFile
 from pkdoors.knocks.certificates import parseCertificate
 from pkdoors.knocks.knock import Knock
@@ -18,6 +18,7 @@ from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed.arrivals import Arrivals
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
+from pkdoors.locks.sealed.keytable import KeyTable
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from tests.fakes.doors import PORTS, makeDoor
@@ -74,7 +75,7 @@ class SshdTests(SshTestCase):
     def asksDoor(self) -> str:
         """Return why a door refuses Anna's certificate; empty if it opens."""
         keys, _ = readKeys(self.folder / "user.pub")
-        hints = HintIndex(lambda: keys)
+        hints = HintIndex([KeyTable(lambda: keys)])
         seen = ReplayCache(time.monotonic() - 60, lambda *note: None)
         door = makeDoor(authorizedKeys="/keys")
         lock = SealedLock(door, hints, seen, SealChecks(), Arrivals())
