@@ -5,6 +5,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
+from pkdoors.host.bootid import readBootId
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.conntrack import Flow
 from tests.lab.controlled import SSH, ControlledTestCase
@@ -13,7 +14,6 @@ from tests.lab.hosts import CLIENT4, SERVER4, eventually
 from tests.lab.synflood import SynFlood
 
 SECOND = Path(__file__).with_name("second-guard.nft")
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SecondVersionTests(ControlledTestCase):
@@ -22,10 +22,10 @@ class SecondVersionTests(ControlledTestCase):
     def leave(self, *, isOfThisBoot: bool = True) -> None:
         """Load the table, with the notes of its daemon, and an opening."""
         self.server.run("nft", "-f", str(SECOND))
-        listing = self.server.run("nft", "-a", "list", "tables")
-        handle = re.search(r"table inet pkdoors # handle (\d+)", listing)
+        listing = self.server.run("nft", "-a", "list", "table", "inet", "pkdoors")
+        handle = re.search(r"table inet pkdoors {.* # handle (\d+)", listing)
         assert handle is not None, listing
-        boot = BOOT_ID.read_text().strip() if isOfThisBoot else "another"
+        boot = readBootId() if isOfThisBoot else "another"
         ports = sha256(f"{PORT}/tcp".encode()).hexdigest()[:16]
         notes = ("pkdoors guard 2", f"origin {boot} {handle[1]}", f"door ssh {ports}")
         elements = ", ".join(f'{number} comment "{note}"' for number, note in enumerate(notes))
