@@ -31,6 +31,11 @@ class GuardPlacer:
         self.openings = OpeningTable()
         self.hasStarted = False
 
+    @property
+    def placed(self) -> Guard | None:
+        """The guard that is in place; L{None} if somebody else may have changed it."""
+        return self._placed
+
     def start(self, table: GuardTable) -> None:
         """Begin to work with a table."""
         self._table = table
@@ -52,7 +57,8 @@ class GuardPlacer:
         if placed is None or not self._change(placed, guard, openings):
             self._replace(guard, openings)
         # A port has its grace only once: no later flush opens it again.
-        self._placed = replace(guard, grace={}, graceVersions=())
+        hasGrace = bool(guard.grace or guard.graceVersions)
+        self._placed = replace(guard, grace={}, graceVersions=()) if hasGrace else guard
         self.openings = OpeningTable(openings)
         self._tableThere = self._table.tableOf(TABLE)
         self.hasStarted = True

@@ -67,7 +67,7 @@ class NftablesFirewall:
         self._capturing = capturing
         self._table: GuardTable
         self._monitor: NftablesMonitor
-        self._guard = Guard(())
+        self._guard = self._foreseen = Guard(())
         self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors)
         self._placer = GuardPlacer(self._sessions)
         self._ways: WaysFinder
@@ -114,6 +114,12 @@ class NftablesFirewall:
         if self._ways.isFailing:
             self._throttle.want()
         return predecessor.openings
+
+    def foresee(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.foresee}: the layout of a guard with a thousand doors takes 0.1 s."""
+        guard = replace(self._guard, doors=doors)
+        _ = (guard.layout, (self._placer.placed or guard).layout)
+        self._foreseen = guard
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """
@@ -207,6 +213,9 @@ class NftablesFirewall:
             self._guard = replace(self._guard, capture=capture)
         # Only here do sets that no opening needs any more go: until then they cost little.
         self._guard = replace(self._guard, networks=networkScopes(openings))
+        for known in (self._foreseen, self._placer.placed):
+            if known == self._guard:  # their layouts are there already
+                self._guard = known
         self._placer.put(self._guard, openings)
         self._protected = listProtectedPorts(self._guard.doors)
         self._isDoubtful = False

@@ -1,11 +1,13 @@
 """Tests of L{pkdoors.firewall.nftables.firewall} and L{pkdoors.firewall.nftables.standalone}."""
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.logger import LogLevel
 from zope.interface.verify import verifyObject
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard import guard, sets
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.firewall.guard.limits import DROPPED
 from pkdoors.firewall.interface import IFirewall
@@ -13,6 +15,7 @@ from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.firewall.nftables.standalone import removeGuard
 from pkdoors.firewall.nftables.table import GuardTable
+from pkdoors.model.doors import Door
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.fakes.log import Log
 from tests.fakes.tables import OUR_PORT, FakeTable
@@ -57,6 +60,35 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertEqual([], self.start())
         self.assertTrue(self.ours().guards())
         self.assertEqual((True, OUR_PORT), (self.watch.isOn, self.watch.port))
+
+    def test_foreseen(self) -> None:
+        """
+        What was computed for other doors is used when they come, so the reactor does not wait for
+        it; other doors than those are guarded as well.
+        """
+        made: list[tuple[Door, ...]] = []
+        original = sets.setsFor
+
+        def note(doors: tuple[Door, ...], *more: Any) -> Any:
+            made.append(doors)
+            return original(doors, *more)
+
+        web = (*self.doors, makeDoor(ports="443", name="web"))
+        self.start()
+        self.patch(guard, "setsFor", note)
+        self.firewall.foresee(web)
+        self.assertIn(web, made)
+        made.clear()
+        self.firewall.setDoors(web)
+        self.restore()
+        self.assertEqual([], made)
+        self.assertTrue(self.judging(443))
+        self.firewall.foresee(self.doors)
+        other = (*self.doors, makeDoor(ports="444", name="web"))
+        self.firewall.setDoors(other)
+        self.restore()
+        self.assertTrue(self.judging(444))
+        self.assertRaises(KeyError, self.judging, 443)
 
     def test_takesOver(self) -> None:
         """Existing openings stay, with the time that they have left."""
