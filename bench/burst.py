@@ -159,7 +159,7 @@ def hang(bench: Bench, clients: int, pause: float) -> Measured:
         time.sleep(SHORT)  # for calls that may still come
         called = calls()
     rules = bench.firewalld.cmd("--list-rich-rules")
-    guard = bench.server.run("nft", "list", "set", "inet", "pkdoors", "default_open4")
+    guard = bench.server.run("nft", "list", "set", "inet", "pkdoors", "tcp_open4")
     log = bench.daemon.log()
     return {"hang: open after": opened} | answers.rows("hang"), {
         "still wanted when it went on": len(wanted),

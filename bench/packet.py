@@ -23,6 +23,7 @@ from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
 from tests import ROOT
 from tests.lab.case import KNOCKS
+from tests.lab.guardtext import writeGuard
 from tests.lab.hosts import CLIENT4, SERVER4, Network
 from tests.lab.program import Program, makeNetworks
 
@@ -35,11 +36,15 @@ TRACKED = (
     "table inet other { chain c { type filter hook input priority 0; ct state invalid drop; }; }"
 )
 DOOR = Door("ssh", Sequence.parse(KNOCKS), parsePortRanges(f"{PORT}/udp"))
-OPENING = f"inet {TABLE} ssh_open4 {{ {CLIENT4} timeout 1h }}"
+SET = "udp_open4_180000ms_43200000ms"
+OPENINGS = {
+    "before": f"inet {TABLE} ssh_open4 {{ {CLIENT4} timeout 1h }}",
+    "guard": f"inet {TABLE} {SET} {{ {CLIENT4} . {PORT} timeout 1h }}",
+}
 OLD = ROOT / "tests" / "real" / "old-guard.nft"
 GUARDS = {
     "before": OLD.read_text().replace("tcp . 2222", f"udp . {PORT}"),
-    "guard": f"add table inet {TABLE}\n{Guard((DOOR,)).commands()}",
+    "guard": writeGuard(Guard((DOOR,))),
 }
 KINDS = ("free", "stranger", "let in", "goes on")
 
@@ -108,10 +113,10 @@ def makeSenders(networks: Mapping[str, Network], stack: ExitStack) -> dict[str, 
         for kind in ("let in", "goes on"):
             network = networks[f"{name}, {kind}"]
             opened = Service(network, stack, rules)
-            network.server.run("nft", f"add element {OPENING}")
+            network.server.run("nft", f"add element {OPENINGS[name]}")
             senders[f"{name}, {kind}"] = Sender(opened, PORT)
             if kind == "goes on":
-                network.server.run("nft", f"delete element {OPENING}")
+                network.server.run("nft", f"delete element {OPENINGS[name]}")
     return senders
 
 

@@ -17,8 +17,6 @@ from pkdoors.client.profiles import Profiles
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.firewall.earlier.oldguard import readLivingSessions, readOpenings, readProtected
-from pkdoors.firewall.guard.flows import CONNTRACK, parseFlow, readTracked
-from pkdoors.firewall.guard.sets import secondsLeft
 from pkdoors.firewall.netlink.dump import (
     readChains,
     readCounters,
@@ -29,8 +27,10 @@ from pkdoors.firewall.netlink.dump import (
     readTable,
     readVerdicts,
 )
+from pkdoors.firewall.netlink.flows import CONNTRACK, parseFlow, readTracked
 from pkdoors.firewall.netlink.messages import NFTABLES, firstError
 from pkdoors.firewall.nftables._notifications import Changes
+from pkdoors.firewall.openings.elements import secondsLeft
 from pkdoors.host.clientaddress import findUseless
 from pkdoors.knocks.certificates import isCertificate, parseCertificate
 from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock

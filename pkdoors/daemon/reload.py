@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
-from pkdoors.config.changes import describeChanges, findFixedChanges, findNewDoors
+from pkdoors.config.changes import describeChanges, findFixedChanges, findNewDoors, keepDoors
 from pkdoors.config.config import Config
 from pkdoors.config.lastgood import LastGood
 from pkdoors.daemon.audit import AuditFile
@@ -156,9 +156,12 @@ class Reloader:
 
     def _readAndCompare(self) -> tuple[Config, list[str], Plan]:
         """Return the new configuration, what it changes, and what it listens on."""
-        config = self._read()
+        config = keepDoors(self.config, self._read())
         changes = self._compare(config)
-        return config, changes, planFor(config) if changes else self._ports.plan
+        if not changes:
+            return config, changes, self._ports.plan
+        self._keeper.foresee(config.doors)
+        return config, changes, planFor(config)
 
     def _compare(self, config: Config) -> list[str]:
         fixed = findFixedChanges(self.config, config)

@@ -12,7 +12,7 @@ from pkdoors.doctor.packetfilter.packets import Packet, newPacket, newTranslated
 from pkdoors.doctor.packetfilter.ruleset import Ruleset
 from pkdoors.firewall.firewalld.zones import Zone
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
-from pkdoors.firewall.guard.trusted import isTrustedSet, trustedSets
+from pkdoors.firewall.guard.trusted import isTrustedSet, nameTrusted, spellTrusted, trustedSets
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange
 
@@ -139,34 +139,24 @@ def judgeTrustedSets(tables: Tables, doors: Iterable[Door], daemon: Daemon) -> I
     without a reload."""
     ruleset = tables.guard
     present = {
-        (name, element)
+        nameTrusted(name, str(element["concat"][0]))
         for (_, table, name), elements in ruleset.sets.items()
         if table == TABLE and isTrustedSet(name)
         for element in elements
-        if isinstance(element, str)
+        if isinstance(element, dict) and element.get("concat")
     }
     wanted = {
-        (trusted.name, text)
-        for door in doors
-        for trusted in trustedSets(door)
-        for text in trusted.texts()
+        nameTrusted(name, spellTrusted(name, key))
+        for name, trusted in trustedSets(doors).items()
+        for key in trusted.keys
     }
-    still, notYet = _nameAll(present - wanted), _nameAll(wanted - present)
+    still, notYet = ", ".join(sorted(present - wanted)), ", ".join(sorted(wanted - present))
     if still:
         text = f"the guard still trusts {still}, which the configuration does not"
         yield Finding(ERROR, "trusted", text, daemon.remedy())
     if notYet and (TABLE in {table for _, table, _ in ruleset.chains}):
         text = f"the guard does not trust {notYet} yet"
         yield Finding(WARNING, "trusted", text, daemon.remedy())
-
-
-def _nameAll(found: Iterable[tuple[str, str]]) -> str:
-    """Return networks and interfaces as a configuration has them, from sets and their elements."""
-    texts = []
-    for name, element in found:
-        length = name.rpartition("_")[2]
-        texts.append(f"{element}/{length}" if length.isdecimal() else element)
-    return ", ".join(sorted(texts))
 
 
 def isInGrace(tables: Tables, ports: PortRange) -> bool:

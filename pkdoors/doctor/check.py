@@ -258,6 +258,9 @@ def _judgeKnocks(facts: Facts) -> Findings:
     isCaptured = facts.captured is not None  # before nearly all firewalls
     if facts.tables is not None:
         yield from _tables.judgeKnockDrops(facts.tables, facts.knocks, isCaptured)
+        ports = {"udp": facts.knocks, "tcp": facts.tcpKnocks}
+        ruleset, versions = facts.tables.foreign, facts.tables.versions
+        yield from forwards.judgeForwardedKnocks(ruleset, ports, versions, isCaptured)
     if facts.zones is None:
         return
     if isCaptured:

@@ -64,7 +64,8 @@ class Closer:
     async def _closeAll(self, keys: Iterable[Key], who: Principal, closing: Closing) -> None:
         reason, left = f"asked to by {who}" if str(who) else "", iter(keys)
         while some := [*islice(left, AT_ONCE)]:
-            await self._slices.next()
+            if closing.count:  # the first ones are closed at once
+                await self._slices.next()
             closing.add(some)
             found = [life for key in some if (life := self._lives.get(key))]
             if len(some) > FEW:

@@ -118,6 +118,10 @@ class Doorkeeper:
             if life is not None:
                 life.publishTakenOver(opening)
 
+    def foresee(self, doors: tuple[Door, ...]) -> None:
+        """Compute, in another thread, what L{change} will need; see L{FirewallStack.foresee}."""
+        self._stack.foresee(doors)
+
     async def change(self, doors: tuple[Door, ...], maxOpenings: int = 0) -> None:
         """
         Guard other doors, in one step. An opening remains if its door keeps its name and its ports,

@@ -36,6 +36,10 @@ class CountedFirewall:
         """See L{IFirewall.start}."""
         return self._firewall.start(doors, onLost)
 
+    def foresee(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.foresee}."""
+        self._firewall.foresee(doors)
+
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.setDoors}."""
         self._firewall.setDoors(doors)

@@ -32,6 +32,9 @@ class DryRunFirewall:
         self.setDoors(doors)
         return []
 
+    def foresee(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.foresee}: there is nothing to compute."""
+
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.setDoors}."""
         for door in doors:

@@ -42,6 +42,13 @@ class IFirewall(Interface):
         @raise FirewallError: the firewall refused.
         """
 
+    def foresee(doors: tuple[Door, ...]) -> None:
+        """
+        Compute what L{setDoors} and L{restore} will need for some doors, if that takes long. Called
+        in another thread than the reactor's, which may call everything else meanwhile. Nothing
+        depends on it.
+        """
+
     def setDoors(doors: tuple[Door, ...]) -> None:
         """
         Use other doors: from now on L{restore} adds what these need. Nothing else changes.

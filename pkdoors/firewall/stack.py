@@ -79,6 +79,11 @@ class FirewallStack:
                 found += left
         return found
 
+    def foresee(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.foresee}."""
+        for firewall in self._firewalls:
+            firewall.foresee(doors)
+
     async def change(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
         """
         Protect other doors from now on. The innermost firewall changes in one step; the others

@@ -5,7 +5,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.config.changes import describeChanges, findFixedChanges
+from pkdoors.config.changes import (
+    describeChanges,
+    findFixedChanges,
+    findNewDoors,
+    keepDoors,
+)
 from pkdoors.config.config import Config
 from pkdoors.config.settings import DOOR_SETTINGS
 from pkdoors.model.doors import Door
@@ -85,6 +90,17 @@ class ChangesTests(SynchronousTestCase):
             ],
             self.changes(new, web),
         )
+
+    def test_keepDoors(self) -> None:
+        """Doors that are equal stay the same objects; nothing else is taken from before."""
+        copy = replace(SSH, name="ssh")
+        changed = replace(WEB, openFor=7.0)
+        after = Config((changed, copy), audit="/var/log/audit")
+        kept = keepDoors(BEFORE, after)
+        self.assertEqual(after, kept)
+        self.assertIs(SSH, kept.doors[1])
+        self.assertIs(changed, kept.doors[0])
+        self.assertEqual([changed], findNewDoors(BEFORE, kept))
 
     def test_daemon(self) -> None:
         """Settings of the daemon are named, too."""

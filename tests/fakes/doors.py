@@ -4,7 +4,7 @@ import ipaddress
 import sys
 from typing import Any
 
-from pkdoors.firewall.guard.flows import Flow
+from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.knockports import KnockPort

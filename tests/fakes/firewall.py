@@ -67,6 +67,9 @@ class FakeFirewall:
             self._deadlines[(each.door.name, str(each.source))] = each.deadline
         return None if self.isForgetful else self.before
 
+    def foresee(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.foresee}: there is nothing to compute."""
+
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}."""
         self._note("keep " + ",".join(door.name for door in doors))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink.kernel import Kernel, errorFor
 from tests.fakes.netlink import readAttributes
-from tests.fakes.tables import OUR_PORT, OWNER, Entry, FakeSet, FakeTable, FakeTables
+from tests.fakes.tables import OUR_PORT, OWNER, Entry, FakeSet, FakeTable, FakeTables, overlap
 
 Message = tuple[int, bytes]
 
@@ -56,13 +56,15 @@ class FakeKernel(Kernel):
                 continue
             table = tables.table(_text(found[1]), self._port)
             there = tables._there(table.sets, _text(found[2]))
-            for element in _listed(found[3 | 0x8000]):
+            listed = list(_listed(found[3 | 0x8000]))
+            for element in _ranges(listed) if there.hasIntervals else listed:
                 if kind & 0xFF == 14:
-                    tables._there({str(key): 0 for key in there.elements}, str(_keyOf(element)))
+                    if _keyOf(element) not in there.elements:
+                        raise errorFor(errno.ENOENT)
                     del there.elements[_keyOf(element)]
                 else:
                     assert flags & 0x400, "NLM_F_CREATE"
-                    self._add(tables, there, element)
+                    self._add(table, there, element)
 
     def _take(self, tables: FakeTables, name: str, flags: int) -> None:
         table = tables.tables.setdefault(name, FakeTable(tables.handle(), flags))
@@ -73,12 +75,12 @@ class FakeKernel(Kernel):
                 raise errorFor(errno.EOPNOTSUPP)
             table.owner = self._port
 
-    def _add(self, tables: FakeTables, there: FakeSet, element: dict[int, bytes]) -> None:
+    def _add(self, table: FakeTable, there: FakeSet, element: dict[int, bytes]) -> None:
         key = _keyOf(element)
-        sizes = {"ipv4_addr;": 4, "ipv6_addr;": 16, "ipv4_addr . ipv4_addr": 16}
-        sizes |= {"ipv4_addr . inet_proto": 12, "ipv6_addr . inet_proto": 24}
-        expected = next((n for word, n in sizes.items() if f"type {word}" in there.definition), 40)
+        expected = 4 if there.hasIntervals else there.keySize
         assert len(key) == expected, f"{key!r} in {there.definition}"
+        if there.hasIntervals and any(overlap(key, other) for other in there.elements):
+            raise errorFor(errno.EEXIST)
         if key in there.elements:  # kernels before 6.12 keep the old timeout
             return
         timeout = int.from_bytes(element.get(4, b""), "big") or there.timeout
@@ -90,10 +92,12 @@ class FakeKernel(Kernel):
             raise errorFor(errno.ENFILE)
         comment = element.get(6, b"\0\1\0")
         assert comment[0] == 0 and comment[1] == len(comment) - 2 <= 128
-        end = tables.now() + left if timeout else None
+        end = self.tables.now() + left if timeout else None
         data = readAttributes(element.get(2 | 0x8000, b"")).get(2 | 0x8000)
         verdict = f"jump {_text(readAttributes(data)[2])}" if data else ""
         assert bool(verdict) is there.isMap
+        if verdict and verdict.split()[1] not in table.chains:
+            raise errorFor(errno.ENOENT)
         there.elements[key] = Entry(timeout, end, comment[2:-1].decode("ascii"), verdict)
 
     def dump(self, question: bytes) -> list[Message]:
@@ -204,6 +208,18 @@ def _listed(body: bytes) -> Iterator[dict[int, bytes]]:
         assert kind == 1 | 0x8000
         yield readAttributes(body[4:length])
         body = body[length + 3 & ~3 :]
+
+
+def _ranges(listed: list[dict[int, bytes]]) -> Iterator[dict[int, bytes]]:
+    """Yield ranges, with both ends as the key, from elements for where they begin and end."""
+    for number, element in enumerate(listed):
+        if 3 in element:
+            continue
+        rest = listed[number + 1 : number + 2]
+        assert all(3 in end for end in rest), "a range that has no end is the last one"
+        behind = int.from_bytes(_keyOf(rest[0]), "big") if rest else 65536
+        key = _keyOf(element) + (behind - 1).to_bytes(2, "big")
+        yield element | {1 | 0x8000: _attribute(1, key)}
 
 
 def _keyOf(element: dict[int, bytes]) -> bytes:

@@ -17,6 +17,7 @@ from pkdoors.firewall.netlink.kernel import errorFor
 
 V = TypeVar("V")
 
+_SIZES = {"ipv4_addr": 4, "ipv6_addr": 16, "inet_service": 2, "inet_proto": 1, "ifname": 16}
 OWNER, PERSIST = 0x2, 0x4
 
 OUR_PORT = 4711
@@ -58,6 +59,15 @@ class FakeSet:
         return int(found[1]) if found else 1 << 32
 
     @property
+    def keySize(self) -> int:
+        """How many bytes a key has."""
+        kinds = re.search(r"type(?:of)? ([^;]+)", self.definition)
+        assert kinds is not None
+        fields = re.split(r" \. | : ", kinds[1].removesuffix(" : verdict"))
+        sizes = [_SIZES.get(field, 16 if field.startswith("ip6 ") else 4) for field in fields]
+        return sizes[0] if len(sizes) == 1 else sum(size + -size % 4 for size in sizes)
+
+    @property
     def hasIntervals(self) -> bool:
         """Whether its elements are ranges of ports."""
         return "interval" in self.definition
@@ -81,13 +91,11 @@ class FakeTable:
 
     def guards(self) -> bool:
         """Return whether it drops packets to its ports, TCP and UDP."""
-        ports = any(self.sets[f"{p}_ports"].elements for p in ("tcp", "udp") if self._has(p))
+        names = [f"{p}_{kind}" for p in ("tcp", "udp") for kind in ("ports", "ranges")]
+        ports = any(self.sets[name].elements for name in names if name in self.sets)
         return ports and all(
             f"{p} dport @{p}_ports counter drop" in self.texts(f"{p}_in") for p in ("tcp", "udp")
         )
-
-    def _has(self, protocol: str) -> bool:
-        return f"{protocol}_ports" in self.sets
 
 
 class FakeTables:
@@ -146,9 +154,13 @@ class FakeTables:
         }
 
     def sources(self, name: str, table: str = "pkdoors") -> dict[str, float]:
-        """Return the addresses in a set of openings, and how many seconds each has left."""
+        """
+        Return the addresses in a set of openings, whatever the port, and how many seconds each has
+        left.
+        """
+        size = 16 if "ipv6_addr" in self.tables[table].sets[name].definition else 4
         return {
-            str(ipaddress.ip_address(key)): round(((each.end or 0) - self.now()) / 1000, 3)
+            str(ipaddress.ip_address(key[:size])): round(((each.end or 0) - self.now()) / 1000, 3)
             for key, each in self.living(table, name).items()
         }
 
@@ -198,6 +210,9 @@ class FakeTables:
         name, _, more = rest.partition(" ")
         inside = more.strip()[1:-1].strip() if more.strip().startswith("{") else more
         match verb, what:
+            case "flush", "chain":
+                self._there(table.chains, name)
+                table.rules = [rule for rule in table.rules if rule[1] != name]
             case "add", "chain":
                 table.chains.setdefault(name, inside)
             case "add", "set" | "map":
@@ -264,7 +279,7 @@ class FakeTables:
             ).groups("")  # type: ignore[union-attr]
             own = int(re.sub("[^0-9]", "", timeout) or 0) * (1 if "ms" in timeout else 1000)
             raw = _key(key, there)
-            if there.hasIntervals and any(_overlap(raw, other) for other in there.elements):
+            if there.hasIntervals and any(overlap(raw, other) for other in there.elements):
                 raise errorFor(errno.EEXIST)
             end = self.now() + own if own else None
             there.elements[raw] = Entry(own, end, comment, verdict)
@@ -286,5 +301,6 @@ def _key(text: str, there: FakeSet) -> bytes:
     return int(text).to_bytes(size, "big")
 
 
-def _overlap(one: bytes, other: bytes) -> bool:
+def overlap(one: bytes, other: bytes) -> bool:
+    """Return whether two ranges of ports have one in common."""
     return one[:2] <= other[2:] and other[:2] <= one[2:]

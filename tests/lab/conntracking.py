@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pkdoors.firewall.guard.flows import Flow
+from pkdoors.firewall.netlink.flows import Flow
 
 _KINDS = {"tcp": 6, "udp": 17}
 

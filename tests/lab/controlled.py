@@ -3,9 +3,12 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pkdoors.config.parser import parseConfig
+from pkdoors.firewall.guard.openingsets import identify
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import Daemon, Process, eventually
 
@@ -109,13 +112,21 @@ class ControlledTestCase(RealTestCase):
         """Door and address of all that is open, as the kernel says; nothing without a guard."""
         status, text = self.server.status("nft", "-j", "list", "table", "inet", "pkdoors")
         listing = json.loads(text) if status == 0 else {"nftables": []}
-        sets = [each["set"] for each in listing["nftables"] if "set" in each]
-        return {
-            (each["name"].partition("_open")[0], element["elem"]["val"])
-            for each in sets
-            if "_open" in each["name"]
-            for element in each.get("elem", [])
+        sets = {
+            each["set"]["name"]: [element["elem"]["val"] for element in each["set"].get("elem", [])]
+            for each in listing["nftables"]
+            if "set" in each and each["set"]["name"].startswith(("openings", "tcp_open"))
         }
+        looked = {key["concat"][0] for name in sets if "_" in name for key in sets[name]}
+        names = {identify(door): door.name for door in parseConfig(self.file.read_text(), "").doors}
+        found = set()
+        for source, *marks in (
+            key["concat"] for version in (4, 6) for key in sets.get(f"openings{version}", [])
+        ):
+            identity = b"".join(mark.to_bytes(4, sys.byteorder) for mark in marks)[:-1]
+            if source in looked:
+                found.add((names.get(identity, identity.hex()), source))
+        return found
 
     def follow(self) -> Process:
         """Follow the events."""

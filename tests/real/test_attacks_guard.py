@@ -112,8 +112,8 @@ class SpoofedTests(ControlledTestCase):
         self.open(CLIENT4, "vpn")
         self.open(STRANGER4, "vpn")
         self.stranger.send([WIREGUARD] * 3, source=CLIENT4)
-        self.assertEqual(self.remembered("vpn_udp4"), 0)
-        self.assertEqual(self.remembered("vpn_udpmost4"), 0)
+        self.assertEqual(self.remembered("udpidle4_180000ms_43200000ms"), 0)
+        self.assertEqual(self.remembered("udpmost4_180000ms_43200000ms"), 0)
         with DatagramEchoServer(self.server, WIREGUARD):
             flow = DatagramFlow(self.stranger, WIREGUARD)
             self.addCleanup(flow.close)

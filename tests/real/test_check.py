@@ -9,9 +9,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
-from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.guard.guard import Guard
 from tests.fakes.doors import makeDoor
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.guardtext import writeGuard
 from tests.lab.hosts import BIN, Daemon, eventually
 from tests.lab.sealing import makeKey, publicLine
 
@@ -388,7 +389,7 @@ class ZoneTests(CheckTestCase):
         command = "firewall-cmd --zone=public --remove-port=2222/tcp"
         self.finds("ERROR", "2222/tcp", "zone public (port 2222/tcp)")
         guard = Guard((makeDoor(ports=str(PORT)),))
-        self.server.run("nft", f"add table inet {TABLE}\n{guard.commands()}")
+        self.server.run("nft", writeGuard(guard))
         self.finds("WARNING", "2222/tcp", "between boot and", f"`{command}`")
         self.server.run(*command.split())
         self.findsNot("2222/tcp between")

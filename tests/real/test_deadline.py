@@ -38,7 +38,7 @@ class DeadlineTests(RealTestCase):
 
     def left(self) -> float:
         """Return the seconds that the kernel's own timer leaves to the client's opening."""
-        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "default_open4")
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "tcp_open4")
         expires = re.search(rf"{CLIENT4} .*expires (?:(\d+)s)?(?:(\d+)ms)?", listing)
         assert expires, listing
         return int(expires[1] or 0) + int(expires[2] or 0) / 1000
@@ -86,7 +86,7 @@ class DeadlineTests(RealTestCase):
 
     def rules(self) -> str:
         """Return the openings in the firewall, without times."""
-        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "default_open4")
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "tcp_open4")
         return "\n".join(re.findall(rf"\b{CLIENT4}\b", listing))
 
     def assertBecomes(self, rules: str) -> None:

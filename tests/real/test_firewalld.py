@@ -180,7 +180,7 @@ class ZoneTests(RealTestCase):
         self.assertTrue(daemon.says(f"never opened for {CLIENT4}"), daemon.log())
         self.assertFalse(self.client.reaches(PORT))
         self.assertNotIn(CLIENT4, self.rules("public"))
-        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "default_open4")
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "tcp_open4")
         self.assertNotIn(CLIENT4, listing)
 
     def test_silent(self) -> None:

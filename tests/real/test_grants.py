@@ -197,7 +197,7 @@ class ForOthersTests(GrantTestCase):
 
     def secondsLeft(self) -> int:
         """Return the time that the kernel's only opening has left."""
-        listing = self.server.run("nft", "-j", "list", "set", "inet", "pkdoors", "ssh_open4")
+        listing = self.server.run("nft", "-j", "list", "set", "inet", "pkdoors", "tcp_open4")
         *_, found = json.loads(listing)["nftables"]
         (element,) = found["set"]["elem"]
         return int(element["elem"]["expires"])

@@ -34,9 +34,9 @@ class NftablesTests(RealTestCase):
         daemon = self.opened()
         for deletion in (
             "delete table inet pkdoors",
-            "flush chain inet pkdoors default_tcp",
+            "flush chain inet pkdoors going_on",
             "flush map inet pkdoors tcp_doors",
-            f"delete element inet pkdoors default_open4 {{ {CLIENT4} }}",
+            f"delete element inet pkdoors tcp_open4 {{ {CLIENT4} . {PORT} }}",
         ):
             with self.subTest(deletion):
                 self.disturb(daemon, deletion)

@@ -389,7 +389,7 @@ class LineTests(SealedTestCase):
         )
         self.server.serve(PORT)
         self.daemonWithKeys(openFor="1s")
-        opened = ("nft", "list", "set", "inet", "pkdoors", "default_open4")
+        opened = ("nft", "list", "set", "inet", "pkdoors", "tcp_open4")
         knock = (str(BIN / "pkdoors"), "knock", SERVER4, "-m", ports.replace(" ", ""))
         sealed = ("-i", str(self.privateKey()))
         waiting = ("--wait", str(PORT), "--timeout", "300ms", "--tries", "50")

@@ -34,8 +34,9 @@ class SoakTests(RealTestCase):
         """A stranger who gets in is noticed, both in the kernel and at the door."""
         world, checker = self.makeWorld()
         self.hold(world)
-        element = f"{{ {STRANGERS[0]} timeout 1h }}"
-        self.server.run("nft", f"add element inet pkdoors ssh_open4 {element}")
+        port = world.gates["ssh"].port
+        element = f"{{ {STRANGERS[0]} . {port} timeout 1h }}"
+        self.server.run("nft", f"add element inet pkdoors tcp_open4 {element}")
         self.assertIn(
             "the kernel has openings that are not allowed, or too long: ssh for 10.9.2.2",
             checker.awaitAgreement(),

@@ -200,11 +200,11 @@ class TrustedTests(_TrustedCase):
         """What somebody else trusts or distrusts in the guard does not last."""
         daemon = self.controlled(trusting(f'{CLIENTS}, "eth9"'))
         changes = (
-            "add element inet pkdoors ssh_trusted4_24 { 10.9.2.0 }",
-            "delete element inet pkdoors ssh_trusted4_24 { 10.9.1.0 }",
-            "flush set inet pkdoors ssh_trusted6_64",
-            'add element inet pkdoors ssh_trustedif { "stranger" }',
-            'add element inet pkdoors ssh_trustedif { "a}; b" }',
+            f"add element inet pkdoors tcp_trusted4_24 {{ 10.9.2.0 . {PORT} }}",
+            f"delete element inet pkdoors tcp_trusted4_24 {{ 10.9.1.0 . {PORT} }}",
+            "flush set inet pkdoors tcp_trusted6_64",
+            f'add element inet pkdoors tcp_trustedif {{ "stranger" . {PORT} }}',
+            f'add element inet pkdoors tcp_trustedif {{ "a}}; b" . {PORT} }}',
         )
         for change in changes:
             with self.subTest(change):

@@ -12,7 +12,6 @@ import sys
 from contextlib import ExitStack
 from ipaddress import ip_address
 
-from pkdoors.firewall.guard.flows import askConntrack
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.netlink.dump import (
     askChains,
@@ -22,6 +21,7 @@ from pkdoors.firewall.netlink.dump import (
     askSets,
     askTable,
 )
+from pkdoors.firewall.netlink.flows import askConntrack
 from pkdoors.firewall.netlink.library import Library
 from pkdoors.firewall.netlink.messages import attribute, iterAttributes
 from pkdoors.firewall.nftables.table import GuardTable
@@ -43,7 +43,7 @@ OPENINGS = [
 ]
 FLOWS = {
     "sessions4": {flow().key: 100.0},
-    "vpn_udp6": {flow("2001:db8::7", 51820, protocol="udp").key: 60.0},
+    "udpidle6_180000ms_43200000ms": {flow("2001:db8::7", 51820, protocol="udp").key: 60.0},
 }
 GRACE = {PortRange("udp", 51820, 51820): 30.0}
 EXPRESSIONS = 4  # NFTA_RULE_EXPRESSIONS: long, and read by nobody here
@@ -62,11 +62,14 @@ QUESTIONS = {
             "udp_ports",
             "tcp_doors",
             "grace4",
-            "ssh_open4",
-            "vpn_open6",
+            "tcp_ranges",
+            "tcp_spans",
+            "openings4",
+            "openings6",
+            "tcp_open4",
             "sessions4",
-            "vpn_udp6",
-            "vpn_open4",
+            "udpidle6_180000ms_43200000ms",
+            "udp_open4_180000ms_43200000ms",
         )
     },
 }

@@ -118,13 +118,14 @@ class Checker:
         parts = json.loads(listing)["nftables"]
         found = [part["set"] for part in parts if "set" in part]
         sets = {table["name"]: table.get("elem", []) for table in found}
+        names = {gate.port: name for name, gate in self.world.gates.items()}
         chains = {part["rule"]["chain"] for part in parts if "rule" in part}
         openings = {
-            (name.partition("_open")[0], element["elem"]["val"]): element["elem"]["expires"]
+            (names.get(port, f"port {port}"), source): element["elem"]["expires"]
             for name, elements in sets.items()
-            if "_open" in name
+            if name.startswith("tcp_open")
             for element in elements
-            if isinstance(element, dict)
+            for source, port in [element["elem"]["val"]["concat"]]
         }
         isComplete = {"input", "forward", "tcp_in", "tcp_dnat"} <= chains
         return openings, set(_ports(sets.get("tcp_ports", []))) if isComplete else set()

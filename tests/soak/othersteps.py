@@ -37,8 +37,9 @@ class OtherSteps(StepBase):
         return f"delete element {key}"
 
     def _delete(self, key: Key) -> None:
-        name = f"{key[0]}_open{6 if ':' in key[1] else 4}"
-        self._nft(f"delete element inet pkdoors {name} {{ {key[1]} }}")
+        name = f"tcp_open{6 if ':' in key[1] else 4}"
+        port = self.world.gates[key[0]].port
+        self._nft(f"delete element inet pkdoors {name} {{ {key[1]} . {port} }}")
 
     def emptyGuard(self) -> str:
         """Empty a chain, or the set of protected ports."""
@@ -48,7 +49,8 @@ class OtherSteps(StepBase):
 
     def plant(self) -> str:
         """Put a stranger into the set of openings: the daemon removes it again."""
-        self._nft(f"add element inet pkdoors ssh_open4 {{ {STRANGERS[0]} timeout 1h }}")
+        port = self.world.gates["ssh"].port
+        self._nft(f"add element inet pkdoors tcp_open4 {{ {STRANGERS[0]} . {port} timeout 1h }}")
         eventually(lambda: ("ssh", STRANGERS[0]) not in self.checker.readKernel()[0], LATE)
         return "another program puts a stranger into the set"
 

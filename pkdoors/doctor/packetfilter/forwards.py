@@ -1,6 +1,6 @@
 """Which ports the kernel's firewall forwards, and where to. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from pkdoors.doctor.findings import WARNING, Finding
@@ -57,6 +57,37 @@ def judgeRedirects(
         text = "iptables redirects it to a port that nftables does not show"
         remedy = "protect that port with the same door, too (`iptables -t nat -S` shows it)"
         yield Finding(WARNING, str(ports), text, remedy)
+
+
+def judgeForwardedKnocks(
+    ruleset: Ruleset,
+    knockPorts: Mapping[str, Iterable[int]],
+    versions: Iterable[int],
+    isCaptured: bool,
+) -> Iterator[Finding]:
+    """
+    Report knock ports that are forwarded.
+
+    @param knockPorts: those over UDP and over TCP.
+    @param isCaptured: whether knocks go on after the daemon has heard them.
+    """
+    versions = tuple(versions)
+    ports = [PortRange(kind, port, port) for kind, some in knockPorts.items() for port in some]
+    found = [
+        port
+        for port in ports
+        if any(isForwarded(ruleset, newPacket(port.protocol, port.first, v), v) for v in versions)
+    ]
+    if not found:
+        return
+    subject, what = "knock ports", f"{len(found)} of {len(ports)} are forwarded"
+    if len(found) == 1:
+        subject, what = str(found[0]), "it is forwarded"
+    if isCaptured:
+        text = f"{what}: the program there gets the knocks, and whoever uses it knocks"
+    else:
+        text = f"{what}, but the guard keeps knock ports to itself: the program there gets nothing"
+    yield Finding(WARNING, subject, text, "use other knock ports (`nft list ruleset` shows this)")
 
 
 def judgeOffloading(

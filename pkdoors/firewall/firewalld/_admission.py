@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pkdoors.firewall.firewalld._exposures import Ask, Ports, servicePorts
+from pkdoors.firewall.firewalld.connection import FirewalldRefusal
 from pkdoors.model.ports import PortRange, mergeRanges, parsePortRange
 
 _ALL = (PortRange("tcp", 1, 65535), PortRange("udp", 1, 65535))
@@ -66,7 +67,7 @@ class KnownAdmission:
         """
         Find out what zones let through.
 
-        @raise FirewallError: firewalld refused, or did not answer.
+        @raise FirewalldTimeout: firewalld did not answer.
         """
         self.forget()
         self.current = findAdmission(zones, ask)
@@ -94,17 +95,29 @@ def findAdmission(zones: Iterable[str], ask: Ask) -> Admission:
     Return what some zones let everybody reach.
 
     Only what we are sure of counts. Rich rules do not: they can name a family, a source or a limit.
-    Neither do services that are for some destinations alone.
+    Neither do services that are for some destinations alone, nor a zone that firewalld does not
+    describe.
 
     @param zones: all zones that judge packets.
-    @raise FirewallError: firewalld refused, or did not answer.
+    @raise FirewalldTimeout: firewalld did not answer.
     """
-    if ask("queryPanicMode"):  # then it drops everything, and refuses rules
-        return NOTHING
+    zones = tuple(zones)
+    try:
+        if ask("queryPanicMode"):  # then it drops everything, and refuses rules
+            return NOTHING
+    except FirewalldRefusal:
+        return Admission(dict.fromkeys(zones, ()))
     return Admission({zone: _admittedPorts(zone, ask) for zone in zones})
 
 
 def _admittedPorts(zone: str, ask: Ask) -> tuple[PortRange, ...]:
+    try:
+        return _readZone(zone, ask)
+    except FirewalldRefusal:  # it may name a service that does not exist any more
+        return ()
+
+
+def _readZone(zone: str, ask: Ask) -> tuple[PortRange, ...]:
     settings = ask("getZoneSettings", zone)
     if settings.getTarget() == "ACCEPT":
         return _ALL

@@ -126,7 +126,8 @@ class ZoneDoors:
     def _reconsider(self) -> None:
         """Find out again what firewalld lets through; openings without rules may need some now."""
         try:
-            self._learn()
+            if self._known.isKnown:  # otherwise a restoration will find out
+                self._learn()
         except FirewallError as error:
             self._onLost(str(error))
             return
@@ -180,8 +181,7 @@ class ZoneDoors:
         """Find the places of these openings, and forget all others."""
         placements = Placements()
         for opening in openings:
-            key = opening.key
-            zones = self._zonesNeeding(opening, findZones)
+            key, zones = opening.key, self._zonesNeeding(opening, findZones)
             priorities, before = self._priorities(opening), self._placed.get(key)
             place = findPlacement(opening, zones, priorities, before, present) if zones else None
             if place is not None:

@@ -94,6 +94,9 @@ class FirewalldFirewall:
             "check it (systemctl status firewalld), then start again"
         )
 
+    def foresee(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.foresee}: there is nothing to compute."""
+
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.setDoors}."""
         self._round += 1

@@ -11,12 +11,10 @@ The opening stays in its set until its deadline, or until the daemon has noticed
 that it is used; only a new grant takes it out there.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
-from pkdoors.firewall.guard.openingsets import IP, OpeningSet, openingSets
-from pkdoors.firewall.guard.portgroups import PortGroup
+from pkdoors.firewall.guard.openingsets import IP, OnceSet
 from pkdoors.firewall.guard.sets import backOf
-from pkdoors.model.doors import Door
 
 # A fast-open SYN would reach the service before the handshake proves anything. Without an answer,
 # clients send an ordinary SYN. 34 is that option, 254 the one that was used before it.
@@ -65,32 +63,28 @@ _PROOF = (
 _UNPROVED = "proof{v} counter drop"
 
 
-def onceRules(chain: str, group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
+def onceRules(chain: str, sets: Collection[OnceSet]) -> Iterator[str]:
     """
     Yield the rules for the openings of a group of ports that are for one connection.
 
     @param chain: the chain of the group.
-    @param networks: the sets that openings for networks need.
     """
-    sets = _setsOf(group.doors, networks)
     for rules in (_SYN, _RESET, _USE, _TOO_LATE):
         for openings in sets:
             yield from _rules(rules, openings, chain=chain)
 
 
-def handshakeRules(doors: Iterable[Door], networks: Collection[OpeningSet]) -> Iterator[str]:
+def handshakeRules(sets: Collection[OnceSet]) -> Iterator[str]:
     """
     Yield the rules that remember what the host answered, and prove that the client heard it.
-
-    @param networks: the sets that openings for networks need.
     """
-    sets = _setsOf(doors, networks)
     if not sets:
         return
     yield from _ANSWERS.strip().split("\n")
     for openings in sets:
-        client = openings.field.replace("saddr", "daddr")
-        number, back = _NUMBER.format(ip=IP[openings.version]), backOf("tcp", openings.version)
+        version = openings.scope.version
+        client = openings.scope.field.replace("saddr", "daddr")
+        number, back = _NUMBER.format(ip=IP[version]), backOf("tcp", version)
         yield from _rules(_ANSWERED, openings, client=client, back=back, number=number)
         yield from _rules(_FIRST, openings)
     for v, ip in IP.items():
@@ -102,11 +96,8 @@ def handshakeRules(doors: Iterable[Door], networks: Collection[OpeningSet]) -> I
         yield _UNPROVED.format(v=v)
 
 
-def _rules(rules: str, openings: OpeningSet, **fields: str) -> list[str]:
+def _rules(rules: str, openings: OnceSet, **fields: str) -> list[str]:
     names = {"open": openings.name, "used": openings.used, "first": openings.first}
-    text = rules.format(v=openings.version, source=openings.field, **names, **fields)
+    scope = openings.scope
+    text = rules.format(v=scope.version, source=scope.field, **names, **fields)
     return text.strip().split("\n")
-
-
-def _setsOf(doors: Iterable[Door], networks: Collection[OpeningSet]) -> list[OpeningSet]:
-    return [found for door in doors if door.once for found in openingSets(door, networks)]

@@ -11,19 +11,28 @@ Each rule is a line here, with its chain in front.
 
 from collections.abc import Collection, Iterable, Iterator
 
-from pkdoors.firewall.guard._lettingin import chainName, letInRules
-from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
+from pkdoors.firewall.guard._grouprules import (
+    NFPROTO,
+    GroupChain,
+    groupChains,
+    udpLetInRules,
+)
+from pkdoors.firewall.guard._oncerules import handshakeRules
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, Capture
 from pkdoors.firewall.guard.limits import LOCAL_CHAIN, limitRules, localRules
-from pkdoors.firewall.guard.openingsets import IP, OpeningSet
-from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
+from pkdoors.firewall.guard.openingsets import IP, Scope, onceSets, scopesOf
+from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import (
+    FORWARDED,
+    PORT_SETS,
+    PROTOCOLS,
+    RANGE_SETS,
     TCP_ENDING,
     backOf,
     flowOf,
-    hasUdpSessions,
+    portMap,
     spell,
-    udpNew,
+    timesFor,
 )
 from pkdoors.model.doors import Door
 
@@ -49,7 +58,7 @@ update @spared{v} {{ {back} timeout {ending} }}
 # only after our rules if another table exempts it from connection tracking, which gathers
 # fragments. Nobody has to accept such a packet; RFC 7112. 255 is not a protocol, so a packet whose
 # protocol can be read passes this rule.
-# The second rule of each protocol drops protected ports that the map lacks: a map that is being
+# The drops of each protocol are for protected ports that the maps lack: a map that is being
 # replaced must never open anything. And no rule uses an anonymous set: such a set goes with its
 # rule, so a packet that still passes the old rule while the new rules take effect would find it
 # empty.
@@ -66,13 +75,6 @@ forward ip daddr . meta l4proto . th dport vmap @direct4
 forward ip6 daddr . meta l4proto . th dport vmap @direct6
 forward meta l4proto != 255 accept
 forward frag frag-off 0 counter drop
-"""
-_WAYS_IN_OF = """
-{p}_in {p} dport vmap @{p}_doors
-{p}_in {p} dport @{p}_ports counter drop
-{p}_in goto {p}_dnat
-{p}_dnat {forwarded} vmap @{p}_doors
-{p}_dnat {forwarded} @{p}_ports counter drop
 """
 _FORWARDED = "ct status dnat ct direction original meta l4proto {p} ct original proto-dst"
 
@@ -105,14 +107,16 @@ _SPARED = """
 spared {f} @spared{v} ct expiration <= {ending} update @spared{v} {{ {f} }} \
 update @spared{v} {{ {f} timeout {ending} }} accept
 spared {f} @spared{v} update @spared{v} {{ {f} }} accept
-answers oif != "lo" tcp flags & (syn|ack) == syn tcp sport @tcp_ports \
-update @spared{v} {{ {back} }} update @spared{v} {{ {back} timeout {ending} }}
 """
+_BEGUN_HERE = (
+    'answers oif != "lo" tcp flags & (syn|ack) == syn tcp sport @{ports} '
+    "update @spared{v} {{ {back} }} update @spared{v} {{ {back} timeout {ending} }}"
+)
 # A reset of this host's ends a flow, and the client sends nothing more. Without this rule, flows
 # that ended so would fill their sets, and answers to connections that this host begins after that
 # would be dropped.
 _RESET = (
-    'answers oif != "lo" tcp flags & rst == rst tcp sport @tcp_ports {back} @{name}{v} '
+    'answers oif != "lo" tcp flags & rst == rst tcp sport @{ports} {back} @{name}{v} '
     "update @{name}{v} {{ {back} timeout {ending} }}"
 )
 # A client that the service answers during a port's grace was using it before.
@@ -130,21 +134,6 @@ cut_off ct state established meta l4proto tcp counter reject with tcp reset
 cut_off counter drop
 """
 
-# Only a flow that the service answers is a session: otherwise datagrams that are forged in the
-# client's name would fill the sets. A first datagram is remembered apart, for a client that sends
-# its second one after the door has closed.
-_UDP_LET_IN = """
-{door}_letin ct state established,untracked update @{door}_udpmost{v} {{ {f} }} \
-update @{door}_udp{v} {{ {f} }} accept
-{door}_letin update @{door}_udpnew{v} {{ {f} }} accept
-"""
-# Each datagram restarts the idle time; the longest time restarts only while the door is open.
-_UDP_GOING_ON = "{f} @{most} {f} @{idle} update @{idle} {{ {f} }} accept"
-_UDP_ANSWERED = (
-    "{f} @{door}_udpnew{v} ct state established,untracked update @{door}_udpmost{v} {{ {f} }} "
-    "update @{door}_udpmost{v} {{ {f} timeout {most} }} update @{door}_udp{v} {{ {f} }} accept"
-)
-
 # Knocks are not tracked: each source would take a place in the kernel's table of connections. A
 # flood from forged sources would fill it, and then nobody could connect to anything.
 _KNOCKS = f"""
@@ -153,51 +142,71 @@ knock_ports udp dport != @knocks accept
 knock_ports fib daddr type unicast accept
 knock_ports iif "lo" goto {LOCAL_CHAIN}
 """
-_NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
 def rulesFor(
     doors: Iterable[Door],
-    networks: Collection[OpeningSet] = (),
+    networks: Collection[Scope] = (),
     capture: Capture | None = None,
+    direct: Iterable[GroupChain] = (),
 ) -> Iterator[str]:
     """
     Yield the rules, each with its chain in front, in the order in which packets pass them.
 
-    @param networks: the sets that openings for networks need.
+    @param networks: what openings for networks need.
     @param capture: how knocks get into the packet log; L{None} if sockets hear them.
+    @param direct: the chains for ways that lead past the protected ports.
     """
     doors = list(doors)
+    yield from _knockRules(doors, capture)
+    for v in (4, 6):
+        fields = {"back": backOf("tcp", v), "ending": spell(TCP_ENDING)}
+        yield from _lines(_INSIDE.format(ip=IP[v], v=v, **fields))
+    scopes = scopesOf(doors, networks)
+    once = [found for door in doors for found in onceSets(door, scopes)]
+    yield from handshakeRules(once)
+    yield from _lines(_WAYS_IN)
+    for protocol in PROTOCOLS:
+        yield from _waysInOf(protocol)
+    yield from _flowRules()
+    for protocol in PROTOCOLS:
+        for group in portGroups(doors, protocol):
+            for chain in groupChains(group):
+                yield from chain.rules(scopes, once)
+    for chain in direct:
+        yield from chain.rules(scopes, once)
+    for times in timesFor(doors):
+        yield from udpLetInRules(times)
+
+
+def _knockRules(doors: list[Door], capture: Capture | None) -> Iterator[str]:
     if capture is None:
         yield from _lines(_KNOCKS)
         yield from limitRules(doors, "knock_ports", "drop")
         yield "knock_ports notrack"
         yield from localRules(doors, "drop")
         yield f"{LOCAL_CHAIN} notrack"
-    else:
-        # A packet over the limit goes on as a packet to a closed port does: if it were dropped, a
-        # scan could find the port.
-        hearsTcp = any(door.sequence.tcpPorts() for door in doors)
-        yield from capture.rules(limitRules(doors, "knock_sources", "accept"), hearsTcp)
-        yield from localRules(doors, "accept")
-        yield f"{LOCAL_CHAIN} goto {HEARD_CHAIN}"
-    for v in (4, 6):
-        fields = {"back": backOf("tcp", v), "ending": spell(TCP_ENDING)}
-        yield from _lines(_INSIDE.format(ip=IP[v], v=v, **fields))
-    yield from handshakeRules(doors, networks)
-    yield from _lines(_WAYS_IN)
-    for protocol in ("tcp", "udp"):
-        forwarded = _FORWARDED.format(p=protocol)
-        yield from _lines(_WAYS_IN_OF.format(p=protocol, forwarded=forwarded))
-    yield from _flowRules()
-    for group in portGroups(doors, "tcp"):
-        yield from _tcpRules(group, networks)
-    for group in portGroups(doors, "udp"):
-        yield from _udpRules(group, networks)
-    for door in filter(hasUdpSessions, doors):
-        for v in (4, 6):
-            yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=flowOf("udp", v)))
-        yield f"{door.name}_letin accept"
+        return
+    # A packet over the limit goes on as a packet to a closed port does: if it were dropped, a scan
+    # could find the port.
+    hearsTcp = any(door.sequence.tcpPorts() for door in doors)
+    yield from capture.rules(limitRules(doors, "knock_sources", "accept"), hearsTcp)
+    yield from localRules(doors, "accept")
+    yield f"{LOCAL_CHAIN} goto {HEARD_CHAIN}"
+
+
+def _waysInOf(protocol: str) -> Iterator[str]:
+    """Yield the rules that lead packets of a protocol to the chains of their ports."""
+    for chain, port, kind in (
+        ("in", f"{protocol} dport", ""),
+        ("dnat", _FORWARDED.format(p=protocol), FORWARDED),
+    ):
+        for isRange in (False, True):
+            yield f"{protocol}_{chain} {port} vmap @{portMap(protocol, kind, isRange)}"
+        for name in (PORT_SETS[protocol], RANGE_SETS[protocol]):
+            yield f"{protocol}_{chain} {port} @{name} counter drop"
+        if not kind:
+            yield f"{protocol}_in goto {protocol}_dnat"
 
 
 def _flowRules() -> Iterator[str]:
@@ -213,53 +222,16 @@ def _flowRules() -> Iterator[str]:
         }
         for rules in (_LET_IN, _SESSION, _GOING_ON, _SPARED):
             yield from _lines(rules.format(**fields))
-        for name in ("sessions", "spared"):
-            yield _RESET.format(**fields, name=name)
-        yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=backOf("udp", v))
+        for ports in (PORT_SETS["tcp"], RANGE_SETS["tcp"]):
+            yield _BEGUN_HERE.format(**fields, ports=ports)
+            for name in ("sessions", "spared"):
+                yield _RESET.format(**fields, ports=ports, name=name)
+        yield _GRACE.format(v=v, nfproto=NFPROTO[v], back=backOf("udp", v))
     yield "going_on goto spared"
     # Not "goto": a chain that remembers nothing, because its set is full, has no verdict.
     yield f"let_in {_ANSWERED} jump session"
     yield "let_in accept"
     yield from _lines(_CUT_OFF)
-
-
-def _tcpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
-    """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
-    chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
-    yield from letInRules(group, "tcp", networks)
-    yield f"{chain} jump {'spared' if cuts else 'going_on'}"
-    # A client that is let in otherwise, or has a session, does not use these up.
-    yield from onceRules(chain, group, networks)
-    yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
-
-
-def _udpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
-    """Yield the rules of a group of UDP ports."""
-    chain = chainName(group, "udp")
-    yield from letInRules(group, "udp", networks)
-    # Answers to this host's own questions. TCP has no such rule: a client that got in while there
-    # was no guard would seem to answer, too.
-    yield f"{chain} ct direction reply accept"
-    for v in (4, 6):
-        pairs = [("sparedmost", "sparedudp")]
-        pairs += [
-            (f"{door.name}_udpmost", f"{door.name}_udp")
-            for door in group.doors
-            if hasUdpSessions(door)
-        ]
-        for most, idle in pairs:
-            yield f"{chain} " + _UDP_GOING_ON.format(
-                f=flowOf("udp", v), most=f"{most}{v}", idle=f"{idle}{v}"
-            )
-    for door in filter(hasUdpSessions, group.doors):
-        most = spell(door.udpMax - udpNew(door))
-        for v in (4, 6):
-            yield f"{chain} " + _UDP_ANSWERED.format(
-                door=door.name, v=v, f=flowOf("udp", v), most=most
-            )
-    for v in (4, 6):
-        yield f"{chain} meta nfproto {_NFPROTO[v]} udp dport @grace{v} accept"
-    yield f"{chain} counter drop"
 
 
 def _lines(rules: str) -> list[str]:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pkdoors.firewall.guard.limits import LOCAL_CHAIN
+from pkdoors.firewall.guard.trusted import NAME_BYTES
 from pkdoors.firewall.netlink.packetlog import COPIED
 from pkdoors.knocks.knock import MAX_PLAIN
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
@@ -31,8 +32,9 @@ JUNK = "KnockJunk"
 """The counter of datagrams to knock ports that are not knocks; no door's name has a capital."""
 KNOCK_SETS = ("PlainKnocks", "SealedKnocks", "AnyKnocks", "TcpKnocks")
 SETS = {
-    **dict.fromkeys(KNOCK_SETS, "type inet_service;"),
-    "StrictKnocks": "type ifname;",
+    # Without timeouts they would be bitmaps, which the kernel searches for each new element.
+    **dict.fromkeys(KNOCK_SETS, "type inet_service; flags timeout;"),
+    **dict.fromkeys(("StrictKnocks", "LooseKnocks"), "type ifname;"),
 }
 """The ports of plain and of sealed knocks, of those with any payload and of those over TCP; and the
 interfaces that accept a packet only if its answer would leave by the same one."""
@@ -71,7 +73,7 @@ _SEALED = "udp length {length} @th,64,72 {begin:#x} udp dport @SealedKnocks"
 _SOURCES = f"""
 knock_sources iif "lo" goto {LOCAL_CHAIN}
 knock_sources fib saddr type != unicast accept
-knock_sources meta nfproto ipv4 iifname @StrictKnocks fib saddr . iif oif missing accept
+knock_sources meta nfproto ipv4 iifname {{strict}} fib saddr . iif oif missing accept
 """
 
 
@@ -85,11 +87,13 @@ class Capture:
         a knock.
     @ivar strict: the interfaces whose C{rp_filter} is strict. The packet log comes before the
         kernel applies that, so a rule does the same.
+    @ivar loose: all other interfaces, if those that appear later are strict; otherwise L{None}.
     """
 
     group: int
     hearsAll: bool = False
     strict: tuple[str, ...] = ()
+    loose: tuple[str, ...] | None = None
 
     def rules(self, limits: Iterable[str], hearsTcp: bool) -> Iterator[str]:
         """
@@ -109,7 +113,8 @@ class Capture:
             if self.hearsAll
             else f"knock_ports counter name {JUNK}"
         )
-        yield from _SOURCES.strip().split("\n")
+        strict = "@StrictKnocks" if self.loose is None else "!= @LooseKnocks"
+        yield from _SOURCES.format(strict=strict).strip().split("\n")
         yield from limits
         yield "knock_sources goto knock_heard"
         yield f"{HEARD_CHAIN} log group {self.group} snaplen {COPIED}"
@@ -120,16 +125,17 @@ class Capture:
         if hearsTcp:  # kernels without nft_socket can hear the others
             yield from _TCP_CLOSED.strip().split("\n")
 
-    def elements(self, doors: Iterable[Door]) -> Iterator[tuple[str, list[str]]]:
-        """Yield the elements of L{SETS}."""
+    def elements(self, doors: Iterable[Door]) -> Iterator[tuple[str, list[bytes]]]:
+        """Yield the keys of the elements of L{SETS}."""
         doors = list(doors)
         sealed = [door for door in doors if door.authorizedKeys]
         every = [door for door in doors if door.hearsAny]
         # Plain knocks are heard everywhere: where they open nothing, the log says so.
         found = (*map(listKnockPorts, (doors, sealed, every)), listTcpKnockPorts(doors))
         for name, ports in zip(KNOCK_SETS, found, strict=True):
-            yield name, list(map(str, ports))
-        yield "StrictKnocks", [f'"{name}"' for name in self.strict]
+            yield name, [port.to_bytes(2) for port in ports]
+        for name, interfaces in (("StrictKnocks", self.strict), ("LooseKnocks", self.loose or ())):
+            yield name, [each.encode().ljust(NAME_BYTES, b"\0") for each in interfaces]
 
 
 def _payloads() -> Iterator[str]:

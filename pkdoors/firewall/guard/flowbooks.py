@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from pkdoors.firewall.guard.flows import Flow, Tracked
-from pkdoors.firewall.guard.sets import SPARED_IDLE, SPARED_MOST, TCP_IDLE, hasUdpSessions
+from pkdoors.firewall.guard.openingsets import udpTimesOf
+from pkdoors.firewall.guard.sets import SPARED_IDLE, SPARED_MOST, TCP_IDLE
+from pkdoors.firewall.netlink.flows import Flow, Tracked
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
 from pkdoors.model.sources import SourceSet
@@ -72,9 +73,9 @@ class FlowBooks:
         version = flow.source.version
         if flow.protocol == "tcp":
             self._add(f"sessions{version}", flow, TCP_IDLE)
-        elif hasUdpSessions(door):
-            self._add(f"{door.name}_udp{version}", flow, door.udpIdle)
-            self._add(f"{door.name}_udpmost{version}", flow, door.udpMax)
+        elif times := udpTimesOf(door):
+            self._add(times.setName("idle", version), flow, times.idle)
+            self._add(times.setName("most", version), flow, times.most)
 
     def _add(self, name: str, flow: Flow, seconds: float) -> None:
         self._books.setdefault(name, {})[flow.key] = self._seconds() + seconds

@@ -1,47 +1,137 @@
 """
-The sets of one door's openings: one for addresses, and one for each length of networks. Pure.
+The sets that say whom the doors are open for. Pure.
 
-An opening for a network is an element like any other, in a set whose rule compares only the first
-bits of a packet's source. A set of intervals would do it without a rule for each length, but while
-an element of such a set changes, the kernel may find neither the old nor the new one.
+Each opening has one element in a set of all openings, which no rule looks at: its key is the
+client and the door, its comment names the principal. What rules look up is a client and a port, so
+a packet costs the same however many doors there are, and no element ever means anything else when
+the doors change. If several doors are open for one client at one port, the element there lasts as
+long as the last of them.
+
+Networks have sets of their own, whose rules compare only the first bits of a packet's source; so do
+large blocks of ports. A set of intervals would do it without a rule for each length, but while an
+element of such a set changes, the kernel may find neither the old nor the new one.
+
+Openings for one connection have sets by door: they are used up as a whole, at all of its ports.
 """
 
-import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from hashlib import sha256
 from ipaddress import ip_network
 from typing import NamedTuple
 
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.sources import WHOLE, isNetwork, lengthOf
+from pkdoors.model.portblocks import PortBlock, sizeOf, splitBlocks
+from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import WHOLE, Source, firstAddress, isNetwork, lengthOf
 
 IP = {4: "ip", 6: "ip6"}
 """How nft names a version of IP."""
 ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
 """How nft names the type of an address."""
 _ZERO = {4: "0.0.0.0", 6: "::"}
-_NAME = re.compile(r"(.+)_(open|once)([46])(?:_([0-9]{1,3}))?")
+_REMEMBERED = 16_384
+_IDENTITY = 7  # bytes
 
 
-class OpeningSet(NamedTuple):
+class Scope(NamedTuple):
     """
-    A set of openings.
+    What of an address is compared.
+
+    @ivar version: of IP, 4 or 6.
+    @ivar length: how many bits.
+    """
+
+    version: int
+    length: int
+
+    @property
+    def suffix(self) -> str:
+        """A part of the names of sets: C{4}, or C{4_24} for networks."""
+        isWhole = self.length == WHOLE[self.version]
+        return f"{self.version}" if isWhole else f"{self.version}_{self.length}"
+
+    @property
+    def field(self) -> str:
+        """The field of a packet that is looked up."""
+        return maskSource(self.version, self.length)
+
+
+Scopes = tuple[Scope, ...]
+
+
+class UdpTimes(NamedTuple):
+    """
+    How long UDP sessions go on after their door has closed. Doors with the same times share sets.
+
+    @ivar idle: seconds of silence after which they end.
+    @ivar most: seconds after which they end.
+    """
+
+    idle: float
+    most: float
+
+    @property
+    def new(self) -> float:
+        """
+        The seconds for which a first datagram that has not been answered is remembered: a part of
+        the longest time that a session goes on.
+        """
+        return min(self.idle, self.most / 2)
+
+    @property
+    def suffix(self) -> str:
+        """A part of the names of sets and chains."""
+        return "_".join(f"{round(1000 * seconds)}ms" for seconds in self)
+
+    def setName(self, kind: str, version: int) -> str:
+        """Return the name of a set of flows; C{kind} is C{idle}, C{most} or C{new}."""
+        return f"udp{kind}{version}_{self.suffix}"
+
+    @property
+    def chain(self) -> str:
+        """The chain that lets in packets, and remembers their flows."""
+        return f"udpletin_{self.suffix}"
+
+
+class Access(NamedTuple):
+    """
+    A kind of access to ports: a packet is looked up in a set for each.
+
+    @ivar protocol: C{tcp} or C{udp}.
+    @ivar exponent: that of the blocks of ports that the set has, see L{PortBlock}.
+    @ivar times: of UDP sessions, if they go on.
+    """
+
+    protocol: str
+    exponent: int
+    times: UdpTimes | None = None
+
+    def setName(self, scope: str, kind: str = "open") -> str:
+        """Return the name of the set: C{tcp_open4}, C{tcp_open4_24}, C{tcp_open4_by16}."""
+        ports = f"_by{sizeOf(self.exponent)}" if self.exponent else ""
+        times = f"_{self.times.suffix}" if self.times else ""
+        return f"{self.protocol}_{kind}{scope}{ports}{times}"
+
+    def key(self, block: PortBlock) -> bytes:
+        """Return the part of a key that stands for a block of ports."""
+        return block.first.to_bytes(2) + bytes(2)
+
+
+class OnceSet(NamedTuple):
+    """
+    A set of a door's openings for one connection.
 
     @ivar door: the name of the door.
-    @ivar version: of IP, 4 or 6.
-    @ivar length: how many bits of an address are compared.
-    @ivar isOnce: whether each opening is for one connection. Such openings have sets of their own,
-        so that a change of the rules never makes them into more.
     """
 
     door: str
-    version: int
-    length: int
-    isOnce: bool = False
+    scope: Scope
 
     @property
     def name(self) -> str:
-        """The name in the guard's table: C{ssh_open4}, or C{ssh_open4_24} for networks."""
-        return self._named("once" if self.isOnce else "open")
+        """The name in the guard's table: C{ssh_once4}, or C{ssh_once4_24} for networks."""
+        return self._named("once")
 
     @property
     def used(self) -> str:
@@ -54,13 +144,7 @@ class OpeningSet(NamedTuple):
         return self._named("first")
 
     def _named(self, kind: str) -> str:
-        suffix = "" if self.length == WHOLE[self.version] else f"_{self.length}"
-        return f"{self.door}_{kind}{self.version}{suffix}"
-
-    @property
-    def field(self) -> str:
-        """The field of a packet that is looked up."""
-        return maskSource(self.version, self.length)
+        return f"{self.door}_{kind}{self.scope.suffix}"
 
 
 def maskSource(version: int, length: int) -> str:
@@ -71,42 +155,108 @@ def maskSource(version: int, length: int) -> str:
     return f"{source} & {ip_network((_ZERO[version], length)).netmask}"
 
 
-def openingSets(door: Door, networks: Iterable[OpeningSet] = ()) -> list[OpeningSet]:
+def udpTimesOf(door: Door) -> UdpTimes | None:
+    """Return the times of a door's UDP sessions; L{None} if they end with the opening."""
+    if door.cutSessions or door.udpMax <= 0:
+        return None
+    return UdpTimes(door.udpIdle, door.udpMax)
+
+
+def accessesOf(door: Door, ports: PortRange) -> Iterator[tuple[Access, PortBlock]]:
+    """Yield the blocks of some of a door's ports, with the kind of access to each."""
+    times = udpTimesOf(door) if ports.protocol == "udp" else None
+    for block in splitBlocks(ports.first, ports.last):
+        yield Access(ports.protocol, block.exponent, times), block
+
+
+def scopesOf(doors: Iterable[Door], networks: Iterable[Scope] = ()) -> Scopes:
     """
-    Return the sets of a door: those that it always has, and those of networks of other lengths,
-    which operators open.
+    Return what all rules compare of addresses: single ones, the networks that keys open for, and
+    those of other lengths, which operators open.
 
-    @param networks: the sets of all doors that openings need.
+    @param networks: what present openings need.
     """
-    always = {OpeningSet(door.name, version, bits, door.once) for version, bits in WHOLE.items()}
-    for key, length in door.grants().items():
-        always.add(OpeningSet(door.name, int(key[-1]), length, door.once))
-    own = {found for found in networks if found[::3] == (door.name, door.once)}
-    return sorted(always | own, key=lambda found: (found.version, -found.length))
+    found = {Scope(version, length) for version, length in WHOLE.items()} | {*networks}
+    for door in doors:
+        for key, length in door.grants().items():
+            found.add(Scope(int(key[-1]), length))
+    return tuple(sorted(found, key=lambda scope: (scope.version, -scope.length)))
 
 
-def setOf(opening: Opening) -> OpeningSet:
-    """Return the set that has an opening as an element."""
-    source = opening.source
-    return OpeningSet(opening.door.name, source.version, lengthOf(source), opening.door.once)
+def scopeOf(source: Source) -> Scope:
+    """Return what must be compared to find a source."""
+    return Scope(source.version, lengthOf(source))
 
 
-def networkSets(openings: Iterable[Opening]) -> frozenset[OpeningSet]:
-    """Return the sets of networks that some openings need."""
-    return frozenset(setOf(opening) for opening in openings if isNetwork(opening.source))
+def networkScopes(openings: Iterable[Opening]) -> frozenset[Scope]:
+    """Return what must be compared for the networks among some openings."""
+    return frozenset(scopeOf(each.source) for each in openings if isNetwork(each.source))
 
 
-def findSets(names: Collection[str], door: Door) -> Iterator[OpeningSet]:
-    """Yield a door's sets of openings among the names of sets in a table."""
-    for name in sorted(names):
-        match = _NAME.fullmatch(name)
-        if match is not None and match[1] == door.name:
-            version = int(match[3])
-            found = OpeningSet(door.name, version, int(match[4] or WHOLE[version]), door.once)
-            if found.name == name and 0 < found.length <= WHOLE[version]:
-                yield found
+def onceSets(door: Door, scopes: Iterable[Scope]) -> list[OnceSet]:
+    """Return the sets of a door's openings for one connection; none if it has no such."""
+    return [OnceSet(door.name, scope) for scope in scopes] if door.once else []
 
 
-def isOpenings(name: str) -> bool:
-    """Return whether the elements of a set are openings of some door."""
-    return _NAME.fullmatch(name) is not None
+def onceSetOf(opening: Opening) -> OnceSet:
+    """Return the set that has an opening for one connection as an element."""
+    return OnceSet(opening.door.name, scopeOf(opening.source))
+
+
+def sourceKey(source: Source) -> bytes:
+    """Return the key of a source, and the beginning of keys that begin with one."""
+    return firstAddress(source).packed
+
+
+def lookupKeys(opening: Opening) -> list[tuple[str, bytes]]:
+    """Return the sets in which packets of an opening's clients are looked up, and its keys."""
+    door, source = opening.door, opening.source
+    key = sourceKey(source)
+    if door.once:
+        return [(onceSetOf(opening).name, key)] if door.ports else []
+    suffix = scopeOf(source).suffix
+    ways = _ways(door.ports, udpTimesOf(door))
+    return [(access.setName(suffix), key + ports) for access, ports in ways]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _ways(ports: tuple[PortRange, ...], times: UdpTimes | None) -> list[tuple[Access, bytes]]:
+    ways = []
+    for some in ports:
+        for block in splitBlocks(some.first, some.last):
+            access = Access(
+                some.protocol, block.exponent, times if some.protocol == "udp" else None
+            )
+            ways.append((access, access.key(block)))
+    return ways
+
+
+def openingsName(version: int) -> str:
+    """Return the name of the set of all openings over a version of IP."""
+    return f"openings{version}"
+
+
+def openingKey(opening: Opening) -> tuple[str, bytes]:
+    """Return the set of all openings, and the key of one of them."""
+    source, door = opening.source, opening.door
+    key = sourceKey(source) + identify(door) + bytes([lengthOf(source)])
+    return openingsName(source.version), key
+
+
+def splitOpeningKey(key: bytes) -> tuple[bytes, bytes, int]:
+    """Return the first address, the door's L{identify}, and the length of an opening's source."""
+    return key[: -_IDENTITY - 1], key[-_IDENTITY - 1 : -1], key[-1]
+
+
+def identify(door: Door) -> bytes:
+    """
+    Return what identifies a door in the kernel. A door with other ports is another one, because its
+    openings were granted for those; so is one that opens for one connection.
+    """
+    return _identify(door.name, door.ports, door.once)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _identify(name: str, ports: tuple[PortRange, ...], isOnce: bool) -> bytes:
+    text = f"{name} {','.join(map(str, sorted(ports)))}{' once' * isOnce}"
+    return sha256(text.encode()).digest()[:_IDENTITY]

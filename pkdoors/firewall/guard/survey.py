@@ -1,21 +1,13 @@
 """What a daemon finds of our table in the kernel. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from pkdoors.firewall.guard.guard import Guard, Present, Span
-from pkdoors.firewall.guard.sets import (
-    FORMAT,
-    PORT_SETS,
-    PROTOCOLS,
-    aboutDoor,
-    originNote,
-    setsFor,
-    setsOf,
-)
-from pkdoors.firewall.guard.trusted import isTrustedSet
+from pkdoors.firewall.guard.guard import Guard
+from pkdoors.firewall.guard.layout import Elements, Present
+from pkdoors.firewall.guard.portgroups import Span
+from pkdoors.firewall.guard.sets import FORMAT, PROTOCOLS, originNote, setsFor
 from pkdoors.firewall.netlink.dump import Table
-from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange, mergeRanges
 
 
@@ -23,22 +15,18 @@ from pkdoors.model.ports import PortRange, mergeRanges
 class Survey:
     """
     @ivar table: the table; L{None} if it is not there.
-    @ivar sets: the timeouts of sets and maps in milliseconds, by name.
-    @ivar counters: the counts of named counters.
+    @ivar sets: the names of sets and maps.
+    @ivar counters: the names of counters.
     @ivar ports: for C{tcp} and C{udp}, the protected ports.
-    @ivar verdicts: likewise, the chain for ports.
-    @ivar trusted: the keys of trusted networks and interfaces, by the names of their sets.
     @ivar notes: the comments in the set L{pkdoors.firewall.guard.sets.ABOUT}.
     """
 
     table: Table | None = None
     chains: frozenset[str] = frozenset()
-    sets: Mapping[str, int] = field(default_factory=dict)
-    counters: Mapping[str, int] = field(default_factory=dict)
+    sets: frozenset[str] = frozenset()
+    counters: frozenset[str] = frozenset()
     ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
-    verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
     notes: frozenset[str] = frozenset()
-    trusted: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
 
     @property
     def isOurs(self) -> bool:
@@ -62,38 +50,17 @@ class Survey:
         """Return whether the table's openings were granted in this boot, and in this very table."""
         return originNote(self.origin(boot)) in self.notes
 
-    def knows(self, door: Door) -> bool:
-        """Return whether the table has this door, with the same ports."""
-        return aboutDoor(door) in self.notes
-
-    def setsToRetime(self, doors: Iterable[Door]) -> set[str]:
-        """Return the sets whose timeout must change: the kernel cannot change it in place."""
-        return {
-            name
-            for name, definition in setsFor(doors).items()
-            if name in self.sets and self.sets[name] != round(1000 * definition.timeout)
-        }
-
-    def present(self, guard: Guard, boot: str) -> Present:
+    def present(self, guard: Guard, boot: str, elements: Mapping[str, Elements]) -> Present:
         """
-        Return what the kernel has for a new guard. Sets whose content is not valid are stale: those
-        of another boot, those of a door that had other ports, because its openings were granted for
-        those, and those whose timeout changes.
+        Return what the kernel has for a new guard.
+
+        @param elements: what the sets have whose elements follow from the configuration alone.
         """
-        stale = self.setsToRetime(guard.doors)
-        if not self.isOf(boot):
-            stale |= setsFor(guard.doors, guard.networks).keys()
-        for door in guard.doors:
-            if not self.knows(door):
-                stale |= setsOf(door, guard.networks).keys()
-        # What the configuration alone determines is changed in place instead.
-        stale -= {*PORT_SETS.values(), *filter(isTrustedSet, stale)}
-        return Present(
-            self.chains,
-            frozenset(self.sets),
-            frozenset(self.counters),
-            frozenset(stale & self.sets.keys()),
-            self.ports,
-            self.verdicts,
-            self.trusted,
-        )
+        stale: set[str] = set()
+        if not self.isOf(boot):  # openings and flows of another boot are not valid
+            stale = {
+                name
+                for name, each in setsFor(guard.doors, guard.networks).items()
+                if each.isOpenings or each.timeout
+            }
+        return Present(self.chains, self.sets, self.counters, stale & self.sets, elements)

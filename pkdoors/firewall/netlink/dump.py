@@ -133,10 +133,15 @@ def readElements(answer: Answer) -> list[Element]:
 
 
 def readVerdicts(answer: Answer) -> list[bytes]:
-    """Return the elements of a map as raw bytes, sorted: the kernel's order may change."""
+    """
+    Return the elements of a map without timeouts as raw bytes, sorted: the kernel's order may
+    change. They are not parsed, because there may be thousands.
+    """
     return sorted(
-        element.get(1, b"") + element.get(2, b"") + element.get(3, b"")
-        for element in _listed(answer)
+        content
+        for _, body in answer
+        for kind, content in iterAttributes(parseAttributes(body).get(3, b""))
+        if kind == 1  # NFTA_LIST_ELEM
     )
 
 

@@ -11,7 +11,7 @@ C{linux/netfilter/nf_tables.h}; in host byte order, unless the network's is ment
 
 import errno
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -31,7 +31,7 @@ PERSISTS = 0x4  # NFT_TABLE_F_PERSIST
 OWNED = 0x2 | PERSISTS  # NFT_TABLE_F_OWNER
 
 _BEGIN, _END = 16, 17  # NFNL_MSG_BATCH_...
-_NEW_TABLE, _NEW_ELEMENT, _DELETE_ELEMENT = 0, 12, 14  # NFT_MSG_...
+_NEW_TABLE, NEW_ELEMENT, DELETE_ELEMENT = 0, 12, 14  # NFT_MSG_...
 _NESTED = 0x8000  # NLA_F_NESTED
 _JUMP = b"\xff\xff\xff\xfd"  # NFT_JUMP, in the network's order
 
@@ -59,6 +59,7 @@ class Element(NamedTuple):
     @ivar expires: the milliseconds that it has left; 0 for the whole timeout.
     @ivar comment: a text that C{nft list} shows, at most 127 bytes of ASCII.
     @ivar chain: in a verdict map, the chain to which packets jump.
+    @ivar isEnd: in a set of intervals, whether it is the first key after one.
     """
 
     key: bytes
@@ -66,6 +67,7 @@ class Element(NamedTuple):
     expires: int = 0
     comment: str = ""
     chain: str = ""
+    isEnd: bool = False
 
 
 def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
@@ -76,33 +78,14 @@ def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
     """
     elements = list(elements)
     return batch(
-        _removal(table, name, [element.key for element in elements]),
-        message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, map(_element, elements))),
+        removal(table, name, [element.key for element in elements]),
+        message(NEW_ELEMENT, CREATE | ACK, listOf(table, name, map(encodeElement, elements))),
     )
 
 
 def removeElements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     """Return the batch that deletes elements; a missing element is no error."""
-    return batch(_removal(table, name, keys))
-
-
-def removeFromSets(table: str, keys: Mapping[str, Iterable[bytes]]) -> bytes:
-    """Return the batch that deletes elements of several sets, see L{removeElements}."""
-    return batch(*(_removal(table, name, some) for name, some in keys.items()))
-
-
-def renewElement(table: str, name: str, element: Element, used: str) -> bytes:
-    """
-    Return the batch that adds an element to a set, and deletes its key from another one, in one
-    transaction. If the other one has no such key, the kernel does nothing: adding it first, as
-    L{addElements} does, would make an element there that packets can find.
-    """
-    key = element.key
-    return batch(
-        message(_DELETE_ELEMENT, ACK, _elements(table, used, [_key(key)])),
-        _removal(table, name, [key]),
-        message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, [_element(element)])),
-    )
+    return batch(removal(table, name, keys))
 
 
 def swapElements(
@@ -112,12 +95,12 @@ def swapElements(
     Return the batch that deletes existing elements and adds new ones in one transaction. The value
     of an element in a map cannot be changed otherwise.
     """
-    deleted, added = list(map(_key, gone)), list(map(_element, elements))
+    deleted, added = list(map(encodeKey, gone)), list(map(encodeElement, elements))
     messages = []
     if deleted:
-        messages.append(message(_DELETE_ELEMENT, ACK, _elements(table, name, deleted)))
+        messages.append(message(DELETE_ELEMENT, ACK, listOf(table, name, deleted)))
     if added:
-        messages.append(message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, added)))
+        messages.append(message(NEW_ELEMENT, CREATE | ACK, listOf(table, name, added)))
     return batch(*messages)
 
 
@@ -216,10 +199,11 @@ def readErrno(body: bytes) -> int:
     return -int(_CODE.unpack_from(body)[0]) if len(body) >= _CODE.size else 0
 
 
-def _removal(table: str, name: str, keys: Iterable[bytes]) -> bytes:
+def removal(table: str, name: str, keys: Iterable[bytes]) -> bytes:
+    """Return the messages that delete elements; a missing element is no error."""
     # Add first: deleting a missing element would be an error, and undo the whole batch.
-    plain = _elements(table, name, map(_key, keys))
-    return message(_NEW_ELEMENT, CREATE, plain) + message(_DELETE_ELEMENT, ACK, plain)
+    plain = listOf(table, name, map(encodeKey, keys))
+    return message(NEW_ELEMENT, CREATE, plain) + message(DELETE_ELEMENT, ACK, plain)
 
 
 def _frame(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -> bytes:
@@ -232,7 +216,7 @@ _BATCH_BEGIN, _BATCH_END = (_frame(kind, REQUEST, 0, b"", NFTABLES) for kind in 
 
 def listKeys(keys: Iterable[bytes]) -> bytes:
     """Return the attribute with a list of elements that have nothing but a key."""
-    return _listed(map(_key, keys))
+    return _listed(map(encodeKey, keys))
 
 
 def _listed(elements: Iterable[bytes]) -> bytes:
@@ -240,7 +224,8 @@ def _listed(elements: Iterable[bytes]) -> bytes:
     return attribute(3 | _NESTED, b"".join([attribute(1 | _NESTED, each) for each in elements]))
 
 
-def _elements(table: str, name: str, elements: Iterable[bytes]) -> bytes:
+def listOf(table: str, name: str, elements: Iterable[bytes]) -> bytes:
+    """Return the body of a message about elements of a set."""
     return _whose(table, name) + _listed(elements)
 
 
@@ -249,13 +234,23 @@ def _whose(table: str, name: str) -> bytes:
     return text(1, table) + text(2, name)  # NFTA_SET_ELEM_LIST_TABLE, ..._SET
 
 
-def _key(key: bytes) -> bytes:
-    # NFTA_SET_ELEM_KEY { NFTA_DATA_VALUE }; the length of a key is a multiple of 4
+def encodeKey(key: bytes) -> bytes:
+    """Return an element that has nothing but a key."""
+    # NFTA_SET_ELEM_KEY { NFTA_DATA_VALUE }
+    if len(key) % 4:
+        return attribute(1 | _NESTED, attribute(1, key))
     return _KEY.pack(8 + len(key), 1 | _NESTED, 4 + len(key), 1) + key
 
 
-def _element(element: Element) -> bytes:
-    found = _key(element.key)
+def flagged(found: bytes, element: Element) -> bytes:
+    """Return an element with its flags."""
+    # NFTA_SET_ELEM_FLAGS: NFT_SET_ELEM_INTERVAL_END
+    return found + attribute(3, _FLAGS.pack(1)) if element.isEnd else found
+
+
+def encodeElement(element: Element) -> bytes:
+    """Return an element with all that it has."""
+    found = flagged(encodeKey(element.key), element)
     if element.chain:
         verdict = attribute(1, _JUMP) + text(2, element.chain)  # NFTA_VERDICT_CODE, ..._CHAIN
         # NFTA_SET_ELEM_DATA { NFTA_DATA_VERDICT }

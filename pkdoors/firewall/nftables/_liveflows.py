@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.flows import Tracked, askConntrack, isOn, readSocketFlows, readTracked
 from pkdoors.firewall.guard.guard import DirectWay
+from pkdoors.firewall.netlink.flows import Tracked, askConntrack, isOn, readSocketFlows, readTracked
 from pkdoors.firewall.netlink.kernel import Kernel
 from pkdoors.model.ports import PortRange
 

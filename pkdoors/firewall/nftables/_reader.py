@@ -5,20 +5,29 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from secrets import token_hex
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.earlier import secondguard
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, KNOCK_SETS
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import OpeningSet, findSets, isOpenings, openingSets, setOf
+from pkdoors.firewall.guard.layout import Elements, Layout, isInterval
+from pkdoors.firewall.guard.openingsets import (
+    ADDRESS,
+    OnceSet,
+    identify,
+    onceSetOf,
+    openingsName,
+    sourceKey,
+    splitOpeningKey,
+)
+from pkdoors.firewall.guard.portgroups import Span
 from pkdoors.firewall.guard.sets import (
     ABOUT,
     INSIDE_SETS,
     MAPS,
-    PORT_MAPS,
     PORT_SETS,
     PROTOCOLS,
-    openingKey,
-    parseOpening,
-    secondsLeft,
+    RANGE_SETS,
+    listOpeningSets,
     setsFor,
 )
 from pkdoors.firewall.guard.survey import Survey
@@ -43,6 +52,7 @@ from pkdoors.firewall.netlink.dump import (
 )
 from pkdoors.firewall.netlink.kernel import Kernel
 from pkdoors.firewall.netlink.messages import Element
+from pkdoors.firewall.openings.elements import parseOpening, secondsLeft
 from pkdoors.host.bootid import UNKNOWN, readBootId
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 
@@ -99,27 +109,44 @@ class GuardReader:
         table = self.tableOf(name)
         if table is None:
             return Survey()
-        ports, verdicts = (
-            {
-                protocol: readIntervals(dump(askElements(name, sets[protocol])))
-                for protocol in PROTOCOLS
-            }
-            for sets in (PORT_SETS, PORT_MAPS)
-        )
-        sets = readSets(dump(askSets(name)))
+        notes = frozenset(element.comment for element in self.listElements(ABOUT, name))
+        isSecond = secondguard.FORMAT in notes
         return Survey(
             table,
             chains=frozenset(readChains(dump(askChains(name)), name)),
-            sets=sets,
-            counters=readCounters(dump(askCounters(name))),
-            ports=ports,
-            verdicts=verdicts,
-            notes=frozenset(element.comment for element in self.listElements(ABOUT, name)),
-            trusted={
-                trusted: frozenset(element.key for element in self.listElements(trusted, name))
-                for trusted in filter(isTrustedSet, sets)
-            },
+            sets=frozenset(readSets(dump(askSets(name)))),
+            counters=frozenset(readCounters(dump(askCounters(name)))),
+            ports={protocol: self._listClosed(protocol, name, isSecond) for protocol in PROTOCOLS},
+            notes=notes,
         )
+
+    def _listClosed(self, protocol: str, table: str, isSecond: bool) -> list[Span]:
+        """
+        Return the ports that a table keeps closed.
+
+        @param isSecond: whether the table is of the second version, in which all are ranges.
+        """
+        dump, name = self._kernel.dump, PORT_SETS[protocol]
+        if isSecond:
+            return list(readIntervals(dump(askElements(table, name))))
+        singles = [int.from_bytes(element.key) for element in self.listElements(name, table)]
+        several = readIntervals(dump(askElements(table, RANGE_SETS[protocol])))
+        return [*((port, port) for port in singles), *several]
+
+    def listConfigured(self, layout: Layout, survey: Survey, table: str) -> dict[str, Elements]:
+        """Return the elements in a table that follow from the configuration alone."""
+        found: dict[str, Elements] = {}
+        for name in layout.elements.keys() & survey.sets:
+            if isInterval(name):
+                spans = readIntervals(self._kernel.dump(askElements(table, name)))
+                elements = [
+                    Element(first.to_bytes(2) + last.to_bytes(2), chain=chain)
+                    for (first, last), chain in spans.items()
+                ]
+            else:
+                elements = self.listElements(name, table)
+            found[name] = {element.key: element for element in elements}
+        return found
 
     def listOpenings(
         self, survey: Survey, doors: Iterable[Door], table: str = TABLE
@@ -128,23 +155,45 @@ class GuardReader:
         Return the openings of these doors in a table that are still valid; those of doors without
         ports also if their deadline has passed.
         """
-        now, sinceBoot = self._seconds(), self._bootClock()
-        known = [door for door in doors if survey.isOf(self.boot) and survey.knows(door)]
+        if not survey.isOf(self.boot):
+            return []
+        if secondguard.FORMAT in survey.notes:
+            second = secondguard.findOpenings(
+                survey.notes, survey.sets, doors, lambda name: self.listElements(name, table)
+            )
+            return [opening for each in second if (opening := self._parse(*each))]
+        known = {identify(door): door for door in doors}
+        found = []
+        for version in ADDRESS:
+            for element in self.listElements(openingsName(version), table):
+                source, identity, length = splitOpeningKey(element.key)
+                if identity in known:
+                    found.append((element, source, length, known[identity]))
+        parsed = [opening for each in found if (opening := self._parse(*each))]
+        unused = self._findUnused(parsed, table)
         return [
-            parseOpening(element, door, now + min(left, door.maxOpenFor), openings.length)
-            for door in known
-            for openings in findSets(survey.sets, door)
-            for element in self._listUnused(openings, table)
-            if (left := secondsLeft(element, sinceBoot)) > 0 or not door.ports
+            opening
+            for opening in parsed
+            if not (opening.door.once and opening.door.ports) or opening.key in unused
         ]
 
-    def _listUnused(self, openings: OpeningSet, table: str) -> list[Element]:
-        """Return the elements of a set that still let a client begin a connection."""
-        elements = self.listElements(openings.name, table)
-        if not (openings.isOnce and elements):
-            return elements
-        used = self.listKeys(openings.used, table)  # after the openings, to miss none
-        return [element for element in elements if element.key not in used]
+    def _parse(self, element: Element, source: bytes, length: int, door: Door) -> Opening | None:
+        """Return an opening; L{None} if its time is over."""
+        left = secondsLeft(element, self._bootClock())
+        if left <= 0 and door.ports:
+            return None
+        deadline = self._seconds() + min(left, door.maxOpenFor)
+        return parseOpening(element, source, length, door, deadline)
+
+    def _findUnused(self, openings: list[Opening], table: str) -> set[object]:
+        """Return the keys of openings for one connection that still let a client begin one."""
+        found: set[object] = set()
+        for once, some in groupBySet(openings).items():
+            present = self.listKeys(once.name, table)
+            used = self.listKeys(once.used, table)  # after the openings, to miss none
+            unused = present - used
+            found |= {each.key for each in some if sourceKey(each.source) in unused}
+        return found
 
     def listKeys(self, name: str, table: str = TABLE) -> set[bytes]:
         """Return the keys of a set; none if it is not there."""
@@ -157,13 +206,10 @@ class GuardReader:
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """Return which openings for one connection are over, see L{IFirewall.findUsed}."""
-        bySet: dict[OpeningSet, dict[bytes, Opening]] = {}
-        for opening in openings:
-            bySet.setdefault(setOf(opening), {})[openingKey(opening.source)] = opening
         found = []
-        for openingSet, keyed in bySet.items():
-            present = self.findKeys(openingSet.name, keyed)
-            used = self.findKeys(openingSet.used, keyed)
+        for once, some in groupBySet(openings).items():
+            keyed = {sourceKey(opening.source): opening for opening in some}
+            present, used = self.findKeys(once.name, keyed), self.findKeys(once.used, keyed)
             found += [
                 (opening, key in used)
                 for key, opening in keyed.items()
@@ -172,16 +218,22 @@ class GuardReader:
         return found
 
     def listOpenKeys(self, guard: Guard) -> set[tuple[str, bytes]]:
-        """Return the set and the key of each opening in the kernel."""
-        names = [
-            openings.name for door in guard.doors for openings in openingSets(door, guard.networks)
-        ]
+        """
+        Return the set and the key of each opening in the kernel, with those in which packets are
+        looked up.
+        """
+        names = listOpeningSets(guard.doors, guard.networks)
         return {(name, key) for name in names for key in self.listKeys(name)}
 
     def countOpenings(self) -> int:
         """Return the number of openings of all doors."""
-        names = [name for name in self.survey().sets if isOpenings(name)]
-        return sum(len(self.listElements(name)) for name in names)
+        survey = self.survey()
+        names = map(openingsName, ADDRESS) if survey.isOurs else survey.sets
+        return sum(
+            len(self.listElements(name))
+            for name in names
+            if survey.isOurs or secondguard.isOpenings(name)
+        )
 
     def listFlows(self, doors: Iterable[Door], table: str = TABLE) -> Books:
         """Return all flows that the kernel remembers."""
@@ -190,10 +242,13 @@ class GuardReader:
 
     def mergeFlows(self, flows: Books, doors: Iterable[Door], table: str) -> Books:
         """Return these flows, and those that a table remembers if it is a guard of this boot."""
-        survey = self.survey(table)
-        if not (survey.isOurs and survey.isOf(self.boot)):
+        survey, doors = self.survey(table), list(doors)
+        isSecond = secondguard.FORMAT in survey.notes
+        if not ((survey.isOurs or isSecond) and survey.isOf(self.boot)):
             return flows
-        there = self.listFlows(doors, table)
+        there = {name: {**found} for name, found in self.listFlows(doors, table).items()}
+        if isSecond:
+            secondguard.addFlows(there, doors, lambda name: self.listFlowsIn(name, table))
         return {name: {**flows.get(name, {}), **there.get(name, {})} for name in {**flows, **there}}
 
     def listFlowsIn(self, name: str, table: str = TABLE) -> dict[bytes, float]:
@@ -229,6 +284,15 @@ class GuardReader:
         """
         dump = self._kernel.dump
         trusted = sorted(filter(isTrustedSet, readSets(dump(askSets(TABLE)))))
-        names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS, *trusted)
+        names = (*MAPS, *PORT_SETS.values(), *RANGE_SETS.values(), *INSIDE_SETS, *trusted)
         maps = [readVerdicts(dump(askElements(TABLE, name))) for name in names]
         return self.tableOf(TABLE), readRules(dump(askRules(TABLE)), TABLE), maps
+
+
+def groupBySet(openings: Iterable[Opening]) -> dict[OnceSet, list[Opening]]:
+    """Return those of some openings that are for one connection, by their sets."""
+    bySet: dict[OnceSet, list[Opening]] = {}
+    for opening in openings:
+        if opening.door.once and opening.door.ports:
+            bySet.setdefault(onceSetOf(opening), []).append(opening)
+    return bySet

@@ -8,8 +8,8 @@ from twisted.logger import Logger
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books, FlowBooks
-from pkdoors.firewall.guard.flows import Tracked, isOn
 from pkdoors.firewall.guard.guard import DirectWay, Guard
+from pkdoors.firewall.netlink.flows import Tracked, isOn
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables._takeover import Predecessor
 from pkdoors.firewall.nftables.table import GuardTable

@@ -11,9 +11,9 @@ from pkdoors.firewall.earlier.oldguard import (
     readOpenings,
     readProtected,
 )
-from pkdoors.firewall.guard.flows import Tracked, isOn
 from pkdoors.firewall.guard.guard import TABLE
-from pkdoors.firewall.guard.portgroups import portGroups
+from pkdoors.firewall.guard.portgroups import overlay
+from pkdoors.firewall.netlink.flows import Tracked, isOn
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
 
@@ -103,9 +103,17 @@ def graceFor(doors: Iterable[Door]) -> dict[PortRange, float]:
     Return the UDP ports that stay open for a while, and for how many seconds. UDP has no
     connections, so without connection tracking nobody knows which clients are using a port.
     """
-    groups = portGroups(doors, "udp")
-    graces = [(group.ports, min(door.udpGrace for door in group.doors)) for group in groups]
-    udp = {ports: grace for ranges, grace in graces for ports in ranges if grace}
+    graces = (
+        (ports.first, ports.last, [door.udpGrace])
+        for door in doors
+        for ports in door.ports
+        if ports.protocol == "udp"
+    )
+    udp = {
+        PortRange("udp", first, last): min(found)
+        for first, last, found in overlay(graces)
+        if min(found)
+    }
     if udp:
         _log.info(
             "{ports}: protected for the first time, and it is unknown who uses it: it stays "

@@ -1,25 +1,45 @@
 """Writes elements into the guard's table in the kernel."""
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 
 from pkdoors.firewall.guard.flowbooks import Books
-from pkdoors.firewall.guard.flows import isOn, parseFlow
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets, setOf
-from pkdoors.firewall.guard.sets import differs, openingElement, openingKey, setName, setsFor
+from pkdoors.firewall.guard.layout import Change, Layout, Present, isInterval
+from pkdoors.firewall.guard.openingsets import (
+    OnceSet,
+    lookupKeys,
+    onceSetOf,
+    onceSets,
+    openingKey,
+    scopesOf,
+    sourceKey,
+)
+from pkdoors.firewall.guard.sets import (
+    listOpeningSets,
+    setsFor,
+    timesFor,
+)
+from pkdoors.firewall.netlink.flows import isOn, parseFlow
 from pkdoors.firewall.netlink.kernel import GuardGone, SetFull
 from pkdoors.firewall.netlink.messages import (
+    PORTION,
     Element,
     addElements,
     removeElements,
-    removeFromSets,
-    renewElement,
     splitPortions,
     swapElements,
 )
-from pkdoors.firewall.nftables._reader import GuardReader
+from pkdoors.firewall.netlink.setchanges import changeElements, changeSets, splitRange
+from pkdoors.firewall.nftables._reader import GuardReader, groupBySet
+from pkdoors.firewall.openings.elements import differs, lookupElement, openingElement
 from pkdoors.model.doors import Door, Opening
+
+_UDP_FLOWS = re.compile(r"udp(idle|most|new)([46])_.*")
+
+Wanted = dict[str, dict[bytes, Element]]
+"""Elements by their keys, by the names of their sets."""
 
 
 class GuardWriter(GuardReader):
@@ -28,49 +48,59 @@ class GuardWriter(GuardReader):
     kernel refuses.
     """
 
-    def add(self, opening: Opening, isNew: bool = True) -> None:
+    def add(self, opening: Opening, isNew: bool = True, others: Iterable[Opening] = ()) -> None:
         """
         Add an opening, or give it another deadline.
 
         @param isNew: whether it was granted anew: if it is for one connection, it is not used then.
+        @param others: the other openings for the same source.
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
-        name, element = setName(opening), self.makeElement(opening)
-        if opening.door.once and isNew:
+        wanted = self._makeElements([opening])
+        self._prolong(wanted, others)
+        elements = {name: list(found.values()) for name, found in wanted.items()}
+        if opening.door.once and opening.door.ports and isNew:
             with suppress(GuardGone):  # the last one was not used
-                self._kernel.transact(renewElement(TABLE, name, element, setOf(opening).used))
+                used = {onceSetOf(opening).used: [sourceKey(opening.source)]}
+                self._kernel.transact(changeSets(TABLE, {}, elements, certain=used))
                 return
-        self._kernel.transact(addElements(TABLE, name, [element]))
+        self._kernel.transact(changeSets(TABLE, {}, elements))
 
-    def remove(self, openings: Iterable[Opening]) -> None:
+    def remove(self, openings: Iterable[Opening], others: Iterable[Opening] = ()) -> None:
         """
         Remove openings, all in one transaction if they are not too many for a message; if the guard
         is gone, so are they.
 
+        @param others: the other openings for the same sources, which go on.
         @raise FirewallError: the kernel refused.
         """
-        keys: dict[OpeningSet, list[bytes]] = {}
-        for opening in openings:
-            keys.setdefault(setOf(opening), []).append(openingKey(opening.source))
-        for portion in splitPortions((found, key) for found in keys for key in keys[found]):
-            self._removeTogether(portion)
-
-    def _removeTogether(self, keyed: Iterable[tuple[OpeningSet, bytes]]) -> None:
-        gone: dict[str, list[bytes]] = {}
-        used: dict[str, list[bytes]] = {}
-        for found, key in keyed:
-            gone.setdefault(found.name, []).append(key)
-            if found.isOnce:
-                used.setdefault(found.used, []).append(key)
-        try:
-            self._kernel.transact(removeFromSets(TABLE, gone))
-        except GuardGone:  # or just the sets of one of the doors
-            for name, keys in gone.items() if len(gone) > 1 else ():
-                with suppress(GuardGone):
-                    self._kernel.transact(removeElements(TABLE, name, keys))
-        for name, keys in used.items():  # only now: without its mark, it would be unused again
+        openings = list(openings)
+        left = self._makeElements(others)
+        gone = [
+            (name, key) for name, found in self._makeElements(openings).items() for key in found
+        ]
+        for portion in splitPortions(gone):
+            self._removeTogether(portion, left)
+        for once, some in groupBySet(openings).items():
+            # Only now: without its mark, an opening would be unused again.
             with suppress(GuardGone):
-                self._dropMarks(name, keys)
+                self._dropMarks(once.used, [sourceKey(opening.source) for opening in some])
+
+    def _removeTogether(self, keyed: Iterable[tuple[str, bytes]], left: Wanted) -> None:
+        gone: dict[str, list[bytes]] = {}
+        kept: dict[str, list[Element]] = {}
+        for name, key in keyed:
+            if element := left.get(name, {}).get(key):
+                kept.setdefault(name, []).append(element)
+            else:
+                gone.setdefault(name, []).append(key)
+        try:
+            self._kernel.transact(changeSets(TABLE, gone, kept))
+        except GuardGone:  # or just the sets of one of the doors
+            for name in gone.keys() | kept.keys():
+                parts = {name: gone.get(name, [])}, {name: kept.get(name, [])}
+                with suppress(GuardGone):
+                    self._kernel.transact(changeSets(TABLE, *parts))
 
     def _dropMarks(self, name: str, keys: list[bytes]) -> None:
         """Remove those of these keys that a set of used openings has."""
@@ -78,9 +108,38 @@ class GuardWriter(GuardReader):
         if marked:
             self._kernel.transact(swapElements(TABLE, name, marked, ()))
 
-    def makeElement(self, opening: Opening) -> Element:
-        """Return the element for an opening, with the time that it has left now."""
-        return openingElement(opening, opening.deadline - self._seconds(), self._bootClock())
+    def _prolong(self, wanted: Wanted, others: Iterable[Opening]) -> None:
+        """Give elements the time that other openings have, if those last longer."""
+        for name, found in self._makeElements(others).items():
+            there = wanted.get(name, {})
+            for key in found.keys() & there.keys():
+                if found[key].timeout > there[key].timeout:
+                    there[key] = found[key]
+
+    def _makeElements(self, openings: Iterable[Opening]) -> Wanted:
+        """
+        Return the elements for openings, with the time that they have left now. Where several are
+        for one client and one port, the last deadline counts.
+        """
+        now, sinceBoot = self._seconds(), self._bootClock()
+        wanted: Wanted = {}
+        for opening in openings:
+            left = opening.deadline - now
+            name, key = openingKey(opening)
+            element = openingElement(key, opening, left, sinceBoot)
+            wanted.setdefault(name, {})[key] = element
+            for name, key in lookupKeys(opening):
+                element = lookupElement(key, left)
+                there = wanted.setdefault(name, {})
+                if key not in there or there[key].timeout < element.timeout:
+                    there[key] = element
+        return wanted
+
+    def writeChanges(self, layout: Layout, present: Present, table: str = TABLE) -> None:
+        """Write what differs of the elements that follow from the configuration alone."""
+        for change in layout.changes(present):
+            for gone, new in _portions(change):
+                self._kernel.transact(changeElements(table, change.name, gone, new))
 
     def writeWays(self, guard: Guard, table: str = TABLE) -> None:
         """
@@ -103,15 +162,17 @@ class GuardWriter(GuardReader):
             for keysPortion in splitPortions(keys):
                 self._kernel.transact(swapElements(table, name, keysPortion, ()))
 
+    def removeOpenings(self, guard: Guard, openings: Iterable[Opening], table: str) -> None:
+        """Remove all elements that do not belong to these openings."""
+        wanted = self._makeElements(openings)
+        for name in listOpeningSets(guard.doors, guard.networks):
+            self._remove(table, name, self.listKeys(name, table) - wanted.get(name, {}).keys())
+
     def writeOpenings(self, guard: Guard, openings: Iterable[Opening], table: str) -> None:
         """Put exactly these openings into the kernel. Only what differs is written."""
-        wanted: dict[str, dict[bytes, Element]] = {
-            found.name: {} for door in guard.doors for found in openingSets(door, guard.networks)
-        }
-        for opening in openings:
-            element = self.makeElement(opening)
-            wanted[setName(opening)][element.key] = element
-        for name, elements in wanted.items():
+        wanted = self._makeElements(openings)
+        for name in listOpeningSets(guard.doors, guard.networks):
+            elements = wanted.get(name, {})
             present = {element.key: element for element in self.listElements(name, table)}
             self._remove(table, name, present.keys() - elements.keys())
             changed = [
@@ -119,11 +180,14 @@ class GuardWriter(GuardReader):
             ]
             for portion in splitPortions(changed):
                 self._kernel.transact(addElements(table, name, portion))
-        for door in guard.doors:
-            for found in openingSets(door, guard.networks) if door.once else ():
-                gone = self.listKeys(found.used, table) - wanted[found.name].keys()
-                for keys in splitPortions(gone):
-                    self._kernel.transact(swapElements(table, found.used, keys, ()))
+        for once in self._onceSets(guard):
+            gone = self.listKeys(once.used, table) - wanted.get(once.name, {}).keys()
+            for keys in splitPortions(gone):
+                self._kernel.transact(swapElements(table, once.used, keys, ()))
+
+    def _onceSets(self, guard: Guard) -> list[OnceSet]:
+        scopes = scopesOf(guard.doors, guard.networks)
+        return [once for door in guard.doors for once in onceSets(door, scopes)]
 
     def writeFlows(self, doors: Iterable[Door], books: Books, table: str) -> None:
         """Add the flows that have time left; those that are there already keep their time."""
@@ -141,6 +205,27 @@ class GuardWriter(GuardReader):
                 with suppress(SetFull):
                     self._kernel.transact(addElements(table, name, portion))
 
+    def moveFlows(self, doors: Iterable[Door], present: Iterable[str], table: str) -> None:
+        """
+        Copy UDP flows whose door has other times now into the sets for these.
+
+        @param present: the names of the sets in the table.
+        """
+        doors = list(doors)
+        every = timesFor(doors)
+        books: dict[str, dict[bytes, float]] = {}
+        for name in sorted(present):
+            match = _UDP_FLOWS.fullmatch(name)
+            for key, deadline in (self.listFlowsIn(name, table) if match else {}).items():
+                port = parseFlow("udp", key).port
+                # After DNAT the port tells nothing about the door.
+                times = timesFor([door for door in doors if isOn(door.ports, "udp", port)])
+                for each in times or every:
+                    own = each.setName(match[1], int(match[2])) if match else ""
+                    if own != name:
+                        books.setdefault(own, {})[key] = deadline
+        self.writeFlows(doors, books, table)
+
     def removeCutSessions(self, doors: Iterable[Door], table: str) -> None:
         """Remove the sessions of doors that cut sessions now, but may have kept them before."""
         cut = [ports for door in doors if door.cutSessions for ports in door.ports]
@@ -152,3 +237,27 @@ class GuardWriter(GuardReader):
     def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:
         for portion in splitPortions(keys):
             self._kernel.transact(removeElements(table, name, portion))
+
+
+def _portions(change: Change) -> Iterable[tuple[list[Element], list[Element]]]:
+    """
+    Yield elements that go and elements that come, a portion at a time. A single port that changes
+    does so in one transaction. Ranges can overlap others that go, so those go first.
+    """
+    if isInterval(change.name):
+        gone = [part for element in change.gone for part in splitRange(element)]
+        new = [part for element in change.new for part in splitRange(element)]
+        if 0 < len(gone) + len(new) <= PORTION:
+            yield gone, new
+            return
+    else:
+        added = {element.key: element for element in change.new}
+        swapped = [element for element in change.gone if element.key in added]
+        gone = [element for element in change.gone if element.key not in added]
+        for portion in splitPortions(swapped, PORTION // 2):
+            yield portion, [added.pop(element.key) for element in portion]
+        new = [*added.values()]
+    for portion in splitPortions(gone):
+        yield portion, []
+    for portion in splitPortions(new):
+        yield [], portion

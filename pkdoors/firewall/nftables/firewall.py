@@ -15,13 +15,13 @@ from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import networkSets, setOf
-from pkdoors.firewall.guard.sets import openingKey, setName
+from pkdoors.firewall.guard.openingsets import networkScopes, scopeOf
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
+from pkdoors.firewall.nftables._placing import GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
@@ -29,14 +29,11 @@ from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
-from pkdoors.model.sources import Source, isNetwork
+from pkdoors.model.sources import isNetwork
 
 SETTLED = 300.0
 """Seconds from the boot until there may be flows that began before the guard. Earlier there are
 none worth sparing, and sparing them would keep a port open for a while after each boot."""
-
-TRIES = 5
-"""How often the daemon tries to put the guard in place if somebody removes it meanwhile."""
 
 MARGIN = 1.0
 """Seconds before its deadline during which an opening may already be missing in the kernel."""
@@ -70,15 +67,13 @@ class NftablesFirewall:
         self._capturing = capturing
         self._table: GuardTable
         self._monitor: NftablesMonitor
-        self._guard = Guard(())
+        self._guard = self._foreseen = Guard(())
         self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors)
+        self._placer = GuardPlacer(self._sessions)
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
-        self._deadlines: dict[tuple[str, bytes], float] = {}  # of the openings in the kernel
-        self._grants: dict[tuple[str, Source], int] = {}  # likewise, see L{Opening}
         self._isDoubtful = False  # whether somebody has changed what was granted
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
-        self._fingerprint: object = None  # differs once a stranger has changed the guard
         self._counts = KnockCounts()
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
@@ -94,6 +89,7 @@ class NftablesFirewall:
         """See L{IFirewall.start}."""
         self._table = table = self._makeTable(self._reactor.seconds)
         self._sessions.start(table)
+        self._placer.start(table)
         self._onLost = onLost
         # The monitor must exist before anything is read: then no later change is missed.
         self._monitor = self._makeMonitor(
@@ -110,7 +106,6 @@ class NftablesFirewall:
         if isSettled and not predecessor.isThere and live.untracked:
             versions = tuple(live.untracked)
             self._guard = replace(self._guard, grace=graceFor(doors), graceVersions=versions)
-        self._grants = {opening.key: opening.grant for opening in predecessor.openings}
         self._put(predecessor.openings)
         # A port has its grace only once: no later flush opens it again.
         self._guard = replace(self._guard, grace={}, graceVersions=())
@@ -119,6 +114,12 @@ class NftablesFirewall:
         if self._ways.isFailing:
             self._throttle.want()
         return predecessor.openings
+
+    def foresee(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.foresee}: the layout of a guard with a thousand doors takes 0.1 s."""
+        guard = replace(self._guard, doors=doors)
+        _ = (guard.layout, (self._placer.placed or guard).layout)
+        self._foreseen = guard
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """
@@ -173,7 +174,7 @@ class NftablesFirewall:
         return self._counts.junk
 
     def _count(self) -> None:
-        if self._fingerprint is not None:
+        if self._placer.hasStarted:
             self._counts.add(self._table.readCounts())
 
     def stop(self) -> Deferred[None]:
@@ -187,6 +188,7 @@ class NftablesFirewall:
 
     def _restore(self, openings: list[Opening]) -> None:
         if not self._table.isThere():  # what the kernel remembered went with the table
+            self._placer.forget()
             self._sessions.addLetIn(openings, self._guard.direct)
         self._put([opening for opening in openings if self._isCertain(opening)])
         # Whatever removed the guard may have changed the ways past it, too. The guard itself does
@@ -199,8 +201,9 @@ class NftablesFirewall:
         somebody else has changed the guard, because it may have been used; nor if it has not been
         there yet, because putting it there grants it.
         """
-        isGranted = self._grants.get(opening.key) == opening.grant
-        return not opening.door.once or (isGranted and not self._isDoubtful)
+        return not opening.door.once or (
+            self._placer.openings.has(opening) and not self._isDoubtful
+        )
 
     def _put(self, openings: list[Opening]) -> None:
         """Put the guard in place, with these openings."""
@@ -209,22 +212,13 @@ class NftablesFirewall:
             capture = self._capturing.refresh(self._guard.capture)
             self._guard = replace(self._guard, capture=capture)
         # Only here do sets that no opening needs any more go: until then they cost little.
-        self._guard = replace(self._guard, networks=networkSets(openings))
-        for triesLeft in reversed(range(TRIES)):
-            try:
-                self._table.replace(self._guard, openings, self._sessions.living())
-                break
-            except GuardGone:  # somebody flushed nftables meanwhile
-                if not triesLeft:
-                    raise
-                self._sessions.addLetIn(openings, self._guard.direct)
+        self._guard = replace(self._guard, networks=networkScopes(openings))
+        for known in (self._foreseen, self._placer.placed):
+            if known == self._guard:  # their layouts are there already
+                self._guard = known
+        self._placer.put(self._guard, openings)
         self._protected = listProtectedPorts(self._guard.doors)
-        self._sessions.noteReplaced()
         self._isDoubtful = False
-        self._deadlines = {_keyOf(opening): opening.deadline for opening in openings}
-        kept = {opening.key for opening in openings}
-        self._grants = {key: grant for key, grant in self._grants.items() if key in kept}
-        self._fingerprint = self._table.readFingerprint()
 
     def _withWays(self, guard: Guard) -> Guard:
         """Return a guard with the ways that lead past its ports now, as far as they can be read."""
@@ -244,8 +238,7 @@ class NftablesFirewall:
         if direct != self._guard.direct:
             self._guard = guard = replace(self._guard, direct=direct)
             try:
-                self._table.writeWays(guard)
-                self._fingerprint = self._table.readFingerprint()
+                self._placer.writeWays(before, guard)
             except GuardGone:
                 pass  # the healing puts it back with these ways
             except FirewallError as error:
@@ -255,49 +248,37 @@ class NftablesFirewall:
         return self._ways.isFailing
 
     def _openNow(self, opening: Opening) -> None:
-        self._addSet(opening)
-        self._table.add(opening, self._grants.get(opening.key) != opening.grant)
-        self._grants[opening.key] = opening.grant
-        self._deadlines[_keyOf(opening)] = opening.deadline
+        self._addScope(opening)
+        openings = self._placer.openings
+        self._table.add(opening, not openings.has(opening), openings.others(opening))
+        openings.add(opening)
 
-    def _addSet(self, opening: Opening) -> None:
+    def _addScope(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""
-        if not isNetwork(opening.source):  # every door has the sets for addresses
+        if not isNetwork(opening.source):  # addresses are always compared
             return
-        needed = setOf(opening)
-        if not self._guard.hasSet(needed):
-            self._table.addSet(self._guard, needed)
-            self._guard = replace(self._guard, networks=self._guard.networks | {needed})
-            self._fingerprint = self._table.readFingerprint()
+        needed = scopeOf(opening.source)
+        if not self._guard.compares(needed):
+            self._guard = self._placer.addScope(self._guard, needed)
 
     def _closeNow(self, opening: Opening) -> None:
         self._closeManyNow([opening])
 
     def _closeManyNow(self, openings: Sequence[Opening]) -> None:
+        table = self._placer.openings
         for opening in openings:
-            self._deadlines.pop(_keyOf(opening), None)
-            self._grants.pop(opening.key, None)
-        self._table.remove(openings)
+            table.remove(opening)
+        others = [other for opening in openings for other in table.others(opening)]
+        self._table.remove(openings, others)
         self._sessions.noteSoon()
 
     def _onChanged(self, process: str) -> None:
         self._isDoubtful = True
+        self._placer.forget()
         self._onLost(f"{process} changed the guard")
 
     def _onOverflow(self) -> None:
         """Check whether the guard is still ours, after more changes than the socket could hold."""
         self._throttle.want()
-        now = self._reactor.seconds()
-        try:
-            present = self._table.listOpenKeys(self._guard)
-            ours = {key for key, deadline in self._deadlines.items() if deadline - now > MARGIN}
-            isSame = self._table.readFingerprint() == self._fingerprint
-            isSame = isSame and ours <= present <= {*self._deadlines}
-        except FirewallError:
-            isSame = False
-        if not isSame:
+        if not self._placer.isUnchanged(self._guard, self._reactor.seconds() + MARGIN):
             self._onChanged("somebody")
-
-
-def _keyOf(opening: Opening) -> tuple[str, bytes]:
-    return setName(opening), openingKey(opening.source)

@@ -8,16 +8,16 @@ from dataclasses import replace
 from twisted.logger import Logger
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.earlier import secondguard
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
-from pkdoors.firewall.guard.openingsets import OpeningSet
+from pkdoors.firewall.guard.openingsets import udpTimesOf
+from pkdoors.firewall.guard.sets import ABOUT, originNote
 from pkdoors.firewall.guard.survey import Survey
+from pkdoors.firewall.netlink.dump import askChains, readChains
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.library import Library, notOwnerError
-from pkdoors.firewall.netlink.messages import (
-    OWNED,
-    PERSISTS,
-)
+from pkdoors.firewall.netlink.messages import OWNED, PERSISTS
 from pkdoors.firewall.nftables._reader import bootClock
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
 from pkdoors.firewall.nftables._writer import GuardWriter
@@ -64,7 +64,7 @@ class GuardTable(GuardWriter):
         @raise FirewallError: the kernel would refuse it.
         """
         # Under another name: the present table may be of another version.
-        self._library.judge(f"add table inet {HANDOVER}\n{guard.commands(table=HANDOVER)}")
+        self._library.judge(f"add table inet {HANDOVER}\n{guard.layout.commands(HANDOVER)}")
 
     def close(self) -> None:
         """Let go of the table, which stays in the kernel."""
@@ -82,7 +82,7 @@ class GuardTable(GuardWriter):
         survey = self.survey(name)
         if survey.table is None:
             return Predecessor()
-        if survey.isOurs:
+        if survey.isOurs or secondguard.FORMAT in survey.notes:
             openings = self.listOpenings(survey, doors, name)
             return Predecessor(isThere=True, protected=survey.protected(), openings=openings)
         return readOldGuard(
@@ -112,22 +112,61 @@ class GuardTable(GuardWriter):
             self._handOver(guard, openings, self.mergeFlows(flows, guard.doors, TABLE))
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
 
-    def addSet(self, guard: Guard, openings: OpeningSet) -> None:
+    def change(self, before: Guard, guard: Guard) -> bool:
         """
-        Add one more set of openings to a guard that is in place.
+        Change the guard that is in place, and unchanged, into another one. Only what differs is
+        sent. Openings are left as they are.
+
+        @param before: the guard that is in place.
+        @return: whether that was possible.
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        old, new = before.layout, guard.layout
+        present = old.present()
+        if new.reshapes(present):
+            return False
+        if not new.hasRulesOf(old):
+            guard = replace(guard, origin=Survey(self.tableOf(TABLE)).origin(self.boot))
+            self._library.run(guard.layout.commands(TABLE))
+        self.writeChanges(new, present)
+        if _timesByPorts(before.doors) != _timesByPorts(guard.doors):
+            self.moveFlows(guard.doors, present.sets, TABLE)
+        if any(door.cutSessions for door in guard.doors):
+            self.removeCutSessions(guard.doors, TABLE)
+        if before.direct != guard.direct or new.chains != old.chains:
+            self.writeWays(guard)
+        if removal := new.removal(TABLE, present):
+            self._library.run(removal)
+        return True
+
+    def readFingerprint(self) -> object:
+        """See L{GuardReader.readFingerprint}. Nobody else can change a table that we own."""
+        return self.tableOf(TABLE) if self.isOwned else super().readFingerprint()
+
+    def addScope(self, guard: Guard) -> None:
+        """
+        Have the rules compare more of addresses in a guard that is in place.
 
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
-        if not openings.isOnce:
-            self._library.run(guard.commandsForSet(openings))
-            return
-        # Its rules come after others: write all of them again.
-        survey = self.survey()
-        origin, networks = survey.origin(self.boot), guard.networks | {openings}
-        guard = replace(guard, origin=origin, networks=networks)
-        if not (survey.isOurs and survey.isOf(self.boot)):
+        origin = Survey(self.tableOf(TABLE)).origin(self.boot)
+        if originNote(origin) not in {element.comment for element in self.listElements(ABOUT)}:
             raise errorFor(errno.ENOENT)
-        self._library.run(guard.commands(survey.present(guard, self.boot)))
+        guard = replace(guard, origin=origin)
+        self._library.run(guard.layout.commands(TABLE))
+
+    def writeWays(self, guard: Guard, table: str = TABLE) -> None:
+        """
+        Put exactly a guard's ways past the protected ports into the kernel, and the chains that
+        judge them. Only what differs is written.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        wanted = guard.wayChains()
+        if wanted and not wanted <= {*readChains(self._kernel.dump(askChains(table)), table)}:
+            origin = Survey(self.tableOf(table)).origin(self.boot)
+            self._library.run(replace(guard, origin=origin).layout.commands(table))
+        super().writeWays(guard, table)
 
     def _fits(self, survey: Survey) -> bool:
         """
@@ -145,11 +184,11 @@ class GuardTable(GuardWriter):
 
         @return: whether that was possible: somebody may have added a set of another kind to it.
         """
-        if guard.reshapes(survey.present(guard, self.boot)):
+        if self._reshapes(guard, survey, TABLE):
             deaf = replace(guard, capture=None)  # otherwise each knock would be logged twice
             with self._finished(HANDOVER, beside=TABLE):
                 known = self.mergeFlows(flows, guard.doors, TABLE)
-                self._place(HANDOVER, deaf, self.survey(HANDOVER), openings, known, isOwned=False)
+                self._placeBeside(deaf, openings, known)
         try:
             self._place(TABLE, guard, survey, openings, flows)
         except (NotPermitted, GuardGone):
@@ -166,11 +205,25 @@ class GuardTable(GuardWriter):
         """Make before break: a drop in either table is final, so one of them always guards."""
         deaf = replace(guard, capture=None)  # otherwise each knock would be logged twice
         with self._finished(HANDOVER, beside=TABLE):
-            self._place(HANDOVER, deaf, self.survey(HANDOVER), openings, flows, isOwned=False)
+            self._placeBeside(deaf, openings, flows)
             self.delete(TABLE)
         with self._finished(TABLE, beside=HANDOVER):
             self._place(TABLE, guard, Survey(), openings, flows)
             self.writeFlows(guard.doors, self.listFlows(guard.doors, HANDOVER), TABLE)
+
+    def _placeBeside(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
+        """Put a guard in place beside the present one."""
+        survey = self.survey(HANDOVER)
+        isOfUse = survey.isOurs and not self._reshapes(guard, survey, HANDOVER)
+        if survey.table is not None and not isOfUse:
+            self.delete(HANDOVER)
+            survey = Survey()
+        self._place(HANDOVER, guard, survey, openings, flows, isOwned=False)
+
+    def _reshapes(self, guard: Guard, survey: Survey, table: str) -> bool:
+        """Return whether another guard is needed meanwhile, see L{Layout.reshapes}."""
+        configured = self.listConfigured(guard.layout, survey, table)
+        return guard.layout.reshapes(survey.present(guard, self.boot, configured))
 
     @contextmanager
     def _finished(self, name: str, beside: str) -> Iterator[None]:
@@ -200,19 +253,23 @@ class GuardTable(GuardWriter):
         self._library.take(name, OWNED if isOwned else 0)
         created = Survey(self.tableOf(name))
         guard = replace(guard, origin=created.origin(self.boot))
-        # These sets are made again, empty: keep their flows.
-        retimed = {
-            flows: self.listFlowsIn(flows, name) for flows in survey.setsToRetime(guard.doors)
-        }
-        present = survey.present(guard, self.boot)
-        # The guard comes first and alone: it is small, so it always fits. What grows comes after
-        # it.
-        self._library.run(guard.commands(present, name))
+        layout = guard.layout
+        configured = self.listConfigured(layout, survey, name)
+        present = survey.present(guard, self.boot, configured)
+        if survey.isOurs:  # a port may get another door, and lose openings before that
+            self.removeOpenings(guard, openings, name)
+        # The rules come first and alone: they are small, so they always fit. What grows comes after
+        # them.
+        self._library.run(layout.commands(name, present))
+        self.writeChanges(layout, present, name)
         self.writeOpenings(guard, openings, name)
-        self.writeWays(guard, name)
-        for books in (retimed if survey.isOf(self.boot) else {}, flows):
-            self.writeFlows(guard.doors, books, name)
+        super().writeWays(guard, name)
+        self.writeFlows(guard.doors, flows, name)
+        if survey.isOf(self.boot):
+            self.moveFlows(guard.doors, survey.sets, name)
         self.removeCutSessions(guard.doors, name)
+        if removal := layout.removal(name, present):
+            self._library.run(removal)
 
     def readForwards(self) -> Generator[None, None, Forwards]:
         """Read where the host forwards ports to, see L{readForwardsInTurns}."""
@@ -232,3 +289,12 @@ class GuardTable(GuardWriter):
             raise notOwnerError(name)
         self._library.run(f"delete table inet {name}")
         return True
+
+
+def _timesByPorts(doors: Collection[Door]) -> set[object]:
+    return {
+        (ports, udpTimesOf(door))
+        for door in doors
+        for ports in door.ports
+        if ports.protocol == "udp"
+    }

@@ -8,6 +8,7 @@ from pkdoors.doctor.findings import WARNING, Finding
 from pkdoors.doctor.packetfilter.forwards import (
     hasFlowtable,
     isForwarded,
+    judgeForwardedKnocks,
     judgeOffloading,
     judgeRedirects,
 )
@@ -110,6 +111,37 @@ class RedirectsTests(SynchronousTestCase):
         (found,) = self.look({"xt": {"type": "target", "name": "REDIRECT"}})
         self.assertIn("`iptables -t nat -S`", found.remedy)
         self.assertEqual([], self.look({"xt": {"type": "target", "name": "DNAT"}}))
+
+
+class ForwardedKnocksTests(SynchronousTestCase):
+    """
+    Tests of L{judgeForwardedKnocks}.
+    """
+
+    def look(self, isCaptured: bool, udp: tuple[int, ...], tcp: tuple[int, ...]) -> list[Finding]:
+        """Return what is found on a host that forwards 8080/tcp and 53/udp."""
+        ruleset = nat([PORT, DNAT], [condition("udp dport", 53), DNAT])
+        ports = {"udp": udp, "tcp": tcp}
+        return list(judgeForwardedKnocks(ruleset, ports, (4, 6), isCaptured))
+
+    def test_captured(self) -> None:
+        """A captured knock goes on, to the program that the port is forwarded to."""
+        (found,) = self.look(True, (1, 2, 8080), (8080, 53))
+        self.assertEqual((WARNING, "8080/tcp"), (found.level, found.subject))
+        self.assertIn("it is forwarded: the program there gets the knocks", found.text)
+        (found,) = self.look(True, (1, 53), (8080,))
+        self.assertEqual("knock ports", found.subject)
+        self.assertIn("2 of 3 are forwarded", found.text)
+
+    def test_sockets(self) -> None:
+        """With sockets nothing is forwarded."""
+        (found,) = self.look(False, (53,), ())
+        self.assertEqual("53/udp", found.subject)
+        self.assertIn("the program there gets nothing", found.text)
+
+    def test_none(self) -> None:
+        """Other ports are not concerned."""
+        self.assertEqual([], self.look(True, (8080,), (53,)))
 
 
 class OffloadedTests(SynchronousTestCase):

@@ -122,6 +122,17 @@ class FindTests(SynchronousTestCase):
         self.firewalld.isPanicking = True
         self.assertIs(NOTHING, findAdmission(["public"], self.client.ask))
 
+    def test_refused(self) -> None:
+        """A zone that firewalld does not describe lets nothing through; another one does."""
+        self.firewalld.settings["public"] = FakeZoneSettings(services=["ssh"])
+        self.firewalld.settings["internal"] = FakeZoneSettings(ports=[("22", "tcp")])
+        self.firewalld.refuse("getServiceSettings", "ssh", "INVALID_SERVICE: ssh")
+        found = findAdmission(iter(["public", "internal"]), self.client.ask)
+        self.assertEqual({"public": (), "internal": SSH}, found.zones)
+        self.firewalld.refuse("queryPanicMode", "", "denied", "org.freedesktop.AccessDenied")
+        found = findAdmission(iter(["public", "internal"]), self.client.ask)
+        self.assertEqual({"public": (), "internal": ()}, found.zones)
+
     def test_known(self) -> None:
         """What openings rely on may become too little; a panic takes nothing away for ever."""
         known = KnownAdmission()

@@ -129,6 +129,9 @@ class AdmittedTests(FirewalldTestCase):
         self.firewalld.refuse("getZoneSettings", "", "no", "org.freedesktop.DBus.Error.NoReply")
         self.firewalld.tell("service-removed", "public", "ssh")
         self.assertIn("firewalld does not answer", self.lost[-1])
+        asked = len(self.firewalld.asked)
+        self.firewalld.tell("service-removed", "public", "http")
+        self.assertEqual(asked, len(self.firewalld.asked))  # a restoration follows anyway
         self.failureResultOf(self.firewall.open(makeOpening()), FirewallError)
 
     def test_otherZone(self) -> None:

@@ -6,13 +6,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.capture import CLOSED_CHAIN, JUNK, LAST_CHAINS, SETS, Capture
-from pkdoors.firewall.guard.guard import ABSENT, TABLE, Guard
+from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.guard.layout import ABSENT, Present
 from pkdoors.firewall.guard.sets import setsFor
 from pkdoors.model.doors import Door
 from pkdoors.model.knockports import TcpPort
 from tests.fakes.doors import makeDoor
 from tests.fakes.tables import FakeTables
-from tests.firewall.guard.test_guard import presentIn
 
 SEALED = makeDoor((1, 2, 3, 4, 5), "80", name="web", authorizedKeys="/keys", knockRate=0)
 DOORS = (makeDoor((11, 12, 13, 14, 15)), SEALED)
@@ -84,11 +84,15 @@ def rules(text: str) -> list[str]:
     return [line.removeprefix(f"add rule inet {TABLE} ") for line in lines]
 
 
-def elements(name: str, capture: Capture, doors: tuple[Door, ...] = DOORS) -> str:
-    """Return the elements of a set."""
-    text = Guard(doors, capture=capture).commands()
-    found = re.search(rf"^add element inet {TABLE} {name} {{ (.*) }}$", text, re.M)
-    return found[1] if found else ""
+def commands(capture: Capture | None, doors: tuple[Door, ...] = DOORS) -> str:
+    """Return a guard's commands."""
+    return Guard(doors, capture=capture).layout.commands(TABLE)
+
+
+def ports(name: str, capture: Capture, doors: tuple[Door, ...] = DOORS) -> list[int]:
+    """Return the ports in a set."""
+    elements = Guard(doors, capture=capture).layout.elements[name]
+    return [int.from_bytes(key) for key in elements]
 
 
 class CaptureTests(SynchronousTestCase):
@@ -96,21 +100,21 @@ class CaptureTests(SynchronousTestCase):
 
     def test_rules(self) -> None:
         """What the rules are."""
-        text = Guard(DOORS, capture=Capture(4711)).commands()
+        text = commands(Capture(4711))
         self.assertEqual(KNOCKS.splitlines(), rules(text))
         (hook,) = LAST_CHAINS.values()
         self.assertIn(f"add chain inet {TABLE} {CLOSED_CHAIN} {{ {hook} }}\n", text)
 
     def test_everything(self) -> None:
         """If everything is to be heard, nothing is sorted out."""
-        found = rules(Guard(DOORS, capture=Capture(4711, hearsAll=True)).commands())
+        found = rules(commands(Capture(4711, hearsAll=True)))
         self.assertEqual("knock_ports goto knock_sources", found[11])
         self.assertEqual("knock_sources", found[12].split()[0])
 
     def test_rest(self) -> None:
         """All other rules, sets and elements are as they are without it, but for the limits."""
-        plain = Guard(DOORS).commands().splitlines()
-        found = Guard(DOORS, capture=Capture(4711)).commands().splitlines()
+        plain = commands(None).splitlines()
+        found = commands(Capture(4711)).splitlines()
         ours = (
             "knock_",
             "PlainKnocks",
@@ -118,6 +122,7 @@ class CaptureTests(SynchronousTestCase):
             "AnyKnocks",
             "TcpKnocks",
             "StrictKnocks",
+            "LooseKnocks",
             "KnockJunk",
         )
         for one, other in ((plain, found), (found, plain)):
@@ -127,29 +132,41 @@ class CaptureTests(SynchronousTestCase):
 
     def test_noAnonymousSets(self) -> None:
         """No rule has a set without a name: it would go with its rule."""
-        for rule in rules(Guard(DOORS, capture=Capture(4711)).commands()):
+        for rule in rules(commands(Capture(4711))):
             self.assertNotIn("{", re.sub(r"update @\S+ {.*?}", "", rule))
 
     def test_sets(self) -> None:
         """All ports, as plain knocks are told of everywhere; those of sealed ones; interfaces."""
         capture = Capture(4711, strict=("eth0", "br-1.2"))
-        self.assertEqual("1, 2, 3, 4, 5, 11, 12, 13, 14, 15", elements("PlainKnocks", capture))
-        self.assertEqual("1, 2, 3, 4, 5", elements("SealedKnocks", capture))
-        self.assertEqual('"eth0", "br-1.2"', elements("StrictKnocks", capture))
-        self.assertEqual("", elements("StrictKnocks", Capture(4711), (SEALED,)))
+        self.assertEqual([1, 2, 3, 4, 5, 11, 12, 13, 14, 15], ports("PlainKnocks", capture))
+        self.assertEqual([1, 2, 3, 4, 5], ports("SealedKnocks", capture))
+        strict = Guard(DOORS, capture=capture).layout.elements["StrictKnocks"]
+        self.assertEqual([b"eth0".ljust(16, b"\0"), b"br-1.2".ljust(16, b"\0")], [*strict])
+        self.assertEqual([], ports("StrictKnocks", Capture(4711), (SEALED,)))
+
+    def test_newInterfaces(self) -> None:
+        """If interfaces that appear later are strict, all are but those that are known as loose."""
+        for loose, matched in ((None, "@StrictKnocks"), ((), "!= @LooseKnocks")):
+            found = rules(commands(Capture(4711, strict=("eth0",), loose=loose)))
+            strict = (
+                f"knock_sources meta nfproto ipv4 iifname {matched} fib saddr . iif oif missing"
+            )
+            self.assertIn(f"{strict} accept", found)
+        capture = Capture(4711, strict=("eth0",), loose=("eth1",))
+        elements = Guard(DOORS, capture=capture).layout.elements["LooseKnocks"]
+        self.assertEqual([b"eth1".ljust(16, b"\0")], list(elements))
 
     def test_otherKnocks(self) -> None:
-        """Ports with any payload, those over TCP, and the limits of a door for both protocols."""
+        """Ports with any payload, those over TCP, and the limits for both protocols."""
         capture = Capture(4711)
         loose = makeDoor((1, TcpPort(7), 3, TcpPort(2), 5), name="loose", hearsAny=True)
         doors = (loose, *DOORS)
-        self.assertEqual("1, 3, 5", elements("AnyKnocks", capture, doors))
-        self.assertEqual("2, 7", elements("TcpKnocks", capture, doors))
-        limit = "jump knock_limit_10000_10000"
-        self.assertEqual(f"2 : {limit}, 7 : {limit}", elements("TcpKnockLimits", capture, doors))
+        self.assertEqual([1, 3, 5], ports("AnyKnocks", capture, doors))
+        self.assertEqual([2, 7], ports("TcpKnocks", capture, doors))
+        self.assertEqual([2, 7], ports("TcpKnockLimits", capture, doors))
         for name in ("AnyKnocks", "TcpKnocks", "TcpKnockLimits"):
-            self.assertEqual("", elements(name, capture))
-        found = rules(Guard(doors, capture=capture).commands())
+            self.assertEqual([], ports(name, capture))
+        found = rules(commands(capture, doors))
         self.assertIn("knock_sources tcp dport vmap @TcpKnockLimits", found)
         self.assertEqual(TCP_CLOSED.splitlines(), found[-7:-3])
 
@@ -159,17 +176,22 @@ class CaptureTests(SynchronousTestCase):
         self.assertEqual(set(), SETS.keys() & setsFor(DOORS).keys())
 
     def test_afterSockets(self) -> None:
-        """It replaces a guard for sockets, and such a guard replaces it, in one transaction."""
+        """It replaces a guard for sockets, and such a guard replaces it."""
         tables = FakeTables(Clock())
         tables.run(f"add table inet {TABLE}")
         present = ABSENT
         for capture in (None, Capture(4711), Capture(4712), None, Capture(4713)):
-            tables.run(Guard((SEALED,), capture=capture).commands(present))
+            layout = Guard((SEALED,), capture=capture).layout
+            tables.run(layout.commands(TABLE, present))
+            if removal := layout.removal(TABLE, present):
+                tables.run(removal)
             table = tables.tables[TABLE]
             self.assertEqual(capture is not None, "PlainKnocks" in table.sets)
             self.assertEqual(capture is not None, JUNK in table.counters)
             logs = table.texts("knock_heard") if "knock_heard" in table.chains else []
             group = [] if capture is None else [f"log group {capture.group} snaplen 1500"]
             self.assertEqual(group, logs)
-            present = presentIn(table)
+            closed = table.texts(CLOSED_CHAIN) if CLOSED_CHAIN in table.chains else []
+            self.assertIs(capture is not None, bool(closed))
+            present = Present({*table.chains}, {*table.sets}, {*table.counters})
         self.assertIn(CLOSED_CHAIN, table.chains)

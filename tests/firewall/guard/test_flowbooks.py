@@ -6,8 +6,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.flowbooks import FlowBooks
-from pkdoors.firewall.guard.flows import Flow, Tracked, isOn
 from pkdoors.firewall.guard.sets import TCP_IDLE
+from pkdoors.firewall.netlink.flows import Flow, Tracked, isOn
 from pkdoors.model.ports import PortRange
 from tests.fakes.doors import flow, makeDoor, makeOpening
 
@@ -84,8 +84,8 @@ class FlowBooksTests(SynchronousTestCase):
         self.assertEqual(
             {
                 "sessions4": {flow().key: 5 + TCP_IDLE},
-                "default_udp4": {udp.key: 15.0},
-                "default_udpmost4": {udp.key: 65.0},
+                "udpidle4_10000ms_60000ms": {udp.key: 15.0},
+                "udpmost4_10000ms_60000ms": {udp.key: 65.0},
             },
             self.left(),
         )

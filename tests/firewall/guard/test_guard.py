@@ -1,7 +1,8 @@
-"""Tests of L{pkdoors.firewall.guard.guard}."""
+"""Tests of L{pkdoors.firewall.guard.guard} and L{pkdoors.firewall.guard.layout}."""
 
 from ipaddress import ip_address
 from itertools import groupby
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,45 +10,64 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
-from pkdoors.firewall.guard.guard import TABLE, DirectWay, Guard, Present
-from pkdoors.firewall.guard.sets import FORMAT, MAPS, aboutDoor, setsFor
+from pkdoors.firewall.guard.guard import TABLE, DirectWay, Guard
+from pkdoors.firewall.guard.layout import ABSENT, CLOSING, Layout, Present
+from pkdoors.firewall.guard.portgroups import portGroups
+from pkdoors.firewall.guard.sets import DOOR_MAPS, FORMAT, MAPS, setsFor
+from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange
 from tests.fakes.doors import makeDoor
-from tests.fakes.tables import FakeTable, FakeTables
+from tests.fakes.tables import Entry, FakeTable, FakeTables
 from tests.firewall.guard.test_rules import NEXT, doorLists
 from tests.lab.properties import PROPERTY
 
 WHERE = f"inet {TABLE}"
-PORTS = ("tcp_ports", "tcp_doors", "udp_ports", "udp_doors")
+PORTS = (1, 22, 23, 25, 30, 53, 54, 60, 80)
 
 
-def presentIn(table: FakeTable, *stale: str) -> Present:
-    """Return what the kernel has of a table."""
-    protocols = [protocol for protocol in ("tcp", "udp") if f"{protocol}_ports" in table.sets]
-    ports = {protocol: table.sets[f"{protocol}_ports"].elements for protocol in protocols}
-    doors = {protocol: table.sets[f"{protocol}_doors"].elements for protocol in protocols}
+def presentIn(table: FakeTable, layout: Layout, *stale: str) -> Present:
+    """Return what the kernel has of a table, as far as a layout needs it."""
     return Present(
-        frozenset(table.chains),
-        frozenset(table.sets),
-        frozenset(table.counters),
-        frozenset(stale),
-        {protocol: [*map(spanOf, elements)] for protocol, elements in ports.items()},
+        {*table.chains},
+        {*table.sets},
+        {*table.counters},
+        stale,
         {
-            protocol: {spanOf(key): element.data.split()[1] for key, element in elements.items()}
-            for protocol, elements in doors.items()
+            name: {
+                key: Element(key, chain=entry.data.removeprefix("jump "))
+                for key, entry in table.sets[name].elements.items()
+            }
+            for name in layout.elements.keys() & table.sets
         },
     )
 
 
-def spanOf(key: bytes) -> tuple[int, int]:
-    """Return the first and the last port of a range in the fake kernel."""
-    return int.from_bytes(key[:2]), int.from_bytes(key[2:])
+def chainOf(port: int, protocol: str, *doors: Door) -> str:
+    """Return the name of the chain that judges packets to a port."""
+    (found,) = (
+        group.name
+        for group, spans in portGroups(doors, protocol).items()
+        for first, last in spans
+        if first <= port <= last
+    )
+    return found
 
 
-class CommandsTests(SynchronousTestCase):
+def protectedBy(doors: list[Door]) -> set[tuple[str, int]]:
+    """Return which of the ports some doors protect."""
+    return {
+        (ports.protocol, port)
+        for door in doors
+        for ports in door.ports
+        for port in PORTS
+        if ports.first <= port <= ports.last
+    }
+
+
+class LayoutTests(SynchronousTestCase):
     """
-    Tests of L{Guard.commands}.
+    Tests of L{Layout}, the steps from one guard to another.
     """
 
     def setUp(self) -> None:
@@ -56,74 +76,92 @@ class CommandsTests(SynchronousTestCase):
         self.tables.run(f"add table {WHERE}")
         self.table = self.tables.tables[TABLE]
 
+    def run_(self, commands: str) -> None:
+        """Run commands, if there are any."""
+        if commands:
+            self.tables.run(commands)
+            self.table = self.tables.tables[TABLE]
+
     def place(self, *doors: Door, stale: tuple[str, ...] = ()) -> bool:
         """Put the guard of some doors in place; return whether another must guard meanwhile."""
-        present = presentIn(self.table, *stale)
-        reshapes = Guard(doors).reshapes(present)
-        self.tables.run(Guard(doors).commands(present))
-        self.table = self.tables.tables[TABLE]
-        return reshapes
+        layout = Guard(doors).layout
+        present = presentIn(self.table, layout, *stale)
+        self.run_(layout.commands(TABLE, present))
+        for change in layout.changes(present):
+            there = self.table.sets[change.name].elements
+            for element in change.gone:
+                del there[element.key]
+            for element in change.new:
+                self.assertNotIn(element.key, there)
+                there[element.key] = Entry(data=f"jump {element.chain}" if element.chain else "")
+        self.run_(layout.removal(TABLE, present))
+        return layout.reshapes(present)
 
-    def kept(self, name: str) -> dict[tuple[int, int], str]:
-        """Return the elements of a set or map of ports, as ranges with their verdicts."""
-        elements = self.table.sets[name].elements if name in self.table.sets else {}
-        return {spanOf(key): element.data for key, element in elements.items()}
-
-    def elements(self, guard: Guard, name: str) -> list[str]:
-        """Return the commands that add elements to a set or map."""
-        begin = f"add element {WHERE} {name} {{ "
-        lines = guard.commands().splitlines()
-        return [line.removeprefix(begin)[:-2] for line in lines if line.startswith(begin)]
+    def closed(self) -> set[tuple[str, int]]:
+        """Return the ports that the sets close."""
+        found = set()
+        for name in CLOSING:
+            keys = self.table.sets[name].elements if name in self.table.sets else {}
+            for key in keys:
+                first, last = int.from_bytes(key[:2]), int.from_bytes(key[-2:])
+                found |= {(name[:3], port) for port in PORTS if first <= port <= last}
+        return found
 
     def test_order(self) -> None:
         """
-        Chains, maps and sets of ports are made before the rules are flushed; then ports change;
-        then what is gone is deleted, then the rest is made: sets before the rules that use them,
-        elements last.
+        What rules need is made first; then they are replaced. No element comes with them but the
+        notes.
         """
-        present = Present(
-            frozenset(("old_tcp",)),
-            frozenset(("old_open4",)),
-            frozenset(("old_dropped",)),
-        )
-        lines = Guard((makeDoor(ports="22,53/udp"),)).commands(present).splitlines()
-        kinds = [" ".join(line.split()[:2]) for line in lines]
-        order = [kind for kind, _ in groupby(kind for kind in kinds if kind != "flush set")]
+        layout = Guard((makeDoor(ports="22-30,53/udp"),)).layout
+        present = Present({"old_tcp"}, {"old_open4"}, {"old_dropped"})
+        lines = layout.commands(TABLE, present).splitlines()
+        kinds = [kind for kind, _ in groupby(" ".join(line.split()[:2]) for line in lines)]
         self.assertEqual(
             [
                 "add chain",
                 "add map",
                 "add set",
-                "flush table",
-                "flush map",
-                "add element",
-                "delete chain",
-                "delete set",
-                "delete counter",
-                "add set",
                 "add counter",
+                "flush chain",
                 "add rule",
+                "flush set",
                 "add element",
             ],
-            order,
+            kinds,
+        )
+        removal = layout.removal(TABLE, present).splitlines()
+        self.assertEqual(
+            ["flush chain", "delete chain", "delete set", "delete counter"],
+            [" ".join(line.split()[:2]) for line in removal],
         )
 
+    def test_closedFirst(self) -> None:
+        """Ports are closed before anything leads to them, and opened after all else."""
+        before = Guard((makeDoor(ports="22,80-90"),)).layout.present()
+        after = Guard((makeDoor(ports="23,53/udp,100-110"),)).layout
+        changes = [change for change in after.changes(before) if change.gone or change.new]
+        names = [change.name for change in changes]
+        self.assertEqual(["tcp_ports", "udp_ports", "tcp_ranges"], names[:3])
+        self.assertEqual(["tcp_ports", "tcp_ranges"], names[-2:])
+        self.assertFalse(any(change.gone for change in changes[:3]))
+        self.assertFalse(any(change.new for change in changes[-2:]))
+
     def test_nothingIsTakenAway(self) -> None:
-        """No table and no base chain is ever made or deleted."""
-        doors = (makeDoor(ports="22,53/udp"), makeDoor(NEXT, "80", name="web"))
-        present = Present(frozenset((*BASE_CHAINS, "x")), frozenset(("x", *MAPS)), frozenset("x"))
-        for line in Guard(doors).commands(present).splitlines():
+        """No table and no base chain is ever made, flushed or deleted."""
+        layout = Guard((makeDoor(ports="22,53/udp"), makeDoor(NEXT, "80", name="web"))).layout
+        present = Present({*BASE_CHAINS, "x"}, {"x", *MAPS}, {"x"})
+        for line in (layout.commands(TABLE, present) + layout.removal(TABLE, present)).splitlines():
             verb, what, _, _, *rest = line.split()
-            self.assertTrue((verb, what) == ("flush", "table") or what != "table", line)
-            if (verb, what) == ("delete", "chain"):
-                self.assertNotIn(rest[0], BASE_CHAINS)
+            self.assertNotEqual("table", what, line)
             if verb == "delete":
-                self.assertNotIn(rest[0], MAPS)
+                self.assertNotIn(rest[0], {*BASE_CHAINS, *MAPS})
+            if (verb, what) == ("flush", "set"):
+                self.assertEqual("about", rest[0])
 
     def test_anyAfterAny(self) -> None:
         """
-        From any doors to any others it is one transaction that the kernel accepts, and it leaves
-        only what belongs to the new ones.
+        From any doors to any others, the kernel accepts each step, and they leave only what belongs
+        to the new ones.
         """
 
         @PROPERTY
@@ -131,96 +169,163 @@ class CommandsTests(SynchronousTestCase):
         def check(configurations: list[list[Door]]) -> None:
             self.setUp()
             for doors in configurations:
-                before = {name: self.kept(name) for name in PORTS}
-                reshapes = self.place(*doors)
-                self.checkPorts(before, reshapes)
+                self.place(*doors)
                 sets, rules = setsFor(doors), list(rulesFor(doors))
                 self.assertEqual({*sets, *MAPS}, set(self.table.sets))
                 chains = {rule.partition(" ")[0] for rule in rules}
                 self.assertEqual({*chains, *BASE_CHAINS}, set(self.table.chains))
                 self.assertEqual(rules, [f"{chain} {text}" for _, chain, text in self.table.rules])
                 self.assertTrue(self.table.guards())
+                self.assertEqual(protectedBy(doors), self.closed())
 
         check()
 
-    def checkPorts(self, before: dict[str, dict[tuple[int, int], str]], reshapes: bool) -> None:
+    def test_neverOpen(self) -> None:
         """
-        A port that stays protected keeps its element, in the set or in the map: a packet may find
-        neither element while both are replaced. If it loses its element, L{Guard.reshapes} says so
-        before.
+        After each step from any doors to any others, the sets close all ports that stay protected,
+        unless another guard must be in place meanwhile.
         """
-        after = {name: self.kept(name) for name in PORTS}
-        lost = False
-        for protocol in ("tcp", "udp"):
-            sets = f"{protocol}_ports", f"{protocol}_doors"
-            for port in (1, 22, 23, 25, 30, 53, 54, 60, 80):
-                found = [
-                    {span: data for span, data in of[name].items() if span[0] <= port <= span[1]}
-                    for of in (before, after)
-                    for name in sets
-                ]
-                if found[0] and found[2]:
-                    lost |= found[0] != found[2] and found[1] != found[3]
-        self.assertTrue(reshapes or not lost)
+
+        @PROPERTY
+        @given(doorLists(), doorLists())
+        def check(old: list[Door], new: list[Door]) -> None:
+            self.setUp()
+            self.place(*old)
+            stay = self.closed() & protectedBy(new)
+            layout = Guard(tuple(new)).layout
+            present = presentIn(self.table, layout)
+            if layout.reshapes(present):
+                return
+            self.run_(layout.commands(TABLE, present))
+            for change in layout.changes(present):
+                there = self.table.sets[change.name].elements
+                for element in change.gone:
+                    del there[element.key]
+                self.assertLessEqual(stay, self.closed())
+                there |= {element.key: Entry() for element in change.new}
+
+        check()
 
     def test_reshapes(self) -> None:
-        """Another guard is needed meanwhile if a port that stays moves to another range."""
+        """Another guard is needed meanwhile if a range overlaps one that it replaces."""
         for old, new, expected in (
             ("22", "22", False),
             ("22", "22,80", False),
             ("22,80", "22", False),
             ("22", "80", False),
-            ("22", "22-23", True),
-            ("22-30", "25", True),
+            ("22", "22-23", False),
+            ("22-30", "25", False),
             ("22-23", "23-24", True),
+            ("22-30", "22-31", True),
+            ("22-30", "22-30,40-50", False),
             ("53/udp", "53", False),
-            ("1-5/udp", "5/udp", True),
+            ("1-5/udp", "2-3/udp", True),
         ):
             self.setUp()
             self.assertFalse(self.place(makeDoor(ports=old)))
             self.assertIs(expected, self.place(makeDoor(ports=new)), (old, new))
 
     def test_twice(self) -> None:
-        """Putting the same guard in place again changes no set."""
+        """Putting the same guard in place again changes no element."""
         self.place(makeDoor())
-        key = ip_address("203.0.113.9").packed
-        self.tables.put("default_open4", key, 30.0)
+        key = ip_address("203.0.113.9").packed + bytes(4)
+        self.tables.put("tcp_open4", key, 30.0)
+        layout = Guard((makeDoor(),)).layout
+        changes = layout.changes(presentIn(self.table, layout))
+        self.assertFalse([change for change in changes if change.gone or change.new])
         self.place(makeDoor())
-        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
+        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("tcp_open4"))
+
+    def test_onlyDifferences(self) -> None:
+        """With a thousand doors, one more needs no rule, and one element in each set."""
+        doors = [makeDoor(ports=str(n), name=f"d{n}") for n in range(1, 1001)]
+        one = makeDoor(ports="2000", name="one")
+        before, after = Guard(tuple(doors)).layout, Guard((*doors, one)).layout
+        self.assertTrue(after.hasRulesOf(before))
+        changes = [each for each in after.changes(before.present()) if each.gone or each.new]
+        self.assertEqual(
+            {"tcp_ports": 1, "tcp_doors": 1, "tcp_doors_dnat": 1},
+            {change.name: len(change.gone) + len(change.new) for change in changes},
+        )
+        self.assertEqual("", after.removal(TABLE, before.present()))
+
+    def test_otherRules(self) -> None:
+        """Other rules, and sets that are not there yet, are noticed."""
+        one = Guard((makeDoor(),)).layout
+        self.assertTrue(one.hasRulesOf(Guard((makeDoor(NEXT, "80", name="web"),)).layout))
+        kinds: list[dict[str, Any]] = [{"cutSessions": True}, {"once": True}, {"ports": "22/udp"}]
+        for fields in kinds:
+            self.assertFalse(Guard((makeDoor(**fields),)).layout.hasRulesOf(one), fields)
 
     def test_otherChain(self) -> None:
-        """Ports that change their door lead to the chain of the new one."""
-        for name in ("ssh", "web", "ssh"):
-            self.assertFalse(self.place(makeDoor(ports="22,53-54/udp", name=name)))
-            self.assertEqual([f"jump {name}_tcp"], [*self.kept("tcp_doors").values()])
-            self.assertEqual([f"jump {name}_udp"], [*self.kept("udp_doors").values()])
+        """Ports of another kind of door lead to the chain of that kind."""
+        for cuts in (False, True, False):
+            door = makeDoor(ports="22,53-54/udp", cutSessions=cuts)
+            self.place(door)
+            (entry,) = self.table.sets["tcp_doors"].elements.values()
+            self.assertEqual(f"jump {chainOf(22, 'tcp', door)}", entry.data)
 
     def test_stale(self) -> None:
-        """A set that must be made again is empty afterwards."""
+        """A set whose elements are not valid is empty afterwards."""
         self.place(makeDoor())
-        self.tables.put("default_open4", ip_address("203.0.113.9").packed, 30.0)
-        self.place(makeDoor(), stale=("default_open4",))
-        self.assertEqual({}, self.tables.sources("default_open4"))
+        self.tables.put("tcp_open4", ip_address("203.0.113.9").packed + bytes(4), 30.0)
+        self.place(makeDoor(), stale=("tcp_open4",))
+        self.assertEqual({}, self.tables.sources("tcp_open4"))
+
+    def test_otherName(self) -> None:
+        """The guard can be put into a table of another name, and names no other table."""
+        layout = Guard((makeDoor(),)).layout
+        text = layout.commands("other") + layout.removal("other", Present({"x"}, {"x"}, {"x"}))
+        self.assertTrue(text.endswith("\n"))
+        for line in text.splitlines():
+            self.assertIn("inet other", line)
+        self.assertNotIn("pkdoors ", text.replace('"pkdoors guard', ""))
+
+
+class GuardTests(SynchronousTestCase):
+    """
+    Tests of what L{Guard} has in its layout.
+    """
+
+    def elements(self, guard: Guard, name: str) -> dict[str, str]:
+        """Return the ports in a set or map, with their chains."""
+        found = {}
+        for key, element in guard.layout.elements[name].items():
+            first, last = int.from_bytes(key[:2]), int.from_bytes(key[-2:])
+            found[f"{first}-{last}" if len(key) > 2 else f"{first}"] = element.chain
+        return found
+
+    def commands(self, guard: Guard, name: str) -> list[str]:
+        """Return the commands that add elements to a set."""
+        begin = f"add element {WHERE} {name} {{ "
+        lines = guard.layout.commands(TABLE, ABSENT).splitlines()
+        return [line.removeprefix(begin)[:-2] for line in lines if line.startswith(begin)]
 
     def test_about(self) -> None:
-        """The table says which guard it is, of which boot, and of which doors."""
-        doors = (makeDoor(), makeDoor(NEXT, "443", name="web"))
-        notes = [FORMAT, "origin boot 7", *map(aboutDoor, doors)]
+        """The table says which guard it is, and of which boot."""
+        notes = [FORMAT, "origin boot 7"]
         expected = ", ".join(f'{n} comment "{note}"' for n, note in enumerate(notes))
-        self.assertEqual([expected], self.elements(Guard(doors, "boot 7"), "about"))
+        self.assertEqual([expected], self.commands(Guard((makeDoor(),), "boot 7"), "about"))
 
     def test_verdicts(self) -> None:
-        """Each port leads to the chain of its doors."""
-        guard = Guard((makeDoor(ports="22-80"), makeDoor(NEXT, "80-90,53/udp", name="web")))
-        expected = ["22-79 : jump default_tcp, 80 : jump Doors1_tcp, 81-90 : jump web_tcp"]
+        """Each port leads to the chain that looks up what its doors need."""
+        doors = makeDoor(ports="22-23,80"), makeDoor(NEXT, "80-95,53/udp", name="web")
+        guard = Guard(doors)
+        single, both, wide = (chainOf(port, "tcp", *doors) for port in (22, 80, 90))
+        expected = {"22": single, "23": single, "80": both}
         self.assertEqual(expected, self.elements(guard, "tcp_doors"))
-        self.assertEqual(["53 : jump web_udp"], self.elements(guard, "udp_doors"))
-        self.assertEqual(["22-90"], self.elements(guard, "tcp_ports"))
-        self.assertEqual(["53"], self.elements(guard, "udp_ports"))
+        self.assertEqual({"81-95": wide}, self.elements(guard, "tcp_spans"))
+        self.assertEqual({"81-95": f"{wide}_dnat"}, self.elements(guard, "tcp_spans_dnat"))
+        self.assertEqual(3, len({single, both, wide}))
+        self.assertEqual({"53": chainOf(53, "udp", *doors)}, self.elements(guard, "udp_doors"))
+        self.assertEqual({"80": ""}, self.elements(guard, "tcp_ports"))
+        self.assertEqual({"22-23": "", "80-95": ""}, self.elements(guard, "tcp_ranges"))
+        self.assertEqual({"53": ""}, self.elements(guard, "udp_ports"))
+        self.assertLessEqual({*DOOR_MAPS, *CLOSING}, guard.layout.elements.keys())
 
     def test_direct(self) -> None:
         """
-        A container's port leads to the chain of the port that is forwarded to it, if there is one.
+        A container's port leads to a chain of the port that is forwarded to it, if there is one.
         """
         ways = tuple(
             DirectWay(ip_address(address), protocol, port, wanted)
@@ -231,24 +336,28 @@ class CommandsTests(SynchronousTestCase):
                 ("10.0.0.9", "udp", 22, 22),
             )
         )
-        guard = Guard((makeDoor(ports="20-30,53/udp"),), direct=ways)
-        expected = ["10.0.0.7 . 6 . 8022 : jump default_tcp"]
-        self.assertEqual(expected, self.elements(guard, "direct4"))
-        expected = ["2001:db8::7 . 17 . 5353 : jump default_udp"]
-        self.assertEqual(expected, self.elements(guard, "direct6"))
+        door = makeDoor(ports="20-30,53/udp")
+        guard = Guard((door,), direct=ways)
+        tcp = f"{chainOf(22, 'tcp', door)}_way20"
+        udp = f"{chainOf(53, 'udp', door)}_way53"
+        found = {name: [each.chain for each in ways] for name, ways in guard.ways().items()}
+        expected = {"direct4": [tcp], "direct6": [udp], "inside4": [""], "inside6": []}
+        self.assertEqual(expected, found)
+        self.assertEqual({tcp, udp}, guard.wayChains())
+        self.assertLessEqual({tcp, udp}, guard.layout.chains.keys())
 
     def test_grace(self) -> None:
         """Without a grace, a running one is left alone; with a grace, only that one applies."""
         doors = (makeDoor(ports="53/udp"),)
-        self.assertNotIn(f"flush set {WHERE} grace", Guard(doors).commands())
+        self.assertNotIn(f"flush set {WHERE} grace", Guard(doors).layout.commands(TABLE))
         grace = {PortRange("udp", 53, 60): 2.5, PortRange("udp", 1, 1): 30.0}
         for versions in ((), (4,), (6,), (4, 6)):
             guard = Guard(doors, grace=grace, graceVersions=versions)
             for version in (4, 6):
                 expected = ["53-60 timeout 2500ms, 1 timeout 30s"] * (version in versions)
-                self.assertEqual(expected, self.elements(guard, f"grace{version}"))
+                self.assertEqual(expected, self.commands(guard, f"grace{version}"))
                 flush = f"flush set {WHERE} grace{version}\n"
-                self.assertIs(version in versions, flush in guard.commands())
+                self.assertIs(version in versions, flush in guard.layout.commands(TABLE))
 
     def test_knocks(self) -> None:
         """
@@ -256,19 +365,11 @@ class CommandsTests(SynchronousTestCase):
         """
         ports = (17001, 17203, 17005, 17404, 17002)
         guard, other = (Guard((makeDoor(order),)) for order in (ports, tuple(reversed(ports))))
-        self.assertEqual(guard.commands(), other.commands())
-        expected = ["17001, 17002, 17005, 17203, 17404"]
-        self.assertEqual(expected, self.elements(guard, "knocks"))
-        (limits,) = self.elements(guard, "KnockLimits")
-        self.assertTrue(limits.startswith("17001 : jump knock_limit_10000_10000, 17002 : "), limits)
+        self.assertEqual(guard.layout, other.layout)
+        expected = ["17001", "17002", "17005", "17203", "17404"]
+        self.assertEqual(expected, [*self.elements(guard, "knocks")])
+        limits = self.elements(guard, "KnockLimits")
+        self.assertEqual(dict.fromkeys(expected, "knock_limit_10000_10000"), limits)
         rateless = Guard((makeDoor(knockRate=0),))
-        self.assertEqual(expected, self.elements(rateless, "knocks"))
-        self.assertEqual([], self.elements(rateless, "KnockLimits"))
-
-    def test_otherName(self) -> None:
-        """The guard can be put into a table of another name, and names no other table."""
-        text = Guard((makeDoor(),)).commands(table="other")
-        self.assertTrue(text.endswith("\n"))
-        for line in text.splitlines():
-            self.assertIn("inet other", line)
-        self.assertNotIn("pkdoors ", text.replace('"pkdoors guard', ""))
+        self.assertEqual(expected, [*self.elements(rateless, "knocks")])
+        self.assertEqual({}, self.elements(rateless, "KnockLimits"))

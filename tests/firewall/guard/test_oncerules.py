@@ -5,6 +5,7 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard._rules import rulesFor
+from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import setsFor
 from pkdoors.model.doors import Door
 from tests.fakes.doors import makeDoor
@@ -33,11 +34,12 @@ class OnceRulesTests(SynchronousTestCase):
         A client's other openings and its sessions come first; then SYNs, resets, the first
         handshake that is completed, and those that come too late.
         """
-        found = chain("Doors1_tcp", rules(ONCE, MANY))
+        (group,) = portGroups([ONCE, MANY], "tcp")
+        found = chain(group.name, rules(ONCE, MANY))
         self.assertEqual(
             [
-                "ip saddr @many_open4 goto let_in",
-                "ip6 saddr @many_open6 goto let_in",
+                "ip saddr . tcp dport @tcp_open4 goto let_in",
+                "ip6 saddr . tcp dport @tcp_open6 goto let_in",
                 "jump going_on",
             ],
             found[:3],
@@ -111,7 +113,9 @@ class OnceRulesTests(SynchronousTestCase):
         """A door with several groups of ports has its own rules once."""
         found = rules(makeDoor(ports="22,80", once=True, name="one"), MANY)
         self.assertEqual(2, len(chain("one_first4", found)))
-        self.assertEqual(2, sum("jump one_first4" in rule for rule in found))
+        groups = portGroups([makeDoor(ports="22,80", once=True, name="one"), MANY], "tcp")
+        self.assertEqual(2, len(groups))
+        self.assertEqual(2 * 2, sum("jump one_first4" in rule for rule in found))
 
     def test_none(self) -> None:
         """Without such a door there are no such rules, and no such sets."""

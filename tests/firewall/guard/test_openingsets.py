@@ -1,66 +1,149 @@
 """Tests of L{pkdoors.firewall.guard.openingsets}."""
 
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.openingsets import (
-    OpeningSet,
-    findSets,
-    isOpenings,
-    networkSets,
-    openingSets,
-    setOf,
+    Scope,
+    UdpTimes,
+    identify,
+    lookupKeys,
+    networkScopes,
+    onceSets,
+    openingKey,
+    scopeOf,
+    scopesOf,
+    splitOpeningKey,
+    udpTimesOf,
 )
 from tests.fakes.doors import makeDoor, makeOpening
 
+ANN = ip_address("203.0.113.9").packed
 
-class OpeningSetTests(SynchronousTestCase):
+
+class ScopeTests(SynchronousTestCase):
     """
-    Tests of L{OpeningSet} and of what makes it.
+    Tests of L{Scope} and of what makes it.
     """
 
     def test_networks(self) -> None:
-        """Each length has a set of its own, whose rule compares only as many bits."""
-        for source, name, field in (
-            ("203.0.113.9", "default_open4", "ip saddr"),
-            ("2001:db8::7", "default_open6", "ip6 saddr"),
-            ("203.0.113.0/24", "default_open4_24", "ip saddr & 255.255.255.0"),
-            ("10.0.0.0/9", "default_open4_9", "ip saddr & 255.128.0.0"),
-            ("2001:db8::/64", "default_open6_64", "ip6 saddr & ffff:ffff:ffff:ffff::"),
-            ("2001:db8::/127", "default_open6_127", f"ip6 saddr & {'ffff:' * 7}fffe"),
+        """Each length has sets of its own, whose rules compare only as many bits."""
+        for source, suffix, field in (
+            ("203.0.113.9", "4", "ip saddr"),
+            ("2001:db8::7", "6", "ip6 saddr"),
+            ("203.0.113.0/24", "4_24", "ip saddr & 255.255.255.0"),
+            ("10.0.0.0/9", "4_9", "ip saddr & 255.128.0.0"),
+            ("2001:db8::/64", "6_64", "ip6 saddr & ffff:ffff:ffff:ffff::"),
+            ("2001:db8::/127", "6_127", f"ip6 saddr & {'ffff:' * 7}fffe"),
         ):
-            found = setOf(makeOpening(source))
-            self.assertEqual((name, field), (found.name, found.field))
-            self.assertTrue(isOpenings(found.name))
-            self.assertEqual([found], list(findSets([name, "sessions4"], makeDoor())))
+            found = scopeOf(makeOpening(source).source)
+            self.assertEqual((suffix, field), (found.suffix, found.field))
 
     def test_needed(self) -> None:
-        """Openings for addresses need no more than a door always has."""
-        self.assertEqual(frozenset(), networkSets([makeOpening(), makeOpening("2001:db8::7")]))
-        needed = networkSets(map(makeOpening, ("10.0.0.0/9", "10.128.0.0/9", "2001:db8::/64")))
-        self.assertEqual({"default_open4_9", "default_open6_64"}, {found.name for found in needed})
+        """Openings for addresses need no more than there always is."""
+        self.assertEqual(frozenset(), networkScopes([makeOpening(), makeOpening("2001:db8::7")]))
+        needed = networkScopes(map(makeOpening, ("10.0.0.0/9", "10.128.0.0/9", "2001:db8::/64")))
+        self.assertEqual({Scope(4, 9), Scope(6, 64)}, needed)
 
-    def test_ofDoor(self) -> None:
-        """A door has its own sets, and no other door's."""
-        needed = networkSets([makeOpening("10.0.0.0/9"), makeOpening("10.0.0.0/8", name="web")])
-        names = [found.name for found in openingSets(makeDoor(), needed)]
-        self.assertEqual(["default_open4", "default_open4_9", "default_open6"], names)
+    def test_always(self) -> None:
+        """Addresses, networks that keys open for, and networks that operators have opened."""
+        grants = makeDoor(authorizedKeys="/keys", grant4=24)
+        found = scopesOf([grants, makeDoor()], {Scope(6, 64), Scope(4, 24)})
+        self.assertEqual((Scope(4, 32), Scope(4, 24), Scope(6, 128), Scope(6, 64)), found)
 
-    def test_foundNames(self) -> None:
-        """Names of other sets are not taken for a door's sets, however similar they are."""
-        names = [
-            "a_open4",
-            "a_open4_24",
-            "a_open4_open4",
-            "a_open4_0",
-            "a_open4_33",
-            "a_open4_32",
-            "a_open4_024",
-            "a_open5_24",
-            "b_open4",
-            "a_udp4",
-        ]
-        found = [found.name for found in findSets(names, makeDoor(name="a"))]
-        self.assertEqual(["a_open4", "a_open4_24"], found)
-        other = [found.name for found in findSets(names, makeDoor(name="a_open4"))]
-        self.assertEqual(["a_open4_open4"], other)
-        self.assertEqual("a_open4_24", OpeningSet("a", 4, 24).name)
+
+class LookupTests(SynchronousTestCase):
+    """
+    Tests of L{lookupKeys}.
+    """
+
+    def names(self, source: str = "203.0.113.9", **door: Any) -> list[tuple[str, int]]:
+        """Return the sets in which an opening is looked up, and the ports."""
+        keys = lookupKeys(makeOpening(source, **door))
+        return [(name, int.from_bytes(key[-4:-2])) for name, key in keys]
+
+    def test_ports(self) -> None:
+        """Each port is an element; the ports of a range are a few blocks."""
+        self.assertEqual([("tcp_open4", 22), ("tcp_open4", 80)], self.names(ports="22,80"))
+        self.assertEqual([("tcp_open4", 3), ("tcp_open4_by4", 4)], self.names(ports="3-7"))
+        self.assertEqual([("tcp_open6", 22)], self.names("2001:db8::7"))
+        self.assertEqual([("tcp_open4_24_by16", 16)], self.names("10.0.0.0/24", ports="16-31"))
+        self.assertLess(len(self.names(ports="1-16999")), 48)
+
+    def test_key(self) -> None:
+        """The key is the client and the first port."""
+        self.assertEqual([("tcp_open4", ANN + b"\0\x16\0\0")], lookupKeys(makeOpening()))
+
+    def test_udp(self) -> None:
+        """Sets for UDP are those of the door's times, if it has any."""
+        self.assertEqual([("udp_open4", 53)], self.names(ports="53/udp", cutSessions=True))
+        name = "udp_open4_2500ms_60000ms"
+        self.assertEqual([(name, 53)], self.names(ports="53/udp", udpIdle=2.5, udpMax=60.0))
+
+    def test_once(self) -> None:
+        """An opening for one connection is one element for all ports of its door."""
+        found = lookupKeys(makeOpening(ports="22,80", once=True))
+        self.assertEqual([("default_once4", ANN)], found)
+        names = {each.name for each in onceSets(makeDoor(once=True), scopesOf([], [Scope(4, 24)]))}
+        self.assertEqual({"default_once4", "default_once4_24", "default_once6"}, names)
+        self.assertEqual([], onceSets(makeDoor(), scopesOf([])))
+
+    def test_noPorts(self) -> None:
+        """Nothing is looked up for a door without ports."""
+        opening = makeOpening()
+        for once in (False, True):
+            door = replace(opening.door, ports=(), once=once)
+            self.assertEqual([], lookupKeys(replace(opening, door=door)))
+
+
+class IdentityTests(SynchronousTestCase):
+    """
+    Tests of L{openingKey} and L{identify}.
+    """
+
+    def test_back(self) -> None:
+        """The key says the source, its length and the door."""
+        for source, name, length in (("203.0.113.9", 4, 32), ("10.0.0.0/24", 4, 24)):
+            opening = makeOpening(source)
+            found, key = openingKey(opening)
+            self.assertEqual(f"openings{name}", found)
+            first = ip_address(source.partition("/")[0]).packed
+            self.assertEqual((first, identify(opening.door), length), splitOpeningKey(key))
+        _, key = openingKey(makeOpening("2001:db8::7"))
+        self.assertEqual((24, 128), (len(key), splitOpeningKey(key)[2]))
+
+    def test_known(self) -> None:
+        """A door is recognized by its name, its ports and how often it lets in."""
+        same = makeDoor((1, 2, 3, 4, 5), openFor=7.0, cutSessions=True)
+        self.assertEqual(identify(makeDoor()), identify(same))
+        for other in (
+            makeDoor(name="web"),
+            makeDoor(ports="22-23"),
+            makeDoor(ports="22/udp"),
+            makeDoor(once=True),
+        ):
+            self.assertNotEqual(identify(makeDoor()), identify(other))
+
+    def test_order(self) -> None:
+        """The order of its ports does not matter."""
+        door = makeDoor(ports="22,53/udp")
+        self.assertEqual(identify(door), identify(replace(door, ports=door.ports[::-1])))
+
+
+class UdpTimesTests(SynchronousTestCase):
+    """
+    Tests of L{UdpTimes}.
+    """
+
+    def test_none(self) -> None:
+        """Sessions that end with the opening have no times."""
+        self.assertIsNone(udpTimesOf(makeDoor(ports="53/udp", udpMax=0.0)))
+        self.assertIsNone(udpTimesOf(makeDoor(ports="53/udp", cutSessions=True)))
+
+    def test_notAnswered(self) -> None:
+        """An unanswered datagram takes a part of the longest time, however short that is."""
+        for idle, most, expected in ((180.0, 3600.0, 180.0), (180.0, 60.0, 30.0)):
+            self.assertEqual(expected, UdpTimes(idle, most).new)

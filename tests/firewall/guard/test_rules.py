@@ -1,20 +1,23 @@
 """Tests of L{pkdoors.firewall.guard._rules}."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.firewall.guard._grouprules import directChain
 from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
-from pkdoors.firewall.guard.limits import limitSets
-from pkdoors.firewall.guard.sets import MAPS, setsFor, setsOf
+from pkdoors.firewall.guard.portgroups import portGroups
+from pkdoors.firewall.guard.sets import MAPS, setsFor
 from pkdoors.model.doors import Door
 from tests.fakes.doors import makeDoor
 from tests.lab.properties import PROPERTY
 
 NEXT = (1, 2, 3, 4, 5)
+TIMES = "180000ms_43200000ms"
 F4 = "ip saddr . ip daddr . tcp sport . tcp dport"
 F6 = "ip6 saddr . ip6 daddr . tcp sport . tcp dport"
 U4 = "ip saddr . ip daddr . udp sport . udp dport"
@@ -23,7 +26,7 @@ U6 = "ip6 saddr . ip6 daddr . udp sport . udp dport"
 ANSWERED = "tcp flags & (syn|rst|ack) == ack ct state established,untracked"
 GRACE = [f"meta nfproto ipv{v} udp dport @grace{v} accept" for v in (4, 6)]
 RESET = (
-    r"tcp flags & rst == rst tcp sport @tcp_ports ip6? daddr \. .* tcp sport @(\w+) "
+    r"tcp flags & rst == rst tcp sport @tcp_(?:ports|ranges) ip6? daddr \. .* tcp sport @(\w+) "
     r"update @\1 \{ .* timeout 120s \}$"
 )
 GRACED = r"meta nfproto ipv([46]) udp sport @grace\1 update @sparedmost\1"
@@ -55,18 +58,24 @@ forward ip6 daddr . meta l4proto . th dport vmap @direct6
 forward meta l4proto != 255 accept
 forward frag frag-off 0 counter drop
 tcp_in tcp dport vmap @tcp_doors
+tcp_in tcp dport vmap @tcp_spans
 tcp_in tcp dport @tcp_ports counter drop
+tcp_in tcp dport @tcp_ranges counter drop
 tcp_in goto tcp_dnat
-tcp_dnat ct status dnat ct direction original meta l4proto tcp ct original proto-dst vmap @tcp_doors
-tcp_dnat ct status dnat ct direction original meta l4proto tcp ct original proto-dst @tcp_ports \
-counter drop
+tcp_dnat {dnat} tcp ct original proto-dst vmap @tcp_doors_dnat
+tcp_dnat {dnat} tcp ct original proto-dst vmap @tcp_spans_dnat
+tcp_dnat {dnat} tcp ct original proto-dst @tcp_ports counter drop
+tcp_dnat {dnat} tcp ct original proto-dst @tcp_ranges counter drop
 udp_in udp dport vmap @udp_doors
+udp_in udp dport vmap @udp_spans
 udp_in udp dport @udp_ports counter drop
+udp_in udp dport @udp_ranges counter drop
 udp_in goto udp_dnat
-udp_dnat ct status dnat ct direction original meta l4proto udp ct original proto-dst vmap @udp_doors
-udp_dnat ct status dnat ct direction original meta l4proto udp ct original proto-dst @udp_ports \
-counter drop
-"""
+udp_dnat {dnat} udp ct original proto-dst vmap @udp_doors_dnat
+udp_dnat {dnat} udp ct original proto-dst vmap @udp_spans_dnat
+udp_dnat {dnat} udp ct original proto-dst @udp_ports counter drop
+udp_dnat {dnat} udp ct original proto-dst @udp_ranges counter drop
+""".replace("{dnat}", "ct status dnat ct direction original meta l4proto")
 
 
 def rules(*doors: Door) -> list[str]:
@@ -77,6 +86,16 @@ def rules(*doors: Door) -> list[str]:
 def chain(name: str, found: list[str]) -> list[str]:
     """Return the rules of one chain."""
     return [rule[len(name) + 1 :] for rule in found if rule.startswith(f"{name} ")]
+
+
+def judging(protocol: str, *doors: Door, kind: str = "") -> list[str]:
+    """
+    Return the rules that judge packets to the ports of some doors, which are one group.
+
+    @param kind: the ending of the chain's name.
+    """
+    (group,) = portGroups(doors, protocol)
+    return chain(group.name + kind, rules(*doors))
 
 
 def spared() -> list[str]:
@@ -146,11 +165,11 @@ class RulesTests(SynchronousTestCase):
         grace. Its own reset shortens an existing flow.
         """
         found = chain("answers", rules())
-        self.assertEqual(8, len(found))
+        self.assertEqual(14, len(found))
         for rule in found:
             self.assertTrue(rule.startswith('oif != "lo" '), rule)
             self.assertNotIn("accept", rule)
-            begins = "tcp flags & (syn|ack) == syn tcp sport @tcp_ports update @spared" in rule
+            begins = "tcp flags & (syn|ack) == syn tcp sport @tcp_" in rule and "@spared" in rule
             self.assertTrue(begins or re.search(GRACED, rule) or re.search(RESET, rule), rule)
 
     def test_keep(self) -> None:
@@ -160,13 +179,45 @@ class RulesTests(SynchronousTestCase):
         """
         self.assertEqual(
             [
-                "ip saddr @default_open4 goto let_in",
-                "ip6 saddr @default_open6 goto let_in",
+                "ip saddr . tcp dport @tcp_open4 goto let_in",
+                "ip6 saddr . tcp dport @tcp_open6 goto let_in",
                 "jump going_on",
                 "counter drop",
             ],
-            chain("default_tcp", rules(makeDoor())),
+            judging("tcp", makeDoor()),
         )
+
+    def test_forwarded(self) -> None:
+        """After DNAT, the port that the client asked for is looked up."""
+        port = "ct original proto-dst"
+        for protocol, verdict in (("tcp", "goto let_in"), ("udp", "accept")):
+            door = makeDoor(ports=f"22/{protocol}", udpMax=0.0)
+            self.assertEqual(
+                [
+                    f"meta l4proto {protocol} {ip} saddr . {port} @{protocol}_open{v} {verdict}"
+                    for ip, v in (("ip", 4), ("ip6", 6))
+                ],
+                judging(protocol, door, kind="_dnat")[:2],
+            )
+
+    def test_blocks(self) -> None:
+        """In a range, the first bits of a port are looked up."""
+        (rule, *_) = judging("tcp", makeDoor(ports="16-31"))
+        self.assertEqual("ip saddr . tcp dport & 0xfff0 @tcp_open4_by16 goto let_in", rule)
+
+    def test_direct(self) -> None:
+        """
+        On a direct way to a container, the packet does not show the protected port: it is a
+        constant.
+        """
+        door = makeDoor(ports="80-95")
+        (group,) = portGroups([door], "tcp")
+        found = directChain(group, 93)
+        self.assertEqual(f"{group.name}_way80", found.name)
+        self.assertEqual(found.name, directChain(group, 80).name)
+        direct = chain(found.name, list(rulesFor([door], direct=[found])))
+        self.assertEqual("ip saddr . tcp dport & 0 ^ 80 @tcp_open4_by16 goto let_in", direct[0])
+        self.assertEqual(judging("tcp", door)[2:], direct[2:])
 
     def test_cut(self) -> None:
         """
@@ -176,12 +227,12 @@ class RulesTests(SynchronousTestCase):
         found = rules(makeDoor(cutSessions=True))
         self.assertEqual(
             [
-                "ip saddr @default_open4 accept",
-                "ip6 saddr @default_open6 accept",
+                "ip saddr . tcp dport @tcp_open4 accept",
+                "ip6 saddr . tcp dport @tcp_open6 accept",
                 "jump spared",
                 "goto cut_off",
             ],
-            chain("default_tcp", found),
+            judging("tcp", makeDoor(cutSessions=True)),
         )
         self.assertEqual(
             [
@@ -198,22 +249,23 @@ class RulesTests(SynchronousTestCase):
         A UDP door remembers answered flows, for an idle time and for the longest time; the latter
         is not refreshed. Unanswered flows count apart, and towards the longest time.
         """
-        found = rules(makeDoor(ports="53/udp"))
+        door = makeDoor(ports="53/udp")
         own = [
-            f"{f} @default_udpmost{v} {f} @default_udp{v} update @default_udp{v} {{ {f} }} accept"
+            f"{f} @udpmost{v}_{TIMES} {f} @udpidle{v}_{TIMES} "
+            f"update @udpidle{v}_{TIMES} {{ {f} }} accept"
             for v, f in ((4, U4), (6, U6))
         ]
         answered = [
-            f"{f} @default_udpnew{v} ct state established,untracked "
-            f"update @default_udpmost{v} {{ {f} }} "
-            f"update @default_udpmost{v} {{ {f} timeout 43020s }} "
-            f"update @default_udp{v} {{ {f} }} accept"
+            f"{f} @udpnew{v}_{TIMES} ct state established,untracked "
+            f"update @udpmost{v}_{TIMES} {{ {f} }} "
+            f"update @udpmost{v}_{TIMES} {{ {f} timeout 43020s }} "
+            f"update @udpidle{v}_{TIMES} {{ {f} }} accept"
             for v, f in ((4, U4), (6, U6))
         ]
         self.assertEqual(
             [
-                "ip saddr @default_open4 goto default_letin",
-                "ip6 saddr @default_open6 goto default_letin",
+                f"ip saddr . udp dport @udp_open4_{TIMES} goto udpletin_{TIMES}",
+                f"ip6 saddr . udp dport @udp_open6_{TIMES} goto udpletin_{TIMES}",
                 "ct direction reply accept",
                 spared()[0],
                 own[0],
@@ -223,13 +275,13 @@ class RulesTests(SynchronousTestCase):
                 *GRACE,
                 "counter drop",
             ],
-            chain("default_udp", found),
+            judging("udp", door),
         )
-        letIn = chain("default_letin", found)
+        letIn = chain(f"udpletin_{TIMES}", rules(door))
         for v, f in ((4, U4), (6, U6)):
-            both = f"update @default_udpmost{v} {{ {f} }} update @default_udp{v} {{ {f} }} accept"
-            self.assertIn(f"ct state established,untracked {both}", letIn)
-            self.assertIn(f"update @default_udpnew{v} {{ {f} }} accept", letIn)
+            most, idle = (f"update @udp{kind}{v}_{TIMES} {{ {f} }}" for kind in ("most", "idle"))
+            self.assertIn(f"ct state established,untracked {most} {idle} accept", letIn)
+            self.assertIn(f"update @udpnew{v}_{TIMES} {{ {f} }} accept", letIn)
         self.assertEqual("accept", letIn[-1])
 
     def test_udpWithoutSessions(self) -> None:
@@ -238,49 +290,36 @@ class RulesTests(SynchronousTestCase):
             makeDoor(ports="53/udp", udpMax=0.0),
             makeDoor(ports="53/udp", cutSessions=True),
         ):
-            found = rules(door)
             self.assertEqual(
                 [
-                    "ip saddr @default_open4 accept",
-                    "ip6 saddr @default_open6 accept",
+                    "ip saddr . udp dport @udp_open4 accept",
+                    "ip6 saddr . udp dport @udp_open6 accept",
                     "ct direction reply accept",
                     *spared(),
                     *GRACE,
                     "counter drop",
                 ],
-                chain("default_udp", found),
+                judging("udp", door),
             )
-            self.assertNotIn("default_letin", "\n".join(found))
-
-    def test_bothProtocols(self) -> None:
-        """A door of both protocols has a chain for each, and the same openings."""
-        found = rules(makeDoor(ports="22,53/udp"))
-        for name in ("default_tcp", "default_udp"):
-            self.assertIn("ip saddr @default_open4 ", "\n".join(chain(name, found)))
+            self.assertNotIn("udpletin", "\n".join(rules(door)))
 
     def test_shared(self) -> None:
         """
-        Ports of several doors are open if one of them is; each door keeps its own UDP sessions.
+        Ports of several doors are looked up once, whoever opened; UDP sessions once for the times
+        of each door.
         """
         doors = (
             makeDoor(ports="22,53/udp", name="a"),
-            makeDoor(NEXT, "22-23,53-54/udp", name="b"),
+            makeDoor(NEXT, "22,53/udp", name="b"),
         )
-        found = rules(*doors)
-        opens = [
-            (f"{ip} saddr @{door}_open{v} goto", door)
-            for door in ("a", "b")
-            for v, ip in ((4, "ip"), (6, "ip6"))
-        ]
-        letIn = [f"{match} let_in" for match, _ in opens]
-        self.assertEqual([*letIn, "jump going_on", "counter drop"], chain("Doors1_tcp", found))
-        udp = chain("Doors1_udp", found)
-        self.assertEqual([f"{match} {door}_letin" for match, door in opens], udp[:4])
-        for door in "ab":
-            self.assertEqual(2, sum(f"@{door}_udpnew" in rule for rule in udp))
-            self.assertEqual(4, sum(f"@{door}_udpmost" in rule for rule in udp))
-        self.assertEqual([], chain("a_tcp", found))
-        self.assertEqual(letIn[2:], chain("b_tcp", found)[:2])
+        for protocol in ("tcp", "udp"):
+            self.assertEqual(judging(protocol, doors[0]), judging(protocol, *doors))
+        slow = replace(doors[1], udpIdle=7.0)
+        self.assertEqual(judging("tcp", doors[0]), judging("tcp", doors[0], slow))
+        udp = judging("udp", doors[0], slow)
+        for times in (TIMES, "7000ms_43200000ms"):
+            self.assertEqual(2, sum(f"_open{v}_{times} " in rule for rule in udp for v in (4, 6)))
+            self.assertEqual(4, sum(f"@udpmost{v}_{times}" in rule for rule in udp for v in (4, 6)))
 
     def test_limit(self) -> None:
         """A knock port leads to the limit of its door."""
@@ -339,14 +378,15 @@ class ShapeTests(SynchronousTestCase):
             negated = [rule for rule in found if "!= @" in rule]
             self.assertEqual(["knock_ports udp dport != @knocks accept"], negated)
             lets = re.compile(
-                r"ip6? saddr @[\w-]+_open[46] (accept|goto ([\w-]+_letin|let_in))|"
+                r"(meta l4proto (tcp|udp) )?ip6? saddr \. ((tcp|udp) dport|ct original proto-dst)"
+                r"( & 0x[0-9a-f]+)? @(tcp|udp)_open[46]\w* (accept|goto (udpletin_\w+|let_in))|"
                 r"ct direction reply accept|jump (going_on|spared)|"
                 r"meta nfproto ipv[46] udp dport @grace[46] accept|"
                 r"ip6? saddr \. .* @[\w-]+ .* @[\w-]+ update @[\w-]+ \{ .* \} accept|"
-                r"ip6? saddr \. .* @[\w-]+_udpnew[46] ct state established,untracked "
+                r"ip6? saddr \. .* @udpnew[46]_\w+ ct state established,untracked "
                 r"update .* accept"
             )
-            judges = {rule.partition(" ")[0] for rule in found if re.match(r"\S+ ip saddr @", rule)}
+            judges = {rule.partition(" ")[0] for rule in found if "_open4" in rule}
             self.assertTrue(judges)
             for name in judges:
                 *inner, last = chain(name, found)
@@ -380,9 +420,6 @@ class ShapeTests(SynchronousTestCase):
         def check(doors: list[Door]) -> None:
             found = rules(*doors)
             sets = {*setsFor(doors), *MAPS}
-            common = len(setsFor([])) + len(limitSets(doors))
-            own = sum(len(setsOf(door)) for door in doors)
-            self.assertEqual(common + own, len(setsFor(doors)))
             chains = {rule.partition(" ")[0] for rule in found} | set(BASE_CHAINS)
             text = "\n".join(found)
             self.assertEqual(set(), set(re.findall(r"@([\w-]+)", text)) - sets)
@@ -391,14 +428,14 @@ class ShapeTests(SynchronousTestCase):
         check()
 
     def test_manyDoors(self) -> None:
-        """The number of chains that a packet passes does not grow with the number of doors."""
+        """A thousand doors have the rules of one, whether they share ports or not."""
+        for shared in (False, True):
 
-        def general(number: int) -> list[str]:
-            doors = [
-                makeDoor(ports=f"{n + 1},{n + 1}/udp", name=f"d{n}", knockRate=0)
-                for n in range(number)
-            ]
-            names = ("input", "forward", "tcp_in", "udp_in", "tcp_dnat", "udp_dnat", "going_on")
-            return [rule for rule in rules(*doors) if rule.partition(" ")[0] in names]
+            def make(count: int, shared: bool = shared) -> list[Door]:
+                ports = [20 if shared else n for n in range(1, count + 1)]
+                return [
+                    makeDoor(ports=f"{n},{n}/udp", name=f"d{number}", knockRate=0)
+                    for number, n in enumerate(ports)
+                ]
 
-        self.assertEqual(general(1), general(50))
+            self.assertEqual(rules(*make(1)), rules(*make(1000)))

@@ -5,7 +5,6 @@ L{tests.recorded.recording}.
 
 import json
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any
 
 from hypothesis import given
@@ -14,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
 from pkdoors.firewall.guard.guard import Guard
-from pkdoors.firewall.guard.sets import FORMAT, MAPS, aboutDoor, originNote, setsFor
+from pkdoors.firewall.guard.openingsets import lookupKeys, openingKey
+from pkdoors.firewall.guard.sets import FORMAT, MAPS, originNote, setsFor
 from pkdoors.firewall.netlink.dump import (
     askChains,
     askCounters,
@@ -37,7 +37,7 @@ from tests import ROOT
 from tests.fakes.netlink import readAttributes
 from tests.lab.garbage import spoiled
 from tests.lab.properties import PROPERTY
-from tests.recorded.recording import DOORS, FLOWS, ORIGIN
+from tests.recorded.recording import DOORS, FLOWS, OPENINGS, ORIGIN
 
 VERSIONS = ("1.0.6", "1.1.3")
 PARSERS: tuple[Callable[[Any], object], ...] = (
@@ -108,32 +108,41 @@ class RecordedTests(SynchronousTestCase):
         """Ports are read as ranges, up to the highest port."""
         for version in VERSIONS:
             found = recorded(version)
-            self.assertEqual([(22, 22), (6000, 6010)], [*readIntervals(found["tcp_ports"])])
-            ports = [(51820, 51820), (65535, 65535)]
-            self.assertEqual(ports, [*readIntervals(found["udp_ports"])])
-            self.assertEqual({}, readIntervals(found["vpn_open4"]))
-            expected = dict.fromkeys(((22, 22), (6000, 6010)), "ssh_tcp")
-            self.assertEqual(expected, readIntervals(found["tcp_doors"]))
+            self.assertEqual([(6000, 6010)], [*readIntervals(found["tcp_ranges"])])
+            self.assertEqual({}, readIntervals(found["tcp_ranges"][:0]))
+            (single,) = readElements(found["tcp_ports"])
+            self.assertEqual((22).to_bytes(2), single.key)
+            last = {element.key for element in readElements(found["udp_ports"])}
+            self.assertEqual({n.to_bytes(2) for n in (51820, 65535)}, last)
+            spans = readIntervals(found["tcp_spans"])
+            self.assertEqual([(6000, 6007)], [*spans])
+            self.assertTrue(all(chain.startswith("tcp_") for chain in spans.values()))
 
     def test_openings(self) -> None:
         """Openings are read with times and comments."""
         for version in VERSIONS:
-            found = readElements(recorded(version)["ssh_open4"])
+            found = readElements(recorded(version)["openings4"])
             self.assertEqual(
                 {
-                    ip_address("203.0.113.9").packed: (
-                        30_000,
-                        "until=530 SHA256:abc anna@laptop",
-                    ),
-                    ip_address("203.0.113.10").packed: (600_000, "until=1100"),
+                    openingKey(OPENINGS[0])[1]: (30_000, "until=530 SHA256:abc anna@laptop"),
+                    openingKey(OPENINGS[1])[1]: (600_000, "until=1100"),
                 },
                 {element.key: (element.timeout, element.comment) for element in found},
             )
             for element in found:
                 self.assertTrue(0 < element.expires <= element.timeout, element)
-            (other,) = readElements(recorded(version)["vpn_open6"])
+            (other,) = readElements(recorded(version)["openings6"])
             self.assertEqual(f"until=560 {OPERATOR}", other.comment)
-            self.assertEqual([], readElements(recorded(version)["vpn_open4"]))
+            looked = readElements(recorded(version)["tcp_open4"])
+            keys = {
+                key
+                for opening in OPENINGS[:2]
+                for name, key in lookupKeys(opening)
+                if name == "tcp_open4"
+            }
+            self.assertEqual(keys, {element.key for element in looked})
+            name = "udp_open4_180000ms_43200000ms"
+            self.assertEqual([], readElements(recorded(version)[name]))
 
     def test_flows(self) -> None:
         """Flows have the set's timeout, and what they have left of it."""
@@ -152,7 +161,7 @@ class RecordedTests(SynchronousTestCase):
             assert table is not None
             origin = originNote(f"{ORIGIN} {table.handle}")
             self.assertEqual(
-                {FORMAT, origin, *map(aboutDoor, DOORS)},
+                {FORMAT, origin},
                 {element.comment for element in readElements(found["about"])},
             )
 
@@ -160,11 +169,13 @@ class RecordedTests(SynchronousTestCase):
         """The verdicts of ports do not depend on the kernel's order, but on each verdict."""
         answer = recorded(VERSIONS[0])["tcp_doors"]
         before = readVerdicts(answer)
-        self.assertEqual(2, sum(b"ssh_tcp" in verdict for verdict in before))
+        (element, *others) = readElements(answer)
+        name = element.chain.encode()
+        self.assertEqual(1 + len(others), sum(b"tcp_" in verdict for verdict in before))
         (kind, body), *_ = answer
-        changed = [(kind, body.replace(b"ssh_tcp", b"let_in\0"))]
+        changed = [(kind, body.replace(name, b"let_in".ljust(len(name), b"\0")))]
         self.assertNotEqual(before, readVerdicts(changed))
-        self.assertEqual({"let_in"}, set(readIntervals(changed).values()))
+        self.assertIn("let_in", set(readIntervals(changed).values()))
         accepted = [(kind, body.replace(b"\xff\xff\xff\xfd", b"\0\0\0\1"))]
         self.assertEqual({""}, set(readIntervals(accepted).values()))
 
@@ -215,4 +226,4 @@ class AskTests(SynchronousTestCase):
 
     def test_recordingIsOfTheGuard(self) -> None:
         """The recorded doors make a valid guard today."""
-        self.assertIn("ssh_open4", Guard(DOORS).commands())
+        self.assertIn("tcp_open4", Guard(DOORS).layout.commands("pkdoors"))

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.guard.flows import Flow
 from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.nftables import _reader
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables.firewall import SETTLED, NftablesFirewall
@@ -70,6 +70,12 @@ class NftablesTestCase(SynchronousTestCase):
     def ours(self) -> FakeTable:
         """Return our table in the kernel."""
         return self.tables.tables[TABLE]
+
+    def judging(self, port: int = 22, protocol: str = "tcp") -> list[str]:
+        """Return the rules that judge packets to a port."""
+        there = self.ours()
+        chain = there.sets[f"{protocol}_doors"].elements[port.to_bytes(2)].data.split()[1]
+        return there.texts(chain)
 
     def flows(self, name: str) -> set[bytes]:
         """Return the contents of a set of flows."""

@@ -1,11 +1,13 @@
 """Tests of L{pkdoors.firewall.nftables.firewall} and L{pkdoors.firewall.nftables.standalone}."""
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.logger import LogLevel
 from zope.interface.verify import verifyObject
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard import guard, sets
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.firewall.guard.limits import DROPPED
 from pkdoors.firewall.interface import IFirewall
@@ -13,6 +15,7 @@ from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.firewall.nftables.standalone import removeGuard
 from pkdoors.firewall.nftables.table import GuardTable
+from pkdoors.model.doors import Door
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.fakes.log import Log
 from tests.fakes.tables import OUR_PORT, FakeTable
@@ -58,6 +61,35 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertTrue(self.ours().guards())
         self.assertEqual((True, OUR_PORT), (self.watch.isOn, self.watch.port))
 
+    def test_foreseen(self) -> None:
+        """
+        What was computed for other doors is used when they come, so the reactor does not wait for
+        it; other doors than those are guarded as well.
+        """
+        made: list[tuple[Door, ...]] = []
+        original = sets.setsFor
+
+        def note(doors: tuple[Door, ...], *more: Any) -> Any:
+            made.append(doors)
+            return original(doors, *more)
+
+        web = (*self.doors, makeDoor(ports="443", name="web"))
+        self.start()
+        self.patch(guard, "setsFor", note)
+        self.firewall.foresee(web)
+        self.assertIn(web, made)
+        made.clear()
+        self.firewall.setDoors(web)
+        self.restore()
+        self.assertEqual([], made)
+        self.assertTrue(self.judging(443))
+        self.firewall.foresee(self.doors)
+        other = (*self.doors, makeDoor(ports="444", name="web"))
+        self.firewall.setDoors(other)
+        self.restore()
+        self.assertTrue(self.judging(444))
+        self.assertRaises(KeyError, self.judging, 443)
+
     def test_takesOver(self) -> None:
         """Existing openings stay, with the time that they have left."""
         self.start()
@@ -65,7 +97,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.clock.advance(18)
         self.firewall = self.make()
         self.assertEqual([makeOpening(deadline=60.0)], self.start())
-        self.assertEqual({ANN: 42.0}, self.tables.sources("default_open4"))
+        self.assertEqual({ANN: 42.0}, self.tables.sources("tcp_open4"))
 
     def test_strangeTable(self) -> None:
         """A table of our name that is not ours is replaced, with a warning."""
@@ -112,9 +144,9 @@ class NftablesFirewallTests(NftablesTestCase):
         self.tables.steps.clear()
         for deadline in (30.0, 90.0):
             self.successResultOf(self.firewall.open(makeOpening(deadline=deadline)))
-            self.assertEqual({ANN: deadline}, self.tables.sources("default_open4"))
+            self.assertEqual({ANN: deadline}, self.tables.sources("tcp_open4"))
         self.successResultOf(self.firewall.close(makeOpening()))
-        self.assertEqual({}, self.tables.sources("default_open4"))
+        self.assertEqual({}, self.tables.sources("tcp_open4"))
         self.assertEqual(3, len(self.tables.steps))
 
     def test_guardGone(self) -> None:
@@ -134,7 +166,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.tables.failing = refuse
         self.failureResultOf(self.firewall.open(makeOpening()), FirewallError)
         self.failureResultOf(self.firewall.close(makeOpening()), FirewallError)
-        self.failureResultOf(self.firewall.restore([]), FirewallError)
+        self.failureResultOf(self.firewall.restore([makeOpening()]), FirewallError)
         self.assertRaises(FirewallError, self.make().start, self.doors, self.lost.append)
 
     def test_restore(self) -> None:
@@ -144,8 +176,8 @@ class NftablesFirewallTests(NftablesTestCase):
         self.flush()
         self.restore(makeOpening(deadline=30.0), makeOpening("2001:db8::7", deadline=12.5))
         self.assertTrue(self.ours().guards())
-        self.assertEqual({ANN: 20.0}, self.tables.sources("default_open4"))
-        self.assertEqual({"2001:db8::7": 2.5}, self.tables.sources("default_open6"))
+        self.assertEqual({ANN: 20.0}, self.tables.sources("tcp_open4"))
+        self.assertEqual({"2001:db8::7": 2.5}, self.tables.sources("tcp_open6"))
 
     def test_restoreUnread(self) -> None:
         """
@@ -164,7 +196,7 @@ class NftablesFirewallTests(NftablesTestCase):
             self.flush()
             self.restore(makeOpening())
             self.assertTrue(self.ours().guards())
-            self.assertEqual({ANN: 30.0}, self.tables.sources("default_open4"))
+            self.assertEqual({ANN: 30.0}, self.tables.sources("tcp_open4"))
             self.assertEqual(count, len(log.lines(LogLevel.warn)))
 
     def test_keep(self) -> None:
@@ -174,8 +206,8 @@ class NftablesFirewallTests(NftablesTestCase):
         self.firewall.setDoors((makeDoor(NEXT, "443", name="web"),))
         self.assertEqual(steps, self.tables.steps)
         self.restore(makeOpening(sequence=NEXT, ports="443", name="web"))
-        self.assertEqual({ANN: 30.0}, self.tables.sources("web_open4"))
-        self.assertNotIn("default_open4", self.ours().sets)
+        self.assertEqual({ANN: 30.0}, self.tables.sources("tcp_open4"))
+        self.assertEqual({(443).to_bytes(2)}, {*self.ours().sets["tcp_ports"].elements})
 
     def test_flushedInTheMidst(self) -> None:
         """
@@ -186,13 +218,13 @@ class NftablesFirewallTests(NftablesTestCase):
         flushes = [True]
 
         def flush(step: str) -> None:
-            if step.startswith("add pkdoors default_open4") and (flushes.pop() if flushes else 0):
+            if step.startswith("add pkdoors tcp_open4") and (flushes.pop() if flushes else 0):
                 self.flush()
 
         self.tables.failing = flush
         self.restore(makeOpening())
         self.assertTrue(self.ours().guards())
-        self.assertEqual({ANN: 30.0}, self.tables.sources("default_open4"))
+        self.assertEqual({ANN: 30.0}, self.tables.sources("tcp_open4"))
         flushes.extend([True] * 1000)
         other = makeOpening(deadline=60.0)
         self.failureResultOf(self.firewall.restore([other]), FirewallError)
@@ -209,7 +241,7 @@ class NftablesFirewallTests(NftablesTestCase):
             FirewallError, self.firewall.setDoors, (makeDoor(ports="443", name="web"),)
         )
         self.restore()
-        self.assertIn("default_open4", self.ours().sets)
+        self.assertIn("tcp_open4", self.ours().sets)
 
 
 class DroppedTests(NftablesTestCase):

@@ -11,6 +11,17 @@ from pkdoors.model.ports import parsePortRanges
 from tests.fakes.doors import flow, makeDoor, makeOpening
 from tests.firewall.nftables.tablecase import TCP, GuardTableTestCase
 
+ADDED = (
+    "tcp_ports 1",
+    "tcp_doors 1",
+    "tcp_doors_dnat 1",
+    "knocks 5",
+    "KnockLimits 5",
+    "tcp_open4 1",
+    "openings4 1",
+)
+"""The sets of a guard with one door and one opening, in the order in which they are written."""
+
 
 class HandOverTests(GuardTableTestCase):
     """
@@ -39,11 +50,11 @@ class HandOverTests(GuardTableTestCase):
             [
                 f"take {HANDOVER} 0",
                 f"run {HANDOVER}",
-                f"add {HANDOVER} default_open4 1",
+                *(f"add {HANDOVER} {name}" for name in ADDED),
                 f"delete {TABLE}",
                 f"take {TABLE} 0",
                 f"run {TABLE}",
-                f"add {TABLE} default_open4 1",
+                *(f"add {TABLE} {name}" for name in ADDED),
                 f"delete {HANDOVER}",
             ],
             self.tables.steps,
@@ -109,7 +120,7 @@ class HandOverTests(GuardTableTestCase):
         Whatever step fails, a guard is in place that lets in clients with an opening; the next try
         leaves one table.
         """
-        for number in range(8):
+        for number in range(20):
             self.otherVersion()
             self.failAt(number)
             self.assertRaises(FirewallError, self.replace, makeOpening(deadline=1030.0))
@@ -117,7 +128,7 @@ class HandOverTests(GuardTableTestCase):
             guards = [name for name, table in self.tables.tables.items() if table.guards()]
             self.assertTrue(guards, number)
             for name in guards:
-                there = self.tables.sources("default_open4", name)
+                there = self.tables.sources("tcp_open4", name)
                 self.assertEqual({"203.0.113.9": 30.0}, there, f"step {number}, {name}")
             self.replace(makeOpening(deadline=1030.0))
             self.assertEqual([TABLE], list(self.tables.tables))
@@ -172,14 +183,15 @@ class ReshapeTests(GuardTableTestCase):
     may find none of these, so another guard is in place meanwhile.
     """
 
-    wider = (makeDoor(ports="22-23"),)
+    narrow = (makeDoor(ports="22-23"),)
+    wider = (makeDoor(ports="22-24"),)
 
     def setUp(self) -> None:
         """Put a guard in place, with a session and another connection that must be spared."""
         super().setUp()
         # An opening of a door with other ports does not count; one that was granted since does.
-        self.opening = makeOpening(deadline=1030.0, ports="22-23")
-        self.replace(makeOpening(deadline=1030.0))
+        self.opening = makeOpening(deadline=1030.0, ports="22-24")
+        self.replace(makeOpening(deadline=1030.0, ports="22-23"), doors=self.narrow)
         self.tables.put("sessions4", TCP, 5000)
         self.tables.steps, self.tables.guarding = [], []
         self.other = flow(sourcePort=7).key
@@ -199,7 +211,7 @@ class ReshapeTests(GuardTableTestCase):
         def look(step: str) -> None:
             if step == f"run {TABLE}":
                 there = self.tables.tables[HANDOVER]
-                open_ = self.tables.sources("default_open4", HANDOVER)
+                open_ = self.tables.sources("tcp_open4", HANDOVER)
                 seen.append((there.guards(), open_, self.tables.flows("sessions4", HANDOVER)))
 
         self.tables.failing = look
@@ -207,7 +219,7 @@ class ReshapeTests(GuardTableTestCase):
         sessions = {TCP: 5000.0, self.other: 60.0}
         self.assertEqual([(True, {"203.0.113.9": 30.0}, sessions)], seen)
         self.assertEqual(sessions, self.tables.flows("sessions4"))
-        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
+        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("tcp_open4"))
         self.assertEqual(([TABLE], handle), (list(self.tables.tables), self.ours().handle))
         self.assertNotIn(f"delete {TABLE}", self.tables.steps)
 
@@ -215,7 +227,7 @@ class ReshapeTests(GuardTableTestCase):
         """
         Whatever step fails, a guard is in place, and each guard lets in clients with an opening.
         """
-        for number in range(12):
+        for number in range(30):
             self.failAt(number)
             with contextlib.suppress(FirewallError):
                 self.widen()
@@ -223,12 +235,14 @@ class ReshapeTests(GuardTableTestCase):
             guards = [name for name, table in self.tables.tables.items() if table.guards()]
             self.assertTrue(guards, number)
             for name in guards:
-                self.assertIn("203.0.113.9", self.tables.sources("default_open4", name), number)
-            self.replace(makeOpening(deadline=1030.0), doors=(makeDoor(),))
+                self.assertIn("203.0.113.9", self.tables.sources("tcp_open4", name), number)
+            self.replace(makeOpening(deadline=1030.0, ports="22-23"), doors=self.narrow)
             self.assertEqual([TABLE], list(self.tables.tables))
 
     def test_same(self) -> None:
-        """Ports that come, go or stay need no other guard."""
-        for ports in ("22,80", "22", "22,80-90"):
+        """Ports and ranges that come, go or stay need no other guard."""
+        self.replace(doors=(makeDoor(),))
+        self.tables.steps.clear()
+        for ports in ("22,80", "22", "22,80-90", "80-90", "22-23", "22"):
             self.replace(doors=(makeDoor(ports=ports),))
         self.assertFalse([step for step in self.tables.steps if HANDOVER in step])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.flows import Flow
+from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.nftables._sessions import NOTE_AFTER
 from tests.fakes.doors import flow, makeDoor, makeOpening
 from tests.fakes.tables import FakeTable
@@ -162,10 +162,10 @@ class UnsureTests(NftablesTestCase):
 
     def test_changed(self) -> None:
         """An opening too many or too few, a rule, a port, or the table: the guard is restored."""
-        stranger = flow(EVE).source.packed
+        stranger = flow(EVE).source.packed + (22).to_bytes(2) + bytes(2)
         changes: list[Callable[[FakeTable], Any]] = [
-            lambda there: there.sets["default_open4"].elements.clear(),
-            lambda there: self.tables.put("default_open4", stranger, 60.0),
+            lambda there: there.sets["tcp_open4"].elements.clear(),
+            lambda there: self.tables.put("tcp_open4", stranger, 60.0),
             lambda there: there.rules.insert(0, (0, "input", "accept")),
             lambda there: there.rules.pop(),
             lambda there: there.sets["tcp_ports"].elements.clear(),

@@ -9,7 +9,7 @@ from tests.fakes.doors import makeDoor, makeOpening
 from tests.firewall.nftables.firewallcase import ANN, NEXT, NftablesTestCase
 
 NET, WIDE, SIX = "203.0.113.0/24", "203.0.0.0/16", "2001:db8::/64"
-SETS = {NET: "default_open4_24", WIDE: "default_open4_16", SIX: "default_open6_64"}
+SETS = {NET: "tcp_open4_24", WIDE: "tcp_open4_16", SIX: "tcp_open6_64"}
 FIELDS = {
     NET: "ip saddr & 255.255.255.0",
     WIDE: "ip saddr & 255.255.0.0",
@@ -43,27 +43,26 @@ class NetworkTests(NftablesTestCase):
             name, first = SETS[source], str(ip_network(source).network_address)
             found = self.tables.sources(name) if name in self.ours().sets else {}
             self.assertEqual([first] if source in sources else [], [*found])
-            rule = f"{FIELDS[source]} @{name} goto let_in"
+            rule = f"{FIELDS[source]} . tcp dport @{name} goto let_in"
             if source in sources:
-                self.assertEqual(1, self.ours().texts("default_tcp").count(rule))
+                self.assertEqual(1, self.judging().count(rule))
 
     def test_firstOne(self) -> None:
         """
-        The first opening of a length adds a set and its rules, and changes nothing else; others
-        of that length are one step, as those for addresses are.
+        The first opening of a length adds a set and its rules; others of that length are one step,
+        as those for addresses are.
         """
-        before = self.ours().texts("default_tcp")
-        handles = {handle for handle, _, _ in self.ours().rules}
+        before = self.judging()
         self.tables.steps.clear()
         self.open(NET)
         self.assertEqual(["run pkdoors", f"add pkdoors {SETS[NET]} 1"], self.tables.steps)
-        after = self.ours().texts("default_tcp")
-        self.assertEqual([f"{FIELDS[NET]} @{SETS[NET]} goto let_in", *before], after)
-        self.assertLessEqual(handles, {handle for handle, _, _ in self.ours().rules})
+        after = self.judging()
+        rule = f"{FIELDS[NET]} . tcp dport @{SETS[NET]} goto let_in"
+        self.assertEqual({*before, rule}, {*after})
         self.tables.steps.clear()
         self.open("198.51.100.0/24")
         self.assertEqual([f"add pkdoors {SETS[NET]} 1"], self.tables.steps)
-        self.assertEqual(after, self.ours().texts("default_tcp"))
+        self.assertEqual(after, self.judging())
 
     def test_apart(self) -> None:
         """A network, a wider one and an address in both end each by itself."""
@@ -71,7 +70,7 @@ class NetworkTests(NftablesTestCase):
         self.assertOpen(NET, WIDE, SIX)
         self.successResultOf(self.firewall.close(makeOpening(NET)))
         self.assertOpen(WIDE, SIX)
-        self.assertEqual({ANN: 60.0}, self.tables.sources("default_open4"))
+        self.assertEqual({ANN: 60.0}, self.tables.sources("tcp_open4"))
         self.successResultOf(self.firewall.close(makeOpening(ANN)))
         self.assertOpen(WIDE, SIX)
 
@@ -79,7 +78,7 @@ class NetworkTests(NftablesTestCase):
         """A network is not its first address."""
         self.open("203.0.113.0", NET)
         self.successResultOf(self.firewall.close(makeOpening(NET)))
-        self.assertEqual({"203.0.113.0": 60.0}, self.tables.sources("default_open4"))
+        self.assertEqual({"203.0.113.0": 60.0}, self.tables.sources("tcp_open4"))
 
     def test_heal(self) -> None:
         """After a flush, the guard is back with its networks, and their rules."""
@@ -91,12 +90,13 @@ class NetworkTests(NftablesTestCase):
         self.assertTrue(self.ours().guards())
 
     def test_reload(self) -> None:
-        """A reload keeps them without a change, and the sets that nothing needs go."""
+        """A reload keeps them without a change, and what nothing needs goes."""
         self.open(NET, WIDE)
         self.tables.steps.clear()
         self.firewall.setDoors((*self.doors, makeDoor(NEXT, "443", name="web")))
         self.heal(NET)
-        self.assertEqual(["take pkdoors 0", "run pkdoors"], self.tables.steps)
+        changed = [step for step in self.tables.steps if "open" in step]
+        self.assertEqual([f"remove pkdoors {SETS[WIDE]} 1"], changed)  # with its other element
         self.assertOpen(NET)
         self.assertNotIn(SETS[WIDE], self.ours().sets)
         self.open(WIDE)
@@ -135,7 +135,7 @@ class NetworkTests(NftablesTestCase):
         self.open(NET)
         self.watch.unsure()
         self.assertEqual([], self.lost)
-        self.tables.put(SETS[NET], b"\xc6\x33\x64\x00", 60.0)
+        self.tables.put(SETS[NET], b"\xc6\x33\x64\x00\0\x16\0\0", 60.0)
         self.watch.unsure()
         self.assertEqual(["somebody changed the guard"], self.lost)
 
@@ -143,11 +143,11 @@ class NetworkTests(NftablesTestCase):
         """A door that opens for networks has their sets from the start."""
         self.doors = (makeDoor(authorizedKeys="/keys", grant4=24, grant6=64),)
         self.assertEqual([], self.takeOver())
-        before = self.ours().texts("default_tcp")
-        self.assertIn(f"{FIELDS[NET]} @{SETS[NET]} goto let_in", before)
-        self.assertIn(f"{FIELDS[SIX]} @{SETS[SIX]} goto let_in", before)
+        before = self.judging()
+        self.assertIn(f"{FIELDS[NET]} . tcp dport @{SETS[NET]} goto let_in", before)
+        self.assertIn(f"{FIELDS[SIX]} . tcp dport @{SETS[SIX]} goto let_in", before)
         self.open(NET, SIX)
-        self.assertEqual(before, self.ours().texts("default_tcp"))
+        self.assertEqual(before, self.judging())
         self.assertOpen(NET, SIX)
         self.doors = (makeDoor(),)
         self.firewall.setDoors(self.doors)
@@ -189,5 +189,7 @@ class NetworkTests(NftablesTestCase):
         self.successResultOf(self.firewall.restore([opening(name) for name in names]))
         whole = {chain: {*self.ours().texts(chain)} for chain in self.ours().chains}
         self.assertEqual(whole, alone)
-        self.assertIn(f"{FIELDS[NET]} @cut_open4_24 accept", whole["cut_tcp"])
-        self.assertIn(f"{FIELDS[NET]} @web_open4_24 goto web_letin", whole["Doors1_udp"])
+        self.assertIn(f"{FIELDS[NET]} . tcp dport @tcp_open4_24 accept", self.judging(443))
+        times = "180000ms_43200000ms"
+        udp = f"{FIELDS[NET]} . udp dport @udp_open4_24_{times} goto udpletin_{times}"
+        self.assertIn(udp, self.judging(53, "udp"))

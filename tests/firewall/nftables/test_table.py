@@ -6,6 +6,7 @@ from typing import Any
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
+from pkdoors.firewall.guard.openingsets import openingKey
 from pkdoors.firewall.guard.sets import FORMAT
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.model.doors import Door, Opening
@@ -96,10 +97,8 @@ class BeforeTests(GuardTableTestCase):
     def test_time(self) -> None:
         """Nobody gets time back, whatever a table says that was saved and loaded again."""
         self.replace(makeOpening(deadline=1030.0))
-        (key,) = self.tables.living(TABLE, "default_open4")
-        self.ours().sets["default_open4"].elements[key] = self.tables.living(
-            TABLE, "default_open4"
-        )[key]._replace(end=9_000_000.0)
+        ((key, element),) = self.tables.living(TABLE, "openings4").items()
+        self.ours().sets["openings4"].elements[key] = element._replace(end=9_000_000.0)
         self.assertEqual({"203.0.113.9": 1030.0}, self.before())
         self.clock.advance(40)
         self.assertEqual({}, self.before())
@@ -151,20 +150,20 @@ class ElementTests(GuardTableTestCase):
         for deadline in (1030.0, 1090.0, 1005.5):
             self.table.add(makeOpening(deadline=deadline))
             expected = {"203.0.113.9": deadline - 1000}
-            self.assertEqual(expected, self.tables.sources("default_open4"))
-        self.assertEqual([f"add {TABLE} default_open4 1"] * 3, self.steps())
+            self.assertEqual(expected, self.tables.sources("tcp_open4"))
+        self.assertEqual([f"add {TABLE} tcp_open4 1"] * 3, self.steps())
 
     def test_milliseconds(self) -> None:
         """The time is rounded to milliseconds, and at least one: 0 would mean for ever."""
         for left, expected in ((1.2346, 1.235), (0.0001, 0.001), (0.0, 0.001), (-5.0, 0.001)):
             self.table.add(makeOpening(deadline=1000.0 + left))
-            self.assertEqual({"203.0.113.9": expected}, self.tables.sources("default_open4"))
+            self.assertEqual({"203.0.113.9": expected}, self.tables.sources("tcp_open4"))
 
     def test_ends(self) -> None:
         """The kernel ends an opening, whatever happens to the daemon."""
         self.table.add(makeOpening("2001:db8::7", 1030.0))
         self.clock.advance(30)
-        self.assertEqual({}, self.tables.sources("default_open6"))
+        self.assertEqual({}, self.tables.sources("tcp_open6"))
 
     def test_remove(self) -> None:
         """Removing an opening affects only its source, and succeeds even if it is not there."""
@@ -172,7 +171,7 @@ class ElementTests(GuardTableTestCase):
             self.table.add(makeOpening(source, 1030.0))
         for _ in range(2):
             self.table.remove([makeOpening("203.0.113.9")])
-        self.assertEqual({"203.0.113.10": 30.0}, self.tables.sources("default_open4"))
+        self.assertEqual({"203.0.113.10": 30.0}, self.tables.sources("tcp_open4"))
 
     def test_gone(self) -> None:
         """
@@ -209,10 +208,13 @@ class ElementTests(GuardTableTestCase):
         """Openings are listed by set and key."""
         self.table.add(makeOpening(deadline=1030.0))
         self.table.add(makeOpening("2001:db8::7", 1030.0))
-        expected = {
-            ("default_open4", ip_address("203.0.113.9").packed),
-            ("default_open6", ip_address("2001:db8::7").packed),
+        port = (22).to_bytes(2) + bytes(2)
+        lookups = {
+            ("tcp_open4", ip_address("203.0.113.9").packed + port),
+            ("tcp_open6", ip_address("2001:db8::7").packed + port),
         }
+        openings = {openingKey(makeOpening(source)) for source in ("203.0.113.9", "2001:db8::7")}
+        expected = lookups | openings
         self.assertEqual(expected, self.table.listOpenKeys(Guard(self.doors)))
 
     def test_fingerprint(self) -> None:

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.earlier.oldguard import OldSession
-from pkdoors.firewall.guard.flows import Flow, Tracked
+from pkdoors.firewall.netlink.flows import Flow, Tracked
 from pkdoors.firewall.nftables import _liveflows
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
@@ -129,7 +129,7 @@ class LeftByOldTests(SynchronousTestCase):
     def test_soonAfterTheBoot(self) -> None:
         """Soon after a boot, its openings may be of another boot: they do not count."""
         opening = {"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}
-        text = listing(protected=SSH, default_ports=SSH, default_open4=[opening])
+        text = listing(protected=SSH, default_ports=SSH, tcp_open4=[opening])
         predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=False)
         self.assertEqual(([], True), (predecessor.openings, bool(predecessor.protected)))
 

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.firewall.guard.flows}."""
+"""Tests of L{pkdoors.firewall.netlink.flows}."""
 
 import sys
 from ipaddress import IPv4Address, IPv6Address
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.guard.flows import (
+from pkdoors.firewall.netlink.flows import (
     Flow,
     Tracked,
     isOn,

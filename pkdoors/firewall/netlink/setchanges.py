@@ -1,0 +1,77 @@
+"""Builds messages that change several sets, or sets of ranges. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+
+from pkdoors.firewall.netlink.messages import (
+    ACK,
+    CREATE,
+    DELETE_ELEMENT,
+    NEW_ELEMENT,
+    Element,
+    batch,
+    encodeElement,
+    encodeKey,
+    flagged,
+    listOf,
+    message,
+    removal,
+)
+
+Keyed = Mapping[str, Collection[bytes]]
+"""Keys of elements, by the names of their sets."""
+
+
+def changeSets(
+    table: str,
+    gone: Keyed,
+    elements: Mapping[str, Collection[Element]],
+    certain: Keyed = MappingProxyType({}),
+) -> bytes:
+    """
+    Return the batch that deletes elements from some sets, and adds elements to some sets or gives
+    them new timeouts, all in one transaction; a missing element is no error.
+
+    @param gone: the keys that go, by the names of the sets.
+    @param certain: likewise, but if one of them is missing, the kernel does nothing. They are not
+        added first, as L{addElements} does, because packets could find them there.
+    """
+    messages = [
+        message(DELETE_ELEMENT, ACK, listOf(table, name, map(encodeKey, keys)))
+        for name, keys in certain.items()
+    ]
+    messages += [removal(table, name, keys) for name, keys in gone.items() if keys]
+    for name, added in elements.items():
+        if added:
+            messages.append(removal(table, name, [element.key for element in added]))
+            listed = listOf(table, name, map(encodeElement, added))
+            messages.append(message(NEW_ELEMENT, CREATE | ACK, listed))
+    return batch(*messages)
+
+
+def changeElements(
+    table: str, name: str, gone: Iterable[Element], elements: Iterable[Element]
+) -> bytes:
+    """Return the batch that L{swapElements} makes, for elements of any kind of set or map."""
+    plain = [flagged(encodeKey(element.key), element) for element in gone]
+    added = list(map(encodeElement, elements))
+    messages = []
+    if plain:
+        messages.append(message(DELETE_ELEMENT, ACK, listOf(table, name, plain)))
+    if added:
+        messages.append(message(NEW_ELEMENT, CREATE | ACK, listOf(table, name, added)))
+    return batch(*messages)
+
+
+def splitRange(element: Element) -> list[Element]:
+    """
+    Return the two elements by which the kernel knows a range of ports. Its beginning comes first:
+    the kernel takes an end without one for the end of another range, and refuses it.
+
+    @param element: its key is the first and the last port, 2 bytes each.
+    """
+    first, behind = element.key[:2], int.from_bytes(element.key[2:]) + 1
+    start = element._replace(key=first)
+    if behind > 0xFFFF:
+        return [start]
+    return [start, Element(behind.to_bytes(2), isEnd=True)]
