@@ -116,6 +116,35 @@ class LocksmithTests(SynchronousTestCase):
         lock = smith.make(web)
         self.assertEqual("its key is not known here", self.knock(lock, self.seal("web")))
 
+    def test_severalPlaces(self) -> None:
+        """A door can have several files and folders; doors that share some read them once."""
+        folder = self.path.with_name("keys.d")
+        folder.mkdir(mode=0o700)
+        (folder / "carl").write_text(publicLine(carl := makeKey()))
+        both = replace(self.web, authorizedKeys=(str(folder), str(self.path)))
+        smith = self.makeSmith(self.ssh, both)
+        ssh, web = (smith.make(door) for door in (self.ssh, both))
+        self.assertEqual("open", self.knock(ssh, self.seal("ssh")))
+        self.assertEqual("open", self.knock(web, self.seal("web")))
+        carls = sealed(carl, PORTS, door="web", stamp=TODAY * 1000)
+        self.assertEqual("open", self.knock(web, carls))
+        self.assertEqual(2, len(self.log.lines(LogLevel.info)))
+        self.assertEqual([], smith.examine())
+
+    def test_becomesFolder(self) -> None:
+        """A file that becomes a folder counts after a reload, also for a lock that stays."""
+        smith = self.makeSmith(self.ssh)
+        lock = smith.make(self.ssh)
+        self.assertEqual("open", self.knock(lock, self.seal()))
+        line = self.path.read_text()
+        self.path.unlink()
+        self.path.mkdir(mode=0o700)
+        (self.path / "anna").write_text(line)
+        self.now += 1
+        self.assertEqual("its key is not known here", self.knock(lock, self.seal()))
+        self.assertEqual([], smith.examine())
+        self.assertEqual("open", self.knock(lock, self.seal()))
+
     def test_shared(self) -> None:
         """Sealed doors share the memory of what has not arrived on every port."""
         smith = self.makeSmith(self.ssh, self.web)
