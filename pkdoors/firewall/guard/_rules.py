@@ -17,7 +17,7 @@ from pkdoors.firewall.guard._grouprules import (
     groupChains,
     udpLetInRules,
 )
-from pkdoors.firewall.guard._oncerules import handshakeRules
+from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, Capture
 from pkdoors.firewall.guard.limits import LOCAL_CHAIN, limitRules, localRules
 from pkdoors.firewall.guard.openingsets import IP, Scope, onceSets, scopesOf
@@ -172,9 +172,13 @@ def rulesFor(
     for protocol in PROTOCOLS:
         for group in portGroups(doors, protocol):
             for chain in groupChains(group):
-                yield from chain.rules(scopes, once)
+                yield from chain.rules(scopes)
     for chain in direct:
-        yield from chain.rules(scopes, once)
+        yield from chain.rules(scopes)
+    groups = portGroups(doors, "tcp")
+    for name, doorNames in {group.onceName: group.lookups.once for group in groups}.items():
+        own = {*doorNames}
+        yield from onceRules(name, [found for found in once if found.door in own])
     for times in timesFor(doors):
         yield from udpLetInRules(times)
 
