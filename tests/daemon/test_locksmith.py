@@ -10,10 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.replayfile import ReplayFile
+from pkdoors.keysources.keyreader import Work
 from pkdoors.knocks.knock import Knock
+from pkdoors.knocks.seal import makeNonce
 from pkdoors.locks.lock import Request
 from pkdoors.locks.lockset import AnyLock
-from pkdoors.locks.sealed import sealedlock
+from pkdoors.locks.sealed import hints, sealedlock
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
@@ -144,6 +146,31 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual("its key is not known here", self.knock(lock, self.seal()))
         self.assertEqual([], smith.examine())
         self.assertEqual("open", self.knock(lock, self.seal()))
+
+    def test_tags(self) -> None:
+        """Very many keys get tags, beside everything else; then no knock with a tag is searched."""
+        self.patch(hints, "FEW", 0)
+        smith = self.makeSmith(self.ssh)
+        work: list[Work] = []
+        changes: list[int] = []
+        smith.readBeside(work.append)
+        smith.onKeys = lambda: changes.append(1)
+        lock = smith.make(self.ssh)
+        self.assertFalse(smith.tagKeys(TODAY))
+        self.assertEqual("-", self.knock(lock, self.tagged()))  # it waits for a search
+        self.assertEqual([1], changes)
+        self.assertTrue(smith.tagKeys(TODAY))
+        for steps in work:
+            self.assertEqual(2, len([*steps]))  # an hour begins just now
+        self.assertEqual("open", self.knock(lock, self.tagged()))
+        work.clear()
+        smith.tagKeys(TODAY + 10)
+        self.assertEqual([], work)
+
+    def tagged(self) -> bytes:
+        """Return a knock of Anna's with a tag."""
+        nonce = makeNonce(ANNA.public().blob(), TODAY * 1000)
+        return sealed(ANNA, PORTS, door="ssh", stamp=TODAY * 1000, nonce=nonce)
 
     def test_shared(self) -> None:
         """Sealed doors share the memory of what has not arrived on every port."""

@@ -161,6 +161,18 @@ class ManyTests(KeyFolderTestCase):
         self.assertEqual([], self.folder.keys())
         self.folder.confirm(bob)
 
+    def test_confirmChanged(self) -> None:
+        """A key that its file has instead counts at once, and is looked at, too."""
+        anna, _ = self.folder.keys()
+        (self.path / "anna").write_text(LINES["eve"])
+        self.folder.confirm(anna)
+        bob, eve = self.folder.keys()
+        self.assertEqual(("bob", "eve"), (bob.comment, eve.comment))
+        (self.path / "anna").unlink()
+        self.folder.confirm(eve)
+        self.assertEqual([bob], self.folder.keys())
+        self.assertEqual(["bob"], self.settle())
+
     def test_fewBecomeMany(self) -> None:
         """If very many files appear at once, they are read in slices."""
         self.patch(keyfolder, "FEW", 3)
