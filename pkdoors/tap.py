@@ -297,7 +297,7 @@ def _replayFileMaker(config: Config, file: str, reactor: Any) -> "Callable[[], R
     """Return what makes the notes of sealed knocks; L{None} for a daemon that opens nothing."""
     if config.firewall == "dry-run":
         return None
-    lasting = file or "\n".join(sorted({door.authorizedKeys for door in config.doors}))
+    lasting = file or "\n".join(sorted({"\n".join(door.authorizedKeys) for door in config.doors}))
 
     def make() -> "ReplayFile":
         from pkdoors.daemon.replayfile import ReplayFile, seenPath  # only for sealed doors

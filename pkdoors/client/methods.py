@@ -84,10 +84,11 @@ class SealedMethod:
 
         @raise KnockError: there is no key.
         """
-        signers = await self.identity.findSigners(reactor, say)
+        await self.identity.findSigners(reactor, say)
 
         async def plan(address: str) -> Iterable[Sending]:
             bind = self.recipient or bindFor(self.bind, address, self.findLocalAddress)
+            signers = await self.identity.findSigners(reactor, say)
             return planSealed(self.sequence, await self._sealWithAll(signers, bind, say))
 
         return plan

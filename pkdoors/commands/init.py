@@ -120,7 +120,11 @@ def _makeDoor(options: Namespace) -> Door:
     if options.tcp and options.sealed:
         options.parser.error("use --tcp or --sealed, not both: a sealed knock is a datagram")
     sequence = Sequence.random(options.length or DEFAULT_LENGTH, isFit, options.tcp)
-    return Door(options.door or "ssh", sequence, ports, authorizedKeys=options.sealed or "")
+    return Door(options.door or "ssh", sequence, ports, authorizedKeys=_listSealed(options))
+
+
+def _listSealed(options: Namespace) -> tuple[str, ...]:
+    return (options.sealed,) if options.sealed else ()
 
 
 def _convertSeed(options: Namespace, environment: Mapping[str, str]) -> tuple[Door, str]:
@@ -138,7 +142,7 @@ def _convertSeed(options: Namespace, environment: Mapping[str, str]) -> tuple[Do
     lines += [f"warning: {warning}" for warning in warnings]
     told = f"\nFrom {file}, which stays as it is:\n" + "".join(f"  {line}\n" for line in lines)
     name = options.door or door.name
-    return replace(door, name=name, authorizedKeys=options.sealed or ""), told
+    return replace(door, name=name, authorizedKeys=_listSealed(options)), told
 
 
 def _findSeed(options: Namespace, environment: Mapping[str, str]) -> str:
@@ -173,7 +177,7 @@ def _describeNextSteps(file: str, door: Door, isForService: bool) -> str:
         daemon = "systemctl enable --now pkdoors"
     readers = f"Only root and the service (user {SERVICE_USER}) may read the file.\n"
     keys = (
-        f"Put the clients' public SSH keys into {door.authorizedKeys}.\n"
+        f"Put the clients' public SSH keys into {', '.join(door.authorizedKeys)}.\n"
         "The daemon refuses sealed knocks for a minute after its first start.\n"
     )
     return (

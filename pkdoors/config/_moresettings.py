@@ -8,11 +8,13 @@ from pkdoors.config.values import (
     MOST_OF_DOOR,
     NUMBER,
     PATH,
+    PATHS,
     TIME,
     parseDatagrams,
     parseGrant,
     parseOpenings,
     parsePath,
+    parsePaths,
     quoteString,
 )
 from pkdoors.util.durations import parseDuration
@@ -24,12 +26,14 @@ SEALED_SETTINGS = (
     Setting(
         key="authorized_keys",
         field="authorizedKeys",
-        parse=parsePath,
-        kind=PATH,
+        parse=parsePaths,
+        kind=PATHS,
         option="authorized-keys",
         letter="k",
-        about="accept only knocks that are sealed with a key in this file, which is like sshd's",
-        comment="Only knocks that are sealed with one of the SSH keys in this file open the door.",
+        about="accept only knocks that are sealed with a key in this file, which is like sshd's, "
+        "or in the files of this folder",
+        comment="Only knocks that are sealed with one of the SSH keys in this file open the door. "
+        'It can be a folder of such files, or several: ["/etc/keys", "/etc/keys.d"].',
         example=quoteString(KEYS_FILE),
         isForSealed=True,
     ),

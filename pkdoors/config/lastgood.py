@@ -113,7 +113,7 @@ def _serialize(door: Door) -> dict[str, Any]:
         "udp_idle": door.udpIdle,
         "udp_max": door.udpMax,
         "trusted": [*map(str, door.trusted)],
-        "keys": door.authorizedKeys,
+        "keys": [*door.authorizedKeys],
         "rate": door.knockRate,
         "burst": door.knockBurst,
     }
@@ -134,12 +134,17 @@ def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
             udpMax=float(saved["udp_max"]),
             udpGrace=0.0,  # these ports were protected before
             trusted=parseTrustedList(",".join(saved.get("trusted", []))),
-            authorizedKeys=str(saved["keys"]),
+            authorizedKeys=_readKeys(saved["keys"]),
             knockRate=int(saved["rate"]),
             knockBurst=int(saved["burst"]),
         )
         for saved in table["doors"]
     )
+
+
+def _readKeys(saved: Any) -> tuple[str, ...]:
+    """Return the paths of keys; a copy of an earlier version has one, or an empty one for none."""
+    return tuple(map(str, saved)) if isinstance(saved, list) else tuple(filter(None, [str(saved)]))
 
 
 def _identifyNetwork() -> dict[str, Any]:

@@ -217,9 +217,10 @@ class Options(TwistedOptions):
             _checkComplete(origins)
         make = partial(replace, *doors) if doors else partial(Door, "default")
         try:
-            for name in ("authorizedKeys", "revokedKeys"):
-                if fields.get(name):
-                    fields[name] = self._makeAbsolute(fields[name])
+            if paths := fields.get("authorizedKeys"):
+                fields["authorizedKeys"] = tuple(map(self._makeAbsolute, paths))
+            if path := fields.get("revokedKeys"):
+                fields["revokedKeys"] = self._makeAbsolute(path)
             door = make(**fields)
             door.checkPurpose()
         except BadValue as error:

@@ -24,6 +24,9 @@ from pkdoors.util.quoting import shown
 MAX_SOCKET_PATH = 107
 """Bytes in the path of a UNIX socket; C{unix(7)}."""
 
+MAX_PATHS = 16
+"""Files and folders of one door's keys. Each is looked at for each knock."""
+
 MOST_OF_DOOR = 65_536
 """Openings of one door: as many as a set of the guard has room for."""
 MOST_OPENINGS = 262_144
@@ -148,6 +151,14 @@ def parsePath(text: str) -> str:
     return text
 
 
+def parsePaths(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Read the path of a file, or several; a path that is given twice counts once."""
+    paths = [given] if isinstance(given, str) else [*given]
+    if len(paths) > MAX_PATHS:
+        raise BadValue(f"it has {len(paths)} paths, {MAX_PATHS} are allowed: use a folder of files")
+    return tuple(dict.fromkeys(map(parsePath, paths)))
+
+
 def parseAdmin(text: str) -> str:
     """Read the path of the admin socket; the result is empty if there is to be none."""
     if text == "off":
@@ -228,6 +239,19 @@ def _readPath(value: object) -> str:
     return text
 
 
+def _readPaths(value: object) -> list[str]:
+    if not isinstance(value, list):
+        return [_readPath(value)]
+    if not value:
+        raise BadValue("the list is empty: give the path of a file, or remove the key")
+    return [_readPath(item) for item in value]
+
+
+def _writePaths(paths: Iterable[str]) -> str:
+    written = [*map(quoteString, paths)]
+    return written[0] if len(written) == 1 else f"[{', '.join(written)}]"
+
+
 def _readCommand(value: object) -> list[str]:
     command = value if isinstance(value, list) else []
     isFit = {*map(type, command)} == {str} and command[0].startswith("/")
@@ -268,6 +292,7 @@ class Kind(NamedTuple):
 
 STRING = Kind(readString, quoteString)
 PATH = Kind(_readPath, quoteString)
+PATHS = Kind(_readPaths, _writePaths)
 ADMIN = Kind(readString, lambda path: quoteString(path or "off"))
 TIME = Kind(_readTime, lambda seconds: quoteString(formatDuration(seconds)))
 NUMBER = Kind(_readNumber, str)

@@ -14,7 +14,7 @@ from pkdoors.model.doors import Door
 
 if TYPE_CHECKING:
     from pkdoors.daemon.replayfile import ReplayFile
-    from pkdoors.keysources.keyfile import KeyFile
+    from pkdoors.keysources.keypath import KeySource
     from pkdoors.keysources.keyreader import Later
     from pkdoors.keysources.revokedfile import RevokedFile
     from pkdoors.locks.sealed.arrivals import Arrivals
@@ -59,9 +59,9 @@ class Locksmith:
         self._replayFile: ReplayFile | None = None
         self.setDoors(doors)
         self._seconds = seconds
-        self._keyFiles: dict[str, KeyFile] = {}
+        self._keyFiles: dict[str, KeySource] = {}
         self._revokedFiles: dict[str, RevokedFile] = {}
-        self._hints: dict[str, HintIndex] = {}  # by the path of the file, too
+        self._hints: dict[tuple[str, ...], HintIndex] = {}  # by the paths
         self._tables: dict[str, KeyTable] = {}
         self._later: Later | None = None
         self._seen: ReplayCache | None = None
@@ -92,17 +92,20 @@ class Locksmith:
     def _hintsOf(self, door: Door) -> "HintIndex":
         from pkdoors.locks.sealed.hints import HintIndex
 
-        path = door.authorizedKeys
-        if path not in self._hints:
-            self._hints[path] = HintIndex([self._tableOf(path)], lambda: self.onKeys())
-        return self._hints[path]
+        paths = door.authorizedKeys
+        if paths not in self._hints:
+            tables = [self._tableOf(path) for path in paths]
+            self._hints[paths] = HintIndex(tables, lambda: self.onKeys())
+        return self._hints[paths]
 
     def _tableOf(self, path: str) -> "KeyTable":
         from pkdoors.locks.sealed.keytable import KeyTable
 
         if path not in self._tables:
-            file = self._keyFile(path)
-            self._tables[path] = KeyTable(file.keys, file.confirm)
+            # By the path each time, since a file can become a folder.
+            self._tables[path] = KeyTable(
+                lambda: self._keyFile(path).keys(), lambda key: self._keyFile(path).confirm(key)
+            )
         return self._tables[path]
 
     def readBeside(self, later: "Later") -> None:
@@ -121,11 +124,11 @@ class Locksmith:
                 self._later(table.work(today, self._skew))
         return any(table.isTagged for table in self._tables.values())
 
-    def _keyFile(self, path: str) -> "KeyFile":
-        from pkdoors.keysources.keyfile import KeyFile
+    def _keyFile(self, path: str) -> "KeySource":
+        from pkdoors.keysources.keypath import openKeys
 
         if path not in self._keyFiles:
-            self._keyFiles[path] = KeyFile(path, self._seconds)
+            self._keyFiles[path] = openKeys(path, self._seconds)
             self._keyFiles[path].later = self._later
         return self._keyFiles[path]
 
@@ -151,6 +154,10 @@ class Locksmith:
         return [_NOBODY.format(reason) for reason in self._reported]
 
     def _checkKeys(self, path: str) -> PkdoorsError | None:
+        from pkdoors.keysources.keypath import isStale
+
+        if isStale(self._keyFile(path), path):
+            del self._keyFiles[path]
         try:
             self._keyFile(path).prepare()
         except PkdoorsError as error:
@@ -168,7 +175,7 @@ class Locksmith:
         """Serve these doors from now on, and no others."""
         doors = tuple(doors)
         sealed = [door for door in doors if door.authorizedKeys]
-        self._paths = [door.authorizedKeys for door in sealed]
+        self._paths = [path for door in sealed for path in door.authorizedKeys]
         self._revokedPaths = sorted({door.revokedKeys for door in sealed} - {""})
         served = {door.name: door for door in sealed}
         self._allow(max((door.clockSkew for door in sealed), default=0.0))

@@ -144,7 +144,7 @@ def judgeGrants(door: Door, count: int) -> Finding:
         text = f"{number} can open door {door.name} for whole networks ({keys})"
         return Finding(OK, "keys", text)
     text = f"no key can open door {door.name} for networks, although it has {keys}"
-    remedy = f"add the option prefix to a key in {door.authorizedKeys}, or remove {keys}"
+    remedy = f"add the option prefix to a key in {', '.join(door.authorizedKeys)}, or remove {keys}"
     return Finding(WARNING, "keys", text, remedy)
 
 

@@ -86,11 +86,11 @@ def _judgeKeys(facts: Facts) -> Findings:
         yield _setup.judgeRevoked(path, *facts.sources.revoked(path))
     for door in facts.config.doors:
         if door.grants():
-            yield _setup.judgeGrants(door, facts.sources.prefixed(door.authorizedKeys))
+            yield _setup.judgeGrants(door, sum(map(facts.sources.prefixed, door.authorizedKeys)))
 
 
 def _listKeyFiles(facts: Facts) -> list[str]:
-    return sorted({door.authorizedKeys for door in facts.config.doors} - {""})
+    return sorted({path for door in facts.config.doors for path in door.authorizedKeys})
 
 
 def _listRevokedFiles(facts: Facts) -> list[str]:

@@ -41,9 +41,9 @@ def countKeys(path: str) -> tuple[int, list[str]]:
 
     @raise KeyFileError: no key may, because of the file.
     """
-    from pkdoors.keysources.keyfile import readKeys  # with all the cryptography
+    from pkdoors.keysources.keypath import readAll  # with all the cryptography
 
-    keys, complaints = readKeys(Path(path))
+    keys, complaints = readAll(path)
     return len(keys), complaints
 
 
@@ -63,9 +63,9 @@ def countPrefixed(path: str) -> int:
 
     @raise KeyFileError: no key may knock, because of the file.
     """
-    from pkdoors.keysources.keyfile import readKeys
+    from pkdoors.keysources.keypath import readAll
 
-    return sum(key.hasPrefix for key in readKeys(Path(path))[0])
+    return sum(key.hasPrefix for key in readAll(path)[0])
 
 
 def askTroubles(admin: str) -> list[str]:

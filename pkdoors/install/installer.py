@@ -191,7 +191,7 @@ def _shareConf(conf: Path) -> Iterator[str]:
 
 def _listKeyFiles(doors: Iterable[Door]) -> list[tuple[str, str]]:
     """Return the files of keys that doors have, and what they list."""
-    allowed = {door.authorizedKeys for door in doors} - {""}
+    allowed = {path for door in doors for path in door.authorizedKeys}
     revoked = {door.revokedKeys for door in doors} - {""}
     return [
         *((path, "the keys that may knock") for path in sorted(allowed)),
@@ -203,10 +203,30 @@ def _shareKeys(keys: Path, what: str) -> str:
     _checkSeen(keys, ELSEWHERE)
     if not os.path.exists(keys):
         return f"missing    {keys}, which lists {what}"
+    if keys.is_dir():
+        return _shareFolder(keys)
     if os.stat(keys).st_mode & stat.S_IROTH:
         _checkUsable(keys)
         return f"unchanged  {keys}, which everybody may read"
     return _share(keys)
+
+
+def _shareFolder(folder: Path) -> str:
+    """
+    Report whether the service can read a folder of keys. Nothing in it is changed: whoever makes
+    the next file there must let the service read it, too.
+    """
+    _checkUsable(folder)
+    status = os.stat(folder)
+    byGroup = stat.S_IRGRP | stat.S_IXGRP if status.st_gid == findServiceGroup() else 0
+    byAll = stat.S_IROTH | stat.S_IXOTH
+    if any(bits and status.st_mode & bits == bits for bits in (byGroup, byAll)):
+        return f"unchanged  {folder}, which the service may read; let it read the files in there"
+    name = quote(str(folder))
+    raise InstallError(
+        f"the service cannot read the folder {folder}: run `chgrp -R {NAME} {name}` and "
+        f"`chmod -R g+rX,g+s {name}`, and let it read each new file"
+    )
 
 
 def _share(path: Path) -> str:

@@ -19,6 +19,8 @@ from pkdoors.errors import BadValue
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 """Shorter RSA keys can be broken. The signatures of longer ones take long to check, and do not fit
 into a datagram."""
+MAX_RSA_EXPONENT = 64
+"""Bits. With a longer one, checking a signature takes long; all programs make 17 bits."""
 ALGORITHMS = {
     b"ssh-ed25519": (b"ssh-ed25519",),
     b"ecdsa-sha2-nistp256": (b"ecdsa-sha2-nistp256",),
@@ -84,6 +86,8 @@ def checkKey(key: Key) -> None:
             f"an RSA key of {key.size()} bits is not accepted: "
             f"use {MIN_RSA_BITS} to {MAX_RSA_BITS}, or ed25519"
         )
+    if kind == b"ssh-rsa" and key.data()["e"].bit_length() > MAX_RSA_EXPONENT:
+        raise BadValue("an RSA key with so large an exponent is not accepted: use ed25519")
 
 
 def longestSignature(key: Key) -> int:

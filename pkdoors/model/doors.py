@@ -55,8 +55,8 @@ class Door:
     @ivar udpGrace: a UDP port that is protected for the first time stays open for so many seconds,
         so that clients' live sessions are not cut; 0 for none.
     @ivar trusted: the networks and interfaces from which clients need no knock.
-    @ivar authorizedKeys: the file of the SSH keys that can seal knocks; empty if plain knocks open
-        the door.
+    @ivar authorizedKeys: the files of the SSH keys that can seal knocks, and folders of such files;
+        empty if plain knocks open the door.
     @ivar revokedKeys: the file of the keys and certificates that cannot; empty for none.
     @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
         differ.
@@ -86,7 +86,7 @@ class Door:
     udpMax: float = 12 * 3600.0
     udpGrace: float = 30.0
     trusted: tuple[Trusted, ...] = ()
-    authorizedKeys: str = ""
+    authorizedKeys: tuple[str, ...] = ()
     revokedKeys: str = ""
     clockSkew: float = 60.0
     hearsAny: bool = False

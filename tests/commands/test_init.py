@@ -49,7 +49,7 @@ class TextTests(SynchronousTestCase):
             (ADMIN_SOCKET, "/var/log/pkdoors/audit.jsonl"), (config.admin, config.audit)
         )
         (door,) = config.doors
-        self.assertEqual("/etc/pkdoors/authorized_keys", door.authorizedKeys)
+        self.assertEqual(("/etc/pkdoors/authorized_keys",), door.authorizedKeys)
         said = [command[1] for command in (door.onOpen, door.onClose, door.onRefuse)]
         self.assertEqual(["open", "closed", "refused"], said)
         for before, line in pairwise(uncommented):
@@ -144,12 +144,12 @@ class InitTests(InitTestCase):
     def test_sealed(self) -> None:
         """A door can be sealed, with the usual file of keys or another."""
         stdout, stderr = self.init("--sealed")
-        self.assertEqual("/etc/pkdoors/authorized_keys", self.config().doors[0].authorizedKeys)
+        self.assertEqual(("/etc/pkdoors/authorized_keys",), self.config().doors[0].authorizedKeys)
         self.assertIs(True, tomllib.loads(stdout)["hosts"]["web1"]["sealed"])
         self.assertIn("public SSH keys into /etc/pkdoors/authorized_keys", stderr)
         os.unlink(self.file)
         self.init("--sealed", "keys")
-        self.assertEqual(os.path.abspath("keys"), self.config().doors[0].authorizedKeys)
+        self.assertEqual((os.path.abspath("keys"),), self.config().doors[0].authorizedKeys)
 
     def test_tcp(self) -> None:
         """With C{--tcp} the knock ports are those of TCP, in the client's profile, too."""
@@ -315,7 +315,7 @@ class SeedTests(InitTestCase):
         """The door can have another name, and be sealed."""
         self.init("--seed", self.seed, "--door", "web", "--sealed", "/keys")
         (door,) = self.config().doors
-        self.assertEqual(("web", "/keys"), (door.name, door.authorizedKeys))
+        self.assertEqual(("web", ("/keys",)), (door.name, door.authorizedKeys))
 
     def test_contradicting(self) -> None:
         """An option for what the file says is refused, even if it has the default value."""

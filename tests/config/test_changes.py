@@ -36,7 +36,7 @@ OTHERS: dict[str, Any] = {
     "udpMax": 700.0,
     "udpGrace": 7.0,
     "trusted": parseTrustedList("wg0"),
-    "authorizedKeys": "/etc/keys",
+    "authorizedKeys": ("/etc/keys",),
     "revokedKeys": "/revoked",
     "clockSkew": 7.0,
     "grant4": 24,
@@ -71,7 +71,7 @@ class ChangesTests(SynchronousTestCase):
         for setting in DOOR_SETTINGS:
             # Grants need keys, and any payload a door without.
             keys = "" if setting.field == "hearsAny" else "/etc/all"
-            before = replace(SSH, authorizedKeys=keys)
+            before = replace(SSH, authorizedKeys=(keys,) if keys else ())
             door = replace(before, **{setting.field: OTHERS[setting.field]})
             self.assertEqual(
                 [f"door {door} changed: {setting.key}"],

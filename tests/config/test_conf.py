@@ -68,7 +68,7 @@ class FileTests(SynchronousTestCase):
         self.assertEqual("ssh (22/tcp)", str(*readBeside(self.file).doors))
         self.assertEqual(5.0, readBeside(self.file, "-t", "5s").doors[0].openFor)
         door = readBeside(self.file, *GOOD).doors[0]
-        self.assertEqual(("default", 30.0, ""), (door.name, door.openFor, door.authorizedKeys))
+        self.assertEqual(("default", 30.0, ()), (door.name, door.openFor, door.authorizedKeys))
         door = readBeside(self.file, KNOCKER_SEQ=SEQ, KNOCKER_PORTS="80").doors[0]
         self.assertEqual("default (80/tcp)", str(door))
         end = self.assertRaises(SystemExit, readBeside, self.file, "-p", "80")
@@ -81,7 +81,7 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(("9,8,7,5,6", "ssh (80/tcp)"), (str(door.sequence), str(door)))
         times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
         self.assertEqual((5.0, 6.0, 7.0, 0.0), times)
-        self.assertEqual((False, "/keys"), (door.cutSessions, door.authorizedKeys))
+        self.assertEqual((False, ("/keys",)), (door.cutSessions, door.authorizedKeys))
 
     def test_environment(self) -> None:
         """The environment overrides the file, and the command line overrides both."""

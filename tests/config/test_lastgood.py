@@ -94,6 +94,13 @@ class LastGoodTests(LastGoodTestCase):
             self.assertEqual(0.0, after.udpGrace)
             self.assertEqual(sorted(before.sequence.ports), list(after.sequence.ports))
 
+    def test_keysOfBefore(self) -> None:
+        """A copy of an earlier version has one path of keys, or none."""
+        self.copy().write(self.doors)
+        text = self.path().read_text()
+        self.path().write_text(text.replace('["/k"]', '"/k"').replace('"keys": []', '"keys": ""'))
+        self.assertEqual([(), ("/k",)], [door.authorizedKeys for door in self.copy().read()])
+
     def test_secret(self) -> None:
         """Nobody else can read it, and it does not have the order of the knocks."""
         self.copy().write(self.doors)

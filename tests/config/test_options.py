@@ -84,9 +84,9 @@ class OptionsTests(SynchronousTestCase):
 
     def test_authorizedKeys(self) -> None:
         """With a file of keys, knocks must be sealed; its path holds wherever twistd changes to."""
-        self.assertEqual(("", 60.0), (self.door(*GOOD).authorizedKeys, self.door(*GOOD).clockSkew))
-        self.assertEqual("/etc/keys", self.door(*GOOD, "-k", "/etc/keys").authorizedKeys)
-        path = self.door(*GOOD, "--authorized-keys", "some/../keys").authorizedKeys
+        self.assertEqual(((), 60.0), (self.door(*GOOD).authorizedKeys, self.door(*GOOD).clockSkew))
+        self.assertEqual(("/etc/keys",), self.door(*GOOD, "-k", "/etc/keys").authorizedKeys)
+        (path,) = self.door(*GOOD, "--authorized-keys", "some/../keys").authorizedKeys
         self.assertEqual(os.path.join(os.getcwd(), "keys"), path)
 
     def test_revokedKeys(self) -> None:
@@ -213,7 +213,7 @@ class AgainTests(SynchronousTestCase):
         options = self.options("-c", "pkdoors.toml", "-k", "keys", "-t", "20s")
         self.assertEqual(options.config, options.reread())
         (door,) = options.reread().doors
-        self.assertEqual((str(self.folder / "keys"), 20.0), (door.authorizedKeys, door.openFor))
+        self.assertEqual(((str(self.folder / "keys"),), 20.0), (door.authorizedKeys, door.openFor))
 
     def test_changed(self) -> None:
         """The file counts as it is now, and the command line overrides it."""

@@ -66,7 +66,7 @@ class GoodTests(SynchronousTestCase):
             knockTimeout=15.0,
             penalty=120.0,
             cutSessions=True,
-            authorizedKeys="/etc/pkdoors/authorized_keys",
+            authorizedKeys=("/etc/pkdoors/authorized_keys",),
             revokedKeys="/etc/pkdoors/revoked_keys",
             clockSkew=90.0,
             knockRate=500,
@@ -367,6 +367,25 @@ class BadTests(SynchronousTestCase):
                 'begin it with /, like "/etc/keys"',
                 line,
             )
+
+    def test_severalKeys(self) -> None:
+        """There can be several files and folders of keys; one that is there twice counts once."""
+        text = SSH.replace(".ssh", ".sealed") + "authorized_keys = "
+        for value, expected in (
+            ('"/k"', ("/k",)),
+            ('["/k", "/d", "/k"]', ("/k", "/d")),
+        ):
+            (door,) = parseConfig(f"{text}{value}\n", "here").doors
+            self.assertEqual(expected, door.authorizedKeys)
+        for value, reason in (
+            ("[]", "the list is empty"),
+            ('["/k", "keys"]', "'keys' is not an absolute path"),
+            ('["/k", 7]', "7 is not a string"),
+            ("7", "7 is not a string"),
+            (str([f"/k{number}" for number in range(17)]), "it has 17 paths, 16 are allowed"),
+        ):
+            line = self.refused(f"{SSH}authorized_keys = {value}\n")
+            self.assertIn(f"doors.ssh.authorized_keys: {reason}", line)
 
     def test_commands(self) -> None:
         """

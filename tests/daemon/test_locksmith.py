@@ -10,10 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.replayfile import ReplayFile
+from pkdoors.keysources.keyreader import Work
 from pkdoors.knocks.knock import Knock
+from pkdoors.knocks.seal import makeNonce
 from pkdoors.locks.lock import Request
 from pkdoors.locks.lockset import AnyLock
-from pkdoors.locks.sealed import sealedlock
+from pkdoors.locks.sealed import hints, sealedlock
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
@@ -115,6 +117,60 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual("open", self.knock(smith.make(self.ssh), self.seal("ssh")))
         lock = smith.make(web)
         self.assertEqual("its key is not known here", self.knock(lock, self.seal("web")))
+
+    def test_severalPlaces(self) -> None:
+        """A door can have several files and folders; doors that share some read them once."""
+        folder = self.path.with_name("keys.d")
+        folder.mkdir(mode=0o700)
+        (folder / "carl").write_text(publicLine(carl := makeKey()))
+        both = replace(self.web, authorizedKeys=(str(folder), str(self.path)))
+        smith = self.makeSmith(self.ssh, both)
+        ssh, web = (smith.make(door) for door in (self.ssh, both))
+        self.assertEqual("open", self.knock(ssh, self.seal("ssh")))
+        self.assertEqual("open", self.knock(web, self.seal("web")))
+        carls = sealed(carl, PORTS, door="web", stamp=TODAY * 1000)
+        self.assertEqual("open", self.knock(web, carls))
+        self.assertEqual(2, len(self.log.lines(LogLevel.info)))
+        self.assertEqual([], smith.examine())
+
+    def test_becomesFolder(self) -> None:
+        """A file that becomes a folder counts after a reload, also for a lock that stays."""
+        smith = self.makeSmith(self.ssh)
+        lock = smith.make(self.ssh)
+        self.assertEqual("open", self.knock(lock, self.seal()))
+        line = self.path.read_text()
+        self.path.unlink()
+        self.path.mkdir(mode=0o700)
+        (self.path / "anna").write_text(line)
+        self.now += 1
+        self.assertEqual("its key is not known here", self.knock(lock, self.seal()))
+        self.assertEqual([], smith.examine())
+        self.assertEqual("open", self.knock(lock, self.seal()))
+
+    def test_tags(self) -> None:
+        """Very many keys get tags, beside everything else; then no knock with a tag is searched."""
+        self.patch(hints, "FEW", 0)
+        smith = self.makeSmith(self.ssh)
+        work: list[Work] = []
+        changes: list[int] = []
+        smith.readBeside(work.append)
+        smith.onKeys = lambda: changes.append(1)
+        lock = smith.make(self.ssh)
+        self.assertFalse(smith.tagKeys(TODAY))
+        self.assertEqual("-", self.knock(lock, self.tagged()))  # it waits for a search
+        self.assertEqual([1], changes)
+        self.assertTrue(smith.tagKeys(TODAY))
+        for steps in work:
+            self.assertEqual(2, len([*steps]))  # an hour begins just now
+        self.assertEqual("open", self.knock(lock, self.tagged()))
+        work.clear()
+        smith.tagKeys(TODAY + 10)
+        self.assertEqual([], work)
+
+    def tagged(self) -> bytes:
+        """Return a knock of Anna's with a tag."""
+        nonce = makeNonce(ANNA.public().blob(), TODAY * 1000)
+        return sealed(ANNA, PORTS, door="ssh", stamp=TODAY * 1000, nonce=nonce)
 
     def test_shared(self) -> None:
         """Sealed doors share the memory of what has not arrived on every port."""

@@ -102,7 +102,7 @@ class KnockTests(ReloadTestCase):
         (folder / "keys").write_text(publicLine(makeKey()))
         (folder / "keys").chmod(0o600)
         self.knock(*PORTS[:3])
-        self.reload(replace(SSH, authorizedKeys=str(folder / "keys")), WEB)
+        self.reload(replace(SSH, authorizedKeys=(str(folder / "keys"),)), WEB)
         self.knock(*PORTS[3:])
         self.knock(*PORTS)
         self.assertEqual({}, self.guard.open_())

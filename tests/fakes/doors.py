@@ -17,7 +17,9 @@ PORTS = (17001, 17203, 17005, 17404, 17002)
 
 
 def makeDoor(sequence: tuple[KnockPort, ...] = PORTS, ports: str = "22", **fields: Any) -> Door:
-    """Return a door, by default C{default (22/tcp)}."""
+    """Return a door, by default C{default (22/tcp)}; one file of keys can be a string."""
+    if isinstance(keys := fields.get("authorizedKeys"), str):
+        fields["authorizedKeys"] = (keys,) if keys else ()
     return Door(**{"name": "default", **fields}, sequence=Sequence(sequence), ports=parse(ports))
 
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors.keysources import keyreader
 from pkdoors.keysources.keyfile import FRESH, KeyFile, readKeys
-from pkdoors.keysources.keyreader import MAX_BYTES, KeyFileError
+from pkdoors.keysources.keyreader import AT_ONCE, MAX_BYTES, KeyFileError, Work
 from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
 
@@ -404,3 +404,60 @@ class PrepareTests(KeyFileTestCase):
                 f"{self.path} has no key that may knock: add lines from ssh-keygen's .pub files",
                 str(self.assertRaises(KeyFileError, self.file.prepare)),
             )
+
+
+class LargeTests(KeyFileTestCase):
+    """
+    A file with very many new lines, which are parsed in slices.
+    """
+
+    def setUp(self) -> None:
+        """Keep the work back."""
+        super().setUp()
+        self.work: list[Work] = []
+        self.names()
+        self.file.later = self.work.append
+        self.many = [publicLine(makeKey(), f"user{number}") for number in range(AT_ONCE + 1)]
+
+    def write(self, *lines: str) -> list[str]:
+        """Write some lines, and return the names that count then."""
+        self.path.write_text("".join(lines))
+        return self.names()
+
+    def test_later(self) -> None:
+        """The keys that were there go on counting, and new ones count when all are parsed."""
+        self.assertEqual(["anna"], self.write(ANNA, *self.many))
+        self.assertEqual((1, ["anna"]), (len(self.work), self.names()))
+        steps = len([*self.work[0]])
+        self.assertEqual((len(self.many), AT_ONCE + 2), (steps, len(self.names())))
+        self.assertEqual(2, len(self.log.lines(LogLevel.info)))
+
+    def test_gone(self) -> None:
+        """A key whose line is gone counts no longer at once."""
+        self.assertEqual([], self.write(*self.many))
+        self.file.prepare()  # it has no keys yet, but will have
+
+    def test_fewAtOnce(self) -> None:
+        """Few new lines are parsed at once."""
+        self.assertEqual(AT_ONCE + 1, len(self.write(ANNA, *self.many[:AT_ONCE])))
+        self.assertEqual([], self.work)
+
+    def test_changedMeanwhile(self) -> None:
+        """If the file changes meanwhile, the former content never counts."""
+        self.write(ANNA, *self.many)
+        next(self.work[0])
+        self.assertEqual([], self.write(*self.many[1:], BOB))
+        for work in self.work:
+            for _ in work:
+                pass
+        self.assertEqual(AT_ONCE + 1, len(self.names()))
+        self.assertNotIn("user0", self.names())
+
+    def test_unsafeMeanwhile(self) -> None:
+        """If others can write the file meanwhile, nobody may knock, also when all are parsed."""
+        self.write(ANNA, *self.many)
+        next(self.work[0])
+        self.path.chmod(0o666)
+        self.assertEqual([], self.names())
+        self.assertEqual([], [*self.work[0]])
+        self.assertEqual([], self.names())

@@ -67,7 +67,8 @@ class GraceTests(ControlledTestCase):
 
     def isGuarded(self) -> bool:
         """Return whether the guard is in place."""
-        return self.server.status("nft", "list", "chain", "inet", "pkdoors", "vpn_udp")[0] == 0
+        listing = self.server.status("nft", "list", "set", "inet", "pkdoors", "udp_ports")[1]
+        return str(WIREGUARD) in listing
 
 
 class SpoofedTests(ControlledTestCase):

@@ -331,6 +331,26 @@ class PacketTests(CaptureTestCase):
             self.assertTrue(self.opensOver(SERVER4))
             daemon.stop()
 
+    def test_spoofedLater(self) -> None:
+        """An interface that appears after the start is strict if new ones are."""
+        for number, (value, expected) in enumerate(((1, 0), (0, 1), (2, 1)), 7):
+            for name in ("client", "stranger"):
+                self.letServiceIn(f"sysctl -qw net.ipv4.conf.{name}.rp_filter=0")
+            self.letServiceIn(
+                "sysctl -qw net.ipv4.conf.all.rp_filter=0",
+                f"sysctl -qw net.ipv4.conf.default.rp_filter={value}",
+            )
+            daemon = self.controlled(SSH)
+            late = self.network.add(f"late{number}", number)
+            with closing(Wire(late, self.server, f"late{number}")) as wire:
+                wire.send([self.knock4(), self.knock4(f"10.9.{number}.2")])
+                self.comes(lambda: self.heard() > 0)
+            self.hears()
+            self.assertEqual(2 + expected, self.heard())
+            self.assertEqual(0, self.hears(self.knock4("127.0.0.1")))
+            self.assertEqual(1, self.hears(self.knock4(STRANGER4)))
+            daemon.stop()
+
 
 class LifeTests(CaptureTestCase):
     """Overflows, other programs' groups, reloads, and the way back to sockets."""

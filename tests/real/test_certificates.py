@@ -12,7 +12,7 @@ from pathlib import Path
 from pkdoors.keysources.keyfile import FRESH
 from pkdoors.knocks.certificates import parseCertificate
 from tests.lab.case import KNOCKS, PORT, RealTestCase
-from tests.lab.hosts import BIN, CLIENT4, SERVER4, Daemon, eventually
+from tests.lab.hosts import BIN, CLIENT4, SERVER4, SERVER6, Daemon, eventually
 
 OTHER = 2223
 PKDOORS = str(BIN / "pkdoors")
@@ -323,3 +323,19 @@ class AgentTests(CertificateTestCase):
         self.knock("agent", "--door", "one")
         self.assertTrue(self.client.comesToReach(PORT))
         self.assertEqual(2, keeper.log().count("by anna, serial 17, by ca@x"), keeper.log())
+
+
+class CapturedTests(CertificateTestCase):
+    """Knocks in the kernel's packet log."""
+
+    listen = "capture"
+
+    def test_large(self) -> None:
+        """A certificate that almost fills a datagram is heard, over both families."""
+        self.keeper()
+        names = ",".join(["staff", *(f"name-of-a-principal-{number}" for number in range(20))])
+        made = self.certify(names=names)
+        self.assertGreater(len(b64decode(made.read_text().split()[1])), 900)
+        self.assertTrue(self.opens(made))
+        self.client.status(PKDOORS, "knock", SERVER6, "-m", KNOCKS, "-i", str(made))
+        self.assertTrue(self.client.comesToReach(PORT, SERVER6))

@@ -68,6 +68,30 @@ class SealedTestCase(RealTestCase):
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT), 5))
 
 
+class FolderTests(SealedTestCase):
+    """A folder of keys, of which each person has a file."""
+
+    def test_folder(self) -> None:
+        """A file opens as soon as it is there, and no longer when it is gone or unsafe."""
+        self.keys.unlink()
+        self.keys.mkdir(mode=0o700)
+        anna, other = self.keys / "anna", self.keys / "other"
+        other.write_text(publicLine(makeKey()))
+        daemon = self.daemonWithKeys()
+        self.server.serve(PORT)
+        self.knock(self.client, self.seal())
+        self.assertTrue(daemon.says("its key is not known here"))
+        anna.write_text(publicLine(self.key))
+        time.sleep(2 * FRESH)
+        self.assertOpens(self.seal())
+        self.close()
+        anna.chmod(0o666)
+        time.sleep(2 * FRESH)
+        self.knock(self.client, self.seal())
+        self.assertTrue(daemon.says("anna can be written by others"))
+        self.assertFalse(self.client.reaches(PORT))
+
+
 class LockTests(SealedTestCase):
     """Which knocks open, and for which client."""
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from twisted.conch.ssh.keys import Key
@@ -16,10 +17,15 @@ from pkdoors.client.profiles import FROM_AGENT
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import Certificate, isCertificate, parseCertificate
 from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
+from pkdoors.util.oneline import limitLines
 
 MAX_AGENT_KEYS = 8
 """The most keys of the agent to try on a host: each is a whole knock and delays the next one by 60
 ms."""
+
+
+MAX_COMPLAINTS = 3
+"""The most certificates of the agent whose faults are told."""
 
 
 class Signer(Protocol):
@@ -106,17 +112,36 @@ class Identity:
     ask: Callable[[str], bytes]
     timeOfDay: Callable[[], float] = time.time
     _ready: list[Signer] = field(default_factory=list, init=False, compare=False)
+    _unlocked: dict[bytes, Key] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _certified: list[Signer] = field(default_factory=list, init=False, compare=False)
+    _said: set[str] = field(default_factory=set, init=False, compare=False)
 
     async def findSigners(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
         """
-        Return what signs. After the first call, no passphrase is asked for again.
+        Return what signs. After the first call, no passphrase is asked for again. If there was a
+        certificate, look each time for a newer one, as some live for an hour only.
 
         @param say: called with lines for the user.
         @raise KnockError: nothing can sign.
         """
+        sayOnce = partial(self._sayOnce, say)
         if not self._ready:
-            self._ready.extend(await self._find(reactor, say))
-        return self._ready
+            self._take(await self._find(reactor, sayOnce))
+        elif self._certified:
+            try:
+                self._take(await self._find(reactor, sayOnce))
+            except KnockError as error:
+                sayOnce(str(error))
+        return [*self._ready]
+
+    def _take(self, found: list[Signer]) -> None:
+        self._ready[:] = found
+        self._certified.extend(each for each in found if each.certificate and not self._certified)
+
+    def _sayOnce(self, say: Callable[[str], None], line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            say(line)
 
     async def _find(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
         agent = Agent(reactor, self.agentPath) if self.agentPath else None
@@ -159,9 +184,16 @@ class Identity:
         return FileSigner(self._unlock(pair.secret))
 
     def _unlock(self, secret: bytes) -> Key:
+        if secret not in self._unlocked:
+            self._unlocked[secret] = self._parse(secret)
+        return self._unlocked[secret]
+
+    def _parse(self, secret: bytes) -> Key:
         try:
             return parsePrivateKey(secret)
         except PassphraseNeeded:
+            if self._ready:
+                raise
             return parsePrivateKey(secret, self.ask(f"Passphrase for {self.path}: "))
 
 
@@ -173,9 +205,13 @@ async def _chooseAgentKeys(
             "there is no SSH agent (SSH_AUTH_SOCK is not set): start one, or use --identity FILE"
         )
     found = [_readHeld(agent, blob) for blob in await agent.listKeys()]
+    complaints: list[str] = []
+    complain = complaints.append
     signers = [
-        each for each in found if not each.certificate or _isUseful(each.certificate, now, say)
+        each for each in found if not each.certificate or _isUseful(each.certificate, now, complain)
     ]
+    for line in limitLines(complaints, "certificates are not sent", MAX_COMPLAINTS):
+        say(line)
     if not signers:
         raise KnockError(
             "the SSH agent has no usable key, or is locked: run ssh-add, or ssh-add -X"

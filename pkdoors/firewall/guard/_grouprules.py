@@ -1,10 +1,9 @@
 """The guard's rules that judge packets to a group of protected ports. Pure."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pkdoors.firewall.guard._oncerules import onceRules
-from pkdoors.firewall.guard.openingsets import Access, OnceSet, Scopes, UdpTimes
+from pkdoors.firewall.guard.openingsets import GATE, OPEN, Access, Scopes, UdpTimes
 from pkdoors.firewall.guard.portgroups import PortGroup
 from pkdoors.firewall.guard.sets import FORWARDED, flowOf, spell
 from pkdoors.model.portblocks import maskOf
@@ -47,16 +46,15 @@ class GroupChain:
         """Its name."""
         return self.group.name + self.suffix
 
-    def rules(self, scopes: Scopes, once: Collection[OnceSet]) -> Iterator[str]:
+    def rules(self, scopes: Scopes) -> Iterator[str]:
         """
         Yield the rules.
 
         @param scopes: what is compared of addresses.
-        @param once: the sets of openings for one connection.
         """
         yield from self._letIn(scopes)
         if self.group.protocol == "tcp":
-            yield from self._tcp(once)
+            yield from self._tcp(scopes)
         else:
             yield from self._udp()
 
@@ -70,10 +68,12 @@ class GroupChain:
             condition = lookup.condition(self.port(lookup.access.exponent))
             yield f"{self.name} {self.protocol}{condition} {self._verdict(lookup.access)}"
         for access in self.group.lookups.accesses:
-            for scope in scopes:
-                key = f"{scope.field} . {self.port(access.exponent)}"
-                name = access.setName(scope.suffix)
-                yield f"{self.name} {self.protocol}{key} @{name} {self._verdict(access)}"
+            yield from self._lookUp(access, OPEN, scopes, self._verdict(access))
+
+    def _lookUp(self, access: Access, kind: str, scopes: Scopes, verdict: str) -> Iterator[str]:
+        for scope in scopes:
+            key = f"{self.protocol}{scope.field} . {self.port(access.exponent)}"
+            yield f"{self.name} {key} @{access.setName(scope.suffix, kind)} {verdict}"
 
     def _verdict(self, access: Access) -> str:
         """Return what happens to a packet that may begin a connection."""
@@ -81,12 +81,12 @@ class GroupChain:
             return "accept" if self.group.lookups.cuts else "goto let_in"
         return f"goto {access.times.chain}" if access.times else "accept"
 
-    def _tcp(self, once: Collection[OnceSet]) -> Iterator[str]:
+    def _tcp(self, scopes: Scopes) -> Iterator[str]:
         cuts = self.group.lookups.cuts
         yield f"{self.name} jump {'spared' if cuts else 'going_on'}"
         # A client that is let in otherwise, or has a session, does not use these up.
-        own = {*self.group.lookups.once}
-        yield from onceRules(self.name, [found for found in once if found.door in own])
+        for access in self.group.lookups.gates:
+            yield from self._lookUp(access, GATE, scopes, f"jump {self.group.onceName}")
         yield f"{self.name} goto cut_off" if cuts else f"{self.name} counter drop"
 
     def _udp(self) -> Iterator[str]:
@@ -144,7 +144,8 @@ def directChain(group: PortGroup, port: int) -> GroupChain:
     share a chain.
     """
     trusted = (lookup.access for lookup in group.lookups.trusted)
-    exponents = {access.exponent for access in (*group.lookups.accesses, *trusted)}
+    found = group.lookups
+    exponents = {access.exponent for access in (*found.accesses, *found.gates, *trusted)}
     block = port & maskOf(min(exponents)) if exponents else 0
 
     def constant(exponent: int) -> str:

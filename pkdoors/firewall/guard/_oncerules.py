@@ -13,7 +13,7 @@ that it is used; only a new grant takes it out there.
 
 from collections.abc import Collection, Iterator
 
-from pkdoors.firewall.guard.openingsets import IP, OnceSet
+from pkdoors.firewall.guard.openingsets import IP, OnceSet, Scope, onceClients
 from pkdoors.firewall.guard.sets import backOf
 
 # A fast-open SYN would reach the service before the handshake proves anything. Without an answer,
@@ -41,8 +41,8 @@ _TOO_LATE = """
 # even if the last set is full. Otherwise a client that takes the port of an earlier session again
 # would not use its opening up.
 _ANSWERS = """
-answers oif != "lo" tcp flags & (syn|ack) == (syn|ack) jump answered
-forward tcp flags & (syn|ack) == (syn|ack) jump answered
+answers oif != "lo" tcp flags & (syn|ack) == (syn|ack) {client} @{clients} jump answered
+forward tcp flags & (syn|ack) == (syn|ack) {client} @{clients} jump answered
 """
 _ANSWERED = (
     "answered {client} @{open} {client} != @{used} delete @sessions{v} {{ {back} }} "
@@ -65,9 +65,9 @@ _UNPROVED = "proof{v} counter drop"
 
 def onceRules(chain: str, sets: Collection[OnceSet]) -> Iterator[str]:
     """
-    Yield the rules for the openings of a group of ports that are for one connection.
+    Yield the rules for openings that are for one connection.
 
-    @param chain: the chain of the group.
+    @param chain: a chain for packets of clients that have one at the port.
     """
     for rules in (_SYN, _RESET, _USE, _TOO_LATE):
         for openings in sets:
@@ -80,10 +80,11 @@ def handshakeRules(sets: Collection[OnceSet]) -> Iterator[str]:
     """
     if not sets:
         return
-    yield from _ANSWERS.strip().split("\n")
+    for scope in dict.fromkeys(openings.scope for openings in sets):
+        text = _ANSWERS.format(client=_client(scope), clients=onceClients(scope))
+        yield from text.strip().split("\n")
     for openings in sets:
-        version = openings.scope.version
-        client = openings.scope.field.replace("saddr", "daddr")
+        version, client = openings.scope.version, _client(openings.scope)
         number, back = _NUMBER.format(ip=IP[version]), backOf("tcp", version)
         yield from _rules(_ANSWERED, openings, client=client, back=back, number=number)
         yield from _rules(_FIRST, openings)
@@ -94,6 +95,11 @@ def handshakeRules(sets: Collection[OnceSet]) -> Iterator[str]:
             fields = {"mask": mask, "last": last, "bits": 2**count - 1}
             yield _PROOF.format(v=v, ip=ip, **fields)
         yield _UNPROVED.format(v=v)
+
+
+def _client(scope: Scope) -> str:
+    """Return the client's address, or the part of it that is compared, in a packet to it."""
+    return scope.field.replace("saddr", "daddr")
 
 
 def _rules(rules: str, openings: OnceSet, **fields: str) -> list[str]:

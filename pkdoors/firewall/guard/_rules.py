@@ -9,7 +9,7 @@ belong to a flow that the guard itself remembers.
 Each rule is a line here, with its chain in front.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pkdoors.firewall.guard._grouprules import (
     NFPROTO,
@@ -17,11 +17,11 @@ from pkdoors.firewall.guard._grouprules import (
     groupChains,
     udpLetInRules,
 )
-from pkdoors.firewall.guard._oncerules import handshakeRules
+from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, Capture
 from pkdoors.firewall.guard.limits import LOCAL_CHAIN, limitRules, localRules
 from pkdoors.firewall.guard.openingsets import IP, Scope, onceSets, scopesOf
-from pkdoors.firewall.guard.portgroups import portGroups
+from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import (
     FORWARDED,
     PORT_SETS,
@@ -149,6 +149,7 @@ def rulesFor(
     networks: Collection[Scope] = (),
     capture: Capture | None = None,
     direct: Iterable[GroupChain] = (),
+    groups: Mapping[str, Iterable[PortGroup]] | None = None,
 ) -> Iterator[str]:
     """
     Yield the rules, each with its chain in front, in the order in which packets pass them.
@@ -156,8 +157,11 @@ def rulesFor(
     @param networks: what openings for networks need.
     @param capture: how knocks get into the packet log; L{None} if sockets hear them.
     @param direct: the chains for ways that lead past the protected ports.
+    @param groups: the protected ports of each protocol by group, if they are known.
     """
     doors = list(doors)
+    if groups is None:
+        groups = {protocol: portGroups(doors, protocol) for protocol in PROTOCOLS}
     yield from _knockRules(doors, capture)
     for v in (4, 6):
         fields = {"back": backOf("tcp", v), "ending": spell(TCP_ENDING)}
@@ -170,11 +174,15 @@ def rulesFor(
         yield from _waysInOf(protocol)
     yield from _flowRules()
     for protocol in PROTOCOLS:
-        for group in portGroups(doors, protocol):
+        for group in groups[protocol]:
             for chain in groupChains(group):
-                yield from chain.rules(scopes, once)
+                yield from chain.rules(scopes)
     for chain in direct:
-        yield from chain.rules(scopes, once)
+        yield from chain.rules(scopes)
+    onces = {group.onceName: group.lookups.once for group in groups["tcp"]}
+    for name, doorNames in onces.items():
+        own = {*doorNames}
+        yield from onceRules(name, [found for found in once if found.door in own])
     for times in timesFor(doors):
         yield from udpLetInRules(times)
 

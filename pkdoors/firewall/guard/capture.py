@@ -34,7 +34,7 @@ KNOCK_SETS = ("PlainKnocks", "SealedKnocks", "AnyKnocks", "TcpKnocks")
 SETS = {
     # Without timeouts they would be bitmaps, which the kernel searches for each new element.
     **dict.fromkeys(KNOCK_SETS, "type inet_service; flags timeout;"),
-    "StrictKnocks": "type ifname;",
+    **dict.fromkeys(("StrictKnocks", "LooseKnocks"), "type ifname;"),
 }
 """The ports of plain and of sealed knocks, of those with any payload and of those over TCP; and the
 interfaces that accept a packet only if its answer would leave by the same one."""
@@ -73,7 +73,7 @@ _SEALED = "udp length {length} @th,64,72 {begin:#x} udp dport @SealedKnocks"
 _SOURCES = f"""
 knock_sources iif "lo" goto {LOCAL_CHAIN}
 knock_sources fib saddr type != unicast accept
-knock_sources meta nfproto ipv4 iifname @StrictKnocks fib saddr . iif oif missing accept
+knock_sources meta nfproto ipv4 iifname {{strict}} fib saddr . iif oif missing accept
 """
 
 
@@ -87,11 +87,13 @@ class Capture:
         a knock.
     @ivar strict: the interfaces whose C{rp_filter} is strict. The packet log comes before the
         kernel applies that, so a rule does the same.
+    @ivar loose: all other interfaces, if those that appear later are strict; otherwise L{None}.
     """
 
     group: int
     hearsAll: bool = False
     strict: tuple[str, ...] = ()
+    loose: tuple[str, ...] | None = None
 
     def rules(self, limits: Iterable[str], hearsTcp: bool) -> Iterator[str]:
         """
@@ -111,7 +113,8 @@ class Capture:
             if self.hearsAll
             else f"knock_ports counter name {JUNK}"
         )
-        yield from _SOURCES.strip().split("\n")
+        strict = "@StrictKnocks" if self.loose is None else "!= @LooseKnocks"
+        yield from _SOURCES.format(strict=strict).strip().split("\n")
         yield from limits
         yield "knock_sources goto knock_heard"
         yield f"{HEARD_CHAIN} log group {self.group} snaplen {COPIED}"
@@ -131,7 +134,8 @@ class Capture:
         found = (*map(listKnockPorts, (doors, sealed, every)), listTcpKnockPorts(doors))
         for name, ports in zip(KNOCK_SETS, found, strict=True):
             yield name, [port.to_bytes(2) for port in ports]
-        yield "StrictKnocks", [name.encode().ljust(NAME_BYTES, b"\0") for name in self.strict]
+        for name, interfaces in (("StrictKnocks", self.strict), ("LooseKnocks", self.loose or ())):
+            yield name, [each.encode().ljust(NAME_BYTES, b"\0") for each in interfaces]
 
 
 def _payloads() -> Iterator[str]:

@@ -96,6 +96,11 @@ class Guard:
         return scope in scopesOf(self.doors, self.networks)
 
     @cached_property
+    def _groups(self) -> dict[str, dict[PortGroup, list[Span]]]:
+        """The protected ports of each protocol, by group."""
+        return {protocol: portGroups(self.doors, protocol) for protocol in PROTOCOLS}
+
+    @cached_property
     def layout(self) -> Layout:
         """What the kernel must have."""
         sets = setsFor(self.doors, self.networks)
@@ -106,7 +111,8 @@ class Guard:
             sets |= {name: Set(definition) for name, definition in SETS.items()}
             counters.add(JUNK)
         direct = {chain.name: chain for _, chain in self._directChains()}
-        rules = tuple(rulesFor(self.doors, self.networks, self.capture, direct.values()))
+        known = direct.values(), self._groups
+        rules = tuple(rulesFor(self.doors, self.networks, self.capture, *known))
         names = dict.fromkeys((*base, *(rule.partition(" ")[0] for rule in rules)))
         return Layout(
             {name: base.get(name, "") for name in names},
@@ -147,7 +153,7 @@ class Guard:
                 yield name, map(Element, keys)
 
     def _doorMaps(self, protocol: str) -> Iterator[tuple[str, Iterable[Element]]]:
-        groups = portGroups(self.doors, protocol)
+        groups = self._groups[protocol]
         for kind in ("", FORWARDED):
             for isRange in (False, True):
                 yield (
@@ -169,7 +175,7 @@ class Guard:
             protocol: sorted(
                 (
                     (span, group)
-                    for group, spans in portGroups(self.doors, protocol).items()
+                    for group, spans in self._groups[protocol].items()
                     for span in spans
                 ),
                 key=lambda judge: judge[0],

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pkdoors.firewall.guard.openingsets import ADDRESS
-from pkdoors.model.doors import Door, listKnockPorts, listTcpKnockPorts
+from pkdoors.model.doors import Door
+from pkdoors.model.knockports import TcpPort
 
 FORGET = 10
 """Seconds for which a source is counted after its last knock; then a full burst is allowed."""
@@ -28,7 +29,6 @@ LIMIT_MAPS = {"udp": "KnockLimits", "tcp": "TcpKnockLimits"}
 """The maps from knock ports to chains, by protocol."""
 
 _SOURCES = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
-_PORTS = {"udp": listKnockPorts, "tcp": listTcpKnockPorts}
 # If the set is full, sources outside it are not limited: counting cannot keep out somebody who has
 # so many addresses.
 _LIMIT = (
@@ -119,10 +119,14 @@ def limitChains(doors: Iterable[Door]) -> dict[str, dict[int, str]]:
 
 def _limitsByPort(doors: Iterable[Door], protocol: str) -> dict[int, Limits]:
     byPort: dict[int, set[KnockLimit]] = {}
+    isTcp = protocol == "tcp"
     for door in doors:
-        for limit in limitsOf([door]):
-            for port in _PORTS[protocol]([door]):
-                byPort.setdefault(port, set()).add(limit)
+        if door.knockRate:
+            limit = KnockLimit(door.knockRate, door.knockBurst)
+            for port in door.sequence.ports:
+                if isinstance(port, TcpPort) is isTcp:
+                    number = port.number if isinstance(port, TcpPort) else port
+                    byPort.setdefault(number, set()).add(limit)
     return {port: tuple(sorted(limits)) for port, limits in sorted(byPort.items())}
 
 

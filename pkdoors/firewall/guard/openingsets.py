@@ -11,7 +11,9 @@ Networks have sets of their own, whose rules compare only the first bits of a pa
 large blocks of ports. A set of intervals would do it without a rule for each length, but while an
 element of such a set changes, the kernel may find neither the old nor the new one.
 
-Openings for one connection have sets by door: they are used up as a whole, at all of its ports.
+Openings for one connection have sets by door: they are used up as a whole, at all of its ports. So
+that packets need not be looked up in those of all doors, other sets say who has any such opening at
+a port, and who has one at all.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,6 +31,8 @@ IP = {4: "ip", 6: "ip6"}
 """How nft names a version of IP."""
 ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
 """How nft names the type of an address."""
+OPEN, GATE = "open", "gate"
+"""Parts of the names of sets: of openings for any number of connections, and for one."""
 _ZERO = {4: "0.0.0.0", 6: "::"}
 _REMEMBERED = 16_384
 _IDENTITY = 7  # bytes
@@ -107,7 +111,7 @@ class Access(NamedTuple):
     exponent: int
     times: UdpTimes | None = None
 
-    def setName(self, scope: str, kind: str = "open") -> str:
+    def setName(self, scope: str, kind: str = OPEN) -> str:
         """Return the name of the set: C{tcp_open4}, C{tcp_open4_24}, C{tcp_open4_by16}."""
         ports = f"_by{sizeOf(self.exponent)}" if self.exponent else ""
         times = f"_{self.times.suffix}" if self.times else ""
@@ -198,6 +202,11 @@ def onceSets(door: Door, scopes: Iterable[Scope]) -> list[OnceSet]:
     return [OnceSet(door.name, scope) for scope in scopes] if door.once else []
 
 
+def onceClients(scope: Scope) -> str:
+    """Return the set of all clients that have an opening for one connection."""
+    return f"onceclients{scope.suffix}"
+
+
 def onceSetOf(opening: Opening) -> OnceSet:
     """Return the set that has an opening for one connection as an element."""
     return OnceSet(opening.door.name, scopeOf(opening.source))
@@ -212,11 +221,13 @@ def lookupKeys(opening: Opening) -> list[tuple[str, bytes]]:
     """Return the sets in which packets of an opening's clients are looked up, and its keys."""
     door, source = opening.door, opening.source
     key = sourceKey(source)
-    if door.once:
-        return [(onceSetOf(opening).name, key)] if door.ports else []
-    suffix = scopeOf(source).suffix
+    scope = scopeOf(source)
     ways = _ways(door.ports, udpTimesOf(door))
-    return [(access.setName(suffix), key + ports) for access, ports in ways]
+    kind = GATE if door.once else OPEN
+    found = [(access.setName(scope.suffix, kind), key + ports) for access, ports in ways]
+    if door.once and door.ports:
+        found += [(onceClients(scope), key), (onceSetOf(opening).name, key)]
+    return found
 
 
 @lru_cache(maxsize=_REMEMBERED)

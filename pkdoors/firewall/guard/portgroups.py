@@ -25,12 +25,14 @@ class Lookups(NamedTuple):
     @ivar cuts: whether sessions end with the opening.
     @ivar accesses: the kinds of openings; none if all doors open for one connection.
     @ivar trusted: the kinds of networks and interfaces that need no knock.
+    @ivar gates: the kinds of openings for one connection.
     @ivar once: the names of the doors that open for one connection.
     """
 
     cuts: bool
     accesses: tuple[Access, ...] = ()
     trusted: tuple[TrustedLookup, ...] = ()
+    gates: tuple[Access, ...] = ()
     once: tuple[str, ...] = ()
 
 
@@ -49,7 +51,16 @@ class PortGroup:
     @cached_property
     def name(self) -> str:
         """The name of the chain. It depends on nothing but the lookups, so it stays if they do."""
-        return f"{self.protocol}_{sha256(repr(self.lookups).encode()).hexdigest()[:8]}"
+        return f"{self.protocol}_{_digest(self.lookups)}"
+
+    @property
+    def onceName(self) -> str:
+        """The name of the chain for openings for one connection, which other groups may share."""
+        return f"once_{_digest(self.lookups.once)}"
+
+
+def _digest(value: object) -> str:
+    return sha256(repr(value).encode()).hexdigest()[:8]
 
 
 def portGroups(doors: Iterable[Door], protocol: str) -> dict[PortGroup, list[Span]]:
@@ -122,7 +133,8 @@ def _pieces(doors: list[Door], protocol: str) -> Iterator[tuple[int, int, Lookup
 def _partsOf(door: Door, ports: PortRange) -> Iterator[tuple[int, int, list[Part]]]:
     cuts: Part = ("cuts", door.cutSessions and ports.protocol == "tcp")
     for access, block in accessesOf(door, ports):
-        parts = [cuts, ("once", door.name) if door.once else ("open", access)]
+        parts: list[Part] = [cuts, ("gate", access) if door.once else ("open", access)]
+        parts += [("once", door.name)] if door.once else []
         parts += [("trusted", lookup) for lookup in trustedLookups(door, access)]
         yield block.first, block.last, parts
 
@@ -131,5 +143,5 @@ def _lookups(parts: Iterable[Part]) -> Lookups:
     found: dict[str, list[object]] = {}
     for kind, value in sorted(parts, key=repr):
         found.setdefault(kind, []).append(value)
-    lists = [tuple(found.get(kind, ())) for kind in ("open", "trusted", "once")]
+    lists = [tuple(found.get(kind, ())) for kind in ("open", "trusted", "gate", "once")]
     return Lookups(True in found["cuts"], *lists)  # type: ignore[arg-type]

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pkdoors.firewall.guard.limits import FORGET, LIMIT_MAPS, limitSets
 from pkdoors.firewall.guard.openingsets import (
     ADDRESS,
+    GATE,
     IP,
+    OPEN,
     Access,
     Scope,
     UdpTimes,
     accessesOf,
+    onceClients,
     onceSets,
     openingsName,
     scopesOf,
@@ -136,11 +139,10 @@ def setsFor(doors: Iterable[Door], networks: Iterable[Scope] = ()) -> dict[str, 
         found |= {f"synacks{version}": _synAcks(version) for version in ADDRESS}
     found |= {name: Set(text, FORGET) for name, text in limitSets(doors).items()}
     found |= {name: Set(each.type) for name, each in trustedSets(doors).items()}
-    for access in accessesFor(doors):
+    for kind, access in accessesFor(doors):
         for scope in scopes:
-            address = ADDRESS[scope.version]
-            definition = f"type {address} . inet_service; flags timeout;"
-            found[access.setName(scope.suffix)] = Set(definition, isOpenings=True)
+            definition = f"type {ADDRESS[scope.version]} . inet_service; flags timeout;"
+            found[access.setName(scope.suffix, kind)] = Set(definition, isOpenings=True)
     for times in timesFor(doors):
         for version in ADDRESS:
             found[times.setName("idle", version)] = _flows(version, times.idle)
@@ -149,6 +151,7 @@ def setsFor(doors: Iterable[Door], networks: Iterable[Scope] = ()) -> dict[str, 
     for once in (once for door in doors for once in onceSets(door, scopes)):
         address = ADDRESS[once.scope.version]
         found[once.name] = Set(f"type {address}; flags timeout;", isOpenings=True)
+        found[onceClients(once.scope)] = found[once.name]
         # A mark has no timeout: it must never end before the opening.
         found[once.used] = Set(
             f"type {address}; flags dynamic; size {MAX_ELEMENTS};", isOpenings=True
@@ -181,12 +184,15 @@ def _synAcks(version: int) -> Set:
     )
 
 
-def accessesFor(doors: Iterable[Door]) -> list[Access]:
-    """Return the kinds of access that openings of these doors give, each of them once."""
+def accessesFor(doors: Iterable[Door]) -> list[tuple[str, Access]]:
+    """
+    Return the kinds of access that openings of these doors give, each of them once, with the kind
+    of openings.
+    """
     found = {
-        access: None
+        (GATE if door.once else OPEN, access): None
         for door in doors
-        for ports in (door.ports if not door.once else ())
+        for ports in door.ports
         for access, _ in accessesOf(door, ports)
     }
     return sorted(found, key=repr)

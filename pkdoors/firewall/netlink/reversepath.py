@@ -10,6 +10,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable
+from typing import NamedTuple
 
 from pkdoors.firewall.netlink.messages import (
     DONE,
@@ -29,38 +30,54 @@ STRICT = 1
 _NEWNETCONF, _GETNETCONF = 80, 82  # RTM_...
 _FAMILY = struct.Struct("=Bxxx")  # struct netconfmsg, padded
 _INDEX, _RP_FILTER = 1, 3  # NETCONFA_...
-_ALL = -1  # NETCONFA_IFINDEX_ALL
+_ALL, _NEW = -1, -2  # NETCONFA_IFINDEX_ALL, NETCONFA_IFINDEX_DEFAULT
 _VALUE = struct.Struct("=i")
 _TIMEOUT = 1.0
 
 
-def readStrict(nameOf: Callable[[int], str] = socket.if_indextoname) -> tuple[str, ...]:
+class Interfaces(NamedTuple):
     """
-    Return the interfaces that accept a packet only if its answer would leave by the same one.
+    Interfaces by name.
+
+    @ivar strict: those that accept a packet only if its answer would leave by the same one.
+    @ivar loose: all others.
+    @ivar areNewStrict: whether one that appears later is strict.
+    """
+
+    strict: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
+    areNewStrict: bool = False
+
+
+def readInterfaces(nameOf: Callable[[int], str] = socket.if_indextoname) -> Interfaces:
+    """
+    Return the interfaces of this host.
 
     @param nameOf: returns the name of the interface with a number, or raises C{OSError}.
     @raise OSError: the kernel cannot be asked.
     """
-    return listStrict(_ask(), nameOf)
+    return sortInterfaces(_ask(), nameOf)
 
 
-def listStrict(filters: dict[int, int], nameOf: Callable[[int], str]) -> tuple[str, ...]:
+def sortInterfaces(filters: dict[int, int], nameOf: Callable[[int], str]) -> Interfaces:
     """
-    Return the strict ones of some interfaces. The kernel uses the higher value of the interface's
-    own setting and that for all.
+    Return the strict and the other ones of some interfaces. The kernel uses the higher value of the
+    interface's own setting and that for all.
 
     @param filters: each interface's C{rp_filter} by its number; -1 is for all, -2 for new ones.
     @raise OSError: a name cannot be read.
     """
-    every, names = filters.get(_ALL, 0), []
+    every = filters.get(_ALL, 0)
+    strict, loose = list[str](), list[str]()
     for index, own in filters.items():
-        if index > 0 and max(own, every) == STRICT:
+        if index > 0:
             try:
-                names.append(nameOf(index))
+                (strict if max(own, every) == STRICT else loose).append(nameOf(index))
             except OSError as error:
                 if error.errno not in (errno.ENXIO, errno.ENODEV):  # it has just gone
                     raise
-    return tuple(sorted(names))
+    areNewStrict = max(filters.get(_NEW, 0), every) == STRICT
+    return Interfaces(tuple(sorted(strict)), tuple(sorted(loose)), areNewStrict)
 
 
 def _ask() -> dict[int, int]:

@@ -8,17 +8,20 @@ from dataclasses import replace
 from pkdoors.firewall.guard.capture import Capture
 from pkdoors.firewall.netlink import reversepath
 from pkdoors.firewall.netlink.logsocket import FIRST_GROUP, PacketLog
+from pkdoors.firewall.netlink.reversepath import Interfaces
 
 _NAME = re.compile(r"[\w.@:-]*[\w.@:-]", re.ASCII)  # as nft reads it; "*" would be a pattern
 
 
-def readStrict() -> tuple[str, ...]:
+def readInterfaces() -> Interfaces:
     """
-    Return the interfaces that accept a packet only if its answer would leave by the same one.
+    Return the interfaces of this host that have names for nft.
 
     @raise OSError: the kernel cannot be asked.
     """
-    return tuple(filter(_NAME.fullmatch, reversepath.readStrict()))
+    found = reversepath.readInterfaces()
+    strict, loose = (tuple(filter(_NAME.fullmatch, names)) for names in found[:2])
+    return found._replace(strict=strict, loose=loose)
 
 
 class Capturing:
@@ -26,18 +29,18 @@ class Capturing:
     Makes the guard's L{Capture}.
 
     @param hearsAll: see L{Capture}.
-    @param readStrict: returns the interfaces whose C{rp_filter} is strict.
+    @param readInterfaces: returns the interfaces, and which of them check where packets come from.
     """
 
     def __init__(
         self,
         log: PacketLog,
         hearsAll: bool = False,
-        readStrict: Callable[[], tuple[str, ...]] = readStrict,
+        readInterfaces: Callable[[], Interfaces] = readInterfaces,
     ) -> None:
         self._packetLog = log
         self._hearsAll = hearsAll
-        self._readStrict = readStrict
+        self._readInterfaces = readInterfaces
 
     def probe(self) -> Capture:
         """
@@ -60,5 +63,6 @@ class Capturing:
         """Return a capture as the interfaces are now, as far as they can be read."""
         # No descriptor may be left, for example: the guard must come back all the same.
         with suppress(OSError):
-            return replace(capture, strict=self._readStrict())
+            strict, loose, areNewStrict = self._readInterfaces()
+            return replace(capture, strict=strict, loose=loose if areNewStrict else None)
         return capture

@@ -26,6 +26,11 @@ MAX_ISSUED = 16_384
 """Certificates that are remembered as real, about 2 MB: more than a company of ten thousand has at
 the same time. Everybody who has recorded more can cause one more check for each knock."""
 
+MAX_RECENT = 1024
+"""Real certificates that are kept as they were read, about 3 MB, so that a flood with one that
+somebody recorded costs hardly more than one without."""
+
+_UNKNOWN = "the authority of its certificate is not known here (cert-authority)"
 _SOURCES, _VERIFIED, _COMMAND = b"source-address", b"verify-required", b"force-command"
 
 
@@ -107,8 +112,18 @@ class Authorities:
     """
 
     def __init__(self) -> None:
-        self.lines: Mapping[bytes, Sequence[AuthorizedKey]] = {}
+        self._lines: Mapping[bytes, Sequence[AuthorizedKey]] = {}
         self._issued = _Issued()
+        self._recent: OrderedDict[bytes, tuple[CertifiedKey, ...]] = OrderedDict()
+
+    @property
+    def lines(self) -> Mapping[bytes, Sequence[AuthorizedKey]]:
+        return self._lines
+
+    @lines.setter
+    def lines(self, lines: Mapping[bytes, Sequence[AuthorizedKey]]) -> None:
+        self._lines = lines
+        self._recent.clear()
 
     def certify(self, sealed: Sealed, today: float) -> tuple[CertifiedKey, ...]:
         """
@@ -117,20 +132,37 @@ class Authorities:
 
         @raise BadValue: there is no such key. The message says why, for the log.
         """
+        name = sha256(sealed.certificate).digest()
+        keys = self._recent.get(name)
+        if keys is None:
+            keys = self._recent[name] = self._certify(sealed)
+            if len(self._recent) > MAX_RECENT:
+                self._recent.popitem(last=False)
+        else:
+            self._recent.move_to_end(name)
+            _checkHint(keys[0].authority, sealed)
+        if flaw := keys[0].findFlaw(today):
+            raise BadValue(flaw)
+        return keys
+
+    def _certify(self, sealed: Sealed) -> tuple[CertifiedKey, ...]:
         try:
             certificate = parseCertificate(sealed.certificate)
         except BadValue as error:
             raise BadValue("its certificate is malformed") from error
-        lines = self.lines.get(certificate.authority, ())
-        statement = sealed.statement
-        if not lines or hintOf(certificate.authority, statement.nonce) != statement.hint:
-            raise BadValue("the authority of its certificate is not known here (cert-authority)")
+        lines = self._lines.get(certificate.authority, ())
+        if not lines:
+            raise BadValue(_UNKNOWN)
+        _checkHint(certificate.authority, sealed)
         if not self._issued.has(certificate, lines[0]):
             raise BadValue("its certificate is forged: the authority did not sign it")
-        keys = tuple(_certify(line, certificate) for line in lines)
-        if flaw := keys[0].findFlaw(today):
-            raise BadValue(flaw)
-        return keys
+        return tuple(_certify(line, certificate) for line in lines)
+
+
+def _checkHint(authority: bytes, sealed: Sealed) -> None:
+    """Check that the sender of a knock means this authority."""
+    if hintOf(authority, sealed.statement.nonce) != sealed.statement.hint:
+        raise BadValue(_UNKNOWN)
 
 
 class _Issued:

@@ -148,6 +148,49 @@ class FileTests(CertificateTestCase):
             self.assertEqual([f"{text}: it is not sent"], self.said)
             self.assertEqual(f"{self.beside}: {text}", self.wrong(self.signers(self.beside)))
 
+    def test_renewed(self) -> None:
+        """
+        Each knock takes the newest certificate; the passphrase is asked for once. If there is only
+        an old one, the user hears that once.
+        """
+        self.write(encode(ANNA, passphrase=b"right"))
+        now, asked = [NOW], []
+
+        def ask(prompt: str) -> bytes:
+            asked.append(prompt)
+            return b"right"
+
+        identity = Identity(str(self.path), "", ask, lambda: now[0])
+
+        def find() -> list[bytes | None]:
+            signers = self.wait(identity.findSigners(self.reactor, self.said.append))
+            return [each.certificate.blob if each.certificate else None for each in signers]
+
+        first, second = (certificate(CA, ANNA, serial=n, before=NOW + 60 * n) for n in (1, 2))
+        self.beside.write_bytes(line(first))
+        self.assertEqual([first, None], find())
+        self.beside.write_bytes(line(second))
+        self.assertEqual([second, None], find())
+        now[0] += 200
+        for _ in range(2):
+            self.assertEqual([None], find())
+        (said,) = self.said
+        self.assertIn("serial 2 expired", said)
+        self.beside.write_bytes(line(CERTIFICATE))
+        self.assertEqual([CERTIFICATE, None], find())
+        self.assertEqual(1, len(asked))
+
+    def test_askedExpires(self) -> None:
+        """A certificate that the user named, and that expires, is reported once."""
+        now = [NOW]
+        self.beside.write_bytes(line(certificate(CA, ANNA, before=NOW + 60)))
+        identity = Identity(str(self.beside), "", lambda _: b"", lambda: now[0])
+        for now[0] in (NOW, NOW + 60, NOW + 70):
+            signers = self.wait(identity.findSigners(self.reactor, self.said.append))
+            self.assertEqual(1, len(signers))
+        (said,) = self.said
+        self.assertIn("expired 2027-01-15 08:01:00", said)
+
     def test_large(self) -> None:
         """A certificate that does not fit into a datagram is refused in one sentence."""
         made = certificate(makeKey("rsa4096"), ANNA)
@@ -220,6 +263,14 @@ class AgentCertificateTests(CertificateTestCase):
         self.assertIn("expired 2027-01-15 08:00:00: it is not sent", said)
         self.fake.held = {old: ANNA}
         self.assertIn("no usable key", self.wrong(self.signers("agent", SOCKET)))
+
+    def test_many(self) -> None:
+        """An agent with very many of them gets few lines."""
+        self.fake.held = {certificate(CA, ANNA, serial=n, kind=2): ANNA for n in range(200)}
+        self.fake.held[ANNA.blob()] = ANNA
+        self.assertEqual([None], self.find("agent", SOCKET))
+        self.assertEqual("and 197 more certificates are not sent", self.said[-1])
+        self.assertEqual(4, len(self.said))
 
     def test_securityKey(self) -> None:
         """The user must touch the key of a certificate, too."""

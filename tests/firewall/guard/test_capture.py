@@ -122,6 +122,7 @@ class CaptureTests(SynchronousTestCase):
             "AnyKnocks",
             "TcpKnocks",
             "StrictKnocks",
+            "LooseKnocks",
             "KnockJunk",
         )
         for one, other in ((plain, found), (found, plain)):
@@ -142,6 +143,18 @@ class CaptureTests(SynchronousTestCase):
         strict = Guard(DOORS, capture=capture).layout.elements["StrictKnocks"]
         self.assertEqual([b"eth0".ljust(16, b"\0"), b"br-1.2".ljust(16, b"\0")], [*strict])
         self.assertEqual([], ports("StrictKnocks", Capture(4711), (SEALED,)))
+
+    def test_newInterfaces(self) -> None:
+        """If interfaces that appear later are strict, all are but those that are known as loose."""
+        for loose, matched in ((None, "@StrictKnocks"), ((), "!= @LooseKnocks")):
+            found = rules(commands(Capture(4711, strict=("eth0",), loose=loose)))
+            strict = (
+                f"knock_sources meta nfproto ipv4 iifname {matched} fib saddr . iif oif missing"
+            )
+            self.assertIn(f"{strict} accept", found)
+        capture = Capture(4711, strict=("eth0",), loose=("eth1",))
+        elements = Guard(DOORS, capture=capture).layout.elements["LooseKnocks"]
+        self.assertEqual([b"eth1".ljust(16, b"\0")], list(elements))
 
     def test_otherKnocks(self) -> None:
         """Ports with any payload, those over TCP, and the limits for both protocols."""

@@ -41,16 +41,31 @@ class OnceRulesTests(SynchronousTestCase):
                 "ip saddr . tcp dport @tcp_open4 goto let_in",
                 "ip6 saddr . tcp dport @tcp_open6 goto let_in",
                 "jump going_on",
+                f"ip saddr . tcp dport @tcp_gate4 jump {group.onceName}",
+                f"ip6 saddr . tcp dport @tcp_gate6 jump {group.onceName}",
+                "counter drop",
             ],
-            found[:3],
+            found,
         )
+        found = chain(group.onceName, rules(ONCE, MANY))
         kinds = ["== syn tcp option", "== rst", "jump one_first", "counter reject with tcp reset"]
-        for number, rule in enumerate(found[3:-1]):
+        for number, rule in enumerate(found):
             self.assertIn(kinds[number // 2], rule)
             self.assertIn(
                 ("ip saddr", "ip6 saddr")[number % 2] + f" @one_once{4 + number % 2 * 2}", rule
             )
-        self.assertEqual((12, "counter drop"), (len(found), found[-1]))
+        self.assertEqual(8, len(found))
+
+    def test_manyDoors(self) -> None:
+        """Only clients that have such an opening at a port meet the rules of its doors."""
+        doors = [makeDoor(name=f"d{n}", once=True) for n in range(100)]
+        (group,) = portGroups(doors, "tcp")
+        found = rules(*doors)
+        self.assertEqual(4, len(chain(group.name, found)))
+        self.assertEqual(8 * 100, len(chain(group.onceName, found)))
+        for name in ("answers", "forward"):
+            few = len(chain(name, rules(ONCE)))
+            self.assertEqual(few, len(chain(name, found)))
 
     def test_used(self) -> None:
         """Only what is not used lets a client begin, or end, a handshake."""
@@ -97,7 +112,8 @@ class OnceRulesTests(SynchronousTestCase):
         """
         found = rules(ONCE, MANY)
         jumps = [rule for rule in found if "jump answered" in rule]
-        self.assertEqual(["answers", "forward"], [rule.partition(" ")[0] for rule in jumps])
+        self.assertEqual(2 * ["answers", "forward"], [rule.partition(" ")[0] for rule in jumps])
+        self.assertTrue(all(" daddr @onceclients" in rule for rule in jumps))
         self.assertEqual(2, len(chain("answered", found)))
         for v, rule in zip((4, 6), chain("answered", found), strict=True):
             ip = {4: "ip", 6: "ip6"}[v]
@@ -115,7 +131,7 @@ class OnceRulesTests(SynchronousTestCase):
         self.assertEqual(2, len(chain("one_first4", found)))
         groups = portGroups([makeDoor(ports="22,80", once=True, name="one"), MANY], "tcp")
         self.assertEqual(2, len(groups))
-        self.assertEqual(2 * 2, sum("jump one_first4" in rule for rule in found))
+        self.assertEqual(1, sum("jump one_first4" in rule for rule in found))
 
     def test_none(self) -> None:
         """Without such a door there are no such rules, and no such sets."""

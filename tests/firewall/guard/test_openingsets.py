@@ -84,9 +84,14 @@ class LookupTests(SynchronousTestCase):
         self.assertEqual([(name, 53)], self.names(ports="53/udp", udpIdle=2.5, udpMax=60.0))
 
     def test_once(self) -> None:
-        """An opening for one connection is one element for all ports of its door."""
+        """
+        An opening for one connection is one element for all ports of its door; others say at which
+        ports the client has any.
+        """
+        ssh, web = ((port).to_bytes(2) + bytes(2) for port in (22, 80))
+        gates = [("tcp_gate4", ANN + ssh), ("tcp_gate4", ANN + web)]
         found = lookupKeys(makeOpening(ports="22,80", once=True))
-        self.assertEqual([("default_once4", ANN)], found)
+        self.assertEqual([*gates, ("onceclients4", ANN), ("default_once4", ANN)], found)
         names = {each.name for each in onceSets(makeDoor(once=True), scopesOf([], [Scope(4, 24)]))}
         self.assertEqual({"default_once4", "default_once4_24", "default_once6"}, names)
         self.assertEqual([], onceSets(makeDoor(), scopesOf([])))

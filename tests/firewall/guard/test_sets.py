@@ -40,7 +40,8 @@ class SetsTests(SynchronousTestCase):
         self.assertEqual({"udp_open4"}, self.own(**udp, udpMax=0.0))
         self.assertEqual({"udp_open4"}, self.own(**udp, cutSessions=True))
         once = self.own(once=True, knockRate=0)
-        self.assertEqual({"default_once4", "default_used4", "synacks4"}, once)
+        own = {"default_once4", "default_used4", "synacks4", "onceclients4", "tcp_gate4"}
+        self.assertEqual(own, once)
         trusted = self.own(trusted=parseTrustedList("wg0,10.0.0.0/8"), knockRate=0)
         self.assertEqual({"tcp_open4", "tcp_trustedif", "tcp_trusted4_8"}, trusted)
 
@@ -69,7 +70,8 @@ class SetsTests(SynchronousTestCase):
             [makeDoor(), makeDoor((1, 2, 3, 4, 5), "80", name="one", once=True)]
         )
         self.assertEqual(
-            {"tcp_open4", "one_once4", "openings4"}, {n for n in names if "6" not in n}
+            {"tcp_open4", "one_once4", "openings4", "onceclients4", "tcp_gate4"},
+            {n for n in names if "6" not in n},
         )
         self.assertEqual(["openings4", "openings6"], names[-2:])
         for name in names:

@@ -12,8 +12,9 @@ from pkdoors.firewall.guard.capture import JUNK, Capture
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.firewall.netlink import reversepath
 from pkdoors.firewall.netlink.logsocket import FIRST_GROUP, PacketLog
+from pkdoors.firewall.netlink.reversepath import Interfaces
 from pkdoors.firewall.nftables._counting import KnockCounts
-from pkdoors.firewall.nftables.capturing import Capturing, readStrict
+from pkdoors.firewall.nftables.capturing import Capturing, readInterfaces
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from tests.fakes.doors import makeDoor
 from tests.firewall.nftables.firewallcase import NEXT, NftablesTestCase
@@ -33,17 +34,18 @@ class FakeSocket:
 
 
 class StrictTests(SynchronousTestCase):
-    """Tests of L{readStrict}."""
+    """Tests of L{readInterfaces}."""
 
     def test_odd(self) -> None:
         """An interface whose name nft would misread counts for none."""
         names = ("eth*", 'e"0', "br-1.2@x:1")
-        self.patch(reversepath, "readStrict", lambda: names)
-        self.assertEqual(("br-1.2@x:1",), readStrict())
+        found = Interfaces(names, names[1:], True)
+        self.patch(reversepath, "readInterfaces", lambda: found)
+        self.assertEqual(Interfaces(names[2:], names[2:], True), readInterfaces())
 
     def test_here(self) -> None:
         """This host's settings can be read."""
-        self.assertIsInstance(readStrict(), tuple)
+        self.assertIsInstance(readInterfaces(), Interfaces)
 
 
 class CountsTests(SynchronousTestCase):
@@ -78,15 +80,15 @@ class CapturingFirewallTests(NftablesTestCase):
     def make(self) -> NftablesFirewall:
         """Make a firewall."""
         self.packetLog = PacketLog(self.openSocket)
-        capturing = Capturing(self.packetLog, readStrict=self.readStrict)
+        capturing = Capturing(self.packetLog, readInterfaces=self.readInterfaces)
         watch, up = self.watch.make, self.up
         return NftablesFirewall(self.clock, self.makeTable, watch, self.look, lambda: up, capturing)
 
-    def readStrict(self) -> tuple[str, ...]:
+    def readInterfaces(self) -> Interfaces:
         """Read the interfaces, or fail."""
         if self.strictError is not None:
             raise self.strictError
-        return self.strict
+        return Interfaces(self.strict)
 
     def logs(self, table: str = TABLE) -> list[str]:
         """Return the rules that log."""
@@ -116,7 +118,7 @@ class CapturingFirewallTests(NftablesTestCase):
 
     def test_hearsAll(self) -> None:
         """Everything can be heard."""
-        capture = Capturing(self.packetLog, hearsAll=True, readStrict=lambda: ()).begin()
+        capture = Capturing(self.packetLog, hearsAll=True, readInterfaces=Interfaces).begin()
         self.assertEqual(Capture(GROUP, hearsAll=True), capture)
 
     def test_reload(self) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twisted.conch.ssh.common import NS
+from twisted.conch.ssh.common import MP, NS
 
 from pkdoors.knocks import signatures
 from pkdoors.knocks.seal import hintOf
@@ -202,6 +202,13 @@ class AttackTests(CertifiedTestCase):
         self.assertRefused(UNKNOWN, self.seal(authority=OTHER.public().blob()))
         self.assertEqual(0, self.checked)
 
+    def test_otherHint(self) -> None:
+        """A certificate that was seen does not count with the hint of another authority."""
+        made = self.certify()
+        self.assertOpens(self.seal(made))
+        datagram = self.seal(made, authority=OTHER.public().blob())
+        self.assertEqual(UNKNOWN, self.knock(datagram)[-1])
+
     def test_malformed(self) -> None:
         """What is not a certificate costs no check."""
         for made in (b"x" * 100, self.certify() + b"x", self.certify()[:-1]):
@@ -359,6 +366,14 @@ class AttackTests(CertifiedTestCase):
         self.patch(signatures, "MIN_RSA_BITS", 2048)
         self.assertNotEqual("open", self.knock(datagram)[-1])
 
+    def test_slowKey(self) -> None:
+        """A key whose owner made it slow to check is refused, though an authority signed it."""
+        blob = NS(b"ssh-rsa") + MP(2**1000 + 1) + MP(makeKey("rsa").public().data()["n"])
+        made = certificate(CA, blob)
+        datagram = sealedWith(made, CA_BLOB, ANNA, PORTS, stamp=TODAY * 1000)
+        self.assertIn("exponent", self.knock(datagram)[-1])
+        self.assertEqual(1, self.checked)
+
     def test_giant(self) -> None:
         """A certificate that does not fit into a packet is refused before it is read."""
         made = self.certify(principals=(b"staff", b"x" * 800))
@@ -368,6 +383,10 @@ class AttackTests(CertifiedTestCase):
     def test_removed(self) -> None:
         """A line that is gone lets nobody in, though its certificates were seen."""
         made = self.certify()
+        self.assertOpens(self.seal(made))
+        self.allowCA('principals="others"')
+        self.assertIn("none of the names", self.refusal(made))
+        self.allowCA('principals="staff"')
         self.assertOpens(self.seal(made))
         self.keys = []
         self.assertEqual(UNKNOWN, self.refusal(made))
@@ -399,6 +418,7 @@ class AttackTests(CertifiedTestCase):
     def test_remembered(self) -> None:
         """So many real certificates are remembered; a forged one never is."""
         self.patch(certifiedModule, "MAX_ISSUED", 2)
+        self.patch(certifiedModule, "MAX_RECENT", 1)
         made = [self.certify(serial=number) for number in range(3)]
         for each in [*made, made[2], made[1]]:
             self.assertOpens(self.seal(each))
