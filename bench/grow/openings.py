@@ -20,6 +20,7 @@ from bench.common import KNOCKS, PROTECTED, SEQUENCE
 from bench.grow._daemon import BeatingDaemon, worst, writeConf
 from pkdoors.adminclient.client import AdminClient
 from pkdoors.config.values import MOST_OF_DOOR
+from pkdoors.errors import NoDaemon
 from tests.lab.adminclient import AdminClient as QuickClient
 from tests.lab.costs import resident
 from tests.lab.hosts import Host
@@ -75,6 +76,14 @@ class _Point:
     def _begin(self, host: Host) -> None:
         self._daemon = BeatingDaemon(host, self._conf)
         self._client = AdminClient(f"{host.folder}/admin.sock", PATIENCE)
+        self._wait(self._answers)  # its socket exists before it listens
+
+    def _answers(self) -> bool:
+        try:
+            self._client.status(limit=0)
+        except NoDaemon:
+            return False
+        return True
 
     def _open(self) -> None:
         """Open for all, and note what that takes."""

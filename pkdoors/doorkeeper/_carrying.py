@@ -1,10 +1,10 @@
 """What becomes of openings when the configuration changes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper._lives import Lives
+from pkdoors.doorkeeper._lives import Each, Lives
 from pkdoors.model.doors import Door, Opening
 from pkdoors.util.turns import Turns
 
@@ -24,15 +24,12 @@ class Carrying:
         self._doors = {door.name: door for door in doors}
         self._now = now
 
-    def carryOver(self, lives: Lives) -> Iterator[Opening]:
+    def carryOver(self, lives: Lives) -> Iterable[Opening]:
         """
-        Yield the wanted openings whose door still exists with the same ports, unless they would let
-        in more connections than they were granted for. Each is looked at when its turn comes.
+        Return the wanted openings whose door still exists with the same ports, unless they would
+        let in more connections than they were granted for. Each is looked at when its turn comes.
         """
-        for life in lives:
-            carried = self._carry(life)
-            if carried is not None:
-                yield carried
+        return Each(lambda: (found for life in lives if (found := self._carry(life)) is not None))
 
     async def move(self, lives: Lives, slices: Turns, turns: Turns) -> None:
         """

@@ -17,6 +17,21 @@ from pkdoors.model.sources import Source, SourceSet
 _NOBODY = SourceSet()
 
 
+class Each(Iterable[Opening]):
+    """
+    Openings that are looked at anew each time.
+
+    @param look: returns them.
+    """
+
+    def __init__(self, look: Callable[[], Iterator[Opening]]) -> None:
+        self._look = look
+
+    def __iter__(self) -> Iterator[Opening]:
+        """Look at them now."""
+        return self._look()
+
+
 class Lives:
     """
     The openings that exist, or are still closing.
@@ -162,12 +177,10 @@ class Lives:
 
     def wanted(self) -> Iterable[Opening]:
         """
-        Yield the openings that should exist. Each is looked at when its turn comes: the caller may
-        let time pass between some and the next.
+        Return the openings that should exist. Each is looked at when its turn comes: the caller may
+        let time pass between some and the next, and may begin again.
         """
-        for life in self:
-            if life.isWanted():
-                yield life.opening
+        return Each(lambda: (life.opening for life in self if life.isWanted()))
 
     def granted(self) -> list[Opening]:
         """Return what is open now, each with the deadline that the firewall has."""

@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.daemon.reload}: refusals, answers and order."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -113,6 +114,39 @@ class RefusedTests(ReloadTestCase):
         self.assertEqual(before, self.snapshot())
         self.reload(self.changed)
         self.assertEqual((self.changed,), self.keeper.doors)
+
+
+class BesideTests(ReloadTestCase):
+    """While the configuration is read in another thread."""
+
+    def setUp(self) -> None:
+        """Have a thread that waits for the test."""
+        super().setUp()
+        self.thread: Deferred[None] = Deferred()
+
+        def beside(work: Callable[[], Any]) -> Deferred[Any]:
+            return self.thread.addCallback(lambda _: work())
+
+        self.patch(self.reloader, "_beside", beside)
+
+    def test_knocks(self) -> None:
+        """Clients that knock get in, and stay in with the new configuration."""
+        done = self.begin(SSH, replace(WEB, openFor=7.0))
+        self.knock(*PORTS)
+        self.assertEqual([("ssh", ANN)], [*self.guard.doorsOpen()])
+        self.assertNoResult(done)
+        self.thread.callback(None)
+        self.reactor.pump([0, 0.1])
+        self.assertEqual(1, len(self.successResultOf(done).changes))
+        self.assertEqual([("ssh", ANN)], [*self.guard.doorsOpen()])
+
+    def test_stopped(self) -> None:
+        """If the daemon stops meanwhile, nothing changes any more."""
+        done = self.begin(SSH)
+        self.reloader.stop()
+        self.thread.callback(None)
+        self.failureResultOf(done, ConfigError)
+        self.assertEqual((SSH, WEB), self.keeper.doors)
 
 
 class ToldTests(ReloadTestCase):

@@ -1,19 +1,26 @@
 """Puts guards in place, and knows what is in place."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import Scope
+from pkdoors.firewall.guard.openingsets import Scope, scopesOf, udpTimesOf
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.firewall.netlink.kernel import GuardGone
+from pkdoors.firewall.netlink.messages import splitPortions
 from pkdoors.firewall.nftables._sessions import SessionKeeper
+from pkdoors.firewall.nftables._writer import MANY
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.openings.table import OpeningTable
-from pkdoors.model.doors import Opening
+from pkdoors.model.doors import Door, Opening
+from pkdoors.model.sources import isNetwork
 
 TRIES = 5
 """How often the daemon tries to put the guard in place if somebody removes it meanwhile."""
+
+Steps = Iterator[None]
+"""Work that others may interrupt after each step."""
 
 
 class GuardPlacer:
@@ -29,6 +36,7 @@ class GuardPlacer:
         self._tableThere: Table | None = None
         self._fingerprint: object = None  # differs once a stranger has changed the guard
         self.openings = OpeningTable()
+        self._journal: list[Opening] | None = None  # what was opened during a change
         self.hasStarted = False
 
     @property
@@ -56,10 +64,14 @@ class GuardPlacer:
             placed = None
         if placed is None or not self._change(placed, guard, openings):
             self._replace(guard, openings)
+        self.openings = OpeningTable(openings)
+        self._noteGuard(guard)
+
+    def _noteGuard(self, guard: Guard) -> None:
+        """Note what is in place now."""
         # A port has its grace only once: no later flush opens it again.
         hasGrace = bool(guard.grace or guard.graceVersions)
         self._placed = replace(guard, grace={}, graceVersions=()) if hasGrace else guard
-        self.openings = OpeningTable(openings)
         self._tableThere = self._table.tableOf(TABLE)
         self.hasStarted = True
 
@@ -84,23 +96,139 @@ class GuardPlacer:
         """
         gone, new = self.openings.compare(openings)
         wanted = OpeningTable(openings)
-        isSame = placed == guard
         try:
             # A port may get another door, and lose openings before that.
             others = [other for opening in gone for other in wanted.others(opening)]
             self._table.remove(gone, others)
-            if not isSame and not self._table.change(placed, guard):
+            if not self._changeRules(placed, guard):
                 return False
             for opening in new:
                 self._table.add(opening, False, wanted.others(opening))
-            if not isSame:
-                self._table.writeFlows(guard.doors, self._sessions.living(), TABLE)
         except GuardGone:
             return False
-        if not isSame:
-            self._sessions.noteReplaced()
-            self._fingerprint = self._table.readFingerprint()
         return True
+
+    def _changeRules(self, placed: Guard, guard: Guard) -> bool:
+        """Do so for all but the openings."""
+        if placed == guard:
+            return True
+        try:
+            if not self._table.change(placed, guard):
+                return False
+            self._table.writeFlows(guard.doors, self._sessions.living(), TABLE)
+        except GuardGone:
+            return False
+        self._sessions.noteReplaced()
+        self._fingerprint = self._table.readFingerprint()
+        return True
+
+    def isCloseTo(self, guard: Guard) -> bool:
+        """
+        Return whether what is in place is what was put there, and its openings need no other sets
+        in another guard.
+        """
+        if self._placed is None or self._table.tableOf(TABLE) != self._tableThere:
+            return False
+        networks = self._placed.networks
+        if scopesOf(self._placed.doors, networks) != scopesOf(guard.doors, networks):
+            return False
+        doors = {door.name: door for door in self._placed.doors}
+        return all(
+            (before.once, udpTimesOf(before)) == (door.once, udpTimesOf(door))
+            for door in guard.doors
+            if (before := doors.get(door.name)) and before.ports == door.ports
+        )
+
+    def networks(self) -> frozenset[Scope]:
+        """Return the lengths of networks that the rules compare."""
+        return self._placed.networks if self._placed is not None else frozenset()
+
+    def note(self, opening: Opening) -> None:
+        """Note that the kernel has an opening."""
+        self.openings.add(opening)
+        if self._journal is not None:
+            self._journal.append(opening)
+
+    def fill(self, openings: Iterable[Opening], addScope: Callable[[Opening], None]) -> Steps:
+        """
+        Add openings to a guard that has none. Those for one connection are left out: nobody knows
+        whether they were used.
+
+        @param addScope: called before each that is for a network.
+        """
+        many = (opening for opening in openings if not opening.door.once)
+        for some in splitPortions(many, MANY):
+            for opening in some:
+                if isNetwork(opening.source):
+                    addScope(opening)
+            self._addMany(some)
+            yield
+
+    def prepare(self, guard: Guard, openings: Iterable[Opening]) -> Steps:
+        """
+        Make the openings those that exist under another guard, which L{finish} puts in place.
+        Others can be opened and closed between two steps.
+
+        @param openings: those that exist afterwards; each is looked at when its turn comes.
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        self._journal, doors = [], {door.name: door for door in guard.doors}
+        kept: set[int] = set()
+        # A port may get another door, and lose openings before that.
+        for some in splitPortions([*self.openings], MANY):
+            self._removeMany([each for each in some if not _isKept(each, doors)])
+            yield
+        for some in splitPortions(openings, MANY):
+            certain = [each for each in some if not each.door.once or self.openings.has(each)]
+            self._addMany([each for each in certain if self._differs(each)])
+            for opening in certain:
+                self.openings.add(opening)
+                kept.add(id(opening))
+            yield
+        for some in splitPortions([*self.openings], MANY):
+            kept |= {id(each) for each in self._journal}
+            self._removeMany([each for each in some if id(each) not in kept and self._has(each)])
+            yield
+
+    def finish(self, guard: Guard, now: float) -> None:
+        """
+        Put the guard in place for which L{prepare} has made the openings.
+
+        @param now: the time of the change: what was opened since then was so on the earlier terms.
+        @raise FirewallError: the kernel refused.
+        """
+        journal, self._journal = self._journal or [], None
+        doors = {door.name: door for door in guard.doors}
+        for opening in journal:
+            if not _isKept(opening, doors):
+                self._removeMany([opening])
+            elif opening.deadline > (end := now + doors[opening.door.name].maxOpenFor):
+                self._addMany([replace(opening, deadline=end)])
+        placed, self._placed = self._placed, None
+        if placed is None or not self._changeRules(placed, guard):
+            self._replace(guard, [*self.openings])
+        self._noteGuard(guard)
+
+    def _has(self, opening: Opening) -> bool:
+        return self.openings.get(opening) is opening
+
+    def _differs(self, opening: Opening) -> bool:
+        known = self.openings.get(opening)
+        return known is None or (known.deadline, known.who) != (opening.deadline, opening.who)
+
+    def _addMany(self, openings: Sequence[Opening]) -> None:
+        if openings:
+            others = [other for each in openings for other in self.openings.others(each)]
+            self._table.addMany(openings, others)
+            for opening in openings:
+                self.openings.add(opening)
+
+    def _removeMany(self, openings: Sequence[Opening]) -> None:
+        if openings:
+            for opening in openings:
+                self.openings.remove(opening)
+            others = [other for each in openings for other in self.openings.others(each)]
+            self._table.remove(openings, others)
 
     def addScope(self, guard: Guard, scope: Scope) -> Guard:
         """
@@ -143,3 +271,9 @@ class GuardPlacer:
         except FirewallError:
             return False
         return isSame and self.openings.keys(soon) <= present <= self.openings.keys()
+
+
+def _isKept(opening: Opening, doors: Mapping[str, Door]) -> bool:
+    """Return whether an opening goes on when there are other doors."""
+    door = doors.get(opening.door.name)
+    return door is not None and (door.ports, door.once) == (opening.door.ports, opening.door.once)

@@ -14,6 +14,7 @@ from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables._takeover import Predecessor
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.host.descriptors import Spare
+from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
@@ -80,6 +81,14 @@ class SessionKeeper:
         new = (way for way in guard.direct if predecessor.isNew(way.protocol, way.wanted))
         self._flows.addSpared(flow.flow for flow in live.ofWays(new))
         return live
+
+    def listClients(self, direct: Collection[DirectWay]) -> set[Address]:
+        """Return who is connected to a protected port; nobody if that cannot be found out."""
+        with suppress(FirewallError), self._descriptors.lend():
+            live = self._look()
+            tracked = live.ofPorts(listProtectedPorts(self._doors())) | live.ofWays(direct)
+            return {each.flow.source for each in tracked}
+        return set()
 
     def addLetIn(self, openings: Iterable[Opening], direct: Collection[DirectWay]) -> None:
         """

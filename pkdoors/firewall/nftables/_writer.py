@@ -38,6 +38,9 @@ from pkdoors.model.doors import Door, Opening
 
 _UDP_FLOWS = re.compile(r"udp(idle|most|new)([46])_.*")
 
+MANY = 50
+"""Openings in one transaction: each has an element for each of its ports, too."""
+
 Wanted = dict[str, dict[bytes, Element]]
 """Elements by their keys, by the names of their sets."""
 
@@ -65,6 +68,20 @@ class GuardWriter(GuardReader):
                 self._kernel.transact(changeSets(TABLE, {}, elements, certain=used))
                 return
         self._kernel.transact(changeSets(TABLE, {}, elements))
+
+    def addMany(self, openings: Iterable[Opening], others: Iterable[Opening]) -> None:
+        """
+        Add openings, or give them other deadlines, in one transaction: at most L{MANY}. Those for
+        one connection that are used stay so.
+
+        @param others: the other openings for the same sources.
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        wanted = self._makeElements(openings)
+        self._prolong(wanted, others)
+        elements = {name: list(found.values()) for name, found in wanted.items()}
+        if elements:
+            self._kernel.transact(changeSets(TABLE, {}, elements))
 
     def remove(self, openings: Iterable[Opening], others: Iterable[Opening] = ()) -> None:
         """

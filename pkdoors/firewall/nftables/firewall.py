@@ -5,11 +5,12 @@ If both the kernel and nft can do that, this process owns the table: then nobody
 touches it. Otherwise the daemon watches the table and heals it.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred, execute, succeed
+from twisted.internet.defer import Deferred, DeferredLock, execute, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -21,19 +22,24 @@ from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
-from pkdoors.firewall.nftables._placing import GuardPlacer
+from pkdoors.firewall.nftables._placing import TRIES, GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
+from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
 from pkdoors.model.sources import isNetwork
+from pkdoors.util.turns import takeInTurns
 
 SETTLED = 300.0
 """Seconds from the boot until there may be flows that began before the guard. Earlier there are
 none worth sparing, and sparing them would keep a port open for a while after each boot."""
+
+FEW = 200
+"""Openings that are put in place in one turn of the reactor; more of them take several."""
 
 MARGIN = 1.0
 """Seconds before its deadline during which an opening may already be missing in the kernel."""
@@ -73,6 +79,7 @@ class NftablesFirewall:
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
         self._isDoubtful = False  # whether somebody has changed what was granted
+        self._restoring = DeferredLock()
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._counts = KnockCounts()
 
@@ -140,7 +147,8 @@ class NftablesFirewall:
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
-        return execute(self._restore, list(openings))
+        # A reload may come while the healing is at work, and the other way round.
+        return self._restoring.run(self._restore, openings)
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
@@ -186,7 +194,68 @@ class NftablesFirewall:
         self._log.info("the guard stays in the kernel; `pkdoors release` removes it")
         return succeed(None)
 
-    def _restore(self, openings: list[Opening]) -> None:
+    async def _restore(self, openings: Iterable[Opening]) -> None:
+        first = [*islice(openings, FEW + 1)]
+        if len(first) <= FEW:
+            self._restoreNow(first)
+        elif not self._table.isThere():
+            await self._restoreLost(openings)
+        elif self._placer.isCloseTo(self._guard):
+            await self._restoreSoftly(openings)
+        else:
+            self._restoreNow([*openings])
+
+    async def _restoreSoftly(self, openings: Iterable[Opening]) -> None:
+        """Put the present guard in place of a similar one, with very many openings."""
+        self._refreshCapture()
+        if self._guard.networks != (networks := self._placer.networks()):
+            self._guard = replace(self._guard, networks=networks)
+        guard = self._guard
+        began = self._reactor.seconds()
+        try:
+            await takeInTurns(self._reactor, self._placer.prepare(guard, openings))
+            # A reload may have begun to change the doors; it waits for this.
+            isSame = self._guard.doors is guard.doors
+            guard = self._guard if isSame else replace(self._guard, doors=guard.doors)
+            self._placer.finish(guard, began)
+        except GuardGone:  # somebody has flushed nftables meanwhile
+            await self._restoreLost(openings)
+        else:
+            self._onPlaced(guard)
+        self._throttle.want()
+
+    async def _restoreLost(self, openings: Iterable[Opening]) -> None:
+        """
+        Put back the guard, which is not there any more, with very many openings. It comes first, as
+        without it everybody gets in; they follow.
+        """
+        self._placer.forget()
+        clients = self._sessions.listClients(self._guard.direct)
+        for triesLeft in reversed(range(TRIES)):
+            self._put([])
+            letIn: list[Opening] = []
+            steps = self._placer.fill(self._pick(openings, clients, letIn), self._addScope)
+            try:
+                await takeInTurns(self._reactor, steps)
+                self._sessions.addLetIn(letIn, self._guard.direct)
+                self._table.writeFlows(self._guard.doors, self._sessions.living(), TABLE)
+            except GuardGone:
+                if not triesLeft:
+                    raise
+            else:
+                break
+        self._throttle.want()
+
+    def _pick(
+        self, openings: Iterable[Opening], clients: Collection[Address], letIn: list[Opening]
+    ) -> Iterator[Opening]:
+        """Yield openings, and note those that have let in somebody who is connected."""
+        for opening in openings:
+            if isNetwork(opening.source) or opening.source in clients:
+                letIn.append(opening)
+            yield opening
+
+    def _restoreNow(self, openings: list[Opening]) -> None:
         if not self._table.isThere():  # what the kernel remembered went with the table
             self._placer.forget()
             self._sessions.addLetIn(openings, self._guard.direct)
@@ -207,17 +276,23 @@ class NftablesFirewall:
 
     def _put(self, openings: list[Opening]) -> None:
         """Put the guard in place, with these openings."""
-        self._count()  # before the new counters begin at 0
-        if self._capturing is not None and self._guard.capture is not None:
-            capture = self._capturing.refresh(self._guard.capture)
-            self._guard = replace(self._guard, capture=capture)
+        self._refreshCapture()
         # Only here do sets that no opening needs any more go: until then they cost little.
         self._guard = replace(self._guard, networks=networkScopes(openings))
         for known in (self._foreseen, self._placer.placed):
             if known == self._guard:  # their layouts are there already
                 self._guard = known
         self._placer.put(self._guard, openings)
-        self._protected = listProtectedPorts(self._guard.doors)
+        self._onPlaced(self._guard)
+
+    def _refreshCapture(self) -> None:
+        self._count()  # before the new counters begin at 0
+        if self._capturing is not None and self._guard.capture is not None:
+            capture = self._capturing.refresh(self._guard.capture)
+            self._guard = replace(self._guard, capture=capture)
+
+    def _onPlaced(self, guard: Guard) -> None:
+        self._protected = listProtectedPorts(guard.doors)
         self._isDoubtful = False
 
     def _withWays(self, guard: Guard) -> Guard:
@@ -251,7 +326,7 @@ class NftablesFirewall:
         self._addScope(opening)
         openings = self._placer.openings
         self._table.add(opening, not openings.has(opening), openings.others(opening))
-        openings.add(opening)
+        self._placer.note(opening)
 
     def _addScope(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""

@@ -32,9 +32,13 @@ class OpeningTable:
         if not found:
             self._bySource.pop(opening.source, None)
 
+    def get(self, opening: Opening) -> Opening | None:
+        """Return the opening of the same door for the same source; L{None} if there is none."""
+        return self._bySource.get(opening.source, {}).get(opening.door.name)
+
     def has(self, opening: Opening) -> bool:
         """Return whether the kernel has what a request was granted."""
-        found = self._bySource.get(opening.source, {}).get(opening.door.name)
+        found = self.get(opening)
         return found is not None and found.grant == opening.grant
 
     def others(self, opening: Opening) -> list[Opening]:

@@ -1,0 +1,188 @@
+"""Tests of very many openings: a reload, and a healing, put them in place in turns."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from pkdoors.doorkeeper._lives import Each
+from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.nftables import _placing, firewall
+from pkdoors.model.doors import Door, Opening
+from pkdoors.model.sources import Source, readSource
+from tests.fakes.doors import makeDoor
+from tests.firewall.nftables.firewallcase import NEXT, NftablesTestCase
+
+SSH = makeDoor(name="ssh")
+WEB = makeDoor(NEXT, "443", name="web")
+SET = "tcp_open4"
+
+
+async def inTurns(clock: IReactorTime, steps: Iterable[object]) -> None:
+    """Take one step in each turn of the reactor."""
+    for _ in steps:
+        await deferLater(clock, 0)
+
+
+class ManyTests(NftablesTestCase):
+    """
+    Two doors, each open for twenty clients, of which five are put in place in a step.
+    """
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.patch(firewall, "FEW", 3)
+        self.patch(firewall, "takeInTurns", inTurns)
+        self.patch(_placing, "MANY", 5)
+        self.wanted: dict[tuple[str, Source], Opening] = {}
+        self.start(SSH, WEB)
+        for door, first in ((SSH, "10.0.0.1"), (WEB, "10.0.1.1")):
+            for number in range(20):
+                self.open(door, str(IPv4Address(first) + number))
+        self.tables.steps.clear()
+
+    def open(self, door: Door, source: str, deadline: float = 100.0) -> None:
+        """Open a door, as the doorkeeper does."""
+        opening = Opening(door, readSource(source), deadline)
+        self.wanted[opening.key] = opening
+        self.successResultOf(self.firewall.open(opening))
+
+    def close(self, door: Door, source: str) -> None:
+        """Close it."""
+        opening = self.wanted.pop((door.name, readSource(source)))
+        self.successResultOf(self.firewall.close(opening))
+
+    def begin(self, *doors: Door) -> Deferred[None]:
+        """Begin a reload."""
+        self.firewall.setDoors(doors)
+        known = {door.name: door for door in doors}
+
+        def carry() -> Iterator[Opening]:
+            for key in [*self.wanted]:
+                opening, door = self.wanted.get(key), known.get(key[0])
+                if door is not None and opening is not None:
+                    end = min(opening.deadline, self.clock.seconds() + door.maxOpenFor)
+                    yield replace(opening, door=door, deadline=end)
+
+        return self.firewall.restore(Each(carry))
+
+    def turns(self, done: Deferred[None]) -> int:
+        """Let turns pass until that is done; return how many."""
+        ended: list[object] = []
+        done.addBoth(ended.append)
+        for number in range(1000):
+            if ended:
+                self.assertEqual([None], ended)
+                return number
+            self.turn()
+        raise AssertionError("that never ends")
+
+    def turn(self) -> None:
+        """Let one turn pass."""
+        for call in [call for call in self.clock.calls if call.getTime() <= self.clock.seconds()]:
+            self.clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+    def present(self) -> int:
+        """Return how many elements packets are looked up in."""
+        return len(self.tables.living(TABLE, SET))
+
+    def test_nothing(self) -> None:
+        """If nothing changes, nothing is sent, in however many turns."""
+        self.assertGreater(self.turns(self.begin(SSH, WEB)), 10)
+        self.assertEqual([], self.tables.steps)
+        self.assertEqual(40, self.present())
+
+    def test_doorIsGone(self) -> None:
+        """
+        A door that goes loses its openings before the rules change; what was opened meanwhile is
+        lost, too, and the others stay.
+        """
+        done = self.begin(SSH)
+        self.turn()
+        self.open(WEB, "192.0.2.1")
+        self.open(SSH, "192.0.2.2")
+        self.close(SSH, "10.0.0.7")
+        self.turns(done)
+        self.assertEqual(20, self.present())
+        sources = self.tables.sources(SET)
+        self.assertNotIn("192.0.2.1", sources)
+        self.assertIn("192.0.2.2", sources)
+        self.assertNotIn("10.0.0.7", sources)
+        removed = [step for step in self.tables.steps if f"remove {TABLE} tcp_doors " in step]
+        before = self.tables.steps[: self.tables.steps.index(removed[0])]
+        self.assertGreater(sum(f"{TABLE} {SET}" in step for step in before), 3)
+
+    def test_shorter(self) -> None:
+        """Openings get the earlier end that the new configuration allows, late ones as well."""
+        done = self.begin(replace(SSH, maxOpenFor=40.0), WEB)
+        self.turn()
+        self.turn()
+        self.open(SSH, "192.0.2.2", 90.0)
+        self.turns(done)
+        ends = self.tables.sources(SET)
+        self.assertEqual(40.0, ends["192.0.2.2"])
+        self.assertEqual({40.0, 100.0}, {*self.tables.sources(SET).values()})
+
+    def test_onlyThose(self) -> None:
+        """An opening that nobody wants does not survive a reload."""
+        del self.wanted["ssh", readSource("10.0.0.3")]
+        self.turns(self.begin(SSH, WEB))
+        self.assertEqual(39, self.present())
+
+    def test_flushed(self) -> None:
+        """After a flush the guard comes first; the openings follow in turns."""
+        self.flush()
+        done = self.begin(SSH, WEB)
+        self.assertEqual(5, self.present())
+        self.assertTrue(self.judging(22))
+        first = next(step for step in self.tables.steps if SET in step)
+        self.assertIn(f"run {TABLE}", self.tables.steps[: self.tables.steps.index(first)])
+        self.turn()
+        self.assertLess(self.present(), 40)
+        self.close(SSH, "10.0.0.2")
+        self.close(WEB, "10.0.1.19")
+        self.open(WEB, "192.0.2.1")
+        self.turns(done)
+        self.assertEqual(39, self.present())
+        self.assertIn("192.0.2.1", self.tables.sources(SET))
+
+    def test_flushedAgain(self) -> None:
+        """A flush in the midst of a reload, or of a healing, loses nothing."""
+        for _ in range(2):
+            done = self.begin(SSH, WEB)
+            self.turn()
+            self.turn()
+            self.flush()
+            self.turn()
+            self.flush()
+            self.turns(done)
+            self.turns(self.begin(SSH, WEB))
+            self.assertEqual(40, self.present())
+
+    def test_inOrder(self) -> None:
+        """A reload waits for a healing, and a door that goes has no openings then."""
+        self.flush()
+        first = self.begin(SSH, WEB)
+        self.turn()
+        second = self.begin(SSH)
+        self.assertNoResult(first)
+        self.turns(first)
+        self.turns(second)
+        self.assertEqual(20, self.present())
+        self.assertEqual({b"\0\x16"}, {key[4:6] for key in self.tables.living(TABLE, SET)})
+
+    def test_once(self) -> None:
+        """Openings for one connection are not put back after a flush."""
+        once = replace(SSH, once=True)
+        self.turns(self.begin(once, WEB))
+        self.assertEqual(20, self.present())
+        self.flush()
+        self.turns(self.begin(once, WEB))
+        self.assertEqual(20, self.present())
+        self.assertEqual({}, self.tables.sources("ssh_once4"))
