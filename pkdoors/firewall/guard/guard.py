@@ -9,7 +9,7 @@ let packets through for some microseconds, although nft(8) calls it atomic.
 
 from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pkdoors.firewall.guard._grouprules import GroupChain, directChain
@@ -90,6 +90,13 @@ class Guard:
     direct: tuple[DirectWay, ...] = ()
     networks: frozenset[Scope] = frozenset()
     capture: Capture | None = None
+
+    def withOrigin(self, origin: str) -> "Guard":
+        """Return this guard for another origin, without working its layout out again."""
+        guard = replace(self, origin=origin)
+        known = {"layout": replace(self.layout, first=tuple(guard._first()))}
+        guard.__dict__.update(known, _groups=self._groups)
+        return guard
 
     def compares(self, scope: Scope) -> bool:
         """Return whether the rules compare so much of addresses."""

@@ -126,7 +126,7 @@ class GuardTable(GuardWriter):
         if new.reshapes(present):
             return False
         if not new.hasRulesOf(old):
-            guard = replace(guard, origin=Survey(self.tableOf(TABLE)).origin(self.boot))
+            guard = guard.withOrigin(Survey(self.tableOf(TABLE)).origin(self.boot))
             self._library.run(guard.layout.commands(TABLE))
         self.writeChanges(new, present)
         if _timesByPorts(before.doors) != _timesByPorts(guard.doors):
@@ -252,7 +252,7 @@ class GuardTable(GuardWriter):
         isOwned = self.isOwned if isOwned is None else isOwned
         self._library.take(name, OWNED if isOwned else 0)
         created = Survey(self.tableOf(name))
-        guard = replace(guard, origin=created.origin(self.boot))
+        guard = guard.withOrigin(created.origin(self.boot))
         layout = guard.layout
         configured = self.listConfigured(layout, survey, name)
         present = survey.present(guard, self.boot, configured)

@@ -307,6 +307,14 @@ class GuardTests(SynchronousTestCase):
         expected = ", ".join(f'{n} comment "{note}"' for n, note in enumerate(notes))
         self.assertEqual([expected], self.commands(Guard((makeDoor(),), "boot 7"), "about"))
 
+    def test_otherOrigin(self) -> None:
+        """For another origin nothing but the note differs, and nothing is worked out again."""
+        guard = Guard((makeDoor(ports="22,53/udp"),), "boot 7")
+        other = guard.withOrigin("boot 8")
+        fresh = Guard(guard.doors, "boot 8")
+        self.assertEqual((fresh, fresh.layout), (other, other.layout))
+        self.assertIs(guard.layout.elements, other.layout.elements)
+
     def test_verdicts(self) -> None:
         """Each port leads to the chain that looks up what its doors need."""
         doors = makeDoor(ports="22-23,80"), makeDoor(NEXT, "80-95,53/udp", name="web")
