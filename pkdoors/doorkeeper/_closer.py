@@ -17,9 +17,9 @@ from pkdoors.model.principal import Principal
 from pkdoors.model.sources import readSource
 from pkdoors.util.turns import Turns
 
-AT_ONCE = 200
-"""Openings that the guard closes in one transaction: two milliseconds, and as many elements as fit
-into one message."""
+AT_ONCE = 100
+"""Openings that the guard closes in one transaction, in some milliseconds; with their ports they fit
+into few messages."""
 FEW = 25
 """Openings that are closed one by one, because that takes no longer than one turn."""
 
