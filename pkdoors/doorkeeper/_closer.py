@@ -18,8 +18,7 @@ from pkdoors.model.sources import readSource
 from pkdoors.util.turns import Turns
 
 AT_ONCE = 100
-"""Openings that the guard closes in one transaction, in some milliseconds; with their ports they fit
-into few messages."""
+"""Openings that the guard closes in one step, which takes some milliseconds."""
 FEW = 25
 """Openings that are closed one by one, because that takes no longer than one turn."""
 
