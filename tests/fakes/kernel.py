@@ -64,6 +64,8 @@ class FakeKernel(Kernel):
                     del there.elements[_keyOf(element)]
                 else:
                     assert flags & 0x400, "NLM_F_CREATE"
+                    if flags & 0x200 and _keyOf(element) in there.elements:  # NLM_F_EXCL
+                        raise errorFor(errno.EEXIST)
                     self._add(table, there, element)
 
     def _take(self, tables: FakeTables, name: str, flags: int) -> None:

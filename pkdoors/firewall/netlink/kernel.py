@@ -50,6 +50,10 @@ class SetFull(FirewallError):
     """A set of ours has reached its maximum size."""
 
 
+class ElementThere(FirewallError):
+    """A set of ours has an element already that was to be new."""
+
+
 class NotPermitted(FirewallError):
     """The kernel refused: no privilege, or the table has another owner."""
 
@@ -185,6 +189,7 @@ def errorFor(number: int) -> FirewallError:
     kinds: dict[int, type[FirewallError]] = {
         errno.ENOENT: GuardGone,
         errno.EPERM: NotPermitted,
+        errno.EEXIST: ElementThere,
         errno.ENFILE: SetFull,
     }
     reason = _REASONS.get(number, f"nftables refused: {os.strerror(number)}")

@@ -7,6 +7,7 @@ from pkdoors.firewall.netlink.messages import (
     ACK,
     CREATE,
     DELETE_ELEMENT,
+    EXCLUSIVE,
     NEW_ELEMENT,
     Element,
     batch,
@@ -47,6 +48,23 @@ def changeSets(
             listed = listOf(table, name, map(encodeElement, added))
             messages.append(message(NEW_ELEMENT, CREATE | ACK, listed))
     return batch(*messages)
+
+
+def addNew(table: str, elements: Mapping[str, Collection[Element]]) -> bytes:
+    """
+    Return the batch that adds elements to some sets, if the sets have none of them: otherwise the
+    kernel does nothing. This is the shortest way for a client that waits.
+    """
+    return batch(
+        *(
+            message(
+                NEW_ELEMENT,
+                CREATE | EXCLUSIVE | ACK,
+                listOf(table, name, map(encodeElement, added)),
+            )
+            for name, added in elements.items()
+        )
+    )
 
 
 def changeElements(

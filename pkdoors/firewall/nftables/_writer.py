@@ -22,7 +22,7 @@ from pkdoors.firewall.guard.sets import (
     timesFor,
 )
 from pkdoors.firewall.netlink.flows import isOn, parseFlow
-from pkdoors.firewall.netlink.kernel import GuardGone, SetFull
+from pkdoors.firewall.netlink.kernel import ElementThere, GuardGone, SetFull
 from pkdoors.firewall.netlink.messages import (
     PORTION,
     Element,
@@ -31,7 +31,7 @@ from pkdoors.firewall.netlink.messages import (
     splitPortions,
     swapElements,
 )
-from pkdoors.firewall.netlink.setchanges import changeElements, changeSets, splitRange
+from pkdoors.firewall.netlink.setchanges import addNew, changeElements, changeSets, splitRange
 from pkdoors.firewall.nftables._reader import GuardReader, groupBySet
 from pkdoors.firewall.openings.elements import differs, lookupElement, openingElement
 from pkdoors.model.doors import Door, Opening
@@ -68,6 +68,21 @@ class GuardWriter(GuardReader):
                 self._kernel.transact(changeSets(TABLE, {}, elements, certain=used))
                 return
         self._kernel.transact(changeSets(TABLE, {}, elements))
+
+    def addFirst(self, opening: Opening) -> None:
+        """
+        Add the first opening for a source, for any number of connections: nothing has to be deleted
+        before it, which is half of the work, and the client waits for all of it. If there are
+        elements that nobody knows of, they are replaced.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        wanted = self._makeElements([opening])
+        elements = {name: found.values() for name, found in wanted.items()}
+        try:
+            self._kernel.transact(addNew(TABLE, elements))
+        except ElementThere:
+            self.add(opening)
 
     def addMany(self, openings: Iterable[Opening], others: Iterable[Opening]) -> None:
         """

@@ -325,7 +325,10 @@ class NftablesFirewall:
     def _openNow(self, opening: Opening) -> None:
         self._addScope(opening)
         openings = self._placer.openings
-        self._table.add(opening, not openings.has(opening), openings.others(opening))
+        if not (opening.door.once or openings.hasSource(opening.source)):
+            self._table.addFirst(opening)
+        else:
+            self._table.add(opening, not openings.has(opening), openings.others(opening))
         self._placer.note(opening)
 
     def _addScope(self, opening: Opening) -> None:

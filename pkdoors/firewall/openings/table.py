@@ -41,6 +41,10 @@ class OpeningTable:
         found = self.get(opening)
         return found is not None and found.grant == opening.grant
 
+    def hasSource(self, source: Source) -> bool:
+        """Return whether there is any opening for a source."""
+        return source in self._bySource
+
     def others(self, opening: Opening) -> list[Opening]:
         """Return the openings of other doors for the same source."""
         found = self._bySource.get(opening.source, {})

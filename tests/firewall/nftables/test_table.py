@@ -153,6 +153,19 @@ class ElementTests(GuardTableTestCase):
             self.assertEqual(expected, self.tables.sources("tcp_open4"))
         self.assertEqual([f"add {TABLE} tcp_open4 1"] * 3, self.steps())
 
+    def test_first(self) -> None:
+        """The first opening for a source takes one step, in which nothing is deleted."""
+        self.table.addFirst(makeOpening(deadline=1030.0))
+        self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("tcp_open4"))
+        self.assertEqual([f"add {TABLE} tcp_open4 1"], self.steps())
+
+    def test_firstIsThere(self) -> None:
+        """If elements are there that nobody knows of, they get the new deadline."""
+        for before, deadline in ((1030.0, 1090.0), (1090.0, 1005.5)):
+            self.table.add(makeOpening(deadline=before))
+            self.table.addFirst(makeOpening(deadline=deadline))
+            self.assertEqual({"203.0.113.9": deadline - 1000}, self.tables.sources("tcp_open4"))
+
     def test_milliseconds(self) -> None:
         """The time is rounded to milliseconds, and at least one: 0 would mean for ever."""
         for left, expected in ((1.2346, 1.235), (0.0001, 0.001), (0.0, 0.001), (-5.0, 0.001)):
