@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pkdoors import __version__
 from pkdoors.admin._recording import recordDoors
-from pkdoors.doorkeeper.state import Snapshot
+from pkdoors.doorkeeper.openings.state import Snapshot
 from pkdoors.events.counters import BUCKETS, Counters
 from pkdoors.events.event import HEALED, OPENED
 

@@ -12,7 +12,7 @@ from pkdoors.admin.records import (
     OpeningRecord,
     keysOf,
 )
-from pkdoors.doorkeeper.state import OpeningStatus, Page, Snapshot
+from pkdoors.doorkeeper.openings.state import OpeningStatus, Page, Snapshot
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import HEALED
 from pkdoors.model.doors import Door

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from pkdoors import __version__
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, formatCursor
+from pkdoors.doorkeeper.openings.state import OpeningStatus, Snapshot, formatCursor
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import Event
 from pkdoors.events.publisher import EventPublisher

@@ -12,7 +12,7 @@ from pkdoors.daemon.component import Component
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.reload import Reloaded, Reloader
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus
+from pkdoors.doorkeeper.openings.state import OpeningStatus
 from pkdoors.errors import FirewallError, PkdoorsError
 from pkdoors.events.event import STOPPED
 from pkdoors.events.publisher import EventPublisher

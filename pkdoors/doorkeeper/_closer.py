@@ -6,10 +6,10 @@ from itertools import islice
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
-from pkdoors.doorkeeper._settling import Closing, Key
+from pkdoors.doorkeeper.openings.life import OpeningLife
+from pkdoors.doorkeeper.openings.lives import Lives
+from pkdoors.doorkeeper.openings.settling import Closing, Key
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.locks.lock import Refusal, Request

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
-from pkdoors.doorkeeper._selecting import SLICE
-from pkdoors.doorkeeper._settling import Closing
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import (
+from pkdoors.doorkeeper.openings.selecting import SLICE
+from pkdoors.doorkeeper.openings.settling import Closing
+from pkdoors.doorkeeper.openings.state import (
     FIRST,
     OpeningStatus,
     Page,

@@ -9,18 +9,18 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
-from pkdoors.doorkeeper._carrying import Carrying
 from pkdoors.doorkeeper._closer import Closer
 from pkdoors.doorkeeper._hearing import Hearing
-from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
-from pkdoors.doorkeeper._report import OpeningReport
-from pkdoors.doorkeeper._selecting import SLICE, Selector
-from pkdoors.doorkeeper._settling import Closing, Key
-from pkdoors.doorkeeper._uses import UseWatch
 from pkdoors.doorkeeper.admission import Admission, findOwner
-from pkdoors.doorkeeper.state import OpeningStatus, Page, Selection, Snapshot
+from pkdoors.doorkeeper.openings.carrying import Carrying
+from pkdoors.doorkeeper.openings.life import OpeningLife
+from pkdoors.doorkeeper.openings.lives import Lives
+from pkdoors.doorkeeper.openings.report import OpeningReport
+from pkdoors.doorkeeper.openings.selecting import SLICE, Selector
+from pkdoors.doorkeeper.openings.settling import Closing, Key
+from pkdoors.doorkeeper.openings.state import OpeningStatus, Page, Selection, Snapshot
+from pkdoors.doorkeeper.openings.uses import UseWatch
 from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel
 
 from pkdoors.admin._resources import makeSite
-from pkdoors.doorkeeper.state import Count, Snapshot
+from pkdoors.doorkeeper.openings.state import Count, Snapshot
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import OPENED, Event
 from pkdoors.events.publisher import EventPublisher

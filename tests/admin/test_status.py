@@ -5,7 +5,7 @@ from math import inf
 
 from pkdoors import __version__
 from pkdoors.admin._recording import recordDoors, recordOpenings
-from pkdoors.doorkeeper.state import Count, OpeningStatus, Page, Snapshot
+from pkdoors.doorkeeper.openings.state import Count, OpeningStatus, Page, Snapshot
 from pkdoors.errors import BadValue, ConfigError, NotFound
 from pkdoors.events.event import Event
 from pkdoors.knocks.knock import Knock

@@ -23,7 +23,7 @@ from pkdoors.admin.records import (
 )
 from pkdoors.adminclient._sse import readEvents
 from pkdoors.adminclient.responses import cleanText, readRecord
-from pkdoors.doorkeeper.state import Count, OpeningStatus, Page, Snapshot
+from pkdoors.doorkeeper.openings.state import Count, OpeningStatus, Page, Snapshot
 from pkdoors.errors import AskError
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import KINDS, OPENED, Event, fields

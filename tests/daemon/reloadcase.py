@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from twisted.internet.defer import Deferred
 
 from pkdoors.daemon.reload import Reloaded
-from pkdoors.doorkeeper.state import OpeningStatus, Selection
+from pkdoors.doorkeeper.openings.state import OpeningStatus, Selection
 from pkdoors.errors import FirewallError
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening

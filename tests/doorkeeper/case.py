@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus, Page, Selection
+from pkdoors.doorkeeper.openings.state import OpeningStatus, Page, Selection
 from pkdoors.errors import FirewallError
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.doorkeeper._life}: a firewall that fails."""
+"""Tests of L{pkdoors.doorkeeper.openings.life}: a firewall that fails."""
 
 from twisted.logger import LogLevel
 

@@ -8,10 +8,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.doorkeeper import _selecting
 from pkdoors.doorkeeper._closer import AT_ONCE, FEW
-from pkdoors.doorkeeper._deadlines import Deadlines
-from pkdoors.doorkeeper.state import FIRST, Cursor, Page, Selection, formatCursor, parseCursor
+from pkdoors.doorkeeper.openings import selecting as _selecting
+from pkdoors.doorkeeper.openings._deadlines import Deadlines
+from pkdoors.doorkeeper.openings.state import (
+    FIRST,
+    Cursor,
+    Page,
+    Selection,
+    formatCursor,
+    parseCursor,
+)
 from pkdoors.errors import BadValue
 from pkdoors.events.event import CLOSED, OPENED, TAKEN_OVER
 from pkdoors.locks.lock import Request

@@ -1,11 +1,11 @@
-"""Tests of openings for one connection: L{pkdoors.doorkeeper._uses} and what follows from it."""
+"""Tests of openings for one connection, and of L{pkdoors.doorkeeper.openings.uses}."""
 
 from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from pkdoors.doorkeeper._uses import LOST, PACE
+from pkdoors.doorkeeper.openings.uses import LOST, PACE
 from pkdoors.events.event import CLOSED, EXTENDED, OPENED, TAKEN_OVER, USED
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Opening

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.doorkeeper._life}: openings and extensions."""
+"""Tests of L{pkdoors.doorkeeper.openings.life}: openings and extensions."""
 
 from ipaddress import ip_address
 

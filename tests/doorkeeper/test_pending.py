@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.doorkeeper._life}: knocks while the firewall is busy."""
+"""Tests of L{pkdoors.doorkeeper.openings.life}: knocks while the firewall is busy."""
 
 from tests.doorkeeper.case import ANN, BOB, BUSY, KeeperTestCase
 

@@ -16,7 +16,7 @@ from pkdoors import __version__
 from pkdoors.admin._metrics import formatMetrics
 from pkdoors.admin._recording import recordCounters
 from pkdoors.admin.records import simplify
-from pkdoors.doorkeeper.state import Count, Snapshot
+from pkdoors.doorkeeper.openings.state import Count, Snapshot
 from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.events.counters import BUCKETS, Counters
 from pkdoors.events.event import CLOSED, EXTENDED, HEALED, OPENED, REFUSED, Event

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from pkdoors.doorkeeper._lives import Each
+from pkdoors.doorkeeper.openings.lives import Each
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.nftables import _placing, firewall
 from pkdoors.model.doors import Door, Opening

@@ -1,11 +1,11 @@
-"""Tests of L{pkdoors.doorkeeper._settling}."""
+"""Tests of L{pkdoors.doorkeeper.openings.settling}."""
 
 from ipaddress import ip_address
 
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.doorkeeper._settling import Closing, Waiters
+from pkdoors.doorkeeper.openings.settling import Closing, Waiters
 
 ANN = "ssh", ip_address("192.0.2.7")
 BOB = "ssh", ip_address("2001:db8::7")

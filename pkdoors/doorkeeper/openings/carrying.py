@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper._lives import Each, Lives
+from pkdoors.doorkeeper.openings.life import OpeningLife
+from pkdoors.doorkeeper.openings.lives import Each, Lives
 from pkdoors.model.doors import Door, Opening
 from pkdoors.util.turns import Turns
 

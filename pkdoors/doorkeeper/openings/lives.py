@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from twisted.internet.interfaces import IReactorTime
 
-from pkdoors.doorkeeper._deadlines import Deadlines
-from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper._settling import Key, Waiters
-from pkdoors.doorkeeper._work import OpeningWork
-from pkdoors.doorkeeper.state import Count
+from pkdoors.doorkeeper.openings._deadlines import Deadlines
+from pkdoors.doorkeeper.openings._work import OpeningWork
+from pkdoors.doorkeeper.openings.life import OpeningLife
+from pkdoors.doorkeeper.openings.settling import Key, Waiters
+from pkdoors.doorkeeper.openings.state import Count
 from pkdoors.model.doors import Opening
 from pkdoors.model.sources import Source, SourceSet
 
@@ -116,14 +116,14 @@ class Lives:
         return Count(len(sources) - len(used) - len(concealed), networks, len(used))
 
     def onMoved(self, life: OpeningWork) -> None:
-        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        """See L{pkdoors.doorkeeper.openings._work.Keeper}."""
         opening = life.opening
         if opening.door.once:
             self._once[opening.key] = self._lives[opening.key]
         self.deadlines.move(self._lives[opening.key], opening.deadline)
 
     def onUsed(self, life: OpeningWork) -> None:
-        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        """See L{pkdoors.doorkeeper.openings._work.Keeper}."""
         door, source = life.opening.key
         if life.isUsed:
             self._used[door].add(source)
@@ -131,7 +131,7 @@ class Lives:
             self._used[door].discard(source)
 
     def onReopened(self, life: OpeningWork) -> None:
-        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        """See L{pkdoors.doorkeeper.openings._work.Keeper}."""
         door, source = life.opening.key
         if door in self._concealed:
             self._concealed[door].discard(source)
@@ -139,13 +139,13 @@ class Lives:
                 del self._concealed[door]
 
     def onSettled(self, life: OpeningWork, isClosed: bool) -> None:
-        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        """See L{pkdoors.doorkeeper.openings._work.Keeper}."""
         self.settled.notify(life.opening.key)
         if isClosed:
             self.closed.notify(life.opening.key)
 
     def onOver(self, life: OpeningWork) -> None:
-        """See L{pkdoors.doorkeeper._work.Keeper}."""
+        """See L{pkdoors.doorkeeper.openings._work.Keeper}."""
         door, source = key = life.opening.key
         self.deadlines.remove(self._lives.pop(key))
         self._once.pop(key, None)

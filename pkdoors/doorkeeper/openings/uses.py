@@ -6,8 +6,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper._lives import Lives
+from pkdoors.doorkeeper.openings.life import OpeningLife
+from pkdoors.doorkeeper.openings.lives import Lives
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.util.turns import Turns
 

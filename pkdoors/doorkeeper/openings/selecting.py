@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper._lives import Lives
-from pkdoors.doorkeeper._uses import UseWatch
-from pkdoors.doorkeeper.state import FIRST, OpeningStatus, Page, Selection
+from pkdoors.doorkeeper.openings.life import OpeningLife
+from pkdoors.doorkeeper.openings.lives import Lives
+from pkdoors.doorkeeper.openings.state import FIRST, OpeningStatus, Page, Selection
+from pkdoors.doorkeeper.openings.uses import UseWatch
 from pkdoors.model.doors import Door
 from pkdoors.model.sources import isWithin
 from pkdoors.util.turns import Turns

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.doorkeeper._claims}: what several principals have earned at one opening."""
+"""Tests of L{pkdoors.doorkeeper.openings.claims}: what several principals have earned there."""
 
 import random
 from dataclasses import replace
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.doorkeeper._claims import MAX_CLAIMS, Claims, addClaim, dropClaims, moveClaims
+from pkdoors.doorkeeper.openings.claims import MAX_CLAIMS, Claims, addClaim, dropClaims, moveClaims
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Opening
 from pkdoors.model.principal import OPERATOR, Principal

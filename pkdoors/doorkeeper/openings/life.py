@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 
-from pkdoors.doorkeeper._claims import addClaim, dropClaims, moveClaims
-from pkdoors.doorkeeper._work import OpeningWork
-from pkdoors.doorkeeper.state import OpeningStatus
+from pkdoors.doorkeeper.openings._work import OpeningWork
+from pkdoors.doorkeeper.openings.claims import addClaim, dropClaims, moveClaims
+from pkdoors.doorkeeper.openings.state import OpeningStatus
 from pkdoors.events.event import CLOSE_FAILED, SHORTENED, TAKEN_OVER, TIME_OVER
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import Principal
@@ -157,6 +157,6 @@ class OpeningLife(OpeningWork):
             self._proceed()
 
     def onDeadline(self) -> None:
-        """See L{pkdoors.doorkeeper._deadlines.Timed}."""
+        """See L{pkdoors.doorkeeper.openings._deadlines.Timed}."""
         if not self._isRunning:
             self._wake()

@@ -7,9 +7,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from pkdoors.doorkeeper._claims import Claims
-from pkdoors.doorkeeper._report import OpeningReport
-from pkdoors.doorkeeper.state import Cursor
+from pkdoors.doorkeeper.openings.claims import Claims
+from pkdoors.doorkeeper.openings.report import OpeningReport
+from pkdoors.doorkeeper.openings.state import Cursor
 from pkdoors.errors import DeadlinePassed
 from pkdoors.events.event import CLOSE_FAILED, EXTENDED, OPEN_FAILED, OPENED, TIME_OVER
 from pkdoors.firewall.stack import FirewallStack
@@ -24,7 +24,7 @@ LAST_RETRY = 60.0
 
 
 class Keeper(Protocol):
-    """Keeps the lives of all openings, see L{pkdoors.doorkeeper._lives.Lives}."""
+    """Keeps the lives of all openings, see L{pkdoors.doorkeeper.openings.lives.Lives}."""
 
     def onMoved(self, life: "OpeningWork") -> None:
         """Take note that the opening has another deadline, or another door."""

@@ -7,12 +7,12 @@ from typing import Generic, Protocol, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from pkdoors.doorkeeper.state import FIRST, Cursor
+from pkdoors.doorkeeper.openings.state import FIRST, Cursor
 from pkdoors.util.turns import PER_TURN
 
 
 class Timed(Protocol):
-    """Something with a deadline, as L{pkdoors.doorkeeper._life.OpeningLife} is."""
+    """Something with a deadline, as L{pkdoors.doorkeeper.openings.life.OpeningLife} is."""
 
     place: Cursor
 
