@@ -1,18 +1,15 @@
 """A daemon with many doors, and a heart that shows how long its reactor is held."""
 
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.common import summarize
 from tests import ROOT
 from tests.lab.adminclient import AdminClient
-from tests.lab.hosts import Host, Network, Process
-from tests.lab.traffic.prober import Prober
+from tests.lab.hosts import Host, Process
 
 PATIENCE = 120.0
 """Seconds for a start with ten thousand doors."""
@@ -110,27 +107,3 @@ def figures(times: Sequence[float | None]) -> dict[str, float]:
         "knocks": len(times),
         "knocks that failed": times.count(None),
     }
-
-
-@contextmanager
-def knocking(network: Network, sequence: Sequence[int], port: int) -> Iterator[list[float | None]]:
-    """
-    Knock again and again meanwhile, each time from a fresh address.
-
-    @return: filled with the milliseconds of each knock to open; L{None} for one that did not.
-    """
-    times: list[float | None] = []
-    isOver = threading.Event()
-
-    def knock(prober: Prober) -> None:
-        while not isOver.is_set():
-            times.append(prober.knock())
-
-    with closing(Prober(network, sequence, port)) as prober:
-        thread = threading.Thread(target=knock, args=(prober,))
-        thread.start()
-        try:
-            yield times
-        finally:
-            isOver.set()
-            thread.join()

@@ -8,8 +8,8 @@ The best of some runs, which take turns, so noise on a shared machine hits all p
 import time
 from collections.abc import Sequence
 
-from bench.grow._manydoors import KINDS, writeDoors
 from pkdoors.config.parser import parseConfig
+from tests.lab.manydoors import KINDS, writeDoors
 
 POINTS = (1, 100, 1000, 10_000)
 COUNTS = "doors"

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bench.grow._manydoors import writeDoors
 from pkdoors.config.parser import parseConfig
 from pkdoors.firewall.guard.guard import Guard
 from pkdoors.firewall.netlink.kernel import Kernel
@@ -21,6 +20,7 @@ from pkdoors.firewall.netlink.library import Library
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange
+from tests.lab.manydoors import writeDoors
 
 POINTS = (1, 10, 100, 1000, 10_000)
 COUNTS = "doors"

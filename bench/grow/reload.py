@@ -11,10 +11,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.grow._daemon import BeatingDaemon, figures, knocking, worst, writeConf
-from bench.grow._manydoors import PROTECTED, listSequences, writeDoors
+from bench.grow._daemon import BeatingDaemon, figures, worst, writeConf
 from tests.lab.hosts import Network
+from tests.lab.manydoors import PROTECTED, listSequences, writeDoors
 from tests.lab.program import makeNetwork, onProcessor, pickProcessors
+from tests.lab.traffic.prober import knocking
 
 POINTS = (1, 10, 100, 1000)
 COUNTS = "doors"

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from bench.grow._daemon import BeatingDaemon, worst, writeConf
-from bench.grow._manydoors import writeDoors
+from tests.lab.manydoors import writeDoors
 from tests.lab.program import makeNetwork
 
 POINTS = (1, 10, 100, 1000)

@@ -6,8 +6,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.grow._curve import Curve, findCurve, formatTable, listCurves
-from bench.grow._manydoors import KINDS, listSequences, nameDoor, writeDoors
 from pkdoors.config.parser import parseConfig
+from tests.lab.manydoors import KINDS, listSequences, nameDoor, writeDoors
 
 
 def makeCurve(*rows: dict[str, float]) -> Curve:

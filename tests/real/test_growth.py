@@ -2,11 +2,11 @@
 
 import os
 
-from bench.grow._daemon import knocking
-from bench.grow._manydoors import writeDoors
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.controlled import SSH, ControlledTestCase
 from tests.lab.hosts import BIN, Daemon
+from tests.lab.manydoors import writeDoors
+from tests.lab.traffic.prober import knocking
 
 MANY = writeDoors(120)
 """720 knock ports."""

@@ -3,8 +3,10 @@
 import select
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from ipaddress import IPv4Address, IPv4Network
 
 from pkdoors.client._plan import Sending
@@ -192,6 +194,30 @@ class Prober:
             return self._in.recv(2048)
         except BlockingIOError:
             return b""
+
+
+@contextmanager
+def knocking(network: Network, sequence: Sequence[int], port: int) -> Iterator[list[float | None]]:
+    """
+    Knock again and again meanwhile, each time from a fresh address.
+
+    @return: filled with the milliseconds of each knock to open; L{None} for one that did not.
+    """
+    times: list[float | None] = []
+    isOver = threading.Event()
+
+    def knock(prober: Prober) -> None:
+        while not isOver.is_set():
+            times.append(prober.knock())
+
+    with closing(Prober(network, sequence, port)) as prober:
+        thread = threading.Thread(target=knock, args=(prober,))
+        thread.start()
+        try:
+            yield times
+        finally:
+            isOver.set()
+            thread.join()
 
 
 def _sleep(seconds: float) -> None:
