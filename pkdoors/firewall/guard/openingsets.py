@@ -219,15 +219,56 @@ def sourceKey(source: Source) -> bytes:
 
 def lookupKeys(opening: Opening) -> list[tuple[str, bytes]]:
     """Return the sets in which packets of an opening's clients are looked up, and its keys."""
-    door, source = opening.door, opening.source
+    return listKeys(opening)[1]
+
+
+def listKeys(opening: Opening) -> tuple[tuple[str, bytes], list[tuple[str, bytes]]]:
+    """Return what L{openingKey} and L{lookupKeys} do, at once: a client waits for it."""
+    source = opening.source
+    plan = _planFor(opening.door, source)
     key = sourceKey(source)
-    scope = scopeOf(source)
-    ways = _ways(door.ports, udpTimesOf(door))
+    return (
+        (plan.name, key + plan.ending),
+        [(name, key + ending) for name, ending in plan.lookups],
+    )
+
+
+class _Plan(NamedTuple):
+    """
+    What the elements of a door's openings for sources of one kind have in common.
+
+    @ivar name: the set of all openings.
+    @ivar ending: what follows the source in its keys.
+    @ivar lookups: likewise, for each set in which packets are looked up.
+    """
+
+    name: str
+    ending: bytes
+    lookups: tuple[tuple[str, bytes], ...]
+
+
+_plans: dict[tuple[int, type[Source], int], tuple[Door, _Plan]] = {}
+"""By the identity of a door: to compute the hash of one takes longer than to make a plan."""
+
+
+def _planFor(door: Door, source: Source) -> _Plan:
+    key = (id(door), type(source), lengthOf(source) if isNetwork(source) else 0)
+    found = _plans.get(key)
+    if found is None or found[0] is not door:
+        if len(_plans) >= _REMEMBERED:
+            _plans.clear()
+        found = _plans[key] = (door, _makePlan(door, scopeOf(source)))
+    return found[1]
+
+
+def _makePlan(door: Door, scope: Scope) -> _Plan:
     kind = GATE if door.once else OPEN
-    found = [(access.setName(scope.suffix, kind), key + ports) for access, ports in ways]
+    ways = _ways(door.ports, udpTimesOf(door))
+    lookups = [(access.setName(scope.suffix, kind), ports) for access, ports in ways]
     if door.once and door.ports:
-        found += [(onceClients(scope), key), (onceSetOf(opening).name, key)]
-    return found
+        lookups += [(onceClients(scope), b""), (OnceSet(door.name, scope).name, b"")]
+    ending = identify(door) + bytes([scope.length])
+    return _Plan(openingsName(scope.version), ending, tuple(lookups))
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -249,9 +290,7 @@ def openingsName(version: int) -> str:
 
 def openingKey(opening: Opening) -> tuple[str, bytes]:
     """Return the set of all openings, and the key of one of them."""
-    source, door = opening.source, opening.door
-    key = sourceKey(source) + identify(door) + bytes([lengthOf(source)])
-    return openingsName(source.version), key
+    return listKeys(opening)[0]
 
 
 def splitOpeningKey(key: bytes) -> tuple[bytes, bytes, int]:

@@ -9,10 +9,9 @@ from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.layout import Change, Layout, Present, isInterval
 from pkdoors.firewall.guard.openingsets import (
     OnceSet,
-    lookupKeys,
+    listKeys,
     onceSetOf,
     onceSets,
-    openingKey,
     scopesOf,
     sourceKey,
 )
@@ -157,10 +156,10 @@ class GuardWriter(GuardReader):
         wanted: Wanted = {}
         for opening in openings:
             left = opening.deadline - now
-            name, key = openingKey(opening)
+            (name, key), lookups = listKeys(opening)
             element = openingElement(key, opening, left, sinceBoot)
             wanted.setdefault(name, {})[key] = element
-            for name, key in lookupKeys(opening):
+            for name, key in lookups:
                 element = lookupElement(key, left)
                 there = wanted.setdefault(name, {})
                 if key not in there or there[key].timeout < element.timeout:
