@@ -1,4 +1,4 @@
-"""A curve: what is known of it, its rows as a table and as a file."""
+"""Finds the curves, and writes the rows of one as a table and as a file."""
 
 import json
 import os

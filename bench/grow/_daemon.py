@@ -99,7 +99,7 @@ def writeConf(host: Host, text: str) -> Path:
 
 
 def figures(times: Sequence[float | None]) -> dict[str, float]:
-    """Return what is to be known of knocks: how long they took to open, and how many did not."""
+    """Return the figures of some knocks: how long they took to open, and how many failed."""
     opened = summarize(times)
     return {
         "knock, ms": opened.get("median", 0.0),

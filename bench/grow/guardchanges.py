@@ -29,7 +29,7 @@ ROUNDS = 3
 
 
 class Sent:
-    """Counts what is sent to the kernel."""
+    """Counts the bytes and the messages that go to the kernel."""
 
     def __init__(self) -> None:
         self.bytes = self.batches = 0

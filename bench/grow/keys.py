@@ -91,7 +91,7 @@ def _open(prober: Prober, doors: Sequence[_Door], rows: Sequence[dict[str, float
             for isTagged in (True, False):
                 time.sleep(random.uniform(0, PAUSE))
                 took = door.open(prober, isTagged)
-                if number > 1 and took is not None:  # the first ones load what is loaded late
+                if number > 1 and took is not None:  # the first ones import modules
                     times.setdefault((at, isTagged), []).append(took)
     for at, row in enumerate(rows):
         row["open with a tag, ms"] = statistics.median(times[at, True])

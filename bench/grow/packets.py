@@ -108,7 +108,7 @@ def _measureKind(kind: str, points: Sequence[int]) -> list[dict[str, float]]:
             closed, opened = networks[f"closed{count}"], networks[f"open{count}"]
             scope = frozenset({Scope(4, 24)} if "/" in source else ())
             text = writeGuard(Guard(doors, networks=scope))
-            # Whoever is trusted is no stranger.
+            # A trusted client is not a stranger.
             _load(closed, text.replace("10.9.1.0 .", "10.9.77.0 ."))
             _load(opened, text + (_opening(doors[-1], source) if source else ""))
             for name, network, to, payload in (

@@ -23,7 +23,7 @@ _WORK: dict[str, Callable[[int, Profiles], object]] = {
     "one, ms": lambda count, found: found[_name(count // 2)],
     "no profile, ms": lambda count, found: found.get("192.0.2.7"),
     "names, ms": lambda count, found: [*found],
-    # With such quotes only a parser of the whole text can tell what is a profile.
+    # With such quotes, only a parser of the whole text finds the profiles.
     "all, ms": lambda count, found: dict(Profiles(f'{found.text}# """')),
 }
 

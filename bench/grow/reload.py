@@ -3,7 +3,7 @@ Reload: milliseconds until C{POST /reload} is answered, if nothing has changed, 
 protects one port more, or less; how long the reactor is held meanwhile, and how long knocks take to
 open meanwhile, beside those in quiet. Knocks are captured, and come all the time, each from an
 address of its own. C{held} includes what other programs on the machine take; C{work} is the
-processor time of the reactor's thread. Medians; of what is held, and of knocks, the worst.
+processor time of the reactor's thread. Medians, but the worst of C{held}, C{work} and knocks.
 """
 
 import statistics

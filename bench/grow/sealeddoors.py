@@ -55,7 +55,7 @@ def _measureOne(count: int) -> dict[str, float]:
         daemon = BeatingDaemon(network.server, _writeConf(network, names, key))
         pid = daemon.process.popen.pid
         prober = stack.enter_context(closing(Prober(network, SEQUENCE, PROTECTED)))
-        _knock(prober, key, names[-1])  # loads what is loaded late
+        _knock(prober, key, names[-1])  # imports modules
         quiet = [_knock(prober, key, random.choice(names)) for _ in range(TRIES)]
         before, busy, began = resident(pid), processorTime(pid), time.monotonic()
         flood = _startFlood(network, names)

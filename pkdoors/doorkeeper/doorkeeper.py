@@ -237,10 +237,6 @@ class Doorkeeper:
         """See L{Selector.select}."""
         return self._selector.select(selection)
 
-    def countGranted(self, door: str) -> int:
-        """Return how many sources a door is open for."""
-        return self._lives.count(door).openings
-
     def openings(self) -> list[Opening]:
         """Return what is open now, each with the deadline that the firewall has."""
         return self._lives.granted()

@@ -219,18 +219,13 @@ def sourceKey(source: Source) -> bytes:
 
 def lookupKeys(opening: Opening) -> list[tuple[str, bytes]]:
     """Return the sets in which packets of an opening's clients are looked up, and its keys."""
-    return listKeys(opening)[1]
+    return _planFor(opening.door, opening.source).lookupKeys(sourceKey(opening.source))
 
 
 def listKeys(opening: Opening) -> tuple[tuple[str, bytes], list[tuple[str, bytes]]]:
     """Return what L{openingKey} and L{lookupKeys} do, at once: a client waits for it."""
-    source = opening.source
-    plan = _planFor(opening.door, source)
-    key = sourceKey(source)
-    return (
-        (plan.name, key + plan.ending),
-        [(name, key + ending) for name, ending in plan.lookups],
-    )
+    plan, key = _planFor(opening.door, opening.source), sourceKey(opening.source)
+    return plan.openingKey(key), plan.lookupKeys(key)
 
 
 class _Plan(NamedTuple):
@@ -245,6 +240,14 @@ class _Plan(NamedTuple):
     name: str
     ending: bytes
     lookups: tuple[tuple[str, bytes], ...]
+
+    def openingKey(self, source: bytes) -> tuple[str, bytes]:
+        """See L{openingKey}."""
+        return self.name, source + self.ending
+
+    def lookupKeys(self, source: bytes) -> list[tuple[str, bytes]]:
+        """See L{lookupKeys}."""
+        return [(name, source + ending) for name, ending in self.lookups]
 
 
 _plans: dict[tuple[int, type[Source], int], tuple[Door, _Plan]] = {}
@@ -290,7 +293,7 @@ def openingsName(version: int) -> str:
 
 def openingKey(opening: Opening) -> tuple[str, bytes]:
     """Return the set of all openings, and the key of one of them."""
-    return listKeys(opening)[0]
+    return _planFor(opening.door, opening.source).openingKey(sourceKey(opening.source))
 
 
 def splitOpeningKey(key: bytes) -> tuple[bytes, bytes, int]:

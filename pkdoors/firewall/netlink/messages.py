@@ -70,40 +70,6 @@ class Element(NamedTuple):
     isEnd: bool = False
 
 
-def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
-    """
-    Return the batch that adds elements to a set of the C{inet} family, or gives them new timeouts.
-    It is one transaction: a packet finds the element at any time. Each element is deleted first,
-    because otherwise kernels before 6.12 keep the old timeout.
-    """
-    elements = list(elements)
-    return batch(
-        removal(table, name, [element.key for element in elements]),
-        message(NEW_ELEMENT, CREATE | ACK, listOf(table, name, map(encodeElement, elements))),
-    )
-
-
-def removeElements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
-    """Return the batch that deletes elements; a missing element is no error."""
-    return batch(removal(table, name, keys))
-
-
-def swapElements(
-    table: str, name: str, gone: Iterable[bytes], elements: Iterable[Element]
-) -> bytes:
-    """
-    Return the batch that deletes existing elements and adds new ones in one transaction. The value
-    of an element in a map cannot be changed otherwise.
-    """
-    deleted, added = list(map(encodeKey, gone)), list(map(encodeElement, elements))
-    messages = []
-    if deleted:
-        messages.append(message(DELETE_ELEMENT, ACK, listOf(table, name, deleted)))
-    if added:
-        messages.append(message(NEW_ELEMENT, CREATE | ACK, listOf(table, name, added)))
-    return batch(*messages)
-
-
 def createTable(table: str, flags: int = 0) -> bytes:
     """
     Return the batch that creates a table, or takes over one that exists.

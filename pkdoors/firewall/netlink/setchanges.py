@@ -67,6 +67,30 @@ def addNew(table: str, elements: Mapping[str, Collection[Element]]) -> bytes:
     )
 
 
+def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
+    """
+    Return the batch that adds elements to a set of the C{inet} family, or gives them new timeouts.
+    It is one transaction: a packet finds the element at any time. Each element is deleted first,
+    because otherwise kernels before 6.12 keep the old timeout.
+    """
+    return changeSets(table, {}, {name: [*elements]})
+
+
+def removeElements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
+    """Return the batch that deletes elements; a missing element is no error."""
+    return changeSets(table, {name: [*keys]}, {})
+
+
+def swapElements(
+    table: str, name: str, gone: Iterable[bytes], elements: Iterable[Element]
+) -> bytes:
+    """
+    Return the batch that deletes existing elements and adds new ones in one transaction. The value
+    of an element in a map cannot be changed otherwise.
+    """
+    return changeElements(table, name, map(Element, gone), elements)
+
+
 def changeElements(
     table: str, name: str, gone: Iterable[Element], elements: Iterable[Element]
 ) -> bytes:

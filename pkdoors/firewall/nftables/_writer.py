@@ -25,12 +25,17 @@ from pkdoors.firewall.netlink.kernel import ElementThere, GuardGone, SetFull
 from pkdoors.firewall.netlink.messages import (
     PORTION,
     Element,
-    addElements,
-    removeElements,
     splitPortions,
+)
+from pkdoors.firewall.netlink.setchanges import (
+    addElements,
+    addNew,
+    changeElements,
+    changeSets,
+    removeElements,
+    splitRange,
     swapElements,
 )
-from pkdoors.firewall.netlink.setchanges import addNew, changeElements, changeSets, splitRange
 from pkdoors.firewall.nftables._reader import GuardReader, groupBySet
 from pkdoors.firewall.openings.elements import differs, lookupElement, openingElement
 from pkdoors.model.doors import Door, Opening

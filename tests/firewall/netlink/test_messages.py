@@ -11,16 +11,15 @@ from pkdoors.firewall.netlink.messages import (
     OWNED,
     PORTION,
     Element,
-    addElements,
     attribute,
     createTable,
     firstError,
     iterAttributes,
     parseAttributes,
-    removeElements,
     splitMessages,
     splitPortions,
 )
+from pkdoors.firewall.netlink.setchanges import addElements, removeElements
 from tests.fakes.netlink import Change, readAttributes, readBatch
 from tests.lab.garbage import spoiled
 

@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.guard import DirectWay, Guard
 from pkdoors.firewall.netlink.dump import readElements
-from pkdoors.firewall.netlink.messages import Element, splitMessages, swapElements
+from pkdoors.firewall.netlink.messages import Element, splitMessages
+from pkdoors.firewall.netlink.setchanges import swapElements
 from pkdoors.firewall.ways import _directways
 from pkdoors.firewall.ways._directways import MOST_WAYS, findWays
 from pkdoors.firewall.ways._xtables import Target
