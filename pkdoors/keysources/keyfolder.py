@@ -203,8 +203,8 @@ class KeyFolder:
         for complaint in self.complaints():
             self._log.warn("{complaint}", complaint=complaint)
         self._log.info(
-            "{count} of the keys in {path} may knock, in {files} files",
+            "{count} of the keys in {path} may knock, in {files}",
             count=len(self._keys),
             path=self._path,
-            files=len(self._files),
+            files="1 file" if len(self._files) == 1 else f"{len(self._files)} files",
         )

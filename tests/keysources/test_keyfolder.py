@@ -55,6 +55,14 @@ class FewTests(KeyFolderTestCase):
             [f"2 of the keys in {self.path} may knock, in 2 files"], self.log.lines(LogLevel.info)
         )
 
+    def test_oneFile(self) -> None:
+        """One file is one in the log, too."""
+        (self.path / "bob").unlink()
+        self.assertEqual(["anna"], self.names())
+        self.assertEqual(
+            [f"1 of the keys in {self.path} may knock, in 1 file"], self.log.lines(LogLevel.info)
+        )
+
     def test_changes(self) -> None:
         """Files that are new, changed or gone count at once."""
         self.names()
