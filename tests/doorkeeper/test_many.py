@@ -296,7 +296,7 @@ class ReloadTests(ManyTestCase):
         self.web = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
         self.keeper = self.makeKeeper(self.door, self.web)
         self.keeper.start()
-        self.openMany(500)
+        self.openMany(1500)
         self.keeper.request(Request(self.web, ANN, 0))
         self.calls()
 
@@ -313,7 +313,7 @@ class ReloadTests(ManyTestCase):
         self.assertLess(self.kinds(CLOSED), 2 * PER_TURN)
         self.turns(lambda: bool(done.called))
         self.successResultOf(done)
-        self.turns(lambda: self.kinds(CLOSED) == 500)
+        self.turns(lambda: self.kinds(CLOSED) == 1500)
         self.assertEqual([(ANN, 30.0)], self.openings())
         closes = [call for call in self.calls() if call.startswith("close")]
         self.assertLessEqual(len(closes), CARRIED_FEW)
@@ -327,7 +327,7 @@ class ReloadTests(ManyTestCase):
         self.firewall.flush()
         passTurn(self.clock)
         self.assertEqual({ANN: 30.0}, self.firewall.open_())
-        self.assertLess(self.kinds(CLOSED), 500)
+        self.assertLess(self.kinds(CLOSED), 1500)
         self.turns(lambda: bool(done.called))
         self.firewall.flush()
         self.clock.advance(0.1)
