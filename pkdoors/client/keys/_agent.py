@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import isCertificate, parseCertificate
-from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
+from pkdoors.knocks.signatures import isGood, loadKey
+from pkdoors.knocks.wire import fingerprint
 
 RSA_SHA2_512 = 4
 """The flag that makes an agent sign with SHA-512; otherwise RSA keys sign with SHA-1, which no

@@ -16,7 +16,8 @@ from pkdoors.client.keys._pairs import KeyPair, readKeyPair
 from pkdoors.client.profiles import FROM_AGENT
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import Certificate, isCertificate, parseCertificate
-from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
+from pkdoors.knocks.signatures import loadKey
+from pkdoors.knocks.wire import ALGORITHMS, fingerprint
 from pkdoors.util.oneline import limitLines
 
 MAX_AGENT_KEYS = 8
