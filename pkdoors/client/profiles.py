@@ -48,6 +48,7 @@ class Profile:
     @ivar openFor: seconds to ask for.
     @ivar wait: the TCP port to wait for.
     @ivar isOnce: whether the door opens for one connection at a time.
+    @ivar roundTrip: seconds from here to the host and back.
     """
 
     address: str
@@ -58,6 +59,7 @@ class Profile:
     openFor: float | None = None
     wait: int | None = None
     isOnce: bool = False
+    roundTrip: float | None = None
 
 
 class Profiles(Mapping[str, Profile]):
@@ -231,6 +233,10 @@ def _readTime(value: object) -> float:
     return parseDuration(str(value) if type(value) is int else _readText(value))
 
 
+def _readRoundTrip(value: object) -> float:
+    return parseDuration(_readText(value), least=0.001, most=10)
+
+
 def _readUses(value: object) -> bool:
     if value not in ("many", "once"):
         raise BadValue(f'{shown(value)} is neither "many" nor "once", as the host\'s door has it')
@@ -252,4 +258,5 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "open_for": ("openFor", _readTime),
     "wait": ("wait", _readPort),
     "uses": ("isOnce", _readUses),
+    "round_trip": ("roundTrip", _readRoundTrip),
 }

@@ -5,7 +5,7 @@ from base64 import b64decode
 from pkdoors.errors import BadValue
 from pkdoors.knocks.certificates import Certificate, isCertificate, parseCertificate
 from pkdoors.knocks.seal import LONGEST_STATEMENT, MAX_CERTIFIED, packCertificate
-from pkdoors.knocks.signatures import loadKey, longestSignature
+from pkdoors.knocks.wire import checkPublicBlob, longestSignature
 
 ENDING = "-cert.pub"
 """The end of the name of a certificate's file, beside the file of its key."""
@@ -36,10 +36,10 @@ def checkCertificate(certificate: Certificate, now: float) -> None:
     if flaw := certificate.findFlaw(now):
         raise BadValue(f"{name} {flaw}")
     try:
-        key = loadKey(certificate.key)
+        checkPublicBlob(certificate.key)
     except BadValue as error:
         raise BadValue(f"{name} is for a key that cannot knock: {error}") from error
-    size = LONGEST_STATEMENT + len(packCertificate(certificate.blob)) + longestSignature(key)
+    size = LONGEST_STATEMENT + len(packCertificate(certificate.blob)) + longestSignature(certificate.key)
     if size > MAX_CERTIFIED:
         raise BadValue(
             f"{name} does not fit into one datagram ({size} bytes with its seal, {MAX_CERTIFIED} "
