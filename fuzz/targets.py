@@ -43,7 +43,8 @@ from pkdoors.knocks.seal import (
     packCertificate,
     parseSealed,
 )
-from pkdoors.knocks.signatures import ALGORITHMS, isGood, loadKey
+from pkdoors.knocks.signatures import isGood, isIssued, loadKey
+from pkdoors.knocks.wire import ALGORITHMS
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.certified import Authorities
@@ -128,7 +129,7 @@ def certificate(data: bytes) -> None:
     checkSentence(found)
     checkSentence(found.findFlaw(1_800_000_000))
     isReal = sha256(data).hexdigest() == REAL
-    check(found.isIssued(_authority()) == isReal, "a forged certificate is real")
+    check(isIssued(found, _authority()) == isReal, "a forged certificate is real")
     authorities = Authorities()
     line = AuthorizedKey(_authority(), found.authority, isAuthority=True, takesAnyPrincipal=True)
     authorities.lines = {found.authority: [line]}

@@ -9,14 +9,12 @@ the authority's signature is checked.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
-
-from twisted.conch.ssh.common import NS
-from twisted.conch.ssh.keys import BadKeyError, Key
+from typing import NamedTuple
 
 from pkdoors.errors import BadValue
-from pkdoors.knocks.signatures import ALGORITHMS, isGood, isWellFormed, splitNumber, splitStrings
+from pkdoors.knocks.signatureforms import isWellFormed
+from pkdoors.knocks.wire import ALGORITHMS, KINDS, Malformed, joinStrings, splitNumber, splitStrings
 
 USER = 1
 """The type of a certificate for users; 2 is for hosts."""
@@ -26,18 +24,9 @@ MAX_PRINCIPALS = 256
 """The most principals of one certificate, the same as in OpenSSH."""
 
 SUFFIX = b"-cert-v01@openssh.com"
-_FIELDS = {
-    b"ssh-ed25519": 1,
-    b"ecdsa-sha2-nistp256": 2,
-    b"ecdsa-sha2-nistp384": 2,
-    b"ecdsa-sha2-nistp521": 2,
-    b"ssh-rsa": 2,
-    b"sk-ssh-ed25519@openssh.com": 2,
-    b"sk-ecdsa-sha2-nistp256@openssh.com": 3,
-}
-"""Type of a key -> the number of strings that its public key has."""
 _TYPES = {
-    kind.removesuffix(b"@openssh.com") + SUFFIX: (kind, number) for kind, number in _FIELDS.items()
+    name.removesuffix(b"@openssh.com") + SUFFIX: (name, kind.strings)
+    for name, kind in KINDS.items()
 }
 """Type of a certificate -> the type of its key, and the number of strings of that."""
 _MOMENT = 8  # bytes of a time, and of a serial number
@@ -45,10 +34,9 @@ _UNFIT = re.compile(r"[^A-Za-z0-9 @._+/:=-]+")  # fit are names, addresses, and 
 _MAX_SHOWN = 64  # letters of a key id that are shown
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NamedTuple):
     """
-    A certificate. Nothing of it is true until L{isIssued}.
+    A certificate. Nothing of it is true until L{pkdoors.knocks.signatures.isIssued}.
 
     @ivar blob: all of it.
     @ivar key: the SSH public key blob of the key that it certifies.
@@ -58,10 +46,12 @@ class Certificate:
     @ivar before: it is valid until just before this time.
     @ivar options: its critical options, which whoever accepts it must honour.
     @ivar authority: the SSH public key blob of the authority that it names.
+    @ivar signed: what the authority has signed.
+    @ivar signature: the SSH signature blob over that.
     """
 
-    blob: bytes = field(repr=False)
-    key: bytes = field(repr=False)
+    blob: bytes
+    key: bytes
     serial: int
     kind: int
     rawKeyId: bytes
@@ -69,9 +59,9 @@ class Certificate:
     after: int
     before: int
     options: dict[bytes, bytes]
-    authority: bytes = field(repr=False)
-    _signed: bytes = field(repr=False)
-    _signature: bytes = field(repr=False)
+    authority: bytes
+    signed: bytes
+    signature: bytes
 
     @property
     def keyId(self) -> str:
@@ -81,11 +71,8 @@ class Certificate:
     def __str__(self) -> str:
         return f"{self.keyId or 'a certificate without a name'}, serial {self.serial}"
 
-    def isIssued(self, authority: Key) -> bool:
-        """Return whether an authority has signed it. This is costly."""
-        return bool(authority.blob() == self.authority) and isGood(
-            authority, self._signature, self._signed
-        )
+    def __repr__(self) -> str:
+        return f"<Certificate {self}>"
 
     def findFlaw(self, today: float) -> str:
         """
@@ -108,7 +95,7 @@ def isCertificate(blob: bytes) -> bool:
     """Return whether a blob begins as a certificate of a kind that is accepted."""
     try:
         return splitStrings(blob, 1)[0] in _TYPES
-    except BadKeyError:
+    except Malformed:
         return False
 
 
@@ -125,14 +112,14 @@ def parseCertificate(blob: bytes) -> Certificate:
     """
     try:
         return _parse(blob)
-    except (BadKeyError, ValueError) as error:  # the latter also for text that is not UTF-8
+    except ValueError as error:  # Malformed, or text that is not UTF-8
         raise BadValue("it is not an SSH certificate, or is damaged") from error
 
 
 def _parse(blob: bytes) -> Certificate:
     name, _nonce, rest = splitStrings(blob, 2)
     if name not in _TYPES:
-        raise BadKeyError("another type")
+        raise Malformed("another type")
     kind, number = _TYPES[name]
     *parts, rest = splitStrings(rest, number)
     serial, rest = splitNumber(rest, _MOMENT)
@@ -144,13 +131,13 @@ def _parse(blob: bytes) -> Certificate:
     signed = blob[: len(blob) - len(rest)]
     signature, rest = splitStrings(rest, 1)
     if rest or not isWellFormed(signature):
-        raise BadKeyError("not signed")
+        raise Malformed("not signed")
     if splitStrings(authority, 1)[0] not in ALGORITHMS:
-        raise BadKeyError("signed by something that is not a plain key")
+        raise Malformed("signed by something that is not a plain key")
     _parseOptions(extensions)  # ignored, but they must be whole
     return Certificate(
         blob=blob,
-        key=b"".join(map(NS, (kind, *parts))),
+        key=joinStrings(kind, *parts),
         serial=serial,
         kind=purpose,
         rawKeyId=_checkText(keyId),
@@ -159,8 +146,8 @@ def _parse(blob: bytes) -> Certificate:
         before=before,
         options=_parseOptions(options),
         authority=authority,
-        _signed=signed,
-        _signature=signature,
+        signed=signed,
+        signature=signature,
     )
 
 
@@ -174,14 +161,14 @@ def _splitAll(data: bytes) -> Iterator[bytes]:
 def _checkText(text: bytes) -> bytes:
     """Return a text, which like in OpenSSH must not contain null bytes."""
     if b"\0" in text:
-        raise BadKeyError("a null byte")
+        raise Malformed("a null byte")
     return text
 
 
 def _parsePrincipals(data: bytes) -> frozenset[str]:
     names = [_checkText(name).decode() for name in _splitAll(data)]
     if len(names) > MAX_PRINCIPALS:
-        raise BadKeyError("too many principals")
+        raise Malformed("too many principals")
     return frozenset(names)
 
 
@@ -190,13 +177,13 @@ def _parseOptions(data: bytes) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     items = [*_splitAll(data)]
     if len(items) % 2:
-        raise BadKeyError("an option without a value")
+        raise Malformed("an option without a value")
     for name, packed in zip(items[::2], items[1::2], strict=True):
         if found and name <= max(found):
-            raise BadKeyError("not in order")
+            raise Malformed("not in order")
         value, rest = splitStrings(packed, 1) if packed else (b"", b"")
         if rest:
-            raise BadKeyError("something follows a value")
+            raise Malformed("something follows a value")
         found[name] = value
     return found
 

@@ -16,11 +16,12 @@ sequence is signed but not sent, so a knock for one server is worthless on anoth
 """
 
 import re
-from dataclasses import dataclass
-from hashlib import sha256, sha512
-from secrets import token_hex
+from os import urandom
+from typing import NamedTuple
 
 from pkdoors.errors import PkdoorsError
+from pkdoors.knocks.digests import sha256, sha512
+from pkdoors.knocks.wire import joinStrings
 from pkdoors.model.addresses import canonicalize
 from pkdoors.model.sequence import Sequence
 
@@ -61,8 +62,7 @@ class SealError(PkdoorsError):
     """A datagram that looks like a sealed knock is not one. The message says why, for the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """
     The statement of a sealed knock.
 
@@ -91,8 +91,7 @@ class Statement:
         return PREFIX + text.encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """
     A datagram in the form of a sealed knock. Its seal is not checked yet.
 
@@ -157,7 +156,7 @@ def _splitCertificate(rest: bytes) -> tuple[bytes, bytes]:
 
 def packCertificate(certificate: bytes) -> bytes:
     """Return a certificate as it stands in front of a signature; nothing for none."""
-    return _string(certificate) if certificate else b""
+    return joinStrings(certificate) if certificate else b""
 
 
 def _isCanonical(text: str) -> bool:
@@ -194,7 +193,7 @@ def makeNonce(publicKey: bytes, stamp: int) -> str:
     Return a new nonce: the key's tag, and ten random hex digits. A nonce of random digits alone is
     as good, but costs the daemon more if it has very many keys.
     """
-    return tagOf(publicKey, epochOf(stamp)) + token_hex((NONCE_DIGITS - TAG_DIGITS) // 2)
+    return tagOf(publicKey, epochOf(stamp)) + urandom((NONCE_DIGITS - TAG_DIGITS) // 2).hex()
 
 
 def makeMessage(text: bytes, sequence: Sequence, certificate: bytes = b"") -> bytes:
@@ -210,9 +209,4 @@ def makeMessage(text: bytes, sequence: Sequence, certificate: bytes = b"") -> by
 def makeSignedData(text: bytes, sequence: Sequence, certificate: bytes = b"") -> bytes:
     """Return the bytes that the SSH key signs: the SSHSIG structure of L{makeMessage}."""
     digest = sha512(makeMessage(text, sequence, certificate)).digest()
-    return b"SSHSIG" + b"".join(map(_string, (NAMESPACE, b"", _HASH, digest)))
-
-
-def _string(data: bytes) -> bytes:
-    """Return an SSH string, RFC 4251: its length, then the bytes."""
-    return len(data).to_bytes(_LENGTH) + data
+    return b"SSHSIG" + joinStrings(NAMESPACE, b"", _HASH, digest)

@@ -17,7 +17,7 @@ from pkdoors.knocks.certificates import (
     isCertificate,
     parseCertificate,
 )
-from pkdoors.knocks.signatures import loadKey
+from pkdoors.knocks.signatures import isIssued, loadKey
 from tests.fakes.log import useUTC
 from tests.lab.garbage import changed, spoiled
 from tests.lab.sealing import SecurityKey, certificate, makeKey
@@ -51,7 +51,7 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual({"anna", "büro"}, found.principals)
         self.assertEqual((5, 9), (found.after, found.before))
         self.assertEqual({b"a": b"", b"b": b"value"}, found.options)
-        self.assertTrue(found.isIssued(CA.public()))
+        self.assertTrue(isIssued(found, CA.public()))
 
     def test_kinds(self) -> None:
         """Keys of all kinds can be certified, by keys of all kinds."""
@@ -65,7 +65,7 @@ class ParseTests(SynchronousTestCase):
             issued = certificate(
                 key if not isinstance(key, SecurityKey) else blob, ANNA, signer=key
             )
-            self.assertTrue(parseCertificate(issued).isIssued(loadKey(blob)))
+            self.assertTrue(isIssued(parseCertificate(issued), loadKey(blob)))
         self.assertEqual(7, len(certificateTypes()))
 
     def test_sha1(self) -> None:
@@ -77,12 +77,12 @@ class ParseTests(SynchronousTestCase):
     def test_forged(self) -> None:
         """Nobody else can certify a key in the name of an authority."""
         forged = parseCertificate(certificate(CA, EVE, signer=EVE))
-        self.assertFalse(forged.isIssued(CA.public()))
-        self.assertFalse(forged.isIssued(EVE.public()))
+        self.assertFalse(isIssued(forged, CA.public()))
+        self.assertFalse(isIssued(forged, EVE.public()))
 
     def test_authorityOfAnother(self) -> None:
         """A certificate that names another authority is not this one's, though this one signed."""
-        self.assertFalse(parseCertificate(certificate(EVE, ANNA, signer=CA)).isIssued(CA.public()))
+        self.assertFalse(isIssued(parseCertificate(certificate(EVE, ANNA, signer=CA)), CA.public()))
 
     def test_changed(self) -> None:
         """No byte of a certificate can be changed."""
@@ -92,14 +92,14 @@ class ParseTests(SynchronousTestCase):
                 found = parseCertificate(bad)
             except BadValue:
                 continue
-            self.assertFalse(found.isIssued(CA.public()))
+            self.assertFalse(isIssued(found, CA.public()))
 
     def test_garbage(self) -> None:
         """Whatever the bytes, nothing but the parser's own error is raised."""
         for bad in spoiled(certificate(CA, ANNA), 2000):
             isCertificate(bad)
             try:
-                self.assertFalse(parseCertificate(bad).isIssued(CA.public()))
+                self.assertFalse(isIssued(parseCertificate(bad), CA.public()))
             except BadValue as error:
                 self.assertNotIn("\n", str(error))
 
@@ -140,7 +140,7 @@ class ParseTests(SynchronousTestCase):
                 found = parseCertificate(bad)
             except BadValue:
                 continue
-            self.assertFalse(found.isIssued(CA.public()))
+            self.assertFalse(isIssued(found, CA.public()))
 
     def test_oddOption(self) -> None:
         """An option whose value has something behind it is refused."""
@@ -266,8 +266,8 @@ class OpenSshTests(SynchronousTestCase):
             )
             theirs.verify_cert_signature()
             signer = Key.fromFile(str(self.folder / f"{authority}.pub"))
-            self.assertTrue(ours.isIssued(signer))
-            self.assertFalse(ours.isIssued(CA.public()))
+            self.assertTrue(isIssued(ours, signer))
+            self.assertFalse(isIssued(ours, CA.public()))
             loadKey(ours.key)
 
     def test_forever(self) -> None:

@@ -9,21 +9,15 @@ from pathlib import Path
 from shutil import which
 from unittest import skipIf
 
-from cryptography.hazmat.primitives.asymmetric import dsa, ec
-from twisted.conch.ssh.common import MP, NS, getNS
-from twisted.conch.ssh.keys import FingerprintFormats, Key
+from cryptography.hazmat.primitives.asymmetric import dsa
+from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.keys import Key
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import BadValue
 from pkdoors.knocks.seal import makeSignedData
-from pkdoors.knocks.signatures import (
-    ALGORITHMS,
-    checkKey,
-    fingerprint,
-    isGood,
-    isWellFormed,
-    loadKey,
-)
+from pkdoors.knocks.signatures import checkKey, isGood, loadKey
+from pkdoors.knocks.wire import ALGORITHMS
 from pkdoors.model.sequence import Sequence
 from tests.lab.sealing import SecurityKey, makeKey
 
@@ -48,7 +42,7 @@ def loadPublic(key: Key) -> Key:
 
 class LoadKeyTests(SynchronousTestCase):
     """
-    Tests of L{loadKey}, L{checkKey} and L{fingerprint}.
+    Tests of L{loadKey} and L{checkKey}.
     """
 
     def test_kinds(self) -> None:
@@ -105,14 +99,6 @@ class LoadKeyTests(SynchronousTestCase):
         for each in blobs:
             error = self.assertRaises(BadValue, loadKey, each)
             self.assertEqual("it is not an SSH public key", str(error))
-
-    def test_fingerprint(self) -> None:
-        """A fingerprint is written like OpenSSH's."""
-        key = makeKeyOnce("ed25519").public()
-        line = fingerprint(key.blob())
-        self.assertRegex(line, r"\ASHA256:[A-Za-z0-9+/]{43}\Z")
-        theirs = key.fingerprint(FingerprintFormats.SHA256_BASE64)
-        self.assertEqual(f"SHA256:{theirs.rstrip('=')}", line)
 
 
 class IsGoodTests(SynchronousTestCase):
@@ -202,86 +188,6 @@ class IsGoodTests(SynchronousTestCase):
             framed = NS(b"ssh-ed25519") + NS(21 * b"\0")
             self.assertEqual(40, len(framed))
             self.assertIs(False, isGood(loadPublic(makeKeyOnce(kind)), framed, DATA))
-
-
-class IsWellFormedTests(SynchronousTestCase):
-    """
-    Tests of L{isWellFormed}.
-    """
-
-    def test_good(self) -> None:
-        """
-        All signatures that keys make are well-formed, many times over, also those of security keys.
-        """
-        for kind in KINDS:
-            key = makeKeyOnce(kind)
-            for algorithm in ALGORITHMS[key.sshType()]:
-                for number in range(20):
-                    self.assertTrue(isWellFormed(key.sign(b"%d" % number, algorithm)), kind)
-        for kind in SK_KINDS:
-            self.assertTrue(isWellFormed(SecurityKey(kind).sign(DATA)), kind)
-
-    def test_whateverIsGood(self) -> None:
-        """Change or remove any byte: a signature that is not well-formed is never good."""
-        for kind in KINDS:
-            key = makeKeyOnce(kind)
-            public, signature = loadPublic(key), sign(key)
-            for length in range(len(signature)):
-                self.assertFalse(isWellFormed(signature[:length]), (kind, length))
-            self.assertFalse(isWellFormed(signature + b"\0"), kind)
-            for at in range(len(signature)):
-                changed = signature[:at] + bytes([signature[at] ^ 128]) + signature[at + 1 :]
-                self.assertFalse(isGood(public, changed, DATA), (kind, at))
-
-    def test_orders(self) -> None:
-        """Numbers are below the order of their group, which matches OpenSSL's."""
-        for kind, curve in (
-            ("ecdsa256", ec.SECP256R1()),
-            ("ecdsa384", ec.SECP384R1()),
-            ("ecdsa521", ec.SECP521R1()),
-        ):
-            algorithm = getNS(sign(makeKeyOnce(kind)))[0]
-            order = curve.group_order
-
-            def frame(first: int, second: int, algorithm: bytes = algorithm) -> bytes:
-                return NS(algorithm) + NS(MP(first) + MP(second))
-
-            for good in ((1, 1), (order - 1, 1), (1, order - 1)):
-                self.assertTrue(isWellFormed(frame(*good)), (kind, good))
-            for bad in ((0, 1), (1, 0), (order, 1), (1, order)):
-                self.assertFalse(isWellFormed(frame(*bad)), (kind, bad))
-            negative = NS(algorithm) + NS(NS(b"\xff") + MP(1))
-            self.assertFalse(isWellFormed(negative), kind)
-
-    def test_ed25519(self) -> None:
-        """The number of an Ed25519 signature is, too; it stands last and backwards, RFC 8032."""
-        order = 2**252 + 27742317777372353535851937790883648493
-        for number, expected in ((0, True), (order - 1, True), (order, False), (2**255, False)):
-            inner = bytes(32) + number.to_bytes(32, "little")
-            self.assertIs(expected, isWellFormed(NS(b"ssh-ed25519") + NS(inner)), number)
-        for size in (0, 32, 63, 65):
-            self.assertFalse(isWellFormed(NS(b"ssh-ed25519") + NS(bytes(size))), size)
-
-    def test_rsa(self) -> None:
-        """RSA signatures have the lengths of accepted keys."""
-        for size, expected in ((255, False), (256, True), (1024, True), (1025, False)):
-            framed = NS(b"rsa-sha2-512") + NS(bytes(size))
-            self.assertIs(expected, isWellFormed(framed), size)
-
-    def test_untouched(self) -> None:
-        """A security key's signature must say that the key was touched, and end after that."""
-        for kind in SK_KINDS:
-            key = SecurityKey(kind)
-            self.assertFalse(isWellFormed(key.sign(DATA, flags=0)))
-            self.assertFalse(isWellFormed(key.sign(DATA) + b"\0"))
-            self.assertFalse(isWellFormed(key.sign(DATA)[:-5]))
-
-    def test_otherAlgorithm(self) -> None:
-        """An algorithm that is not accepted has no well-formed signatures."""
-        key = makeKeyOnce("rsa2048")
-        self.assertFalse(isWellFormed(key.sign(DATA, b"ssh-rsa")))
-        for name in (b"", b"ssh-rsa", b"ssh-dss", b"x"):
-            self.assertFalse(isWellFormed(NS(name) + NS(bytes(64))))
 
 
 class SecurityKeyTests(SynchronousTestCase):

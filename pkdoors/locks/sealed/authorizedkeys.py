@@ -18,7 +18,8 @@ from twisted.conch.ssh.keys import Key
 
 from pkdoors.errors import BadValue
 from pkdoors.knocks.certificates import certificateTypes
-from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
+from pkdoors.knocks.signatures import loadKey
+from pkdoors.knocks.wire import ALGORITHMS, fingerprint
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.revocations import Revocations
 from pkdoors.model.principal import Principal

@@ -15,7 +15,9 @@ from hashlib import sha256
 from pkdoors.errors import BadValue
 from pkdoors.knocks.certificates import Certificate, parseCertificate
 from pkdoors.knocks.seal import Sealed, hintOf
-from pkdoors.knocks.signatures import fingerprint, isVerified, loadKey
+from pkdoors.knocks.signatureforms import isVerified
+from pkdoors.knocks.signatures import isIssued, loadKey
+from pkdoors.knocks.wire import fingerprint
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.revocations import Revocations
@@ -179,7 +181,7 @@ class _Issued:
         if name in self._known:
             self._known.move_to_end(name)
             return True
-        if not certificate.isIssued(authority.key):
+        if not isIssued(certificate, authority.key):
             return False
         self._known[name] = None
         if len(self._known) > MAX_ISSUED:

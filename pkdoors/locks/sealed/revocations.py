@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
 
-from twisted.conch.ssh.keys import BadKeyError
-
 from pkdoors.errors import BadValue
 from pkdoors.knocks.certificates import Certificate, isCertificate, parseCertificate
-from pkdoors.knocks.signatures import splitNumber, splitStrings
+from pkdoors.knocks.wire import Malformed, splitNumber, splitStrings
 
 MAGIC = b"SSHKRL\n\0"
 """A revocation list begins with it."""
@@ -97,7 +95,7 @@ class Revocations:
     def addHash(self, digest: bytes, size: int) -> None:
         """Revoke a key by the hash of its blob."""
         if len(digest) != size:
-            raise BadKeyError("not a hash")
+            raise Malformed("not a hash")
         self._hashes.add(digest)
 
     def ofAuthority(self, blob: bytes) -> _Issued:
@@ -117,7 +115,7 @@ def parseRevocations(data: bytes) -> Revocations:
         return found
     try:
         _readList(data[len(MAGIC) :], found)
-    except BadKeyError as error:
+    except Malformed as error:
         raise BadValue(f"this key revocation list cannot be read: {error}") from error
     return found
 
@@ -131,7 +129,7 @@ def _readLines(data: bytes, found: Revocations) -> None:
             blob = b64decode(words[1], validate=True)
             isKey = splitStrings(blob, 1)[0] == words[0]
             found.addKey(parseCertificate(blob).key if isCertificate(blob) else blob)
-        except (IndexError, ValueError, BadKeyError, BadValue):
+        except (IndexError, ValueError, BadValue):
             isKey = False
         if not isKey:
             raise BadValue(f"line {number} is not an SSH public key")
@@ -140,7 +138,7 @@ def _readLines(data: bytes, found: Revocations) -> None:
 def _readList(data: bytes, found: Revocations) -> None:
     version, rest = splitNumber(data, _SHORT)
     if version != _VERSION:
-        raise BadKeyError(f"it has the version {version}")
+        raise Malformed(f"it has the version {version}")
     *_, rest = splitStrings(rest[3 * _LONG :], 2)  # version and date, flags, reserved, comment
     for kind, section in _splitSections(rest):
         if kind == _CERTIFICATES:
@@ -154,7 +152,7 @@ def _readList(data: bytes, found: Revocations) -> None:
         elif kind == _EXTENSION:
             _skipExtension(section)
         else:
-            raise BadKeyError(f"it has a section of the unknown type {kind}")
+            raise Malformed(f"it has a section of the unknown type {kind}")
 
 
 def _readCertificates(data: bytes, found: Revocations) -> None:
@@ -166,20 +164,20 @@ def _readCertificates(data: bytes, found: Revocations) -> None:
         elif kind == _RANGE:
             numbers = _splitNumbers(section)
             if len(numbers) != 2:
-                raise BadKeyError("a range does not have two ends")
+                raise Malformed("a range does not have two ends")
             issued.ranges.append((numbers[0], numbers[1]))
         elif kind == _BITMAP:
             offset, rest = splitNumber(section, _LONG)
             bitmap, end = splitStrings(rest, 1)
             if end:
-                raise BadKeyError("something follows a bitmap")
+                raise Malformed("something follows a bitmap")
             issued.bitmaps.append((offset, bitmap))
         elif kind == _KEY_IDS:
             issued.keyIds.update(_splitAll(section))
         elif kind == _MORE:
             _skipExtension(section)
         else:
-            raise BadKeyError(f"it has an entry of the unknown type {kind:#x}")
+            raise Malformed(f"it has an entry of the unknown type {kind:#x}")
 
 
 def _splitSections(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -196,13 +194,13 @@ def _splitAll(data: bytes) -> Iterator[bytes]:
         start = at + _SHORT
         at = start + int.from_bytes(data[at:start])
         if at > len(data):
-            raise BadKeyError("cut off")
+            raise Malformed("cut off")
         yield data[start:at]
 
 
 def _splitNumbers(data: bytes) -> tuple[int, ...]:
     if len(data) % _LONG:
-        raise BadKeyError("cut off")
+        raise Malformed("cut off")
     return struct.unpack(f">{len(data) // _LONG}Q", data)
 
 
@@ -212,7 +210,7 @@ def _skipExtension(data: bytes) -> None:
     isCritical, rest = splitNumber(rest, _BYTE)
     _, rest = splitStrings(rest, 1)
     if isCritical or rest:
-        raise BadKeyError(f"it has the unknown extension {name.decode(errors='replace')!r}")
+        raise Malformed(f"it has the unknown extension {name.decode(errors='replace')!r}")
 
 
 def _hasBit(bitmap: bytes, number: int) -> bool:

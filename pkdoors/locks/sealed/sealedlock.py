@@ -16,7 +16,8 @@ from pkdoors.knocks.seal import (
     makeSignedData,
     parseSealed,
 )
-from pkdoors.knocks.signatures import isGood, isWellFormed
+from pkdoors.knocks.signatureforms import isWellFormed
+from pkdoors.knocks.signatures import isGood
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed._queue import Waiting
 from pkdoors.locks.sealed._targets import Target, explainBound, findTarget, isOwn

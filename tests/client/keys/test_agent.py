@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.client.keys._agent import MAX_ANSWER, MAX_LISTED, Agent, AgentClient
 from pkdoors.client.keys.signers import Identity, Signer
 from pkdoors.errors import BadValue, KnockError
-from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
+from pkdoors.knocks.signatures import isGood, loadKey
+from pkdoors.knocks.wire import fingerprint
 from tests.client.keys.test_formats import PKCS8, encode, publicLine, securityFile
 from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
 

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import hintOf
-from pkdoors.knocks.signatures import fingerprint
+from pkdoors.knocks.wire import fingerprint
 from pkdoors.locks._sealedknocks import SealedKnocks
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed.arrivals import Arrivals

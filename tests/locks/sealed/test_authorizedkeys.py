@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from twisted.conch.ssh.common import NS
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knocks.signatures import fingerprint
+from pkdoors.knocks.wire import fingerprint
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.keylines import parseAuthorizedKeys

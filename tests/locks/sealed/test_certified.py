@@ -4,9 +4,10 @@ from typing import Any
 
 from twisted.conch.ssh.common import MP, NS
 
-from pkdoors.knocks import signatures
+from pkdoors.knocks import wire
 from pkdoors.knocks.seal import hintOf
-from pkdoors.knocks.signatures import fingerprint, isGood
+from pkdoors.knocks.signatures import isGood
+from pkdoors.knocks.wire import fingerprint
 from pkdoors.locks.lock import Request
 from pkdoors.locks.sealed import certified as certifiedModule
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
@@ -47,7 +48,7 @@ class CertifiedTestCase(SealedLockTestCase):
             self.checked += 1
             return isGood(*args)
 
-        for module in ("pkdoors.knocks.certificates", "pkdoors.locks.sealed.sealedlock"):
+        for module in ("pkdoors.knocks.signatures", "pkdoors.locks.sealed.sealedlock"):
             self.patch(__import__(module, fromlist=["isGood"]), "isGood", count)
 
     def allowCA(self, options: str, *lines: str) -> None:
@@ -361,9 +362,9 @@ class AttackTests(CertifiedTestCase):
     def test_weakKey(self) -> None:
         """A key that may not knock by itself may not with a certificate either."""
         weak = makeKey("rsa1024")
-        self.patch(signatures, "MIN_RSA_BITS", 1024)
+        self.patch(wire, "MIN_RSA_BITS", 1024)
         datagram = self.seal(key=weak)
-        self.patch(signatures, "MIN_RSA_BITS", 2048)
+        self.patch(wire, "MIN_RSA_BITS", 2048)
         self.assertNotEqual("open", self.knock(datagram)[-1])
 
     def test_slowKey(self) -> None:
