@@ -104,7 +104,8 @@ class ParseProfilesTests(SynchronousTestCase):
         """An unknown key is refused, and the error names the known ones."""
         self.assertEqual(
             "[hosts.home]: unknown key 'adress': allowed are "
-            "address, sequence, door, identity, sealed, open_for, wait, uses",
+            "address, sequence, door, identity, sealed, open_for, wait, uses, "
+            "round_trip",
             self.wrong('adress = "home.example"'),
         )
 

@@ -15,7 +15,8 @@ from pkdoors.client.blocking._agent import Asking
 from pkdoors.client.blocking._loop import Loop, Work
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import Attempt, Outcome
-from pkdoors.client.core.methods import Tools
+from pkdoors.client.core.methods import NotPrepared, Tools, prepareOnce
+from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
 from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn
 from pkdoors.errors import KnockError
@@ -77,7 +78,7 @@ class VisitDriver:
         self._tries: dict[int, socket.socket] = {}
         self._work: Work | None = None
         self._queue: list[Action] = []
-        self._isBusy = False
+        self._isBusy = self._isPrepared = False
         self.connection: socket.socket | None = None
         self.visit = Visit(attempt, addresses)
         self._do(self.visit.begin(loop.clock()))
@@ -108,6 +109,9 @@ class VisitDriver:
             action = self._queue.pop(0)
             self._trace(action)
             self._doOne(action)
+            now = self._loop.clock()
+            if not self._queue and self.visit.nextTime() <= now:
+                self._queue += self.visit.tick(now)
         self._isBusy = False
         if self.visit.isOver:
             self.close()
@@ -134,14 +138,22 @@ class VisitDriver:
                 self._loop.watch(self._tries[action.number], selectors.EVENT_READ, read)
 
     def _seal(self, address: str) -> None:
-        plan: Any = self._attempt.method.plan(address, self._tools)
-        self._work = Work(self._loop, plan, partial(self._finishSeal, address))
+        self._work = Work(self._loop, self._plan(address), partial(self._finishSeal, address))
         self._work.start()
+
+    async def _plan(self, address: str) -> Plan:
+        if not self._isPrepared:
+            await prepareOnce(self._attempt.method, self._tools)
+            self._isPrepared = True
+        return await self._attempt.method.plan(address, self._tools)
 
     def _finishSeal(self, address: str, result: Any) -> None:
         self._work = None
         now = self._loop.clock()
-        if isinstance(result, OSError):
+        if isinstance(result, NotPrepared):
+            self.visit.abort(str(result))
+            self._do(())
+        elif isinstance(result, OSError):
             self._do(self.visit.failed(address, describeError(result), now))
         elif isinstance(result, KnockError):
             self._do(self.visit.failed(address, str(result), now))

@@ -1,6 +1,6 @@
 """
-The messages of the SSH agent's protocol, draft-ietf-sshm-ssh-agent, as far as knocks need them. Pure.
-The agent is not trusted.
+The messages of the SSH agent's protocol, draft-ietf-sshm-ssh-agent, as far as knocks need them.
+The agent is not trusted. Pure.
 """
 
 from pkdoors.knocks.wire import joinStrings, splitStrings

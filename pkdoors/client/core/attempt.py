@@ -62,8 +62,9 @@ class Attempt(NamedTuple):
         times = "once" if self.tries == 1 else f"{self.tries} times"
         return (
             f"{self.port}/tcp of {self.host} did not answer within "
-            f"{formatDuration(self.timeout)} (knocked {times}): check that {self.method.hint}, that the "
-            "knocks reach the host, and that its daemon protects that port; see the daemon's log"
+            f"{formatDuration(self.timeout)} (knocked {times}): check that "
+            f"{self.method.hint}, that the knocks reach the host, and that its daemon protects "
+            "that port; see the daemon's log"
         )
 
 

@@ -104,6 +104,22 @@ class Method(Protocol):
         """
 
 
+class NotPrepared(KnockError):
+    """There is nothing to knock with, on whatever address."""
+
+
+async def prepareOnce(method: Method, tools: Tools) -> None:
+    """
+    Prepare a method before its first plan.
+
+    @raise NotPrepared: there is no key.
+    """
+    try:
+        await method.prepare(tools)
+    except KnockError as error:
+        raise NotPrepared(str(error)) from error
+
+
 class PlainMethod(NamedTuple):
     """
     A knock that is a sequence of datagrams. See L{Method}.

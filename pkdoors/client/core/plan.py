@@ -64,6 +64,7 @@ def planSealed(sequence: Sequence, datagrams: Iterable[bytes]) -> Plan:
         enough = len(sendings) + len(ports)
         for _ in range(ROUNDS):
             pause = ROUND_PAUSE if sendings else 0.0
-            sendings += [Sending(0.0 if index else pause, port, datagram)
-                         for index, port in enumerate(ports)]
+            sendings += [
+                Sending(0.0 if index else pause, port, datagram) for index, port in enumerate(ports)
+            ]
     return Plan(tuple(sendings), enough)

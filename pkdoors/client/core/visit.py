@@ -77,14 +77,17 @@ class Visit:
         return self._tries.once(self._addresses, now)
 
     def tick(self, now: float) -> list[Action]:
-        """The time of L{nextTime} has come."""
+        """
+        The time of L{nextTime} has come. When the driver has done what this returns, it looks at
+        the time again, and calls this again if it is late.
+        """
         if self.isOver:
             return []
         done: list[Action] = []
         if now >= self._lookEnd:
             done += self._knock(now)
-        while self._sends and self._sends[0][0] <= now and not self.isOver:
-            done += self._send(heapq.heappop(self._sends)[2], now)
+        if self._sends and self._sends[0][0] <= now:
+            done += self._send(heapq.heappop(self._sends)[2], now)  # one, since it may fail
         if now >= self._greetingEnd:
             self._greetingEnd = FOREVER
             self._settle()
@@ -102,9 +105,7 @@ class Visit:
         for index, (pause, port, datagram) in enumerate(plan.sendings, 1):
             at += pause
             self._count += 1
-            heapq.heappush(
-                self._sends, (at, self._count, Send(address, port, datagram, index))
-            )
+            heapq.heappush(self._sends, (at, self._count, Send(address, port, datagram, index)))
         self._opensAt[address], self._lasts[address] = plan.enough, len(plan.sendings)
         self._isSealing = False
         return [*self.tick(now), *self._seal()]
@@ -119,6 +120,11 @@ class Visit:
         self._sends = [each for each in self._sends if each[2].address != address]
         heapq.heapify(self._sends)
         return self._goOn(address, now)
+
+    def abort(self, reason: str) -> None:
+        """There is nothing to knock with, on whatever address."""
+        if not self.isOver:
+            self.error = reason
 
     def connected(self, number: int, now: float) -> list[Action]:
         """A try to connect succeeded."""
@@ -231,8 +237,7 @@ class Visit:
         if self.isOver or isKnocking or self._greetingEnd < FOREVER:
             return
         knocked = tuple(
-            each for each in self._addresses
-            if each in self._knockedAt and each not in self._errors
+            each for each in self._addresses if each in self._knockedAt and each not in self._errors
         )
         answered, seconds = self._answer or (None, None)
         self.outcome = Outcome(self._attempt, knocked, answered, seconds, self._note)

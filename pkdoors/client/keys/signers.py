@@ -137,9 +137,7 @@ class Identity:
         certified = plain._replace(certificate=certificate)
         return [certified] if pair.isCertificateAsked else [certified, plain]
 
-    async def _findHalf(
-        self, pair: "KeyPair", agent: Agent | None
-    ) -> "FileSigner | AgentSigner":
+    async def _findHalf(self, pair: "KeyPair", agent: Agent | None) -> "FileSigner | AgentSigner":
         """Return what signs with the private half of a key."""
         if pair.blob and agent and (held := await _findInAgent(agent, pair)):
             return AgentSigner(agent, pair.blob, held=held)

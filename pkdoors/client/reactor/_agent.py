@@ -1,6 +1,7 @@
 """One request to the SSH agent, with Twisted."""
 
 from collections.abc import Awaitable
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -17,7 +18,6 @@ from pkdoors.client.core.agentwire import (
     AnswerReader,
     frame,
 )
-from pkdoors.client.reactor.interfaces import ClientReactor
 
 
 class AgentClient(Protocol):
@@ -64,7 +64,7 @@ class AgentClient(Protocol):
             answer.callback(result)
 
 
-def askWith(reactor: ClientReactor) -> Ask:
+def askWith(reactor: Any) -> Ask:
     """Return what asks an agent."""
 
     def ask(path: str, question: bytes, seconds: float) -> Awaitable[bytes]:
@@ -73,7 +73,7 @@ def askWith(reactor: ClientReactor) -> Ask:
     return ask
 
 
-async def _ask(reactor: ClientReactor, path: str, question: bytes, seconds: float) -> bytes:
+async def _ask(reactor: Any, path: str, question: bytes, seconds: float) -> bytes:
     endpoint = UNIXClientEndpoint(reactor, path, timeout=LIST_TIMEOUT)
     try:
         client = await endpoint.connect(Factory.forProtocol(AgentClient))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import CannotListenError, ConnectionRefusedError
 from twisted.internet.interfaces import IDelayedCall
@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import Attempt, Outcome
-from pkdoors.client.core.methods import Tools
+from pkdoors.client.core.methods import NotPrepared, Tools, prepareOnce
 from pkdoors.client.core.visit import FOREVER, Visit
 from pkdoors.client.network import describeError, lookUp, sendSyn
 from pkdoors.client.reactor._agent import askWith
@@ -107,7 +107,7 @@ class VisitDriver:
         self._sealing: Deferred[None] | None = None
         self._call: IDelayedCall | None = None
         self._queue: list[Action] = []
-        self._isBusy = False
+        self._isBusy = self._isPrepared = False
         self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
         self.visit = Visit(attempt, addresses)
         self._do(self.visit.begin(reactor.seconds()))
@@ -135,6 +135,9 @@ class VisitDriver:
             action = self._queue.pop(0)
             self._trace(action)
             self._doOne(action)
+            now = self._reactor.seconds()
+            if not self._queue and self.visit.nextTime() <= now:
+                self._queue += self.visit.tick(now)
         self._isBusy = False
         self._stopCall()
         if self.visit.isOver:
@@ -160,6 +163,7 @@ class VisitDriver:
                 self._connect(action)
             case Seal():
                 self._sealing = Deferred.fromCoroutine(self._seal(action.address))
+                self._sealing.addErrback(lambda failure: failure.trap(CancelledError) and None)
             case Say():
                 self._say(action.line)
             case Abandon():
@@ -168,11 +172,19 @@ class VisitDriver:
                 self._connections[action.number].listener = self._greet
 
     async def _seal(self, address: str) -> None:
+        method = self._attempt.method
         try:
-            plan = await self._attempt.method.plan(address, self._tools)
-        except (KnockError, OSError) as error:
-            reason = describeError(error) if isinstance(error, OSError) else str(error)
-            self._do(self.visit.failed(address, reason, self._reactor.seconds()))
+            if not self._isPrepared:
+                await prepareOnce(method, self._tools)
+                self._isPrepared = True
+            plan = await method.plan(address, self._tools)
+        except NotPrepared as error:
+            self.visit.abort(str(error))
+            self._do(())
+        except KnockError as error:
+            self._fail(address, str(error))
+        except OSError as error:
+            self._fail(address, describeError(error))
         else:
             self._do(self.visit.sealed(address, plan, self._reactor.seconds()))
 
@@ -228,4 +240,5 @@ class VisitDriver:
         connection = self._connections.pop(number, None)
         if connection:
             connection.listener = None
-            connection.transport.abortConnection()
+            transport: Any = connection.transport
+            transport.abortConnection()
