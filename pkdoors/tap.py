@@ -35,7 +35,7 @@ from pkdoors.daemon.hooks import Hooks
 from pkdoors.daemon.listening import IKnockPorts, choosePacketLog, explainNoCapture
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.process import (
-    MemoryTrim,
+    Memory,
     handleHangup,
     refuseUid,
     setUpProcess,
@@ -127,7 +127,7 @@ def makeService(options: Options) -> IService:
                 keepClosed=options.keepClosed,
                 file=options.file,
                 environment=os.environ,
-                components=[MemoryTrim()],
+                components=[Memory()],
             )
             handleHangup(options.parent, reactor, service.reload)
             service.prepare()

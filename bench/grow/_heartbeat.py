@@ -5,9 +5,10 @@ Runs C{twistd} with a heartbeat in its reactor, which notes when others held the
 
 Each line of the file is the time of day, the milliseconds that the heart missed, and the processor
 time that the reactor's thread used meanwhile. If C{STACKS} is set in the environment, it is
-followed by where the thread was found most of the time.
+followed by where the thread was found most of the time, and by collections of garbage.
 """
 
+import gc
 import os
 import sys
 import threading
@@ -34,6 +35,7 @@ class Heart:
         self._file = file
         self._due = time.monotonic() + EVERY
         self._cost = time.thread_time()
+        self._began = 0.0
         self.places: Counter[str] = Counter()
 
     def beat(self) -> None:
@@ -47,6 +49,15 @@ class Heart:
         self.places.clear()
         self._due, self._cost = time.monotonic() + EVERY, time.thread_time()
         self._reactor.callLater(EVERY, self.beat)
+
+    def noteCollection(self, phase: str, info: dict[str, int]) -> None:
+        """Note a collection of garbage, which no other thread can see."""
+        now = time.thread_time()
+        if phase == "start":
+            self._began = now
+        elif now - self._began > LEAST:
+            took = 1000 * (now - self._began)
+            self.places[f"collection {info['generation']}: {took:.1f} ms"] = sys.maxsize
 
     def look(self) -> None:
         """Look where the reactor's thread is, for ever."""
@@ -78,6 +89,7 @@ def main() -> None:
     heart = Heart(reactor, open(file, "a"))  # as long as the process lives
     reactor.callWhenRunning(heart.beat)
     if os.environ.get("STACKS"):
+        gc.callbacks.append(heart.noteCollection)
         threading.Thread(target=heart.look, daemon=True).start()
     run()
 

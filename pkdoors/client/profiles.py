@@ -10,26 +10,24 @@ parsed and checked; the others cost a search for the lines that begin them.
     address = "home.example"      # if it is missing, the name of the table
     sequence = [17001, 17203, 17005, 17404, 17002]
     identity = "~/.ssh/id_ed25519"
+
+    [groups.prod]                 # several hosts to knock on at once
+    hosts = ["home", "office"]
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
+from pkdoors.client._tables import checkKeys, checkTable, readGroup, readTables
 from pkdoors.errors import BadValue
-from pkdoors.model.doors import checkName
 from pkdoors.model.knockports import parseKnockPort
+from pkdoors.model.names import checkName
 from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import MAX_PORTS, MIN_PORTS, Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.oneline import oneLine
 from pkdoors.util.quoting import shown
-from pkdoors.util.toml import readToml
-
-MAX_NAME = 64
-"""Letters of a host's name that an error shows."""
 
 WOULD_USE = "waiting for a port connects to it, which uses up an opening for one connection"
 """Why a client cannot wait for the port of a door that opens for one connection."""
@@ -38,8 +36,7 @@ FROM_AGENT = "agent"
 """In place of a key's path: any key of the SSH agent that the host accepts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """
     What is known about a host; L{None} for what its table does not say.
 
@@ -49,6 +46,7 @@ class Profile:
     @ivar wait: the TCP port to wait for.
     @ivar isOnce: whether the door opens for one connection at a time.
     @ivar roundTrip: seconds from here to the host and back.
+    @ivar hearsAny: whether the door hears any datagram as a knock, whatever its payload.
     """
 
     address: str
@@ -60,6 +58,7 @@ class Profile:
     wait: int | None = None
     isOnce: bool = False
     roundTrip: float | None = None
+    hearsAny: bool = False
 
 
 class Profiles(Mapping[str, Profile]):
@@ -81,31 +80,65 @@ class Profiles(Mapping[str, Profile]):
     def __getitem__(self, name: str) -> Profile:
         """Return a profile."""
         try:
-            return _readProfile(name, self._tablesOf(name)[name])
+            return readProfile(name, self._tablesOf("hosts", name)[name])
         except BadValue as error:
-            raise error.at(self._where) if self._where else error from error
+            raise self._locate(error) from error
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names."""
-        sections = self._sections
-        if sections is None:
-            return iter(self._all)
-        return iter(dict.fromkeys((*self._tablesOf(""), *sections)))
+        return self._names("hosts")
 
     def __len__(self) -> int:
         """Return the number of profiles."""
         return sum(1 for _ in self)
 
-    def _tablesOf(self, name: str) -> dict[str, Any]:
-        """Return the tables of hosts, with that of this host among them if it has one."""
+    def findGroup(self, name: str) -> tuple[str, ...]:
+        """
+        Return the names of the hosts in a group, each of which has a profile; none if there is no
+        such group.
+        """
+        try:
+            table = self._tablesOf("groups", name).get(name)
+            return () if table is None else readGroup(name, table, {*self})
+        except BadValue as error:
+            raise self._locate(error) from error
+
+    def groups(self) -> Iterator[str]:
+        """Iterate over the names of the groups."""
+        return self._names("groups")
+
+    def findSpan(self, name: str) -> tuple[int, int] | None:
+        """
+        Return the first and the last index of a host's profile: of the line that begins it, and of
+        the next line that begins a table. L{None} if it is not written that way, or not there.
+        """
+        spans = (self._sections or {}).get(("hosts", name), ())
+        return spans[0] if len(spans) == 1 else None
+
+    def _locate(self, error: BadValue) -> BadValue:
+        return error.at(self._where) if self._where else error
+
+    def _names(self, kind: str) -> Iterator[str]:
         sections = self._sections
         if sections is None:
-            return self._all
-        spans = [(0, self._begin), *sections.get(name, ())]
+            return iter(self._all[kind])
+        named = (name for section, name in sections if section == kind)
+        return iter(dict.fromkeys((*self._tablesOf(kind, ""), *named)))
+
+    def _tablesOf(self, kind: str, name: str) -> dict[str, Any]:
+        """
+        Return the tables of one kind, with the one of this name among them if there is one.
+
+        @param kind: a key of L{_KINDS}.
+        """
+        sections = self._sections
+        if sections is None:
+            return self._all[kind]
+        spans = [(0, self._begin), *sections.get((kind, name), ())]
         try:
-            return _readTables("\n".join(self.text[first:last] for first, last in spans))
+            return readTables("\n".join(self.text[first:last] for first, last in spans))[kind]
         except BadValue:
-            return _readTables(self._blank(spans))  # its message has the right line
+            return readTables(self._blank(spans))[kind]  # its message has the right line
 
     def _blank(self, spans: Iterable[tuple[int, int]]) -> str:
         """Return the text with nothing but the ends of lines outside some spans."""
@@ -117,8 +150,8 @@ class Profiles(Mapping[str, Profile]):
         return "".join(parts)
 
     @cached_property
-    def _all(self) -> dict[str, Any]:
-        return _readTables(self.text)
+    def _all(self) -> dict[str, dict[str, Any]]:
+        return readTables(self.text)
 
     @cached_property
     def _begin(self) -> int:
@@ -127,16 +160,17 @@ class Profiles(Mapping[str, Profile]):
         return match.start() if match else len(self.text)
 
     @cached_property
-    def _sections(self) -> dict[str, list[tuple[int, int]]] | None:
+    def _sections(self) -> dict[tuple[str, str], list[tuple[int, int]]] | None:
         """
-        The first and the last index of each profile; L{None} if only a parser can tell.
+        The first and the last index of each profile and group, by kind and name; L{None} if only a
+        parser can tell.
 
         Outside strings of several lines, a line that has the form of L{_NAMED} is always what it
         looks like: inside a list it would be an error.
         """
         if '"""' in self.text or "'''" in self.text:
             return None
-        found: dict[str, list[tuple[int, int]]] = {}
+        found: dict[tuple[str, str], list[tuple[int, int]]] = {}
         headers = list(_HEADER.finditer(f"\n{self.text}"))  # so each begins where its line does
         ends = [header.start() for header in headers[1:]] + [len(self.text)]
         for header, end in zip(headers, ends, strict=False):
@@ -144,40 +178,30 @@ class Profiles(Mapping[str, Profile]):
             if named is None:
                 return None
             name: str = named[named.lastgroup or ""]
-            found.setdefault(name, []).append((header.start(), end))
+            found.setdefault((named["kind"], name), []).append((header.start(), end))
         return found
 
 
 _HEADER = re.compile(r"\n([ \t]*\[.*)")
 """A line that begins a table, or a list within a list."""
 _NAMED = re.compile(
-    r"""[ \t]*\[[ \t]*hosts[ \t]*\.[ \t]*
+    r"""[ \t]*\[[ \t]*(?P<kind>hosts|groups)[ \t]*\.[ \t]*
     (?:(?P<bare>[A-Za-z0-9_-]+)|"(?P<basic>[^"\\\x00-\x1f\x7f]*)"|'(?P<literal>[^'\x00-\x1f\x7f]*)')
     [ \t]*\][ \t]*(?:\#[^\x00-\x08\x0a-\x1f\x7f]*)?\r?""",
     re.VERBOSE,
 )
-"""A line that begins the profile of a host whose name is written without an escape."""
+"""A line that begins the profile of a host, or a group, whose name is written without an escape."""
 
 
-def _readTables(text: str) -> dict[str, Any]:
-    """Return the tables of hosts, which are not checked yet."""
+def readProfile(name: str, table: Any) -> Profile:
+    """
+    Read the table of a host.
+
+    @raise BadValue: something in it is unknown or not allowed. The message begins with the host.
+    """
+    where = checkTable("hosts", name, table)
     try:
-        tables = readToml(text)
-    except BadValue as error:
-        raise error.at("it is not valid TOML") from error
-    _checkKeys(tables, ("hosts",))
-    hosts = tables.get("hosts", {})
-    if not isinstance(hosts, dict):
-        raise BadValue("hosts is not a table: write [hosts.NAME]")
-    return hosts
-
-
-def _readProfile(name: str, table: Any) -> Profile:
-    where = f"[hosts.{oneLine(name, MAX_NAME)}]"
-    if not isinstance(table, dict):
-        raise BadValue("it is not a table: write its keys below a line [hosts.NAME]").at(where)
-    try:
-        _checkKeys(table, _KEYS)
+        checkKeys(table, _KEYS)
         fields = dict(_readKey(key, value) for key, value in table.items())
         if fields.get("isOnce") and fields.get("wait"):
             raise BadValue(f"remove wait, because {WOULD_USE}")
@@ -186,12 +210,6 @@ def _readProfile(name: str, table: Any) -> Profile:
     fields.setdefault("address", name)
     fields.setdefault("isSealed", "identity" in fields)
     return Profile(**fields)
-
-
-def _checkKeys(table: Mapping[str, object], allowed: Iterable[str]) -> None:
-    for key in table:
-        if key not in allowed:
-            raise BadValue(f"unknown key {shown(key)}: allowed are {', '.join(allowed)}")
 
 
 def _readKey(key: str, value: object) -> tuple[str, Any]:
@@ -237,6 +255,12 @@ def _readRoundTrip(value: object) -> float:
     return parseDuration(_readText(value), least=0.001, most=10)
 
 
+def _readPayload(value: object) -> bool:
+    if value not in ("knock", "any"):
+        raise BadValue(f'{shown(value)} is neither "knock" nor "any", as the host\'s door has it')
+    return value == "any"
+
+
 def _readUses(value: object) -> bool:
     if value not in ("many", "once"):
         raise BadValue(f'{shown(value)} is neither "many" nor "once", as the host\'s door has it')
@@ -259,4 +283,5 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "wait": ("wait", _readPort),
     "uses": ("isOnce", _readUses),
     "round_trip": ("roundTrip", _readRoundTrip),
+    "payload": ("hearsAny", _readPayload),
 }

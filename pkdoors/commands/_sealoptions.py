@@ -9,7 +9,7 @@ from pkdoors.client.core.methods import SealedMethod
 from pkdoors.client.network import findLocalAddress
 from pkdoors.client.profiles import FROM_AGENT, Profile
 from pkdoors.commands.parser import Parser, asType, completeWith
-from pkdoors.model.doors import checkName
+from pkdoors.model.names import checkName
 from pkdoors.model.sequence import Sequence
 
 DEFAULT_DOOR = "default"

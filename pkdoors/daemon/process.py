@@ -23,10 +23,13 @@ from pkdoors.host.descriptors import raiseLimit
 from pkdoors.util.cleanlog import cleanLog
 from pkdoors.util.output import complain
 
-FULL_EVERY = 50
-"""Collections of the second generation, 7,000 new objects each, for one that looks at all objects;
-Python has 10. An opening that waits for firewalld is 80 objects. With 1,000 of them, a collection
-of all stops the reactor for 20 ms and more."""
+OLD_EVERY = 4
+"""Collections of Python's second generation, 7,000 new objects each, for one of the third, which
+then takes a few milliseconds."""
+FEW = 100_000
+"""Objects that the collector may look at in one go, which holds the reactor for 10 to 15 ms."""
+SELDOM = 3600.0
+"""Seconds between two collections that look at all objects."""
 
 SWITCH = 0.0005
 """Seconds after which a thread has to let another one have its turn; Python's own are ten times as
@@ -151,26 +154,45 @@ def hideTraceback(
         complain("pkdoors", str(error))
 
 
-class MemoryTrim(Component):
+class Memory(Component):
     """
-    Returns the memory that only the start needed, 1.5 MB, when the daemon is ready;
-    C{malloc_trim(3)}.
+    Keeps Python's garbage collector from holding the reactor, and returns the memory that only the
+    start needed, 1.5 MB, when the daemon is ready; C{malloc_trim(3)}.
 
-    Python's garbage collector looks no more at what is loaded by then: 50,000 objects. Otherwise
-    the first of many clients that knock at once would wait for that.
+    A collection of the third generation looks at all objects that the collector knows: with 65,000
+    openings that takes 0.2 s. So the collector forgets what is there as soon as it has looked at
+    it once: C{gc.freeze()}. References are counted as before, so what is forgotten is freed, unless
+    objects refer to each other in a circle. Openings leave none. For whatever does, the collector
+    looks at all objects again, once an hour, if they are not too many.
     """
 
-    def __init__(
-        self,
-        freeze: Callable[[], None] = gc.freeze,
-        setThreshold: Callable[[int, int, int], None] = gc.set_threshold,
-    ) -> None:
-        self._freeze = freeze
-        self._setThreshold = setThreshold
+    def __init__(self, clock: Callable[[], float] = time.monotonic, collector: Any = gc) -> None:
+        self._clock = clock
+        self._collector = collector
+        self._nextWhole = 0.0  # when all objects may be looked at again
 
     def ready(self) -> None:
         """See L{Component.ready}."""
-        self._freeze()
-        self._setThreshold(700, 10, FULL_EVERY)  # the first two are Python's own
+        self._collector.freeze()
+        self._collector.set_threshold(700, 10, OLD_EVERY)  # the first two are Python's own
+        self._nextWhole = self._clock() + SELDOM
+        self._collector.callbacks.append(self._onCollection)
         if hasattr(_libc, "malloc_trim"):  # only the GNU C library has it
             _libc.malloc_trim(0)
+
+    def stop(self) -> Deferred[None]:
+        """See L{Component.stop}."""
+        if self._onCollection in self._collector.callbacks:
+            self._collector.callbacks.remove(self._onCollection)
+        return super().stop()
+
+    def _onCollection(self, phase: str, info: Mapping[str, int]) -> None:
+        """Hear of a collection: it is about to begin, or has just ended."""
+        if info["generation"] < 2:
+            return
+        if phase == "stop":
+            self._collector.freeze()
+        elif (now := self._clock()) >= self._nextWhole:
+            self._nextWhole = now + SELDOM
+            if self._collector.get_freeze_count() <= FEW:
+                self._collector.unfreeze()

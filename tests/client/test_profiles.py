@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client import profiles
+from pkdoors.client import _tables
 from pkdoors.client.profilefile import locateProfiles, readProfiles
 from pkdoors.client.profiles import Profile, Profiles
 from pkdoors.errors import BadValue
@@ -84,6 +84,13 @@ class ParseProfilesTests(SynchronousTestCase):
         self.assertIn('uses: 1 is neither "many" nor', self.wrong("uses = 1"))
         self.assertIn("uses: a list is neither", self.wrong("uses = [1]"))
 
+    def test_payload(self) -> None:
+        """A door may hear any payload as a knock; other clients can then knock."""
+        for value in (True, False):
+            line = f'payload = "{"any" if value else "knock"}"'
+            self.assertIs(value, Profiles(f"[hosts.a]\n{line}")["a"].hearsAny)
+        self.assertIn('payload: 1 is neither "knock" nor "any"', self.wrong("payload = 1"))
+
     def test_wait(self) -> None:
         """The port to wait for is a number, or a string with or without its protocol."""
         for value in ("22", '"22"', '"22/tcp"'):
@@ -105,13 +112,15 @@ class ParseProfilesTests(SynchronousTestCase):
         self.assertEqual(
             "[hosts.home]: unknown key 'adress': allowed are "
             "address, sequence, door, identity, sealed, open_for, wait, uses, "
-            "round_trip",
+            "round_trip, payload",
             self.wrong('adress = "home.example"'),
         )
 
     def test_unknownTable(self) -> None:
         """So is an unknown key beside the hosts."""
-        self.assertEqual("unknown key 'host': allowed are hosts", self.refuse("[host.home]"))
+        self.assertEqual(
+            "unknown key 'host': allowed are hosts, groups", self.refuse("[host.home]")
+        )
 
     def test_noTable(self) -> None:
         """Hosts are tables."""
@@ -180,7 +189,7 @@ class OneOfManyTests(SynchronousTestCase):
             self.parsed.append(text)
             return readToml(text)
 
-        self.patch(profiles, "readToml", note)
+        self.patch(_tables, "readToml", note)
 
     def test_onlyTheOne(self) -> None:
         """The one that is named is parsed, and nothing of the others."""
@@ -236,6 +245,68 @@ class OneOfManyTests(SynchronousTestCase):
         self.assertIn("line 4", str(error))
 
 
+class GroupTests(SynchronousTestCase):
+    """
+    Tests of L{Profiles.findGroup} and L{Profiles.groups}.
+    """
+
+    HOSTS = "[hosts.a]\nwait = 22\n[hosts.b]\n[hosts.'c d']\n"
+
+    def wrong(self, group: str, name: str = "prod") -> str:
+        """Return the error for a group."""
+        return str(self.assertRaises(BadValue, Profiles(self.HOSTS + group).findGroup, name))
+
+    def test_hosts(self) -> None:
+        """A group has hosts, in the order of the file; other names have none."""
+        text = f'{self.HOSTS}[groups.prod]\nhosts = ["c d", "a"]\n["groups".two]\nhosts = ["b"]\n'
+        for written in (text, text.replace('["groups".two]', "[groups.two]")):
+            found = Profiles(written)
+            self.assertEqual(("c d", "a"), found.findGroup("prod"))
+            self.assertEqual(("b",), found.findGroup("two"))
+            self.assertEqual(((), ()), (found.findGroup("a"), found.findGroup("other")))
+            self.assertEqual(["prod", "two"], [*found.groups()])
+            self.assertEqual(["a", "b", "c d"], [*found])
+            self.assertEqual(22, found["a"].wait)
+        self.assertEqual([], [*Profiles(self.HOSTS).groups()])
+
+    def test_wrong(self) -> None:
+        """A wrong group is refused with its name; profiles can be used all the same."""
+        for lines, words in (
+            ("", "hosts is not a list of names: write hosts ="),
+            ('hosts = "a"', "hosts is not a list of names"),
+            ("hosts = []", "hosts is not a list of names"),
+            ('hosts = ["a", 22]', "hosts is not a list of names"),
+            ('hosts = ["a", "x\\ny"]', "there is no profile [hosts.x?y]"),
+            ('hosts = ["a", "b", "a"]', "a is in it twice: remove one"),
+            (f"hosts = {['a'] * 1001}", "it has 1001 hosts, 1000 are allowed"),
+            ('host = ["a"]', "unknown key 'host': allowed are hosts"),
+        ):
+            group = f"[groups.prod]\n{lines}\n"
+            self.assertTrue(self.wrong(group).startswith(f"[groups.prod]: {words}"), lines)
+            self.assertEqual(22, Profiles(self.HOSTS + group)["a"].wait)
+        self.assertIn("[groups.prod]: it is not a table", self.wrong("[groups]\nprod = 5\n"))
+        self.assertEqual("groups is not a table: write [groups.NAME]", self.wrong("[[groups]]\n"))
+
+    def test_sameName(self) -> None:
+        """A group with the name of a host is refused: nobody could tell which is meant."""
+        found = self.wrong('[groups.a]\nhosts = ["b"]\n', "a")
+        self.assertEqual("[groups.a]: a host has the same name: rename the group", found)
+
+    def test_onlyTheOne(self) -> None:
+        """Of many profiles only the names are read to find a group."""
+        parsed: list[str] = []
+
+        def note(text: str) -> dict[str, Any]:
+            parsed.append(text)
+            return readToml(text)
+
+        self.patch(_tables, "readToml", note)
+        text = "".join(f"[hosts.host{n}]\nwait = {n}\n" for n in range(1, 1001))
+        found = Profiles(f'{text}[groups.prod]\nhosts = ["host7", "host8"]\n')
+        self.assertEqual(("host7", "host8"), found.findGroup("prod"))
+        self.assertLess(sum(map(len, parsed)), 100)
+
+
 class HostsFileTests(SynchronousTestCase):
     """
     Tests of L{locateProfiles} and L{readProfiles}.
@@ -263,14 +334,16 @@ class HostsFileTests(SynchronousTestCase):
         return message.removeprefix(f"{self.path}: ")
 
     def test_path(self) -> None:
-        """C{XDG_CONFIG_HOME} comes before the home, unless it is relative."""
+        """C{XDG_CONFIG_HOME} comes before the home, unless it is relative; Windows has neither."""
         for environment, path in (
             ({"HOME": "/h"}, "/h/.config/pkdoors/hosts.toml"),
             ({"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "/x/pkdoors/hosts.toml"),
             ({"HOME": "/h", "XDG_CONFIG_HOME": "x"}, "/h/.config/pkdoors/hosts.toml"),
             ({"HOME": "/h", "XDG_CONFIG_HOME": ""}, "/h/.config/pkdoors/hosts.toml"),
+            ({"HOME": "/h", "APPDATA": "/a"}, "/h/.config/pkdoors/hosts.toml"),
+            ({"APPDATA": "/a"}, "/a/pkdoors/hosts.toml"),
         ):
-            self.assertEqual(Path(path), locateProfiles(environment))
+            self.assertEqual(path, locateProfiles(environment))
         self.assertIsNone(locateProfiles({}))
 
     def test_read(self) -> None:

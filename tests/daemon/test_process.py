@@ -1,16 +1,20 @@
 """Tests of L{pkdoors.daemon.process}."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import weakref
+from collections.abc import Callable
 from types import SimpleNamespace
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon import process
-from pkdoors.daemon.process import FULL_EVERY, MemoryTrim, handleHangup
+from pkdoors.daemon.process import FEW, OLD_EVERY, SELDOM, Memory, handleHangup
 from pkdoors.errors import PkdoorsError
 from tests.fakes.reactor import FakeReactor
 
@@ -185,17 +189,55 @@ def interrupt(): os.kill(os.getpid(), signal.SIGINT)
 """
 
 
-class MemoryTrimTests(SynchronousTestCase):
+class FakeCollector:
     """
-    Tests of L{MemoryTrim}.
+    Python's garbage collector.
+
+    @ivar done: what it was told to do.
+    @ivar frozen: how many objects it looks at no more.
+    """
+
+    def __init__(self) -> None:
+        self.done: list[object] = []
+        self.callbacks: list[Callable[[str, dict[str, int]], None]] = []
+        self.frozen = 0
+
+    def freeze(self) -> None:
+        """Look no more at the present objects."""
+        self.done.append("freeze")
+
+    def unfreeze(self) -> None:
+        """Look at all of them again."""
+        self.done.append("unfreeze")
+
+    def set_threshold(self, *counts: int) -> None:
+        """Set how often it collects."""
+        self.done.append(counts)
+
+    def get_freeze_count(self) -> int:
+        """Return how many objects it looks at no more."""
+        return self.frozen
+
+    def collect(self, generation: int) -> list[object]:
+        """Collect; return what it was told meanwhile."""
+        self.done.clear()
+        for phase in ("start", "stop"):
+            for call in self.callbacks:
+                call(phase, {"generation": generation})
+        return self.done
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    Tests of L{Memory}.
     """
 
     def setUp(self) -> None:
-        """Replace what it would do."""
-        self.done: list[object] = []
-        self.trim = MemoryTrim(
-            lambda: self.done.append("freeze"), lambda *counts: self.done.append(counts)
-        )
+        """Replace the collector."""
+        self.clock = Clock()
+        self.collector = FakeCollector()
+        self.done = self.collector.done
+        self.memory = Memory(self.clock.seconds, self.collector)
 
     def test_ready(self) -> None:
         """
@@ -204,15 +246,82 @@ class MemoryTrimTests(SynchronousTestCase):
         """
         trim = SimpleNamespace(malloc_trim=lambda left: self.done.append(f"trim {left}"))
         self.patch(process, "_libc", trim)
-        self.trim.prepare()
-        self.trim.start()
+        self.memory.prepare()
+        self.memory.start()
         self.assertEqual([], self.done)
-        self.trim.ready()
-        self.successResultOf(self.trim.stop())
-        self.assertEqual(["freeze", (700, 10, FULL_EVERY), "trim 0"], self.done)
+        self.memory.ready()
+        self.successResultOf(self.memory.stop())
+        self.assertEqual(["freeze", (700, 10, OLD_EVERY), "trim 0"], self.done)
 
     def test_others(self) -> None:
         """A C library that cannot return memory is not a trouble."""
         self.patch(process, "_libc", SimpleNamespace())
-        self.trim.ready()
-        self.assertEqual(["freeze", (700, 10, FULL_EVERY)], self.done)
+        self.memory.ready()
+        self.assertEqual(["freeze", (700, 10, OLD_EVERY)], self.done)
+
+    def test_once(self) -> None:
+        """The collector looks at an old object only once, and always at young ones."""
+        self.memory.ready()
+        self.assertEqual(["freeze"], self.collector.collect(2))
+        self.assertEqual([], self.collector.collect(1))
+        self.assertEqual([], self.collector.collect(0))
+
+    def test_whole(self) -> None:
+        """Once an hour it looks at all objects, if they are few."""
+        self.memory.ready()
+        self.collector.frozen = FEW
+        self.clock.advance(SELDOM)
+        self.assertEqual(["unfreeze", "freeze"], self.collector.collect(2))
+        self.assertEqual(["freeze"], self.collector.collect(2))
+        self.collector.frozen = FEW + 1
+        self.clock.advance(SELDOM)
+        self.assertEqual(["freeze"], self.collector.collect(2))
+
+    def test_stop(self) -> None:
+        """A daemon that stops leaves the collector alone, also if it was never ready."""
+        self.successResultOf(self.memory.stop())
+        self.memory.ready()
+        self.successResultOf(self.memory.stop())
+        self.assertEqual([], self.collector.collect(2))
+
+
+class CollectorTests(SynchronousTestCase):
+    """
+    Tests of L{Memory} with Python's own collector.
+    """
+
+    def setUp(self) -> None:
+        """Let it know nothing but what a test makes."""
+        before = gc.get_threshold()
+        self.addCleanup(lambda: gc.set_threshold(*before))
+        self.addCleanup(gc.unfreeze)
+        self.patch(process, "_libc", SimpleNamespace())
+        self.memory = Memory()
+        self.memory.ready()
+        self.addCleanup(self.memory.stop)
+
+    def test_looksOnce(self) -> None:
+        """However many objects there are, a collection looks only at those since the last one."""
+        kept = [[number] for number in range(50_000)]
+        gc.collect()
+        self.assertLess(len(gc.get_objects()), len(kept) // 10)
+        frozen = gc.get_freeze_count()
+        kept.clear()
+        self.assertLess(gc.get_freeze_count(), frozen - 40_000)
+
+    def test_circles(self) -> None:
+        """Young circles are freed."""
+        circles: list[weakref.ref[Circle]] = []
+        for _ in range(1000):
+            circle = Circle()
+            circle.itself = circle
+            circles.append(weakref.ref(circle))
+        del circle
+        gc.collect()
+        self.assertEqual(set(), {each() for each in circles} - {None})
+
+
+class Circle:
+    """Something that refers to itself."""
+
+    itself: object

@@ -1,5 +1,6 @@
 """Tests of very many openings: nothing takes the reactor for long."""
 
+import gc
 from collections.abc import Callable
 from ipaddress import IPv4Address, ip_address
 from typing import Any
@@ -52,6 +53,33 @@ class Timed:
     def onDeadline(self) -> None:
         """Note that it was woken."""
         self._woken.append(self)
+
+
+class CircleTests(KeeperTestCase):
+    """
+    Memory is freed without Python's collector, which does not look at what is old.
+    """
+
+    def test_openings(self) -> None:
+        """Openings that were extended, closed or have ended leave no objects in circles."""
+        self.live()
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.live()
+        self.assertEqual(0, gc.collect())
+
+    def live(self) -> None:
+        """Have some openings, until they have ended."""
+        for number in range(FEW + 5):
+            self.request(source=f"203.0.113.{number + 1}")
+        self.request(60, source="203.0.113.1")
+        closing = self.keeper.close([(self.door.name, readSource("203.0.113.2"))], OPERATOR)
+        passTurn(self.clock)
+        self.assertEqual(set(), closing.left)
+        for _ in range(FEW + 5):
+            self.clock.advance(3)
+        self.assertEqual([], self.openings())
 
 
 class DeadlinesTests(SynchronousTestCase):
