@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pkdoors.client.profiles import Profiles
-from pkdoors.errors import BadValue
+from pkdoors.client.profiles import Profile, Profiles, readProfile
+from pkdoors.errors import BadValue, PkdoorsError
 from pkdoors.files.reading import decodeText
 from pkdoors.files.userfiles import readFile
 
@@ -40,3 +41,38 @@ def readProfiles(environment: Mapping[str, str]) -> Profiles:
         raise error.at(str(path)) from error
     except ValueError as error:
         raise BadValue(f"{path}: {error}") from error
+
+
+def addToFile(
+    environment: Mapping[str, str], name: str, table: Mapping[str, Any], isReplaced: bool
+) -> tuple[Path, Profile]:
+    """
+    Add a profile to the file, which is made if it is missing, and which only the user may read.
+    Everything else in it stays as it is.
+
+    @param table: the profile as a table of the file; nobody has checked it yet.
+    @param isReplaced: whether to replace a profile of that name. Its identity stays, as the new one
+        may come from another machine.
+    @return: the path of the file, and the profile.
+    @raise BadValue: the profile is wrong, or there is one of that name.
+    @raise PkdoorsError: the file cannot be written.
+    """
+    from pkdoors.client.export.profiletext import addProfile
+    from pkdoors.files.writing import lockFolder, replaceFile
+
+    profile = readProfile(name, table)
+    path = locateProfiles(environment)
+    if path is None:
+        raise PkdoorsError("there is no place for profiles: set HOME to your home folder")
+    try:
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        with lockFolder(path.parent):
+            profiles = readProfiles(environment)
+            before = profiles.get(name) if isReplaced else None
+            if before and before.identity and profile.isSealed:
+                profile = readProfile(name, {**table, "identity": before.identity})
+            text = addProfile(profiles.text, name, profile, isReplaced)
+            replaceFile(path, text.encode())
+    except OSError as error:
+        raise PkdoorsError(f"cannot write {path}: {error.strerror}") from error
+    return path, profile
