@@ -57,7 +57,6 @@ def addToFile(
     @raise BadValue: the profile is wrong, or there is one of that name.
     @raise PkdoorsError: the file cannot be written.
     """
-    from pkdoors.client.export.profiletext import addProfile
     from pkdoors.files.writing import lockFolder, replaceFile
 
     profile = readProfile(name, table)
@@ -71,8 +70,17 @@ def addToFile(
             before = profiles.get(name) if isReplaced else None
             if before and before.identity and profile.isSealed:
                 profile = readProfile(name, {**table, "identity": before.identity})
-            text = addProfile(profiles.text, name, profile, isReplaced)
-            replaceFile(path, text.encode())
+            replaceFile(path, _addTo(path, profiles.text, name, profile, isReplaced).encode())
     except OSError as error:
         raise PkdoorsError(f"cannot write {path}: {error.strerror}") from error
     return path, profile
+
+
+def _addTo(path: Path, text: str, name: str, profile: Profile, isReplaced: bool) -> str:
+    """Return the text of a file with one more profile."""
+    from pkdoors.client.export.profiletext import addProfile
+
+    try:
+        return addProfile(text, name, profile, isReplaced)
+    except BadValue as error:
+        raise error.at(str(path)) from error

@@ -99,9 +99,14 @@ def _checkChange(before: str, after: str, name: str, profile: Profile) -> None:
 
     @raise BadValue: it has not. The text is written in an unusual way, or it was wrong before.
     """
-    old, new = readTables(before), readTables(after)
+    old = readTables(before)
     old["hosts"].pop(name, None)
-    isRight = Profiles(after)[name] == profile
-    del new["hosts"][name]
+    try:
+        new = readTables(after)
+        isRight = Profiles(after)[name] == profile
+    except BadValue:
+        isRight = False
+    else:
+        del new["hosts"][name]
     if not isRight or old != new:
         raise BadValue("the file is written in an unusual way: add the profile by hand")

@@ -40,8 +40,8 @@ def findKind(file: str) -> str:
 
     @raise BadValue: its name does not say one of L{PICTURES}.
     """
-    kind = file.rpartition(".")[2].lower()
-    if kind not in PICTURES:
+    kind = next((kind for kind in PICTURES if file.lower().endswith(f".{kind}")), "")
+    if not kind:
         raise BadValue(f"a QR code goes to FILE.{' or FILE.'.join(PICTURES)}: use such a name")
     return kind
 
