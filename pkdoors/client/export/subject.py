@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from pkdoors.client.profiles import Profile
 from pkdoors.errors import BadValue
-from pkdoors.model.addresses import checkHost
 from pkdoors.model.knockports import KnockPort, TcpPort
+from pkdoors.model.names import checkHost
 
 DEFAULT_DOOR = "default"
 """The name of the daemon's door if its command line sets it up."""

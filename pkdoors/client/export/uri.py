@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from pkdoors.client.export.subject import Subject
 from pkdoors.errors import BadValue
-from pkdoors.model.addresses import checkHost
+from pkdoors.model.names import checkHost
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
 

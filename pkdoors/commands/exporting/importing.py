@@ -4,9 +4,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping
 
+from pkdoors.client.export.hostsfile import addToFile
 from pkdoors.client.export.profiletext import describeProfile
 from pkdoors.client.export.uri import MAX_URI, checkName, parseUri
-from pkdoors.client.profilefile import addToFile
 from pkdoors.client.profiles import Profile
 from pkdoors.commands.parser import Parser, asType
 from pkdoors.errors import BadValue, PkdoorsError

@@ -28,6 +28,8 @@ PROFILES = st.builds(
     isSealed=st.booleans(),
     openFor=st.sampled_from([None, 1.5, 60.0, 5400.0]),
     wait=st.none() | st.integers(1, 65535),
+    identity=st.none(),
+    isOnce=st.just(False),
     hearsAny=st.booleans(),
 )
 NAMES = st.from_regex(r"\A\w[\w.-]{0,63}\Z")
