@@ -28,7 +28,9 @@ def addToFile(
     profile = readProfile(name, table)
     place = locateProfiles(environment)
     if place is None:
-        raise PkdoorsError("there is no place for profiles: set HOME to your home folder")
+        raise PkdoorsError(
+            "there is no place for profiles: set HOME (on Windows APPDATA) to your own folder"
+        )
     path = Path(place)
     try:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)

@@ -46,6 +46,7 @@ def _renderLines(name: str, profile: Profile) -> list[str]:
         "sealed": "" if isDefault else str(profile.isSealed).lower(),
         "identity": quoteString(profile.identity) if profile.identity else "",
         "open_for": quoteString(formatDuration(profile.openFor)) if profile.openFor else "",
+        "round_trip": (quoteString(formatDuration(profile.roundTrip)) if profile.roundTrip else ""),
         "payload": '"any"' if profile.hearsAny else "",
     }
     return [f"[hosts.{key}]", *(f"{key} = {value}" for key, value in values.items() if value)]

@@ -5,8 +5,8 @@ A profile as a URI, which fits into a QR code. Pure.
 
     pkdoors://home.example?seq=17001,17203,17005,17404,17002&door=ssh&sealed=1&name=home
 
-The query has the keys of a profile, with short forms for two of them. It never has an identity,
-which is a path on one machine.
+The query has the keys of a profile. It has neither an identity, which is a path on one machine, nor
+a round trip, which another client has with the host.
 """
 
 import re

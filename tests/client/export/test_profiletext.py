@@ -45,12 +45,33 @@ class RenderTests(SynchronousTestCase):
     """
 
     @PROPERTY
-    @given(st.text(max_size=20), PROFILES, st.sampled_from([None, "agent", '~/a "b"\\ü\x7f']))
-    def test_roundTrip(self, name: str, profile: Profile, identity: str | None) -> None:
+    @given(
+        st.text(max_size=20),
+        PROFILES,
+        st.sampled_from([None, "agent", '~/a "b"\\ü\x7f']),
+        st.sampled_from([None, 0.08]),
+    )
+    def test_roundTrip(
+        self, name: str, profile: Profile, identity: str | None, roundTrip: float | None
+    ) -> None:
         """A profile is read back as it was."""
-        fields = {key: getattr(profile, key) for key in FIELDS}
-        whole = Profile(**{**fields, "identity": identity})
+        whole = profile._replace(identity=identity, roundTrip=roundTrip)
         self.assertEqual({name: whole}, dict(Profiles(renderProfile(name, whole))))
+
+    def test_once(self) -> None:
+        """So is one for a door that opens for one connection; no other field is left out."""
+        whole = HOME._replace(isOnce=True, wait=None)
+        self.assertEqual(whole, Profiles(renderProfile("home", whole))["home"])
+        full = HOME._replace(
+            door="ssh", identity="k", isSealed=False, openFor=1.0, roundTrip=0.1, hearsAny=True
+        )
+        again = Profiles(renderProfile("home", full))["home"]
+        self.assertEqual(full, again)
+        unset = Profile("")
+        self.assertEqual(
+            ["isSealed", "isOnce"],
+            [field for field in Profile._fields if getattr(again, field) == getattr(unset, field)],
+        )
 
     def test_secret(self) -> None:
         """What is shown of it is the same without the sequence."""
@@ -58,9 +79,6 @@ class RenderTests(SynchronousTestCase):
         self.assertEqual(
             '[hosts.home]\naddress = "home.example"\n# sequence: not shown\nwait = 22\n', text
         )
-
-
-FIELDS = ("address", "sequence", "door", "isSealed", "openFor", "wait", "isOnce", "hearsAny")
 
 
 class AddTests(SynchronousTestCase):

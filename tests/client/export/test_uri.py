@@ -30,6 +30,7 @@ PROFILES = st.builds(
     wait=st.none() | st.integers(1, 65535),
     identity=st.none(),
     isOnce=st.just(False),
+    roundTrip=st.none(),
     hearsAny=st.booleans(),
 )
 NAMES = st.from_regex(r"\A\w[\w.-]{0,63}\Z")
