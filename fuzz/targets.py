@@ -44,7 +44,7 @@ from pkdoors.knocks.seal import (
     parseSealed,
 )
 from pkdoors.knocks.signatures import isGood, isIssued, loadKey
-from pkdoors.knocks.wire import ALGORITHMS
+from pkdoors.knocks.wire import ALGORITHMS, checkPublicBlob
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.certified import Authorities
@@ -108,12 +108,20 @@ def _signers() -> list[tuple[Key, bytes]]:
 
 
 def key(data: bytes) -> None:
-    """Fuzz an SSH public key."""
+    """Fuzz an SSH public key: the client, without cryptography, accepts what the daemon does."""
+    try:
+        checkPublicBlob(data)
+        hasForm = True
+    except BadValue as error:
+        checkSentence(error)
+        hasForm = False
     try:
         found = loadKey(data)
     except BadValue as error:
         checkSentence(error)
+        check(not hasForm or b"nistp" in data, "the client accepts it, the daemon does not")
         return
+    check(hasForm, "the daemon accepts it, the client does not")
     check(found.blob() == data, "the key is encoded differently")
     check(found.sshType() in ALGORITHMS, "a key of a kind that is not accepted")
 

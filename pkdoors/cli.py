@@ -8,7 +8,7 @@ from os import environ
 from typing import Any, NamedTuple
 
 from pkdoors.commands.parser import Parser
-from pkdoors.util.output import guardOutput
+from pkdoors.util.output import guardOutput, requireLinux
 from pkdoors.util.quoting import shown
 
 
@@ -75,8 +75,14 @@ COMMANDS = {
     ),
 }
 
+OF_SERVER = frozenset(
+    ("check", "close", "init", "install-service", "open", "release", "reload", "status", "watch")
+)
+"""Commands for the daemon's host, which need Linux."""
+
 OWN_SYNTAX: Mapping[str, Mapping[str, Any]] = {"check": {"prefix_chars": "\0", "add_help": False}}
-"""Settings of parsers that leave the options to the command, which has the daemon's."""
+"""Settings of parsers that leave the options to the command, which has the daemon's; it parses them
+before it asks for Linux."""
 
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = environ) -> None:
@@ -97,6 +103,8 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         if name and name not in COMMANDS:
             parser.error(f"{shown(name)} is not a command: {_suggest(name)}")
         options = parser.parse_args(words)
+        if name in OF_SERVER - {*OWN_SYNTAX}:
+            requireLinux(f"{parser.prog} {name}")
         options.run(options, environment)
 
 

@@ -16,7 +16,6 @@ from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.parser import parseSeed
 from pkdoors.config.template import renderConf, renderProfile
 from pkdoors.errors import BadValue, ConfigError, PkdoorsError
-from pkdoors.host.serviceuser import NAME as SERVICE_USER
 from pkdoors.model.doors import Door
 from pkdoors.model.knockports import KnockPort, asRange
 from pkdoors.model.names import checkName
@@ -111,7 +110,7 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
 
 
 def _makeDoor(options: Namespace) -> Door:
-    from pkdoors.knockports.search import isFree
+    from pkdoors.commands.sequence import isFree
 
     ports = options.ports or parsePortRanges("22")
 
@@ -176,7 +175,9 @@ def _describeNextSteps(file: str, door: Door, isForService: bool) -> str:
     daemon = f"{here}/twistd -n --pidfile= pkdoors{conf}"
     if isForService and not conf:
         daemon = "systemctl enable --now pkdoors"
-    readers = f"Only root and the service (user {SERVICE_USER}) may read the file.\n"
+    from pkdoors.host.serviceuser import NAME
+
+    readers = f"Only root and the service (user {NAME}) may read the file.\n"
     keys = (
         f"Put the clients' public SSH keys into {', '.join(door.authorizedKeys)}.\n"
         "The daemon refuses sealed knocks for a minute after its first start.\n"

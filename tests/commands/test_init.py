@@ -14,15 +14,14 @@ from twisted.trial.unittest import SynchronousTestCase
 import pkdoors.config.file
 from pkdoors.cli import main
 from pkdoors.client.profiles import Profile, Profiles
+from pkdoors.commands import sequence
 from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
 from pkdoors.config.template import renderConf, renderProfile
 from pkdoors.errors import PkdoorsError
 from pkdoors.host import names
-from pkdoors.knockports import search
 from tests.fakes.doors import PORTS, makeDoor
-from tests.fakes.host import FakeHost
 
 
 class TextTests(SynchronousTestCase):
@@ -82,8 +81,8 @@ class InitTestCase(SynchronousTestCase):
     """A test that runs C{pkdoors init}."""
 
     def setUp(self) -> None:
-        """Set up a host with a name, and a folder."""
-        FakeHost(self)
+        """Set up a host with a name and free ports, and a folder."""
+        self.patch(sequence, "isFree", lambda port: True)
         self.patch(names, "getShortName", lambda: "web1")
         self.patch(names, "getPublicName", lambda: "web1.example.org")
         self.file = os.path.abspath(self.mktemp())
@@ -153,7 +152,6 @@ class InitTests(InitTestCase):
 
     def test_tcp(self) -> None:
         """With C{--tcp} the knock ports are those of TCP, in the client's profile, too."""
-        self.patch(search, "isFree", lambda port: True)  # the fake host has no TCP
         stdout, _ = self.init("--tcp")
         (door,) = self.config().doors
         self.assertEqual(8, len(door.sequence.tcpPorts()))
@@ -165,7 +163,7 @@ class InitTests(InitTestCase):
 
     def test_freePorts(self) -> None:
         """A port that is in use, or protected, is not chosen as a knock port."""
-        self.patch(search, "isFree", lambda port: port % 1000 == 0)
+        self.patch(sequence, "isFree", lambda port: port % 1000 == 0)
         self.init("-n", "20", "--ports", "12000-13000/udp,14000/udp,15000/tcp")
         free = {*range(10_000, 32_768, 1000)} - {12_000, 13_000, 14_000}
         self.assertEqual(free, {*self.config().doors[0].sequence.ports})

@@ -82,7 +82,7 @@ class SealedSshTests(SshTestCase):
         self.profile(f'identity = "{self.key}.pub"', "wait = 22")
         self.agent()
         status, output = self.client.status(PKDOORS, "knock", "home")
-        self.assertEqual((0, True), (status, f"{SSH_PORT}/tcp of {SERVER4} is open" in output))
+        self.assertEqual((0, True), (status, f"{SSH_PORT}/tcp of {SERVER4} opened" in output))
         status, output = self.client.status(PKDOORS, "knock", "home", "--close")
         self.assertEqual(0, status, output)
         self.assertTrue(self.keeper.says("closed door"))

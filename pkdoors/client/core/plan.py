@@ -1,6 +1,6 @@
 """What to send to which port, and when, for one knock on one address. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pkdoors.model.knockports import KnockPort
@@ -27,25 +27,44 @@ class Sending(NamedTuple):
     datagram: bytes
 
 
-def planPlain(sequence: Sequence, datagram: bytes, interval: float) -> Iterator[Sending]:
+class Plan(NamedTuple):
+    """
+    One knock on one address.
+
+    @ivar enough: how many of the datagrams can open the door; the others are sent in case that some
+        are lost.
+    """
+
+    sendings: tuple[Sending, ...]
+    enough: int
+
+
+def planPlain(sequence: Sequence, datagram: bytes, interval: float) -> Plan:
     """
     Plan a plain knock: a datagram to each port, in order.
 
     @param interval: seconds between two datagrams, which must not overtake each other.
     """
-    for index, port in enumerate(sequence.ports):
-        yield Sending(interval if index else 0.0, port, datagram)
+    sendings = tuple(
+        Sending(interval if index else 0.0, port, datagram)
+        for index, port in enumerate(sequence.ports)
+    )
+    return Plan(sendings, len(sendings))
 
 
-def planSealed(sequence: Sequence, datagrams: Iterable[bytes]) -> Iterator[Sending]:
+def planSealed(sequence: Sequence, datagrams: Iterable[bytes]) -> Plan:
     """
     Plan sealed knocks, one after another: each goes to all ports at once, L{ROUNDS} times. A port
     that is in the sequence twice gets the datagram once in a round.
     """
-    pause = 0.0
+    sendings: list[Sending] = []
+    ports = tuple(dict.fromkeys(sequence.ports))
+    enough = 0
     for datagram in datagrams:
+        enough = len(sendings) + len(ports)
         for _ in range(ROUNDS):
-            for port in dict.fromkeys(sequence.ports):
-                yield Sending(pause, port, datagram)
-                pause = 0.0
-            pause = ROUND_PAUSE
+            pause = ROUND_PAUSE if sendings else 0.0
+            sendings += [
+                Sending(0.0 if index else pause, port, datagram) for index, port in enumerate(ports)
+            ]
+    return Plan(tuple(sendings), enough)

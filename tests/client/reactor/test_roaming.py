@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.client._roaming}."""
+"""Tests of L{pkdoors.client.reactor._roaming}."""
 
 import errno
 import socket
@@ -6,8 +6,8 @@ import socket
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client import _roaming
-from pkdoors.client._roaming import (
+from pkdoors.client.reactor import _roaming
+from pkdoors.client.reactor._roaming import (
     READS_PER_TURN,
     Roaming,
     RouteListener,

@@ -6,8 +6,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
 
-from pkdoors.client._roaming import Roaming
-from pkdoors.client.attempt import Attempt
+from pkdoors.client.core.attempt import Attempt
+from pkdoors.client.reactor._roaming import Roaming
+from pkdoors.client.reactor.driver import makeTools, perform, resolve
 from pkdoors.errors import KnockError
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.trouble import Trouble
@@ -51,7 +52,7 @@ class KeepOpen:
         @raise KnockError: there is no key to knock with, or the user interrupted the question for a
             passphrase.
         """
-        await self._attempt.method.prepare(self._reactor, self._tell)
+        await self._attempt.method.prepare(makeTools(self._reactor, self._tell))
         knocking = Deferred.fromCoroutine(self._knockOn())
         self._reactor.addSystemEventTrigger("before", "shutdown", self._end, knocking)
         self._roaming.start()
@@ -87,13 +88,13 @@ class KeepOpen:
             await self._sleepFor(max(0.0, pause))
 
     async def _renew(self) -> None:
-        addresses = await self._attempt.resolveHost(self._reactor)
+        addresses = await resolve(self._reactor, self._attempt)
         self._hasMoved = False  # before the knock: a move during it makes another one necessary
         self._roaming.watchTowards(addresses)
-        done = await self._attempt.run(self._reactor, self._sayOnce)
+        done = await perform(self._reactor, self._attempt, self._sayOnce)
         self._failing.end()
         self._backOff.reset()
-        self._say(done)
+        self._say(str(done))
 
     def _fail(self, error: KnockError) -> None:
         if self._failing.begin("it cannot knock"):
@@ -127,9 +128,11 @@ class KeepOpen:
 
     async def _askToClose(self) -> str:
         host = self._attempt.host
-        if not self._attempt.canClose:
+        method = self._attempt.method
+        if not method.canClose:
             return f"stopped knocking on {host}: its door closes by itself"
-        leaving = Deferred.fromCoroutine(self._attempt.askToClose(self._reactor))
+        closing = self._attempt._replace(method=method.closing(), port=None)
+        leaving = Deferred.fromCoroutine(perform(self._reactor, closing, lambda line: None))
         try:
             await leaving.addTimeout(FAREWELL, self._reactor)
         except (KnockError, TimeoutError) as error:

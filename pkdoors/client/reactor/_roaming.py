@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.client._localaddress import findLocalAddress
+from pkdoors.client.network import findLocalAddress
 
 SETTLE = 0.3
 """Seconds from the kernel's first message to the comparison: messages come in bursts."""

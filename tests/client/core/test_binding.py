@@ -1,8 +1,8 @@
-"""Tests of L{pkdoors.client.binding}."""
+"""Tests of L{pkdoors.client.core.binding}."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.binding import bindFor, parseBind
+from pkdoors.client.core.binding import bindFor, parseBind
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import canonicalize
 

@@ -1,26 +1,23 @@
-"""Tests of L{pkdoors.client.methods}."""
+"""Tests of L{pkdoors.client.core.methods}."""
 
-import socket
-from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client._knocker import Knocker
-from pkdoors.client._localaddress import findLocalAddress
-from pkdoors.client._plan import Sending
+from pkdoors.client.core.attempt import Attempt
+from pkdoors.client.core.methods import PlainMethod, SealedMethod
 from pkdoors.client.keys.signers import Identity
-from pkdoors.client.methods import PlainMethod, SealedMethod
+from pkdoors.client.reactor.driver import makeTools, perform
 from pkdoors.errors import KnockError
 from pkdoors.knocks.seal import Sealed, Statement, hintOf, makeSignedData, parseSealed
 from pkdoors.knocks.signatures import isGood, loadKey
 from pkdoors.model.sequence import Sequence
+from tests.client.names import HOST4, HOST6, FakeNames
 from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
 from tests.fakes.doors import PORTS
 
 SEQUENCE = Sequence(PORTS)
-HOST4, HOST6 = "192.0.2.1", "2001:db8::1"
 KEYS = [makeKey(kind) for kind in ("ed25519", "ecdsa")]
 BLOBS = [key.blob() for key in KEYS]
 
@@ -38,14 +35,9 @@ class PlainMannerTests(SynchronousTestCase):
     def test_plan(self) -> None:
         """It sends a plain knock, with the seconds rounded up, in order."""
         method = PlainMethod(SEQUENCE, 1.2, 0.5)
-        plan = self.successResultOf(
-            Deferred.fromCoroutine(method.prepare(AgentReactor(), lambda line: None))
-        )
-
-        async def sendings(address: str) -> Iterable[Sending]:
-            return await plan(address)
-
-        found = list(self.successResultOf(Deferred.fromCoroutine(sendings(HOST4))))
+        tools = makeTools(AgentReactor(), lambda line: None)
+        plan = self.successResultOf(Deferred.fromCoroutine(method.plan(HOST4, tools)))
+        found = plan.sendings
         self.assertEqual([(0.5, 17203, b"knock 2\n")], [tuple(sending) for sending in found[1:2]])
         self.assertEqual(PORTS, tuple(sending.port for sending in found))
         self.assertEqual("knocked on home", method.describe("home"))
@@ -86,12 +78,11 @@ class SealedMannerTests(SynchronousTestCase):
 
     def knock(self, *addresses: str, **fields: Any) -> Deferred[list[str]]:
         """Knock, and wait for the end."""
+        FakeNames(self, *addresses)
 
         async def work() -> list[str]:
-            method = self.method(**fields)
-            return await Knocker(
-                self.reactor, await method.prepare(self.reactor, self.said.append)
-            ).knock(addresses)
+            attempt = Attempt("host", self.method(**fields))
+            return list((await perform(self.reactor, attempt, self.said.append)).knocked)
 
         result = Deferred.fromCoroutine(work())
         self.reactor.pump([0.0] * 20 + [0.01] * 40)
@@ -156,20 +147,11 @@ class SealedMannerTests(SynchronousTestCase):
     def test_fresh(self) -> None:
         """Each knock has its own stamp and nonce: the same one twice would be a replay."""
         self.agent.held = {BLOBS[0]: KEYS[0]}
-        plan = self.plan()
         for self.now in (100.0, 200.0):
-            result = Deferred.fromCoroutine(Knocker(self.reactor, plan).knock([HOST4]))
-            self.reactor.pump([0.0] * 10 + [0.01] * 10)
-            self.successResultOf(result)
+            self.successResultOf(self.knock(HOST4))
         first, second = self.sealed()
         self.assertEqual((100_000, 200_000), (first.statement.stamp, second.statement.stamp))
         self.assertNotEqual(first.statement.nonce, second.statement.nonce)
-
-    def plan(self) -> Any:
-        """Return what a prepared method sends."""
-        result = Deferred.fromCoroutine(self.method().prepare(self.reactor, self.said.append))
-        self.reactor.pump([0.0] * 5)
-        return self.successResultOf(result)
 
     def test_keys(self) -> None:
         """Each of several keys seals one knock; they come one after another."""
@@ -213,22 +195,3 @@ class SealedMannerTests(SynchronousTestCase):
         self.agent.held = {key.blob(): key}
         self.successResultOf(self.knock(HOST4))
         self.assertEqual(["touch the security key"], self.said)
-
-
-class LocalAddressTests(SynchronousTestCase):
-    """
-    Tests of L{findLocalAddress}: over the loopback interface, nothing is sent.
-    """
-
-    def test_loopback(self) -> None:
-        """It is the address that datagrams leave from."""
-        self.assertEqual("127.0.0.1", findLocalAddress("127.0.0.2"))
-
-    def test_noWay(self) -> None:
-        """Without a route it is an L{OSError}."""
-
-        def fail(family: int, kind: int) -> socket.socket:
-            raise OSError(97, "Address family not supported by protocol")
-
-        self.patch(socket, "socket", fail)
-        self.assertRaises(OSError, findLocalAddress, HOST6)

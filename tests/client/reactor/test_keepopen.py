@@ -1,16 +1,15 @@
-"""Tests of L{pkdoors.client.keepopen}."""
+"""Tests of L{pkdoors.client.reactor.keepopen}."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client import keepopen
-from pkdoors.client.attempt import Attempt
-from pkdoors.client.keepopen import KeepOpen
-from pkdoors.client.methods import PlainMethod
+from pkdoors.client.core.attempt import Attempt
+from pkdoors.client.core.methods import Method, PlainMethod, Tools
+from pkdoors.client.core.plan import Plan
+from pkdoors.client.reactor import keepopen
+from pkdoors.client.reactor.keepopen import KeepOpen
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
 from tests.client.names import HOST4, FakeNames
@@ -21,7 +20,7 @@ from tests.fakes.reactor import FakeReactor
 
 class FakeRoaming:
     """
-    In place of L{pkdoors.client._roaming.Roaming}.
+    In place of L{pkdoors.client.reactor._roaming.Roaming}.
     """
 
     def __init__(self, reactor: object, moved: Callable[[], None]) -> None:
@@ -43,23 +42,32 @@ class FakeRoaming:
         self.isRunning = False
 
 
-class ClosingAttempt(Attempt):
+class Closing(PlainMethod):
     """
-    An attempt that can close the door at its end.
+    A knock that asks the host to close the door.
 
-    @cvar leaving: fires when the host has received the request.
+    @cvar leaving: fires when it is made.
     """
 
     leaving: Deferred[None]
+
+    async def plan(self, address: str, tools: Tools) -> Plan:
+        """Wait until the test says so."""
+        await self.leaving
+        return await super().plan(address, tools)
+
+
+class ClosingMethod(PlainMethod):
+    """A method that can close the door at its end."""
 
     @property
     def canClose(self) -> bool:
         """Return that it can."""
         return True
 
-    async def askToClose(self, reactor: Any) -> None:
-        """Wait until the test says so."""
-        await self.leaving
+    def closing(self) -> Method:
+        """Return how."""
+        return Closing(*self)
 
 
 class StayTests(SynchronousTestCase):
@@ -81,11 +89,12 @@ class StayTests(SynchronousTestCase):
         self.made.append(FakeRoaming(reactor, moved))
         return self.made[-1]
 
-    def keepOpen(self, kind: type[Attempt] = Attempt, port: int | None = None) -> Deferred[str]:
+    def keepOpen(
+        self, kind: type[PlainMethod] = PlainMethod, port: int | None = None
+    ) -> Deferred[str]:
         """Begin, with an interval of 0 and a door that is open for 30 seconds."""
-        attempt = kind(
-            HOST4, PlainMethod(Sequence(PORTS), 30.0, 0.0), None, port, timeout=5.0, tries=1
-        )
+        method = kind(Sequence(PORTS), 30.0, 0.0)
+        attempt = Attempt(HOST4, method, None, port, timeout=5.0, tries=1, look=0)
         result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, self.said.append).run())
         self.knock()
         return result
@@ -135,7 +144,7 @@ class StayTests(SynchronousTestCase):
         """The time counts from the knock, not from when the port answered."""
         self.keepOpen(port=22)
         self.reactor.advance(4)
-        self.reactor.accept()
+        self.reactor.accept().protocol.dataReceived(b"SSH-2.0-x")
         self.reactor.advance(15.9)
         self.knock()
         self.assertEqual(1, self.knocks())
@@ -162,7 +171,7 @@ class StayTests(SynchronousTestCase):
         """When it moves during a knock, there is another one after it."""
         self.keepOpen(port=22)
         self.made[0].move()
-        self.reactor.accept()
+        self.reactor.accept().protocol.dataReceived(b"SSH-2.0-x")
         self.knock()
         self.assertEqual(2, self.knocks())
 
@@ -255,43 +264,46 @@ class StayTests(SynchronousTestCase):
 
     def test_closes(self) -> None:
         """If the door can be closed, it is, and the reactor waits for that before it ends."""
-        ClosingAttempt.leaving = Deferred()
-        result = self.keepOpen(ClosingAttempt)
+        Closing.leaving = Deferred()
+        result = self.keepOpen(ClosingMethod)
         left = self.shutDown()
+        self.knock()
         self.assertNoResult(left)
-        ClosingAttempt.leaving.callback(None)
+        Closing.leaving.callback(None)
         self.successResultOf(left)
         self.assertEqual("asked 192.0.2.1 to close its door", self.successResultOf(result))
 
     def test_closingFails(self) -> None:
         """If that fails, it says why."""
-        ClosingAttempt.leaving = Deferred()
-        result = self.keepOpen(ClosingAttempt)
+        Closing.leaving = Deferred()
+        result = self.keepOpen(ClosingMethod)
         self.shutDown()
-        ClosingAttempt.leaving.errback(KnockError("no agent"))
+        self.knock()
+        Closing.leaving.errback(KnockError("no agent"))
         self.assertEqual(
-            "could not ask 192.0.2.1 to close its door (no agent): it closes by itself",
+            "could not ask 192.0.2.1 to close its door (cannot knock on 192.0.2.1: no "
+            "agent): it closes by itself",
             self.successResultOf(result),
         )
 
     def test_closingIsSlow(self) -> None:
         """The reactor does not wait longer than three seconds."""
-        ClosingAttempt.leaving = Deferred()
-        result = self.keepOpen(ClosingAttempt)
+        Closing.leaving = Deferred()
+        result = self.keepOpen(ClosingMethod)
         left = self.shutDown()
+        self.knock()
         self.reactor.advance(2.9)
         self.assertNoResult(left)
         self.reactor.advance(0.1)
         self.successResultOf(left)
         self.assertIn("(it took too long)", self.successResultOf(result))
-        self.assertTrue(ClosingAttempt.leaving.called, "it was given up")
+        self.assertTrue(Closing.leaving.called, "it was given up")
 
     def test_noKey(self) -> None:
         """If there is no key to knock with, or no passphrase is given, it ends."""
 
-        @dataclass(frozen=True, slots=True)
         class Keyless(PlainMethod):
-            async def prepare(self, reactor: Any, say: Callable[[str], None]) -> Any:
+            async def prepare(self, tools: Tools) -> None:
                 """Fail."""
                 raise KnockError("interrupted")
 

@@ -1,8 +1,8 @@
-"""Tests of L{pkdoors.client._plan}."""
+"""Tests of L{pkdoors.client.core.plan}."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client._plan import planPlain, planSealed
+from pkdoors.client.core.plan import planPlain, planSealed
 from pkdoors.model.sequence import Sequence
 from tests.fakes.doors import PORTS
 
@@ -16,14 +16,18 @@ class PlainPlanTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """One datagram goes to each port, in order, with a pause between them, and none before."""
-        sendings = list(planPlain(SEQUENCE, b"knock\n", 0.5))
+        sendings = planPlain(SEQUENCE, b"knock\n", 0.5).sendings
         self.assertEqual(PORTS, tuple(sending.port for sending in sendings))
         self.assertEqual([0.0, 0.5, 0.5, 0.5, 0.5], [sending.pause for sending in sendings])
         self.assertEqual({b"knock\n"}, {sending.datagram for sending in sendings})
 
+    def test_enough(self) -> None:
+        """Only all of them together open the door."""
+        self.assertEqual(5, planPlain(SEQUENCE, b"knock\n", 0.5).enough)
+
     def test_portTwice(self) -> None:
         """A port that is in the sequence twice is knocked on twice."""
-        sendings = list(planPlain(Sequence((1, 2, 1, 3, 4)), b"knock\n", 0.5))
+        sendings = planPlain(Sequence((1, 2, 1, 3, 4)), b"knock\n", 0.5).sendings
         self.assertEqual([1, 2, 1, 3, 4], [sending.port for sending in sendings])
 
 
@@ -34,7 +38,7 @@ class SealedPlanTests(SynchronousTestCase):
 
     def test_rounds(self) -> None:
         """A datagram goes to all ports at once, three times, 20 ms apart."""
-        sendings = list(planSealed(SEQUENCE, [b"x"]))
+        sendings = planSealed(SEQUENCE, [b"x"]).sendings
         self.assertEqual(set(PORTS), {sending.port for sending in sendings[:5]})
         self.assertEqual(PORTS * 3, tuple(sending.port for sending in sendings))
         self.assertEqual(
@@ -42,13 +46,18 @@ class SealedPlanTests(SynchronousTestCase):
             [sending.pause for sending in sendings],
         )
 
+    def test_enough(self) -> None:
+        """The first round of the last knock can open the door."""
+        for datagrams, enough in (([b"x"], 5), ([b"x", b"y"], 20)):
+            self.assertEqual(enough, planSealed(SEQUENCE, datagrams).enough)
+
     def test_several(self) -> None:
         """Several come one after another, to keep one from displacing another on the way."""
-        sendings = list(planSealed(SEQUENCE, [b"x", b"y"]))
+        sendings = planSealed(SEQUENCE, [b"x", b"y"]).sendings
         self.assertEqual([b"x"] * 15 + [b"y"] * 15, [sending.datagram for sending in sendings])
         self.assertEqual((0.0, 0.02), (sendings[0].pause, sendings[15].pause))
 
     def test_portTwice(self) -> None:
         """A port that is in the sequence twice gets the datagram once in a round."""
-        sendings = list(planSealed(Sequence((1, 2, 1, 3, 4)), [b"x"]))
+        sendings = planSealed(Sequence((1, 2, 1, 3, 4)), [b"x"]).sendings
         self.assertEqual([1, 2, 3, 4] * 3, [sending.port for sending in sendings])
