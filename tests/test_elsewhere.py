@@ -105,7 +105,9 @@ class CommandTests(ElsewhereTestCase):
             status, stdout, stderr = self.run_(platform, "import", uri, **home)
             self.assertEqual((0, ""), (status, stderr))
             self.assertIn("[hosts.home]", stdout)
-            for form in ("powershell", "bash", "uri", "qr"):
+            # On macOS, the library of QR codes loads a module in C that only a Python there has.
+            codes = () if platform == "darwin" else ("qr",)
+            for form in ("powershell", "bash", "uri", *codes):
                 file = f"{folder}/{form}.png"
                 options = ("home", "--format", form, "-o", file)
                 status, stdout, stderr = self.run_(platform, "export", *options, **home)

@@ -49,7 +49,7 @@ def findKind(file: str) -> str:
 def _makeCode(text: str) -> Any:
     try:
         import segno
-    except ImportError:
+    except ModuleNotFoundError:
         raise PkdoorsError(
             "QR codes need the library segno: install python3-segno, or pkdoors[qr] with pip"
         ) from None
