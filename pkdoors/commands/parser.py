@@ -58,8 +58,8 @@ class Parser(ArgumentParser):
         End with status 2. What C{argparse} quotes can be a sequence in the wrong place, so hide it.
         """
         parts = {part for word in self._words for part in (word, *word.split("=", 1))}
-        # A word with a dot is the name or the address of a host.
-        hidden = [part for part in parts if mayHavePort(part) and "." not in part]
+        # A word with a dot is the name or the address of a host, unless it is a URI.
+        hidden = [part for part in parts if mayHavePort(part) and ("." not in part or "?" in part)]
         for part in sorted(hidden, key=len, reverse=True):
             message = message.replace(repr(part), "this").replace(part, "...")
         self.exit(2, f"{self.prog}: {printable(message)}\n")
