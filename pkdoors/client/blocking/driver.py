@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Work
+from pkdoors.client.blocking._loop import Loop, Turn, Work
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.methods import NotPrepared, Tools, prepareOnce
@@ -58,6 +58,7 @@ class VisitDriver:
     """
     Does what a visit asks for. It begins at once.
 
+    @param onOver: called when the visit is over, with this.
     @ivar connection: the one that answered, in blocking mode, if the attempt is a race.
     """
 
@@ -68,11 +69,13 @@ class VisitDriver:
         addresses: Iterable[str],
         say: Callable[[str], None],
         trace: Callable[[Action], None],
+        onOver: Callable[["VisitDriver"], None] = lambda driver: None,
     ) -> None:
         self._loop = loop
         self._attempt = attempt
         self._say = say
         self._trace = trace
+        self._onOver = onOver
         self._tools = Tools(Asking, say)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
@@ -115,6 +118,7 @@ class VisitDriver:
         self._isBusy = False
         if self.visit.isOver:
             self.close()
+            self._onOver(self)
         else:
             self._loop.callAt(self, self.visit.nextTime(), self._tick)
 
@@ -145,6 +149,8 @@ class VisitDriver:
         if not self._isPrepared:
             await prepareOnce(self._attempt.method, self._tools)
             self._isPrepared = True
+        if await self._attempt.method.asksAgent(self._tools):
+            await Turn()
         return await self._attempt.method.plan(address, self._tools)
 
     def _finishSeal(self, address: str, result: Any) -> None:
