@@ -1,4 +1,4 @@
-"""Tests of the modules that an idle daemon loads."""
+"""Tests of the modules that an idle daemon loads, and the client."""
 
 import os
 import subprocess
@@ -22,6 +22,26 @@ NOT_LOADED = frozenset(
     """.split()
 )
 """Modules that a daemon does not load until it needs them; it never needs most of them."""
+TOO_HEAVY = frozenset(
+    """
+    OpenSSL _hashlib _ssl asyncio cryptography dataclasses hashlib incremental inspect json pathlib
+    random secrets ssl subprocess twisted zope
+    """.split()
+)
+"""Modules that a client does without: each costs it milliseconds, or megabytes."""
+LIGHT = (
+    "pkdoors.cli",
+    "pkdoors.client.binding",
+    "pkdoors.client.profilefile",
+    "pkdoors.commands.parser",
+    "pkdoors.knocks.certificates",
+    "pkdoors.knocks.knock",
+    "pkdoors.knocks.seal",
+    "pkdoors.knocks.signatureforms",
+    "pkdoors.knocks.wire",
+    "pkdoors.util.output",
+)
+"""What a client loads to knock."""
 _RUN = """
 import sys
 from pkdoors.daemon.process import takeReactor
@@ -77,3 +97,24 @@ class LoadTests(SynchronousTestCase):
         keys.chmod(0o600)
         keyed = {"bcrypt", "cryptography", "pkdoors.locks.sealed.authorizedkeys", "twisted.conch"}
         self.assertEqual(keyed, self.loaded("-k", str(keys)) & NOT_LOADED)
+
+
+class LightTests(SynchronousTestCase):
+    """
+    Tests of the modules that a client loads.
+    """
+
+    def test_light(self) -> None:
+        """They load nothing heavy; each is tried in a process of its own."""
+        for name in LIGHT:
+            done = subprocess.run(
+                [sys.executable, "-c", f"import sys, {name}; print(*sys.modules)"],
+                cwd=Path(tap.__file__).parent.parent,
+                capture_output=True,
+                text=True,
+            )
+            self.assertEqual((0, ""), (done.returncode, done.stderr), name)
+            loaded = set(done.stdout.split())
+            self.assertIn(name, loaded)
+            heavy = {each for each in loaded if each.partition(".")[0] in TOO_HEAVY}
+            self.assertEqual(set(), heavy, name)

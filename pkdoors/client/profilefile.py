@@ -1,7 +1,7 @@
 """The file with the client's profiles of hosts."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from os.path import isabs, join
 
 from pkdoors.client.profiles import Profiles
 from pkdoors.errors import BadValue
@@ -11,15 +11,23 @@ from pkdoors.files.userfiles import readFile
 MAX_PROFILES = 1 << 22
 """Bytes of the file: five thousand profiles take less than a quarter of it."""
 
+_FOLDERS = {
+    "XDG_CONFIG_HOME": ("pkdoors",),
+    "HOME": (".config", "pkdoors"),
+    "APPDATA": ("pkdoors",),  # of Windows
+}
+"""Variable of the environment -> the folder of the file below what it names, the first first."""
 
-def locateProfiles(environment: Mapping[str, str]) -> Path | None:
+
+def locateProfiles(environment: Mapping[str, str]) -> str | None:
     """
-    Return the path of the file, as the XDG specification says; L{None} if the user has no home.
+    Return the path of the file, as the XDG specification says, and for Windows; L{None} if the user
+    has no home.
     """
-    for variable, below in (("XDG_CONFIG_HOME", "pkdoors"), ("HOME", ".config/pkdoors")):
-        folder = Path(environment.get(variable, ""))
-        if folder.is_absolute():  # XDG: relative paths are to be ignored
-            return folder / below / "hosts.toml"
+    for variable, below in _FOLDERS.items():
+        folder = environment.get(variable, "")
+        if isabs(folder):  # XDG: relative paths are to be ignored
+            return join(folder, *below, "hosts.toml")
     return None
 
 
@@ -34,9 +42,9 @@ def readProfiles(environment: Mapping[str, str]) -> Profiles:
     if path is None:
         return Profiles()
     try:
-        found = readFile(str(path), MAX_PROFILES)
-        return Profiles(decodeText(found.secret()) if found else "", str(path))
+        found = readFile(path, MAX_PROFILES)
+        return Profiles(decodeText(found.secret()) if found else "", path)
     except BadValue as error:
-        raise error.at(str(path)) from error
+        raise error.at(path) from error
     except ValueError as error:
         raise BadValue(f"{path}: {error}") from error

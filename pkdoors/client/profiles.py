@@ -17,14 +17,13 @@ parsed and checked; the others cost a search for the lines that begin them.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from pkdoors.client._tables import checkKeys, checkTable, readGroup, readTables
 from pkdoors.errors import BadValue
-from pkdoors.model.doors import checkName
 from pkdoors.model.knockports import parseKnockPort
+from pkdoors.model.names import checkName
 from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import MAX_PORTS, MIN_PORTS, Sequence
 from pkdoors.util.durations import parseDuration
@@ -37,8 +36,7 @@ FROM_AGENT = "agent"
 """In place of a key's path: any key of the SSH agent that the host accepts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """
     What is known about a host; L{None} for what its table does not say.
 

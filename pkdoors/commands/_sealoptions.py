@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pkdoors.client.binding import AUTO, parseBind, parseRecipient
 from pkdoors.client.profiles import FROM_AGENT, Profile
 from pkdoors.commands.parser import Parser, asType, completeWith
-from pkdoors.model.doors import checkName
+from pkdoors.model.names import checkName
 from pkdoors.model.sequence import Sequence
 
 if TYPE_CHECKING:  # it loads the reactor, which other commands do not need

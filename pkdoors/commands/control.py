@@ -10,7 +10,7 @@ from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
-from pkdoors.model.doors import checkName
+from pkdoors.model.names import checkName
 from pkdoors.model.sources import parseSource
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.output import complain, tell, tellDrawn, tellText

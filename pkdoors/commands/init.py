@@ -17,8 +17,9 @@ from pkdoors.config.parser import parseSeed
 from pkdoors.config.template import renderConf, renderProfile
 from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.host.serviceuser import NAME as SERVICE_USER
-from pkdoors.model.doors import Door, checkName
+from pkdoors.model.doors import Door
 from pkdoors.model.knockports import KnockPort, asRange
+from pkdoors.model.names import checkName
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import DEFAULT_LENGTH, Sequence
 from pkdoors.util.output import tell, tellAside, tellDrawn, tellText

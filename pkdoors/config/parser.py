@@ -23,7 +23,8 @@ from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import allowKeys, parseAt
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.locks.openers import findOpeners
-from pkdoors.model.doors import Door, checkName
+from pkdoors.model.doors import Door
+from pkdoors.model.names import checkName
 from pkdoors.model.sharing import findClosedKnockPorts, findMixedSessions
 from pkdoors.util.quoting import shown
 from pkdoors.util.toml import readToml

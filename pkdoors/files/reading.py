@@ -11,12 +11,14 @@ import stat
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MAX_BYTES = 1 << 20
 """The default limit of a file's size, far more than any of our files has."""
 
-_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_WANTED = "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"
+"""No system has all of these; C{O_BINARY} is for Windows."""
+_FLAGS = sum((getattr(os, name, 0) for name in _WANTED), os.O_RDONLY)
 _KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -26,8 +28,7 @@ _KINDS = {
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """
     The contents of a file.
 
@@ -35,8 +36,11 @@ class Contents:
     @ivar status: the status of the very file that was read.
     """
 
-    data: bytes = field(repr=False)
+    data: bytes
     status: os.stat_result
+
+    def __repr__(self) -> str:
+        return f"<Contents, {len(self.data)} bytes>"
 
     def text(self, errors: str = "strict") -> str:
         """Return the text of the file, see L{decodeText}."""

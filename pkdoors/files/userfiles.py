@@ -2,14 +2,13 @@
 
 import os
 import shlex
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pkdoors.errors import BadValue
 from pkdoors.files import reading
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """
     The contents of a file.
 
@@ -18,8 +17,11 @@ class Contents:
     """
 
     path: str
-    data: bytes = field(repr=False)
+    data: bytes
     isExposed: bool
+
+    def __repr__(self) -> str:
+        return f"<Contents of {self.path!r}, {len(self.data)} bytes>"
 
     def secret(self) -> bytes:
         """
@@ -48,6 +50,10 @@ def readFile(path: str, most: int = reading.MAX_BYTES) -> Contents | None:
         raise BadValue("it cannot be read: its path has a null byte") from error
     except OSError as error:
         raise BadValue(f"it cannot be read: {error.strerror or error}") from error
-    status = found.status
-    isExposed = status.st_uid == os.getuid() and status.st_mode & 0o077 != 0
-    return Contents(path, found.data, isExposed)
+    return Contents(path, found.data, _isExposed(found.status))
+
+
+def _isExposed(status: os.stat_result) -> bool:
+    if not hasattr(os, "getuid"):  # Windows has no modes: the user's folder is theirs alone
+        return False
+    return status.st_uid == os.getuid() and status.st_mode & 0o077 != 0

@@ -1,40 +1,23 @@
 """Doors, and their openings."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import Address
 from pkdoors.model.knockports import KnockPort, TcpPort, asRange
+from pkdoors.model.names import checkName
 from pkdoors.model.ports import PortRange, mergeRanges
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.sources import WHOLE, Source, widen
 from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
-from pkdoors.util.quoting import shown
 
 MAX_OPENINGS = 65_536
 """Openings of all doors at a time, unless the configuration has another number; 80 MB."""
 MAX_OF_DOOR = 16_384
 """The same for one door, so that no door needs all."""
-
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-
-
-def checkName(name: str) -> str:
-    """
-    Return the name of a door unchanged.
-
-    @raise BadValue: it is not allowed as a name.
-    """
-    if not _NAME.fullmatch(name):
-        raise BadValue(
-            f"{shown(name)} is not a door's name: use at most 32 small letters, digits, - and _, "
-            "a letter first"
-        )
-    return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pkdoors.errors import BadValue
 from pkdoors.util.quoting import shown
@@ -67,8 +66,7 @@ def parseEach(items: list[str], parse: Callable[[str], T]) -> Iterator[T]:
             raise error.at(f"item {number}") if len(items) > 1 else error from None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PortRange:
+class PortRange(NamedTuple):
     """
     The ports C{first} to C{last}, both included, of C{"tcp"} or C{"udp"}.
     """

@@ -1,11 +1,10 @@
 """Sequences: the ports of a door's knock, in order."""
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from itertools import islice
 from math import factorial, gcd, prod
+from typing import Final
 
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import KnockPort, TcpPort, numberOf, parseKnockPort
@@ -27,21 +26,30 @@ RANDOM_PORTS = range(10_000, 32_768)
 (C{net.ipv4.ip_local_port_range} begins at 32768), so that no outgoing datagram takes one."""
 
 
-@dataclass(frozen=True, slots=True)
 class Sequence:
     """
     5 to 20 ports in order, of UDP, TCP or both. They are a secret: C{repr()} hides them, C{str()}
-    shows them.
+    shows them. It is a value: nothing changes it.
     """
 
-    ports: tuple[KnockPort, ...] = field(repr=False)
+    __slots__ = ("ports",)
 
-    def __post_init__(self) -> None:
-        if not MIN_PORTS <= len(self.ports) <= MAX_PORTS:
+    def __init__(self, ports: tuple[KnockPort, ...]) -> None:
+        if not MIN_PORTS <= len(ports) <= MAX_PORTS:
             raise BadValue(
-                f"it has {len(self.ports)} ports: "
+                f"it has {len(ports)} ports: "
                 f"a sequence has {MIN_PORTS} to {MAX_PORTS}, separated by commas"
             )
+        self.ports: Final = ports
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self.ports == other.ports
+
+    def __hash__(self) -> int:
+        return hash(self.ports)
+
+    def __repr__(self) -> str:
+        return "Sequence()"
 
     @classmethod
     def parse(cls, text: str) -> "Sequence":
@@ -67,7 +75,9 @@ class Sequence:
         @param isTcp: whether its ports are those of TCP.
         @raise BadValue: C{length} is not 5 to 20.
         """
-        numbers = random.SystemRandom().sample(RANDOM_PORTS, len(RANDOM_PORTS))
+        from random import SystemRandom  # hardly anybody needs it
+
+        numbers = SystemRandom().sample(RANDOM_PORTS, len(RANDOM_PORTS))
         ports: Iterable[KnockPort] = map(TcpPort, numbers) if isTcp else numbers
         sequence = cls(tuple(islice(filter(isFree, ports), length)))
         return cls.random(length, isFree, isTcp) if sequence.direction() else sequence

@@ -1,6 +1,5 @@
 """Make text from elsewhere fit for one line. Pure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,6 +47,8 @@ def formatJSONLine(value: Mapping[str, Any]) -> str:
     Return a value as one line of JSON, without a newline. Letters of all scripts stay as they are;
     characters that end a line anywhere, or are invisible, are escaped.
     """
+    import json  # the client writes none
+
     text = json.dumps(value, ensure_ascii=False)
     if text.isprintable():
         return text

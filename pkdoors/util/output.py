@@ -7,7 +7,6 @@ module cleans all output, even if a caller forgets to.
 """
 
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ from typing import IO, Any, TextIO
 
 from pkdoors.util.oneline import printable
 
-BROKEN_PIPE = 128 + signal.SIGPIPE
-"""The exit status that a shell reports for a program that this signal ended."""
+BROKEN_PIPE = 128 + 13
+"""The exit status that a shell reports for a program that SIGPIPE ended, which Windows lacks."""
 
 
 def tell(*lines: str) -> None:

@@ -333,14 +333,16 @@ class HostsFileTests(SynchronousTestCase):
         return message.removeprefix(f"{self.path}: ")
 
     def test_path(self) -> None:
-        """C{XDG_CONFIG_HOME} comes before the home, unless it is relative."""
+        """C{XDG_CONFIG_HOME} comes before the home, unless it is relative; Windows has neither."""
         for environment, path in (
             ({"HOME": "/h"}, "/h/.config/pkdoors/hosts.toml"),
             ({"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "/x/pkdoors/hosts.toml"),
             ({"HOME": "/h", "XDG_CONFIG_HOME": "x"}, "/h/.config/pkdoors/hosts.toml"),
             ({"HOME": "/h", "XDG_CONFIG_HOME": ""}, "/h/.config/pkdoors/hosts.toml"),
+            ({"HOME": "/h", "APPDATA": "/a"}, "/h/.config/pkdoors/hosts.toml"),
+            ({"APPDATA": "/a"}, "/a/pkdoors/hosts.toml"),
         ):
-            self.assertEqual(Path(path), locateProfiles(environment))
+            self.assertEqual(path, locateProfiles(environment))
         self.assertIsNone(locateProfiles({}))
 
     def test_read(self) -> None:

@@ -82,6 +82,12 @@ class ReadFileTests(SynchronousTestCase):
             str(error),
         )
 
+    def test_noUsers(self) -> None:
+        """A system without the users of UNIX has no modes that could expose a file."""
+        self.patch(os, "getuid", None)
+        del os.getuid
+        self.assertEqual(b"secret", self.read(0o644).secret())
+
     def test_repr(self) -> None:
         """The contents of a file do not get into a log."""
         self.assertNotIn("secret", repr(self.read(0o600)))

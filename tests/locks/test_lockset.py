@@ -19,6 +19,7 @@ from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import WrongOrders
+from pkdoors.model import sequence
 from pkdoors.model.doors import Door, listKnockPorts
 from pkdoors.model.knockports import KnockPort
 from tests.fakes.doors import knocks, makeDoor
@@ -190,7 +191,7 @@ class ChangedTests(LocksetTests):
     def test_halfDoneOfAnother(self) -> None:
         """If the lock has changed, it cannot, neither with the old ports nor with the new."""
         self.hear(*knocks(ANN, A, B, C), *knocks(BOB, A, B, C))
-        self.change(replace(SSH, sequence=replace(SSH.sequence, ports=(A, B, C, E, D))))
+        self.change(replace(SSH, sequence=sequence.Sequence((A, B, C, E, D))))
         self.assertEqual([], self.hear(*knocks(ANN, D, E), *knocks(BOB, E, D)))
 
     def test_penaltyLivesOn(self) -> None:

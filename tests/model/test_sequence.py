@@ -65,6 +65,13 @@ class ParseTests(SynchronousTestCase):
         """A sequence is written in the form in which it is read."""
         self.assertEqual("9,5,7,5,1", str(Sequence((9, 5, 7, 5, 1))))
 
+    def test_value(self) -> None:
+        """A sequence is equal to one with the same ports in the same order, and to nothing else."""
+        first, second = Sequence((9, 5, 7, 5, 1)), Sequence.parse("9,5,7,5,1")
+        self.assertEqual((first, hash(first)), (second, hash(second)))
+        for other in (Sequence((9, 5, 7, 1, 5)), Sequence.parse("9/tcp,5,7,5,1"), first.ports):
+            self.assertNotEqual(first, other)
+
     def test_isSecret(self) -> None:
         """Its C{repr}, which tracebacks show, hides the ports."""
         self.assertEqual("Sequence()", repr(Sequence((17001, 17203, 17005, 17404, 17002))))

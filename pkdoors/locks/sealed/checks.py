@@ -46,12 +46,20 @@ class SealChecks:
 
     def submit(self, waiting: Waiting, now: float, today: float) -> Request | Refusal | None:
         """
-        Check a knock, now or later.
+        Check a knock, now or later. A search begins now if no other knock waits: its first step
+        finds the keys that knock often.
 
         @return: the result, or the refusal of another knock that had to give way.
         """
-        if not waiting.needsSearch and not self._queue and self._hasTime(now):
-            return self._examine(waiting, now, today)
+        if not self._queue and self._hasTime(now):
+            if not waiting.needsSearch:
+                return self._examine(waiting, now, today)
+            if not self._hasSearch() and self._searchBudget.has(now):
+                self._searching = waiting
+                result = self._search(now, today)
+                if result is None:
+                    self.onWaiting()
+                return result
         out = (self._searches if waiting.needsSearch else self._queue).add(waiting)
         self.onWaiting()
         return None if out is None else Refusal(out.lock.door, out.source, LATER)
@@ -66,7 +74,8 @@ class SealChecks:
 
     def count(self, lock: Examiner) -> int:
         """Return how many knocks wait for a lock, see L{SealQueue.count}."""
-        return sum(queue.count(lock) for queue in self._queues())
+        isSearching = self._searching is not None and self._searching.lock is lock
+        return sum(queue.count(lock) for queue in self._queues()) + isSearching
 
     def work(self, now: float, today: float) -> Iterator[Request | Refusal]:
         """Check waiting knocks, for one turn's time at most, and yield their results."""

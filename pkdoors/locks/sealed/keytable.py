@@ -78,14 +78,9 @@ class KeyTable:
         Search all keys for those that a statement means. Each step takes 0.2 ms, and yields those
         that it finds.
         """
-        blobs, nonce, hint = (
-            list(self.lines),
-            statement.nonce.encode(),
-            statement.hint[:HINT_DIGITS],
-        )
+        blobs = list(self.lines)
         for start in range(0, len(blobs), AT_ONCE):
-            some = blobs[start : start + AT_ONCE]
-            yield [blob for blob in some if sha256(blob + nonce).hexdigest()[:HINT_DIGITS] == hint]
+            yield findHinted(blobs[start : start + AT_ONCE], statement)
 
     def check(self, blob: bytes) -> None:
         """Look whether the lines of a key have changed, before they count."""
@@ -143,6 +138,12 @@ class _Tags:
 def _epochsAround(today: float, skew: float) -> range:
     first, last = (epochOf(int(1000 * at)) for at in (today - skew, today + max(skew, AHEAD)))
     return range(first, last + 1)
+
+
+def findHinted(blobs: Iterable[bytes], statement: Statement) -> list[bytes]:
+    """Return those of some keys whose hint is in a statement. Each takes 0.4 us."""
+    nonce, hint = statement.nonce.encode(), statement.hint[:HINT_DIGITS]
+    return [blob for blob in blobs if sha256(blob + nonce).hexdigest()[:HINT_DIGITS] == hint]
 
 
 def groupByKey(keys: Iterable[AuthorizedKey]) -> dict[bytes, Lines]:

@@ -167,14 +167,15 @@ class SealedLock:
             hinted = self._hints.findQuickly(statement)
         self._close(waiting.key, waiting.ends)
         try:
-            return self._examine(waiting.sealed, hinted, waiting.source, now, today)
+            return self._examine(waiting, hinted, now, today)
         except _Refused as reason:
             return self.refuse(waiting.source, str(reason))
 
     def _examine(
-        self, sealed: Sealed, found: list[Lines] | None, source: str, now: float, today: float
+        self, waiting: Waiting, found: list[Lines] | None, now: float, today: float
     ) -> Request:
         """Return the request of a knock with a good seal. Its claims are worthless until then."""
+        sealed, source = waiting.sealed, waiting.source
         statement = sealed.statement
         self._checkTime(statement, now, today)  # again, as it may have waited
         hinted = self._checkHinted(sealed, found, today)
@@ -183,6 +184,8 @@ class SealedLock:
         target = self._findTarget(sealed, hinted, source, today)
         signer = target.line
         self._seen.add(signer.blob, statement.nonce, statement.stamp, signer.authority)
+        if waiting.needsSearch:
+            self._hints.remember(signer.blob)
         wanted = str(target.address if statement.close else target.source)
         sender = source if wanted != source else ""
         return Request(

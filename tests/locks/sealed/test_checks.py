@@ -384,7 +384,7 @@ class SearchTests(CheckTestCase):
         return seal(nonce=makeNonce(ANNA.public().blob(), TODAY * 1000))
 
     def test_sliced(self) -> None:
-        """A search waits, and each turn does a step of it."""
+        """A search goes on beside everything else: each turn does a step of it."""
         datagram = seal()
         self.assertEqual(["-"] * 10, self.knock(datagram, *PORTS, *PORTS))
         self.assertEqual((0, 1), (self.hashed, len(self.lock)))
@@ -395,6 +395,33 @@ class SearchTests(CheckTestCase):
             at = 1000.0 * (number + 1)
         self.assertEqual((5, ["open"]), (self.hashed, self.work(at)))
         self.assertEqual(["-"] * 5, self.knock(datagram))
+
+    def test_recent(self) -> None:
+        """A key that a search has found is found at once by its next knock, with one hash."""
+        self.knock(seal())
+        self.assertEqual(["open"], self.work())
+        self.hashed = 0
+        self.assertEqual("open", self.knock(seal(), at=1000.0)[-1])
+        self.assertEqual(1, self.hashed)
+
+    def test_forgedIsNotRecent(self) -> None:
+        """Somebody who knows a key, but cannot seal with it, changes nothing of what is recent."""
+        self.knock(forged())
+        self.assertEqual([self.BAD], self.work())
+        self.hashed = 0
+        self.assertEqual("-", self.knock(seal(), at=1000.0)[-1])
+        self.assertEqual(["open"], self.work(1000.0))
+        self.assertEqual(5, self.hashed)
+
+    def test_recentUnderAFlood(self) -> None:
+        """While others search, a knock with a recent key waits like all."""
+        self.knock(seal())
+        self.work()
+        self.knock(seal(key=EVE), at=1000.0)
+        self.worked = 0.0
+        self.assertEqual("-", self.knock(seal(), at=1000.0)[-1])
+        self.assertEqual(0.0, self.worked)
+        self.assertEqual(["its key is not known here", "open"], self.work(2000.0))
 
     def test_taggedFirst(self) -> None:
         """A knock with a tag is checked at once, although a search goes on."""

@@ -213,3 +213,27 @@ class ManyTests(HintTestCase):
         next(search)
         self.keys = self.parse(*self.lines[1:])
         self.assertEqual([], [*search][-1])
+
+    def test_recent(self) -> None:
+        """The keys that were remembered are found in the first step, with all of their lines."""
+        for number in (1, 4):
+            self.index.remember(self.keys[number].blob)
+        for number, names in ((1, ["bob", "bob again"]), (4, ["eve"])):
+            found = next(self.index.search(self.random(self.keys[number])), None)
+            self.assertEqual([names], self.names(found or []))
+        self.assertEqual([["anna"]], self.search(self.random(self.keys[0])))
+
+    def test_recentIsGone(self) -> None:
+        """A key that was remembered and has been removed is not found."""
+        self.index.remember(self.keys[0].blob)
+        gone, self.keys = self.keys[0], self.parse(*self.lines[1:])
+        self.assertEqual([], self.search(self.random(gone)))
+
+    def test_fewAreRecent(self) -> None:
+        """The keys that were remembered longest ago are forgotten, and those that knock stay."""
+        self.patch(hintsModule, "RECENT", 2)
+        for number in (0, 1, 0, 2):
+            self.index.remember(self.keys[number].blob)
+        for number, isRecent in ((0, True), (1, False), (2, True)):
+            found = next(self.index.search(self.random(self.keys[number])))
+            self.assertEqual(isRecent, bool(found))
