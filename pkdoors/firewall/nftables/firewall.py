@@ -7,6 +7,7 @@ touches it. Otherwise the daemon watches the table and heals it.
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from errno import ENOENT
 from itertools import islice
 from typing import Any
 
@@ -19,9 +20,10 @@ from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingsets import networkScopes, scopeOf
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.firewall.netlink.kernel import GuardGone
+from pkdoors.firewall.netlink.kernel import GuardGone, errorFor
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
+from pkdoors.firewall.nftables._mending import Mender
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._placing import TRIES, GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
@@ -78,8 +80,10 @@ class NftablesFirewall:
         self._guard = self._foreseen = Guard(())
         self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors, beside)
         self._placer = GuardPlacer(self._sessions)
+        self._mender = Mender(reactor, self._placer, self._sessions, beside)
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
+        self._isChecking = self._mustCheck = False  # the openings, after an overflow
         self._isDoubtful = False  # whether somebody has changed what was granted
         self._restoring = DeferredLock()
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
@@ -99,6 +103,7 @@ class NftablesFirewall:
         self._table = table = self._makeTable(self._reactor.seconds)
         self._sessions.start(table)
         self._placer.start(table)
+        self._mender.start(table)
         self._onLost = onLost
         # The monitor must exist before anything is read: then no later change is missed.
         self._monitor = self._makeMonitor(
@@ -202,12 +207,42 @@ class NftablesFirewall:
             await self._restoreLost(openings)
         elif len(first) <= FEW:
             self._restoreNow(first)
-        elif self._placer.isCloseTo(self._guard):
+        elif await self._putRight() and self._placer.isCloseTo(self._guard):
             await self._restoreSoftly(openings)
-        else:
+        elif self._table.isThere():
             self._restoreNow([*openings])
+        else:
+            await self._restoreLost(openings)
         if self._sessions.isIncomplete:  # it was gone for a moment
             await self._restoreSessions()
+
+    async def _putRight(self) -> bool:
+        """
+        Put right what somebody else has changed in the guard that is in place, with very many
+        openings. Rules and ports come first.
+
+        @return: whether that was possible.
+        """
+        for _ in range(TRIES):
+            if self._placer.placed is not None:
+                return True
+            self._refreshCapture()
+            isDoubtful, self._isDoubtful = self._isDoubtful, False  # others may change it again
+            try:
+                guard = self._placer.putRight(self._guard)
+                if guard is not None:
+                    await self._mender.mend(guard, isDoubtful)
+                    self._sessions.noteReplaced()
+            except FirewallError as error:
+                self._isDoubtful |= isDoubtful
+                self._placer.forget()
+                if not isinstance(error, GuardGone):
+                    raise
+                return False
+            self._isDoubtful |= isDoubtful and guard is None
+            if guard is None:
+                return False
+        return False
 
     async def _restoreSoftly(self, openings: Iterable[Opening]) -> None:
         """Put the present guard in place of a similar one, with very many openings."""
@@ -218,12 +253,17 @@ class NftablesFirewall:
         began = self._reactor.seconds()
         try:
             await takeInTurns(self._reactor, self._placer.prepare(guard, openings))
+            if self._placer.placed is None and not await self._putRight():
+                raise errorFor(ENOENT)
             # A reload may have begun to change the doors; it waits for this.
             isSame = self._guard.doors is guard.doors
             guard = self._guard if isSame else replace(self._guard, doors=guard.doors)
             self._placer.finish(guard, began)
-        except GuardGone:  # somebody has flushed nftables meanwhile
-            await self._restoreLost(openings)
+        except GuardGone:  # somebody has flushed nftables meanwhile, or changed it too much
+            if self._table.isThere():
+                self._restoreNow([*openings])
+            else:
+                await self._restoreLost(openings)
         else:
             self._onPlaced(guard)
         self._throttle.want()
@@ -363,5 +403,22 @@ class NftablesFirewall:
     def _onOverflow(self) -> None:
         """Check whether the guard is still ours, after more changes than the socket could hold."""
         self._throttle.want()
-        if not self._placer.isUnchanged(self._guard, self._reactor.seconds() + MARGIN):
+        if not self._placer.hasSameRules():
             self._onChanged("somebody")
+        elif self._isChecking:
+            self._mustCheck = True
+        else:
+            Deferred.fromCoroutine(self._check())
+
+    async def _check(self) -> None:
+        """Check the openings."""
+        self._isChecking, self._mustCheck = True, False
+        try:
+            isIntact = await self._mender.isIntact(self._guard, self._reactor.seconds() + MARGIN)
+        except FirewallError:
+            isIntact = False
+        self._isChecking = False
+        if not isIntact:
+            self._onChanged("somebody")
+        elif self._mustCheck:
+            self._onOverflow()
