@@ -71,7 +71,7 @@ class LayerTests(SynchronousTestCase):
         for name in modules():
             self.assertEqual(set(), outside(name, atTop=True) & LATE, name)
         commands = [name for name in modules() if name.startswith("commands.")]
-        for name in reached("cli", "client.attempt", *commands, atTop=True):
+        for name in reached("cli", "client.blocking.driver", *commands, atTop=True):
             found = imports(name, atTop=True)
             heavy = ("cryptography", "twisted.conch")
             self.assertEqual([], [each for each in found if each.startswith(heavy)], name)

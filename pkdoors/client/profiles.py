@@ -45,6 +45,7 @@ class Profile(NamedTuple):
     @ivar openFor: seconds to ask for.
     @ivar wait: the TCP port to wait for.
     @ivar isOnce: whether the door opens for one connection at a time.
+    @ivar roundTrip: seconds from here to the host and back.
     @ivar hearsAny: whether the door hears any datagram as a knock, whatever its payload.
     """
 
@@ -56,6 +57,7 @@ class Profile(NamedTuple):
     openFor: float | None = None
     wait: int | None = None
     isOnce: bool = False
+    roundTrip: float | None = None
     hearsAny: bool = False
 
 
@@ -249,6 +251,10 @@ def _readTime(value: object) -> float:
     return parseDuration(str(value) if type(value) is int else _readText(value))
 
 
+def _readRoundTrip(value: object) -> float:
+    return parseDuration(_readText(value), least=0.001, most=10)
+
+
 def _readPayload(value: object) -> bool:
     if value not in ("knock", "any"):
         raise BadValue(f'{shown(value)} is neither "knock" nor "any", as the host\'s door has it')
@@ -276,5 +282,6 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "open_for": ("openFor", _readTime),
     "wait": ("wait", _readPort),
     "uses": ("isOnce", _readUses),
+    "round_trip": ("roundTrip", _readRoundTrip),
     "payload": ("hearsAny", _readPayload),
 }

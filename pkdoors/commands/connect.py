@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import NoReturn
 
-from pkdoors.commands._react import makeReporter, runReactor
+from pkdoors.commands._run import makeReporter, runBlocking
 from pkdoors.commands.knock import addKnockOptions, addWaitOptions, makeAttempt
 from pkdoors.commands.parser import Parser, asType
 from pkdoors.errors import RelayError
@@ -27,13 +27,14 @@ def addConnectCommand(command: Parser) -> None:
 
 def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     letSignalEnd(signal.SIGINT)  # Ctrl-C is meant for ssh, and no traceback must appear
-    attempt = makeAttempt(options, environment, options.port)
-    from pkdoors.client.connect import reach
-    from pkdoors.client.relay import Relay
+    attempt = makeAttempt(options, environment, options.port, isRace=True)
+    from pkdoors.client.blocking.driver import perform
 
     say = makeReporter(options.parser)
-    connection = runReactor(options.parser, lambda reactor: reach(attempt, reactor, say))
-    letSignalEnd(signal.SIGTERM)  # until now the reactor handled it, and that has ended
+    connection = runBlocking(options.parser, lambda: perform(attempt, say))[1]
+    assert connection is not None
+    from pkdoors.client.relay import Relay
+
     try:
         Relay(connection, 0, 1).run()
     except RelayError as error:

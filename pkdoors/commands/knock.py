@@ -4,11 +4,13 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
+from pkdoors.client.core.attempt import Attempt, Outcome, lookFor
+from pkdoors.client.core.methods import Method, PlainMethod
 from pkdoors.client.profilefile import readProfiles
 from pkdoors.client.profiles import WOULD_USE, Profile, Profiles
-from pkdoors.commands._react import makeReporter, runAndExit
+from pkdoors.commands._run import hasTwisted, makeReporter, runBlocking, runReactor
 from pkdoors.commands._sealoptions import (
     addKnockSealOptions,
     addSealOptions,
@@ -22,11 +24,8 @@ from pkdoors.model.knockports import TcpPort
 from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
+from pkdoors.util.output import tell
 from pkdoors.util.quoting import quoteHost
-
-if TYPE_CHECKING:  # it loads the reactor, which other commands do not need
-    from pkdoors.client.attempt import Attempt
-    from pkdoors.client.methods import PlainMethod, SealedMethod
 
 MAX_NAMED = 20
 """Profiles that an error names if one is missing."""
@@ -105,21 +104,27 @@ def addWaitOptions(command: Parser) -> None:
     )
 
 
-def makeAttempt(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Attempt":
+def makeAttempt(
+    options: Namespace, environment: Mapping[str, str], port: int | None, isRace: bool = False
+) -> Attempt:
     """
     Return the attempt that L{addKnockOptions} and L{addWaitOptions} ask for. HOST can be the name
     of a profile.
 
     @param port: the TCP port to wait for; L{None} to wait for none.
+    @param isRace: see L{Attempt}.
     """
-    return _makeAttemptWith(options, environment, _findProfile(options, environment), port)
+    profile = _findProfile(options, environment)
+    return _makeAttemptWith(options, environment, profile, port, isRace)
 
 
 def _makeAttemptWith(
-    options: Namespace, environment: Mapping[str, str], profile: Profile, port: int | None
-) -> "Attempt":
-    from pkdoors.client.attempt import Attempt
-
+    options: Namespace,
+    environment: Mapping[str, str],
+    profile: Profile,
+    port: int | None,
+    isRace: bool = False,
+) -> Attempt:
     return Attempt(
         host=profile.address,
         method=_makeMethod(options, environment, profile),
@@ -127,14 +132,12 @@ def _makeAttemptWith(
         port=port,
         timeout=options.timeout,
         tries=options.tries,
+        look=lookFor(profile.roundTrip),
+        isRace=isRace,
     )
 
 
-def _makeMethod(
-    options: Namespace, environment: Mapping[str, str], profile: Profile
-) -> "PlainMethod | SealedMethod":
-    from pkdoors.client.methods import PlainMethod
-
+def _makeMethod(options: Namespace, environment: Mapping[str, str], profile: Profile) -> Method:
     sequence = _chooseSequence(options, environment, profile)
     identity = chooseIdentity(options, profile)
     if identity is not None:
@@ -180,18 +183,34 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     attempt = _makeAttemptWith(options, environment, profile, port)
     if options.keep:
         _keep(options, attempt)
-    runAndExit(options.parser, lambda reactor: attempt.run(reactor, makeReporter(options.parser)))
+    outcome = _perform(options.parser, attempt)
+    tell(str(outcome))
+    if outcome.note:
+        makeReporter(options.parser)(outcome.note)
+    raise SystemExit(0)
 
 
-def _keep(options: Namespace, attempt: "Attempt") -> NoReturn:
-    from pkdoors.client.keepopen import KeepOpen
+def _perform(parser: Parser, attempt: Attempt) -> Outcome:
+    say = makeReporter(parser)
+    if attempt.port is not None and hasTwisted():
+        from pkdoors.client.reactor import driver
+
+        return runReactor(parser, lambda reactor: driver.perform(reactor, attempt, say))
+    from pkdoors.client.blocking.driver import perform
+
+    return runBlocking(parser, lambda: perform(attempt, say))[0]
+
+
+def _keep(options: Namespace, attempt: Attempt) -> NoReturn:
+    from pkdoors.client.reactor.keepopen import KeepOpen
 
     parser: Parser = options.parser
     if options.close:
         parser.error("use --keep or --close, not both")
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
-    runAndExit(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run())
+    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run()))
+    raise SystemExit(0)
 
 
 def _chooseSequence(

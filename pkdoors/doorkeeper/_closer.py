@@ -89,9 +89,24 @@ class Closer:
                 life.reopen()
             return
         for life in lives:
-            if self._stack.isInnermostEnough(life.opening):
-                self._lives.conceal(life)
-                self._lives.closed.notify(life.opening.key)
+            self._conceal(life)
+
+    def finish(self, life: OpeningLife, reason: str) -> None:
+        """
+        End an opening that is at rest, and that the guard has closed already: it is not asked
+        again. What is left to do follows from the deadline.
+
+        @param reason: why, as half a sentence.
+        """
+        life.shut(reason)
+        self._stack.noteClosedInnermost([life.opening])
+        self._conceal(life)
+
+    def _conceal(self, life: OpeningLife) -> None:
+        """Show an opening no more if only its line in the log is left to do."""
+        if self._stack.isInnermostEnough(life.opening):
+            self._lives.conceal(life)
+            self._lives.closed.notify(life.opening.key)
 
     def closeOwn(self, request: Request) -> None:
         """

@@ -1,6 +1,6 @@
 """The doorkeeper: the one place that owns time and openings."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import count
 from typing import Any
 
@@ -15,7 +15,7 @@ from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper.admission import Admission, findOwner
 from pkdoors.doorkeeper.openings.carrying import Carrying
 from pkdoors.doorkeeper.openings.life import OpeningLife
-from pkdoors.doorkeeper.openings.lives import Lives
+from pkdoors.doorkeeper.openings.lives import Each, Lives
 from pkdoors.doorkeeper.openings.report import OpeningReport
 from pkdoors.doorkeeper.openings.selecting import SLICE, Selector
 from pkdoors.doorkeeper.openings.settling import Closing, Key
@@ -89,6 +89,7 @@ class Doorkeeper:
         self._uses = UseWatch(clock, stack, self._lives, self._slices)
         self._selector = Selector(self._lives, self._uses, self._slices, lambda: self.doors)
         self._grants = count(1)
+        self._carrying: Carrying | None = None  # while openings get the doors of a reload
 
     def prepare(self) -> None:
         """
@@ -105,7 +106,7 @@ class Doorkeeper:
         @raise FirewallError: the firewall refused.
         """
         now = self._clock.seconds()
-        found = self._stack.start(self.doors, self._lives.wanted, self._retry)
+        found = self._stack.start(self.doors, self._wanted, self._retry)
         for opening in found:
             self._begin(opening, now, None)
         self._do(self._announceTakenOver(found))
@@ -138,8 +139,24 @@ class Doorkeeper:
         self.doors = doors
         self._admission.setDoors(doors, maxOpenings)
         self._hearing.locks = self._hearing.locks.replaceDoors(doors, fresh)
-        await carrying.move(self._lives, self._slices, self._turns)
+        self._carrying = carrying
+        try:
+            await carrying.move(self._lives, self._slices, self._turns, self._closer.finish)
+        finally:
+            self._carrying = None
         self._uses.startIfNeeded()
+
+    def _wanted(self) -> Iterable[Opening]:
+        """
+        Return the openings that should exist. While they get the doors of a reload, those that do
+        not go on are left out: the guard has closed them, and a healing must not put them back.
+        """
+
+        def look() -> Iterator[Opening]:
+            carrying = self._carrying
+            return iter(carrying.carryOver(self._lives) if carrying else self._lives.wanted())
+
+        return Each(look)
 
     async def announce(self, doors: Iterable[Door]) -> list[str]:
         """See L{announce}."""

@@ -165,8 +165,12 @@ class FirewallStack:
         """
         if openings:
             await self._firewalls[0].closeMany(openings)
-            if len(self._firewalls) > 1:
-                self._closedInnermost.update(opening.key for opening in openings)
+            self.noteClosedInnermost(openings)
+
+    def noteClosedInnermost(self, openings: Iterable[Opening]) -> None:
+        """Note that the innermost firewall has closed openings that others have yet to close."""
+        if len(self._firewalls) > 1:
+            self._closedInnermost.update(opening.key for opening in openings)
 
     def isInnermostEnough(self, opening: Opening) -> bool:
         """Return whether an opening is closed as soon as the innermost firewall has closed it."""

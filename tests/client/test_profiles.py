@@ -111,7 +111,8 @@ class ParseProfilesTests(SynchronousTestCase):
         """An unknown key is refused, and the error names the known ones."""
         self.assertEqual(
             "[hosts.home]: unknown key 'adress': allowed are "
-            "address, sequence, door, identity, sealed, open_for, wait, uses, payload",
+            "address, sequence, door, identity, sealed, open_for, wait, uses, "
+            "round_trip, payload",
             self.wrong('adress = "home.example"'),
         )
 

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.doorkeeper._closer import AT_ONCE, FEW
 from pkdoors.doorkeeper.openings import selecting as _selecting
 from pkdoors.doorkeeper.openings._deadlines import Deadlines
+from pkdoors.doorkeeper.openings.carrying import FEW as CARRIED_FEW
 from pkdoors.doorkeeper.openings.state import (
     FIRST,
     Cursor,
@@ -310,6 +311,71 @@ class CloseManyTests(ManyTestCase):
         self.successResultOf(closing.done)
         self.assertFalse(daemon.stack.isInnermostClosed(*key))
         self.assertEqual(3, len(self.guard.portions))
+
+
+class ReloadTests(ManyTestCase):
+    """
+    A reload that ends very many.
+    """
+
+    def setUp(self) -> None:
+        """Open, for many and for one who stays."""
+        super().setUp()
+        self.web = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
+        self.keeper = self.makeKeeper(self.door, self.web)
+        self.keeper.start()
+        self.openMany(1500)
+        self.keeper.request(Request(self.web, ANN, 0))
+        self.calls()
+
+    def change(self) -> Deferred[None]:
+        """Begin to remove a door."""
+        return Deferred.fromCoroutine(self.keeper.change((self.web,)))
+
+    def test_notAskedAgain(self) -> None:
+        """
+        The guard has closed them with the change, so it is not asked to close each. All have their
+        lines in the log, in turns.
+        """
+        done = self.change()
+        self.assertLess(self.kinds(CLOSED), 2 * PER_TURN)
+        self.turns(lambda: bool(done.called))
+        self.successResultOf(done)
+        self.turns(lambda: self.kinds(CLOSED) == 1500)
+        self.assertEqual([(ANN, 30.0)], self.openings())
+        closes = [call for call in self.calls() if call.startswith("close")]
+        self.assertLessEqual(len(closes), CARRIED_FEW)
+        reasons = {event.reason for event in self.events if event.kind == CLOSED}
+        self.assertEqual({"because the new configuration has no such door"}, reasons)
+
+    def test_notPutBack(self) -> None:
+        """A healing meanwhile puts back only what goes on."""
+        done = self.change()
+        self.assertNoResult(done)
+        self.firewall.flush()
+        passTurn(self.clock)
+        self.assertEqual({ANN: 30.0}, self.firewall.open_())
+        self.assertLess(self.kinds(CLOSED), 1500)
+        self.turns(lambda: bool(done.called))
+        self.firewall.flush()
+        self.clock.advance(0.1)
+        self.assertEqual({ANN: 30.0}, self.firewall.open_())
+
+    def test_outer(self) -> None:
+        """Outer firewalls close each."""
+        outer = FakeFirewall(self.clock, "outer")
+        daemon = MemoryDaemon(self.clock, [self.makeGuard(), outer], (self.door, self.web))
+        self.keeper, self.events = daemon.keeper, daemon.events
+        self.openMany(100)
+        self.assertEqual(100, len(outer.open_()))
+        done = self.change()
+        self.turns(lambda: bool(done.called) and not outer.open_())
+        self.assertEqual(100, self.kinds(CLOSED))
+        self.assertFalse(daemon.stack.isInnermostClosed("default", ip_address("10.0.0.99")))
+
+    def makeGuard(self) -> FakeFirewall:
+        """Return another guard."""
+        return FakeFirewall(self.clock)
 
 
 class ExpiryTests(ManyTestCase):

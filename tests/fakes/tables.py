@@ -104,6 +104,7 @@ class FakeTables:
 
     @ivar steps: what was done, a line each: C{take}, C{run}, C{delete}, C{add} or C{remove} with a
         set and how many elements.
+    @ivar refused: what was tried, and not done, likewise.
     @ivar guarding: which tables guarded after each step.
     @ivar failing: called before each step, with its line; may raise.
     """
@@ -113,6 +114,7 @@ class FakeTables:
         self._handles = 0
         self.tables: dict[str, FakeTable] = {}
         self.steps: list[str] = []
+        self.refused: list[str] = []
         self.guarding: list[set[str]] = []
         self.failing: Callable[[str], None] = lambda step: None
 
@@ -133,6 +135,7 @@ class FakeTables:
             do(self)
         except BaseException:
             self.tables = before
+            self.refused.append(step)
             raise
         self.steps.append(step)
         self.guarding.append({name for name, table in self.tables.items() if table.guards()})

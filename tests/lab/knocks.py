@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
 from pkdoors.cli import makeParser
+from pkdoors.client.reactor.driver import perform
 from pkdoors.commands.knock import makeAttempt
 
 
@@ -22,7 +23,7 @@ async def main(reactor: Any, count: str, pause: str, *arguments: str) -> None:
     options = makeParser().parse_args(["knock", *arguments])
     attempt = makeAttempt(options, environment, None)
     for _ in range(int(count)):
-        await attempt.run(reactor, print)
+        await perform(reactor, attempt, print)
         print("knocked", flush=True)
         await deferLater(reactor, float(pause))
 

@@ -1,6 +1,6 @@
 """What becomes of openings when the configuration changes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from pkdoors.doorkeeper.openings.life import OpeningLife
@@ -8,8 +8,11 @@ from pkdoors.doorkeeper.openings.lives import Each, Lives
 from pkdoors.model.doors import Door, Opening
 from pkdoors.util.turns import Turns
 
-MOVED_AT_ONCE = 200
-"""Openings that get a new door in one turn: a few milliseconds."""
+MOVED_AT_ONCE = 100
+"""Openings that get a new door in one slice of work: a millisecond or two."""
+FEW = 25
+"""Openings that end one by one, because that takes no longer than one turn."""
+GONE = "because the new configuration has no such door"
 
 
 class Carrying:
@@ -31,13 +34,21 @@ class Carrying:
         """
         return Each(lambda: (found for life in lives if (found := self._carry(life)) is not None))
 
-    async def move(self, lives: Lives, slices: Turns, turns: Turns) -> None:
+    async def move(
+        self,
+        lives: Lives,
+        slices: Turns,
+        turns: Turns,
+        finish: Callable[[OpeningLife, str], None],
+    ) -> None:
         """
         Make the openings that L{carryOver} yields openings of the new doors, and end all others.
 
         @param slices: when the next openings may be moved.
         @param turns: when the next one may end.
+        @param finish: ends, for a reason, an opening that the guard has closed already.
         """
+        ended = 0
         for number, life in enumerate(lives):
             if number % MOVED_AT_ONCE == 0:
                 await slices.next()
@@ -47,9 +58,13 @@ class Carrying:
             if carried is not None:
                 life.move(carried.door, carried.deadline)
             elif life.isWanted() or life.isUsed:
+                ended += 1
+                if ended > FEW and life.isAtRest():
+                    finish(life, GONE)
+                    continue
                 await turns.next()
                 if lives.has(life) and self._carry(life) is None:  # much may happen meanwhile
-                    life.end("because the new configuration has no such door")
+                    life.end(GONE)
 
     def _carry(self, life: OpeningLife) -> Opening | None:
         opening = life.opening

@@ -1,6 +1,6 @@
 """Puts guards in place, and knows what is in place."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingsets import Scope, listAllKeys, scopesOf, udpTimesOf
+from pkdoors.firewall.guard.sets import setsFor
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.netlink.messages import splitPortions
@@ -36,6 +37,7 @@ class GuardPlacer:
         self._sessions = sessions
         self._table: GuardTable
         self._placed: Guard | None = None  # unless somebody has changed it
+        self._named: tuple[Guard | None, Collection[str]] = None, ()
         self._tableThere: Table | None = None
         self._fingerprint: object = None  # differs once a stranger has changed the guard
         self.openings = OpeningTable()
@@ -48,6 +50,14 @@ class GuardPlacer:
     def placed(self) -> Guard | None:
         """The guard that is in place; L{None} if somebody else may have changed it."""
         return self._placed
+
+    @property
+    def sets(self) -> Collection[str] | None:
+        """The names of the sets in the kernel; L{None} if somebody else may have changed them."""
+        placed = self._placed
+        if placed is not None and placed is not self._named[0]:
+            self._named = placed, {*setsFor(placed.doors, placed.networks)}
+        return None if placed is None else self._named[1]
 
     def start(self, table: GuardTable) -> None:
         """Begin to work with a table."""

@@ -1,7 +1,7 @@
 """Writes elements into the guard's table in the kernel."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
 from pkdoors.firewall.guard.flowbooks import Books
@@ -67,10 +67,12 @@ class GuardWriter(GuardReader):
         self._prolong(wanted, others)
         elements = {name: list(found.values()) for name, found in wanted.items()}
         if opening.door.once and opening.door.ports and isNew:
-            with suppress(GuardGone):  # the last one was not used
-                used = {onceSetOf(opening).used: [sourceKey(opening.source)]}
-                self._kernel.transact(changeSets(TABLE, {}, elements, certain=used))
-                return
+            name, key = onceSetOf(opening).used, sourceKey(opening.source)
+            # To delete what is not there would take the kernel ten milliseconds.
+            if self.findKeys(name, [key]):
+                with suppress(GuardGone):
+                    self._kernel.transact(changeSets(TABLE, {}, elements, certain={name: [key]}))
+                    return
         self._kernel.transact(changeSets(TABLE, {}, elements))
 
     def addFirst(self, opening: Opening) -> None:
@@ -102,22 +104,34 @@ class GuardWriter(GuardReader):
         if elements:
             self._kernel.transact(changeSets(TABLE, {}, elements))
 
-    def remove(self, openings: Iterable[Opening], others: Iterable[Opening] = ()) -> None:
+    def remove(
+        self,
+        openings: Iterable[Opening],
+        others: Iterable[Opening] = (),
+        sets: Collection[str] | None = None,
+    ) -> None:
         """
         Remove openings, all in one transaction if they are not too many for a message; if the guard
         is gone, so are they.
 
         @param others: the other openings for the same sources, which go on.
+        @param sets: the names of all sets that are there; L{None} if nobody knows. The kernel takes
+            ten milliseconds to find out that one is not.
         @raise FirewallError: the kernel refused.
         """
         openings = list(openings)
         left = self._makeElements(others)
         gone = [
-            (name, key) for name, found in self._makeElements(openings).items() for key in found
+            (name, key)
+            for name, found in self._makeElements(openings).items()
+            if sets is None or name in sets
+            for key in found
         ]
         for portion in splitPortions(gone):
             self._removeTogether(portion, left)
         for once, some in groupBySet(openings).items():
+            if sets is not None and once.used not in sets:
+                continue
             # Only now: without its mark, an opening would be unused again.
             with suppress(GuardGone):
                 self._dropMarks(once.used, [sourceKey(opening.source) for opening in some])
@@ -140,8 +154,7 @@ class GuardWriter(GuardReader):
 
     def _dropMarks(self, name: str, keys: list[bytes]) -> None:
         """Remove those of these keys that a set of used openings has."""
-        marked = [key for key in keys if len(keys) == 1 or key in self.findKeys(name, keys)]
-        if marked:
+        if marked := self.findKeys(name, keys):
             self._kernel.transact(swapElements(TABLE, name, marked, ()))
 
     def _prolong(self, wanted: Wanted, others: Iterable[Opening]) -> None:

@@ -392,7 +392,7 @@ class NftablesFirewall:
         for opening in openings:
             table.remove(opening)
         others = [other for opening in openings for other in table.others(opening)]
-        self._table.remove(openings, others)
+        self._table.remove(openings, others, self._placer.sets)
         self._sessions.noteSoon()
 
     def _onChanged(self, process: str) -> None:

@@ -71,6 +71,22 @@ class OnceTests(NftablesTestCase):
         self.use(EVE)
         self.assertEqual([(second, True)], self.find(first, second))
 
+    def test_nothingIsTriedInVain(self) -> None:
+        """
+        The kernel is not asked to delete what is not there: an attempt that fails takes it ten
+        milliseconds.
+        """
+        self.start()
+        for opening in (granted(1), granted(2)):
+            self.open(opening)
+        self.use()
+        self.open(granted(3))
+        self.successResultOf(self.firewall.close(granted(3)))
+        self.firewall.setDoors((makeDoor(ports="23"),))
+        self.restore()
+        self.successResultOf(self.firewall.close(granted(3)))
+        self.assertEqual([], self.tables.refused)
+
     def test_over6(self) -> None:
         """The same over IPv6."""
         self.start()
