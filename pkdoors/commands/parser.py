@@ -5,6 +5,7 @@ import sys
 from argparse import Action, ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from importlib import import_module
+from os.path import abspath
 from typing import Any, NoReturn, TypeVar
 
 from pkdoors.errors import BadValue
@@ -81,6 +82,17 @@ def parseNumber(text: str, least: int, most: int) -> int:
     if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise BadValue(f"{shown(text)} is not a number from {least} to {most}")
     return int(text)
+
+
+def parsePath(text: str) -> str:
+    """
+    Return the absolute path of a file.
+
+    @raise BadValue: its name cannot be shown in a message or a command.
+    """
+    if not text or not text.isprintable():
+        raise BadValue(f"{shown(text)} is not a usable file name: use printable characters only")
+    return abspath(text)
 
 
 def addLengthOption(command: ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from pkdoors.commands import sequence
 from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
-from pkdoors.config.template import renderConf, renderProfile
+from pkdoors.config.template import renderConf
 from pkdoors.errors import PkdoorsError
 from pkdoors.host import names
 from tests.fakes.doors import PORTS, makeDoor
@@ -26,7 +26,7 @@ from tests.fakes.doors import PORTS, makeDoor
 
 class TextTests(SynchronousTestCase):
     """
-    Tests of L{renderConf} and L{renderProfile}.
+    Tests of L{renderConf}.
     """
 
     def test_roundTrip(self) -> None:
@@ -54,27 +54,6 @@ class TextTests(SynchronousTestCase):
         for before, line in pairwise(uncommented):
             if " = " in line and not line.startswith(("max_open_for", "udp_max")):
                 self.assertTrue(before.startswith("# "), line)
-
-    def test_profile(self) -> None:
-        """The client's profile has what the client needs."""
-        door = makeDoor(name="web", ports="443,8080,53/udp")
-        profiles = Profiles(renderProfile("web1", "web1.example.org", door))
-        expected = Profile("web1.example.org", door.sequence, wait=443)
-        self.assertEqual({"web1": expected}, profiles)
-
-    def test_profileOnce(self) -> None:
-        """Waiting would use up an opening for one connection, so the profile says so instead."""
-        door = makeDoor(name="web", ports="443", once=True)
-        profiles = Profiles(renderProfile("web1", "web1.example.org", door))
-        expected = Profile("web1.example.org", door.sequence, isOnce=True)
-        self.assertEqual({"web1": expected}, profiles)
-
-    def test_profileSealed(self) -> None:
-        """It says whether to seal; without a TCP port there is nothing to wait for."""
-        door = makeDoor(ports="51820/udp", authorizedKeys="/k")
-        profiles = Profiles(renderProfile("a b.c", "::1", door))
-        expected = Profile("::1", door.sequence, "default", isSealed=True)
-        self.assertEqual({"a b.c": expected}, profiles)
 
 
 class InitTestCase(SynchronousTestCase):
@@ -121,7 +100,8 @@ class InitTests(InitTestCase):
         (door,) = self.config().doors
         self.assertEqual("ssh (22/tcp)", str(door))
         self.assertEqual(8, len(set(door.sequence.ports)))
-        self.assertEqual(renderProfile("web1", "web1.example.org", door), stdout)
+        expected = Profile("web1.example.org", door.sequence, wait=22)
+        self.assertEqual({"web1": expected}, Profiles(stdout))
         self.assertEqual(0o600, os.stat(self.file).st_mode & 0o7777)
 
     def test_conf(self) -> None:
@@ -279,7 +259,8 @@ class SeedTests(InitTestCase):
             self.assertEqual(parseConfig(SEED, self.seed).doors, (door,))
             self.assertEqual((443, 20.0), (door.ports[0].first, door.openFor))
             self.assertEqual((), self.config().notes)
-            self.assertEqual(renderProfile("web1", "web1.example.org", door), stdout)
+            expected = Profile("web1.example.org", door.sequence, wait=443)
+            self.assertEqual({"web1": expected}, Profiles(stdout))
             self.assertEqual(SEED, Path(self.seed).read_text())
             os.unlink(self.file)
 

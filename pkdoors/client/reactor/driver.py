@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import CannotListenError, ConnectionRefusedError
 from twisted.internet.interfaces import IDelayedCall
@@ -116,14 +116,14 @@ class VisitDriver:
         self._sealing: Deferred[None] | None = None
         self._call: IDelayedCall | None = None
         self._queue: list[Action] = []
-        self._isBusy = self._isPrepared = False
+        self._isBusy = self._isPrepared = self._isClosed = False
         self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
         self.visit = Visit(attempt, addresses)
         self._do(self.visit.begin(reactor.seconds()))
 
     def close(self) -> None:
         """Close what is open, and do nothing any more."""
-        self._isBusy = True
+        self._isBusy = self._isClosed = True
         self._stopCall()
         sealing, self._sealing = self._sealing, None
         if sealing:
@@ -165,10 +165,9 @@ class VisitDriver:
 
     def _crash(self, failure: Failure) -> None:
         """Pass on a fault of the program: nobody must wait for ever because of it."""
-        if self.done.called or failure.check(CancelledError):
-            return
-        self.close()
-        self.done.errback(failure)
+        if not self._isClosed:
+            self.close()
+            self.done.errback(failure)
 
     def _stopCall(self) -> None:
         call, self._call = self._call, None

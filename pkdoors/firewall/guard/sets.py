@@ -151,7 +151,8 @@ def setsFor(doors: Iterable[Door], networks: Iterable[Scope] = ()) -> dict[str, 
     for once in (once for door in doors for once in onceSets(door, scopes)):
         address = ADDRESS[once.scope.version]
         found[once.name] = Set(f"type {address}; flags timeout;", isOpenings=True)
-        found[onceClients(once.scope)] = found[once.name]
+        for name in (onceClients(once.scope), *once.blocks):
+            found[name] = found[once.name]
         # A mark has no timeout: it must never end before the opening.
         found[once.used] = Set(
             f"type {address}; flags dynamic; size {MAX_ELEMENTS};", isOpenings=True
