@@ -117,6 +117,11 @@ def _addDoorOptions(command: Any) -> None:
 def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.host.names import getPublicName, getShortName
 
+    if options.format == "ssh-config":
+        options.parser.error(
+            "ssh-config needs the profile on the client: use --format toml, and `pkdoors export` "
+            "there, or --format ssh-config-bash"
+        )
     try:
         door, told = (
             _convertSeed(options, environment) if options.seed else (_makeDoor(options), "")

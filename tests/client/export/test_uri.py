@@ -78,6 +78,11 @@ class UriTests(SynchronousTestCase):
         self.assertNotIn("anna", renderUri(Subject("a", profile)))
         self.assertIn("identity is a path on one machine", self.refuse(f"{GOOD}&identity=/k"))
 
+    def test_otherScripts(self) -> None:
+        """A name in letters that look like others is shown as the network has it."""
+        name, profile = read(GOOD.replace("home.example", "\u0430pple.example"))
+        self.assertEqual(("xn--pple-43d.example",) * 2, (name, profile.address))
+
     def test_otherForms(self) -> None:
         """What a reader of QR codes, or a person, makes of it is read as well."""
         for text in (f"QR-Code:{GOOD}\n", f"  {GOOD} ", GOOD.replace("?", "/?"), GOOD.upper()):
