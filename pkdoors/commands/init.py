@@ -122,8 +122,8 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
 
     if options.format == NEEDS_PROFILE:
         options.parser.error(
-            f"{NEEDS_PROFILE} needs the profile on the client: use --format toml, and `pkdoors export` "
-            "there, or --format ssh-config-bash"
+            f"{NEEDS_PROFILE} needs the profile on the client: use --format toml, and "
+            "`pkdoors export` there, or --format ssh-config-bash"
         )
     try:
         door, told = (
