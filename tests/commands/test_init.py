@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import pkdoors.config.file
 from pkdoors.cli import main
-from pkdoors.client.profiles import Profile, Profiles
+from pkdoors.client.export.uri import parseUri
+from pkdoors.client.profiles import Profile, Profiles, readProfile
 from pkdoors.commands import sequence
 from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.config.file import readConf
@@ -223,6 +224,56 @@ class InitTests(InitTestCase):
                 line = self.refused(*arguments, status=2) if arguments != ("now",) else None
                 self.assertIn(words, line or self.init(*arguments, status=2)[1])
         self.assertFalse(Path(self.file).exists())
+
+
+class FormatTests(InitTestCase):
+    """
+    C{pkdoors init --format}.
+    """
+
+    def test_formats(self) -> None:
+        """The client's part can be for another client, on standard output or in a file."""
+        for form, beginning in (("bash", "#!/usr/bin/env bash\n"), ("uri", "pkdoors://web1.ex")):
+            file = os.path.abspath(self.mktemp())
+            stdout, stderr = self.init("--format", form)
+            self.assertTrue(stdout.startswith(beginning))
+            self.assertIn(f"What is above is the client's part ({form}): it is just as", stderr)
+            os.unlink(self.file)
+            stdout, stderr = self.init("--format", form, "-o", file)
+            self.assertEqual("", stdout)
+            self.assertTrue(Path(file).read_text().startswith(beginning))
+            self.assertEqual(0o600, os.stat(file).st_mode & 0o7777)
+            self.assertIn(f"Take {file} to the client: it is just as secret.", stderr)
+            os.unlink(self.file)
+
+    def test_whole(self) -> None:
+        """The URI has all that a client needs, of a sealed door as well."""
+        stdout, _ = self.init("--format", "uri", "--sealed", "/keys", "-p", "443,22")
+        (door,) = self.config().doors
+        name, table = parseUri(stdout)
+        expected = Profile("web1.example.org", door.sequence, "ssh", isSealed=True, wait=22)
+        self.assertEqual(("web1", expected), (name, readProfile(name, table)))
+
+    def test_refused(self) -> None:
+        """If a format cannot express the door, nothing is written; nor if a file is there."""
+        file = os.path.abspath(self.mktemp())
+        for arguments, status, words in (
+            (("--format", "knockd"), 1, "knock sends no payload on UDP ports"),
+            (("--format", "ssh-config"), 2, "ssh-config needs the profile on the client"),
+            (("--format", "ssh-config-bash"), 1, "it needs -o FILE"),
+            (("--format", "qr", "-o", f"{file}.txt"), 1, "goes to FILE.svg or FILE.png"),
+            (("--format", "bash", "-o", f"{file}/x"), 1, f"cannot write {file}/x"),
+        ):
+            self.assertIn(words, self.refused(*arguments, status=status))
+            self.assertFalse(Path(self.file).exists())
+        Path(file).write_text("mine\n")
+        line = self.refused("--format", "bash", "-o", file, status=1)
+        self.assertIn(f"{file} already exists", line)
+        self.assertFalse(Path(self.file).exists())
+        os.unlink(file)
+        Path(self.file).write_text("mine\n")
+        self.refused("--format", "bash", "-o", file, status=1)
+        self.assertFalse(Path(file).exists())
 
 
 SEED = """

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from tests.real.test_tcpknocks import ALL_TCP, MIXED, tcpDoor
 
 PKDOORS = str(BIN / "pkdoors")
 SSH_PORT = 22
+TOOLS = {
+    *"base64 cat cut date getent grep mktemp od rm sha256sum sleep sort ssh-keygen tail tr".split()
+}
+"""All that the scripts start."""
 MINUTE = 'open_for = "1m30s"'
 
 
@@ -97,6 +102,29 @@ class BashTests(ExportTestCase):
         peer.send(b"welcome\n")
         self.assertTrue(reader.says("welcome"))
 
+    def test_commandLines(self) -> None:
+        """No program that a script starts gets a port on its command line, where C{ps} shows it."""
+        tools = self.folder / "tools"
+        tools.mkdir()
+        log = self.folder / "commands"
+        key = self.folder / "key"
+        self.client.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+        for name in TOOLS:
+            tool = tools / name
+            tool.write_text(f'#!/bin/bash\necho "$0 $*" >> {log}\nPATH=$OLD exec {name} "$@"\n')
+            tool.chmod(0o755)
+        path = os.environ["PATH"]
+        for lines in ((MINUTE,), ("sealed = true",)):
+            self.profile(*lines)
+            script = self.script()
+            environment = {"PATH": str(tools), "OLD": path, "PKDOORS_KEY": str(key)}
+            self.runs("/bin/bash", script, **environment)
+        shown = log.read_text()
+        self.assertEqual(
+            {*TOOLS} - {"nc", "shasum"}, {Path(x.split()[0]).name for x in shown.splitlines()}
+        )
+        self.assertEqual([], [port for port in SEQUENCE if str(port) in shown], shown)
+
     def test_noWay(self) -> None:
         """A host that cannot be reached is one sentence, without a port of the sequence."""
         for address in ("nowhere.invalid", "2001:db8::1"):
@@ -117,6 +145,14 @@ class TcpTests(ControlledTestCase, ExportTestCase):
         self.profile(sequence=MIXED)
         self.runs("bash", self.script())
         self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_bashLeavesNothing(self) -> None:
+        """No attempt to connect goes on after it, even if its signals are ignored."""
+        rule = "add chain inet h i { type filter hook input priority 0; policy drop; }"
+        self.server.run("nft", f"add table inet h; {rule}")
+        self.profile(sequence=ALL_TCP)
+        self.runs("sh", "-c", f"trap '' PIPE TERM HUP; exec bash {self.script()}")
+        self.assertEqual("", self.client.run("ss", "-Htn", "state", "syn-sent"))
 
     def test_bashDropped(self) -> None:
         """No answer holds it up."""
@@ -184,7 +220,7 @@ class CodeTests(ExportTestCase):
         output = self.client.run("sh", "-c", command)
         self.assertIn("[hosts.home]", output)
         self.assertFalse([port for port in SEQUENCE if str(port) in output])
-        self.assertIn("is open", self.client.run(PKDOORS, "knock", "home"))
+        self.assertIn("opened", self.client.run(PKDOORS, "knock", "home"))
 
     def test_pictures(self) -> None:
         """The drawing for a terminal and the vector picture say the same."""
@@ -283,13 +319,13 @@ class SshTests(SshTestCase, ExportTestCase):
 
     def test_sealedKeys(self) -> None:
         """The key is the profile's, or the one in the environment; without any it says so."""
-        key = self.makeKey("other key")
+        key = self.makeKey("it's $(touch hostile) `touch hostile`")
         daemon = self.sealed(key)
         temporary = self.folder / "tmp"
         temporary.mkdir()
         self.client.environment["TMPDIR"] = str(temporary)
         for identity, environment in (
-            ("~/.ssh/other key", {}),
+            (f"~/.ssh/{key.name}", {}),
             (str(key), {}),
             (f"{key}.pub", {}),
             ("agent", {"PKDOORS_KEY": str(key)}),
@@ -304,6 +340,7 @@ class SshTests(SshTestCase, ExportTestCase):
         self.assertEqual(1, status)
         self.assertEqual("no SSH key found: put the path of one into PKDOORS_KEY\n", output)
         self.assertEqual([], [*temporary.iterdir()])
+        self.assertEqual([], [*self.folder.rglob("hostile")])
 
     def sealsAgain(self, daemon: Daemon, before: int) -> bool:
         """Wait until a daemon has named the key more often."""

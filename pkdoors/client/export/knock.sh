@@ -3,9 +3,10 @@ set -eu
 
 # Knock on a TCP port: try to connect, and do not wait for an answer.
 try() {
-    (exec 3<> "/dev/tcp/$1/$2") 2>/dev/null &
+    (exec 3<> "/dev/tcp/$1/$2") </dev/null >/dev/null 2>&1 &
+    disown
     sleep 0.05
-    kill -PIPE $! 2>/dev/null || true
+    kill -KILL $! 2>/dev/null || true
 }
 
 # Knock on all addresses of the host.

@@ -3,13 +3,24 @@
 from math import ceil
 from typing import NamedTuple
 
-from pkdoors.client.profiles import Profile
+from pkdoors.client.profiles import DEFAULT_DOOR, Profile
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import KnockPort, TcpPort
 from pkdoors.model.names import checkHost
 
-DEFAULT_DOOR = "default"
-"""The name of the daemon's door if its command line sets it up."""
+
+def toAscii(host: str) -> str:
+    """
+    Return the name or the address of a host in ASCII, as the network has it: then nobody can take
+    letters of other scripts for those of a name that they know.
+
+    @raise BadValue: it is not one.
+    """
+    checkHost(host)
+    try:
+        return host if host.isascii() else checkHost(host.encode("idna").decode("ascii"))
+    except UnicodeError:
+        raise BadValue("this is not the name of a host in any network") from None
 
 
 class Subject(NamedTuple):
@@ -33,11 +44,7 @@ class Subject(NamedTuple):
 
         @raise BadValue: the profile has something else there.
         """
-        address = checkHost(self.profile.address)
-        try:
-            return address if address.isascii() else address.encode("idna").decode("ascii")
-        except UnicodeError:
-            raise BadValue("its address is not the name of a host in any network") from None
+        return toAscii(self.profile.address)
 
     @property
     def ports(self) -> tuple[KnockPort, ...]:

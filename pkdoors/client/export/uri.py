@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from pkdoors.client.export.subject import Subject
+from pkdoors.client.export.subject import Subject, toAscii
 from pkdoors.errors import BadValue
-from pkdoors.model.names import checkHost
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
 
@@ -89,7 +88,7 @@ def parseUri(text: str) -> tuple[str, dict[str, Any]]:
     match = _FORM.fullmatch(text.strip()) if len(text) <= MAX_URI else None
     if match is None:
         raise BadValue(f"this is not an address of the form {SCHEME}://HOST?seq=PORTS&...")
-    host = checkHost(unquote(match["v6"] or match["host"]))
+    host = toAscii(unquote(match["v6"] or match["host"]))
     fields = _readQuery(match["query"])
     name = fields.pop("name", host)
     if "seq" not in fields:

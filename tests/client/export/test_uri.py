@@ -22,7 +22,7 @@ ports = st.lists(
 )
 PROFILES = st.builds(
     Profile,
-    address=st.sampled_from(["home.example", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "a_b"]),
+    address=st.sampled_from(["home.example", "192.0.2.1", "2001:db8::1", "fe80::1%ded0", "a_b"]),
     sequence=st.builds(Sequence, ports.map(tuple)),
     door=st.sampled_from([None, "ssh", "a-b_9"]),
     isSealed=st.booleans(),
@@ -77,6 +77,11 @@ class UriTests(SynchronousTestCase):
         profile = Profile("home.example", Sequence(PORTS), identity="/home/anna/key", isSealed=True)
         self.assertNotIn("anna", renderUri(Subject("a", profile)))
         self.assertIn("identity is a path on one machine", self.refuse(f"{GOOD}&identity=/k"))
+
+    def test_otherScripts(self) -> None:
+        """A name in letters that look like others is shown as the network has it."""
+        name, profile = read(GOOD.replace("home.example", "\u0430pple.example"))
+        self.assertEqual(("xn--pple-43d.example",) * 2, (name, profile.address))
 
     def test_otherForms(self) -> None:
         """What a reader of QR codes, or a person, makes of it is read as well."""
