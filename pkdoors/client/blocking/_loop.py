@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pkdoors.client.blocking._agent import Asking
 from pkdoors.client.core.agentwire import AgentError, AgentSilent
@@ -18,6 +18,13 @@ from pkdoors.errors import KnockError
 
 BUSY = 0.01
 """Seconds until the next try to connect to an agent that has too many clients at the moment."""
+
+T = TypeVar("T")
+
+
+async def workAtOnce(call: Callable[[], T]) -> T:
+    """Do what may wait for a disk: a command has nothing else to do."""
+    return call()
 
 
 class Loop:

@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Work
+from pkdoors.client.blocking._loop import Loop, Work, workAtOnce
 from pkdoors.client.blocking.driver import VisitDriver
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.methods import Tools, prepareOnce
@@ -85,7 +85,7 @@ class _Group:
         """Look up all names, and prepare all keys."""
         for name, attempt in self._attempts.items():
             self._names.add(name, attempt.host, attempt.family)
-            tools = Tools(Asking, partial(self._say, name))
+            tools = Tools(Asking, workAtOnce, partial(self._say, name))
             preparing = prepareOnce(attempt.method, tools)
             self._unprepared[name] = Work(self._loop, preparing, partial(self._prepared, name))
         for work in [*self._unprepared.values()]:
@@ -149,7 +149,9 @@ class _Group:
     def _finish(self, name: str, driver: VisitDriver) -> None:
         self._drivers.pop(name, None)
         del self._busy[name]
-        self._end(name, driver.visit.outcome or KnockError(str(driver.visit.error)))
+        result = driver.visit.outcome or driver.visit.error
+        assert result is not None
+        self._end(name, result)
         self._start()
 
     def _end(self, name: str, result: Result) -> None:
