@@ -148,7 +148,9 @@ def _describeAnswer(answer: bytes) -> str:
         keys = [_describeKey(blob) for blob in parseKeyList(answer)]
     except ValueError:
         return f"sends something else, {len(answer)} bytes"
-    return f"has {len(keys)} keys: {', '.join(keys)}" if keys else "has no keys"
+    if not keys:
+        return "has no keys"
+    return f"has {len(keys)} key{'s' if len(keys) > 1 else ''}: {', '.join(keys)}"
 
 
 def _describeKey(blob: bytes) -> str:

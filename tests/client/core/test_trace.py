@@ -102,9 +102,8 @@ class TracerTests(SynchronousTestCase):
         keys = b"\x0c" + (2).to_bytes(4) + 2 * (NS(BLOB) + NS(b"anna@secret"))
         self.assertLine(f"the agent has 2 keys: {KEY}, {KEY}", Answered(keys))
         self.assertLine("the agent has no keys", Answered(b"\x0c" + bytes(4)))
-        self.assertLine(
-            "the agent signs, 21 bytes", Answered(b"\x0e" + NS(b"secret signature data"))
-        )
+        signed = Answered(b"\x0e" + NS(b"secret signature data"))
+        self.assertLine("the agent signs, 21 bytes", signed)
         self.assertLine("the agent refuses", Answered(b"\x05"))
         self.assertLine("the agent sends something else, 3 bytes", Answered(b"\x63ab"))
         self.assertLine("the agent does not answer: it hung up", Answered(b"", "it hung up"))
@@ -120,7 +119,7 @@ class TracerTests(SynchronousTestCase):
             bytes(99),
         ):
             answer = Answered(b"\x0c" + (1).to_bytes(4) + NS(blob) + NS(b""))
-            self.assertIn("the agent has 1 keys: ", self.tracer.describe(answer))
+            self.assertIn("the agent has 1 key: ", self.tracer.describe(answer))
 
     def test_others(self) -> None:
         """The rest."""
