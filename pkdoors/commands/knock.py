@@ -24,7 +24,7 @@ from pkdoors.model.knockports import TcpPort
 from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.output import tell
+from pkdoors.util.output import requireWhole, tell
 from pkdoors.util.quoting import quoteHost
 
 MAX_NAMED = 20
@@ -202,6 +202,8 @@ def _perform(parser: Parser, attempt: Attempt) -> Outcome:
 
 
 def _keep(options: Namespace, attempt: Attempt) -> NoReturn:
+    if not hasTwisted():
+        requireWhole(options.parser.prog, "--keep")
     from pkdoors.client.reactor.keepopen import KeepOpen
 
     parser: Parser = options.parser
