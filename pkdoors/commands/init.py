@@ -31,6 +31,9 @@ from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import DEFAULT_LENGTH, Sequence
 from pkdoors.util.output import tell, tellAside
 
+NEEDS_PROFILE = "ssh-config"
+"""A format that is of no use alone: the client needs the profile, too."""
+
 
 def addInitCommand(command: Parser) -> None:
     """Add the options."""
@@ -63,7 +66,7 @@ def addInitCommand(command: Parser) -> None:
 
 def _addClientOptions(command: Parser) -> None:
     """Add the options about the client's part."""
-    addFormatOption(command, "toml")
+    addFormatOption(command, "toml", unfit=NEEDS_PROFILE)
     file = command.add_argument(
         "-o",
         "--client-output",
@@ -127,10 +130,10 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
 
     if options.client_file:
         return _writeClient(options)
-    if options.format == "ssh-config":
+    if options.format == NEEDS_PROFILE:
         options.parser.error(
-            "ssh-config needs the profile on the client: use --format toml, and `pkdoors export` "
-            "there, or --format ssh-config-bash"
+            f"{NEEDS_PROFILE} needs the profile on the client: use --format toml, and "
+            "`pkdoors export` there, or --format ssh-config-bash"
         )
     try:
         door, told = (

@@ -86,12 +86,12 @@ class ClientFileTests(SshTestCase):
         self.assertEqual(0, status, output)
 
     def test_agent(self) -> None:
-        """The SSH agent seals, with every key or the one that is named; and closes again."""
+        """The SSH agent seals, and closes again."""
         key = self.makeKey()
         daemon = self.daemon("-k", str(self.folder / "doors.keys"))
         self.server.serve(PORT)
         self.agent(key)
-        for identity in ("agent", f"{key}.pub"):
+        for identity in ("agent",):
             status, output = self.knock(SERVER4, "-m", KNOCKS, "-i", identity, "--wait", str(PORT))
             self.assertEqual(0, status, output)
             self.assertIn("by anna (SHA256:", daemon.log())
