@@ -22,7 +22,7 @@ from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.output import tell
+from pkdoors.util.output import requireWhole, tell
 
 TIMEOUT, TRIES = "5s", "3"
 """How long the client waits for a port after each knock, and how often it knocks, by default."""
@@ -208,6 +208,8 @@ def _perform(options: Namespace, environment: Mapping[str, str], attempt: Attemp
 
 
 def _keep(options: Namespace, environment: Mapping[str, str], attempt: Attempt) -> NoReturn:
+    if not hasTwisted():
+        requireWhole(options.parser.prog, "--keep")
     from pkdoors.client.reactor.keepopen import KeepOpen
 
     parser: Parser = options.parser
