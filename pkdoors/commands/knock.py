@@ -17,11 +17,12 @@ from pkdoors.commands._sealoptions import (
     makeSealedMethod,
 )
 from pkdoors.commands.knocking.target import chooseSequence, findMembers, findTarget
+from pkdoors.commands.knocking.verbose import addVerboseOption, makeTrace
 from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.output import tell
+from pkdoors.util.output import requireWhole, tell
 from pkdoors.util.quoting import quoteHost
 
 TIMEOUT, TRIES = "5s", "3"
@@ -81,6 +82,7 @@ def addKnockOptions(command: Parser) -> None:
         help="the time between two datagrams of a plain knock (default: %(default)s)",
     )
     addSealOptions(command)
+    addVerboseOption(command)
     family = command.add_mutually_exclusive_group()
     family.add_argument("-4", dest="family", action="store_const", const=4, help="only IPv4")
     family.add_argument("-6", dest="family", action="store_const", const=6, help="only IPv6")
@@ -160,8 +162,8 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     attempt = makeAttempt(options, environment, profile, port)
     _warnIgnored(options, [] if port else [""])
     if options.keep:
-        _keep(options, attempt)
-    outcome = _perform(options.parser, attempt)
+        _keep(options, environment, attempt)
+    outcome = _perform(options, environment, attempt)
     tell(str(outcome))
     if outcome.note:
         makeReporter(options.parser)(outcome.note)
@@ -191,7 +193,11 @@ def _knockGroup(
             attempt = attempt._replace(method=attempt.method._replace(identity=identity))
         attempts[name] = attempt
     _warnIgnored(options, [name for name, each in attempts.items() if each.port is None])
-    knockOnAll(options.parser, attempts)
+    traces = {
+        name: makeTrace(optionsFor(options, name), environment, attempt)
+        for name, attempt in attempts.items()
+    }
+    knockOnAll(options.parser, attempts, traces)
 
 
 def _choosePort(options: Namespace, asked: int | None, profile: Profile) -> int | None:
@@ -228,18 +234,21 @@ def _warnIgnored(options: Namespace, unwatched: list[str]) -> None:
         )
 
 
-def _perform(parser: Parser, attempt: Attempt) -> Outcome:
-    say = makeReporter(parser)
+def _perform(options: Namespace, environment: Mapping[str, str], attempt: Attempt) -> Outcome:
+    parser: Parser = options.parser
+    say, trace = makeReporter(parser), makeTrace(options, environment, attempt)
     if attempt.port is not None and hasTwisted():
         from pkdoors.client.reactor import driver
 
-        return runReactor(parser, lambda reactor: driver.perform(reactor, attempt, say))
+        return runReactor(parser, lambda reactor: driver.perform(reactor, attempt, say, trace))
     from pkdoors.client.blocking.driver import perform
 
-    return runBlocking(parser, lambda: perform(attempt, say))[0]
+    return runBlocking(parser, lambda: perform(attempt, say, trace))[0]
 
 
-def _keep(options: Namespace, attempt: Attempt) -> NoReturn:
+def _keep(options: Namespace, environment: Mapping[str, str], attempt: Attempt) -> NoReturn:
+    if not hasTwisted():
+        requireWhole(options.parser.prog, "--keep")
     from pkdoors.client.reactor.keepopen import KeepOpen
 
     parser: Parser = options.parser
@@ -247,5 +256,6 @@ def _keep(options: Namespace, attempt: Attempt) -> NoReturn:
         parser.error("use --keep or --close, not both")
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
-    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run()))
+    say, trace = makeReporter(parser), makeTrace(options, environment, attempt)
+    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, say, trace).run()))
     raise SystemExit(0)

@@ -12,12 +12,14 @@ from functools import partial
 from ipaddress import ip_address
 from selectors import EVENT_READ
 from threading import Thread
-from typing import Any
+from types import MappingProxyType
 
 from pkdoors.client.blocking._agent import Asking
 from pkdoors.client.blocking._loop import Loop, Work, workAtOnce
 from pkdoors.client.blocking.driver import VisitDriver
+from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
+from pkdoors.client.core.events import Found, Traced, ignore
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.network import lookUp
 from pkdoors.errors import KnockError
@@ -29,12 +31,14 @@ MAX_LOOKUPS = 256
 """The most names that are looked up at the same time, each in a thread."""
 
 Result = Outcome | KnockError
+Trace = Callable[[Traced], None]
 
 
 def performAll(
     attempts: Mapping[str, Attempt],
     say: Callable[[str, str], None],
     report: Callable[[str, Result], None],
+    traces: Mapping[str, Trace] = MappingProxyType({}),
 ) -> None:
     """
     Get through the doors of several hosts.
@@ -42,10 +46,11 @@ def performAll(
     @param attempts: by the names that the user has for the hosts; none of them is a race.
     @param say: called with such a name, and a line about the progress.
     @param report: called with such a name and how its attempt ended, when it does.
+    @param traces: by such names, what is called with everything that happens, for a report.
     """
     _allowManyFiles()
     loop = Loop()
-    group = _Group(loop, attempts, say, report)
+    group = _Group(loop, attempts, say, report, traces)
     try:
         group.begin()
         while group.left:
@@ -68,11 +73,13 @@ class _Group:
         attempts: Mapping[str, Attempt],
         say: Callable[[str, str], None],
         report: Callable[[str, Result], None],
+        traces: Mapping[str, Trace],
     ) -> None:
         self._loop = loop
         self._attempts = attempts
         self._say = say
         self._report = report
+        self._traces = {name: traces.get(name, ignore) for name in attempts}
         self.left = {*attempts}
         self._unprepared: dict[str, Work] = {}
         self._isHeld = True
@@ -85,7 +92,8 @@ class _Group:
         """Look up all names, and prepare all keys."""
         for name, attempt in self._attempts.items():
             self._names.add(name, attempt.host, attempt.family)
-            tools = Tools(Asking, workAtOnce, partial(self._say, name))
+            trace = self._traces[name]
+            tools = Tools(traceAsk(Asking, trace), workAtOnce, partial(self._say, name), trace)
             preparing = prepareOnce(attempt.method, tools)
             self._unprepared[name] = Work(self._loop, preparing, partial(self._prepared, name))
         for work in [*self._unprepared.values()]:
@@ -141,8 +149,9 @@ class _Group:
 
     def _visit(self, name: str, addresses: list[str]) -> None:
         attempt, say = self._attempts[name], partial(self._say, name)
-        end = partial(self._finish, name)
-        driver = VisitDriver(self._loop, attempt, addresses, say, _ignore, end)
+        trace, end = self._traces[name], partial(self._finish, name)
+        trace(Found(attempt.host, tuple(addresses)))
+        driver = VisitDriver(self._loop, attempt, addresses, say, trace, end)
         if not driver.visit.isOver:
             self._drivers[name] = driver
 
@@ -159,10 +168,6 @@ class _Group:
             self.left.remove(name)
             self._addresses.pop(name, None)
             self._report(name, result)
-
-
-def _ignore(action: Any) -> None:
-    """Trace nothing."""
 
 
 class _LookUps:

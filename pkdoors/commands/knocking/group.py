@@ -1,10 +1,11 @@
 """C{pkdoors knock} with the name of a group."""
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from pkdoors.client.core.attempt import Attempt
+from pkdoors.client.core.events import Traced
 from pkdoors.commands._run import makeReporter, runBlocking
 from pkdoors.commands.parser import Parser
 from pkdoors.errors import KnockError
@@ -15,11 +16,11 @@ class MemberParser:
     """
     A parser whose errors name a host of a group.
 
-    @ivar prog: the program and its command.
+    @ivar prog: the program and its command, and the host.
     """
 
     def __init__(self, parser: Parser, name: str) -> None:
-        self.prog = parser.prog
+        self.prog = f"{parser.prog}: {name}"
         self._parser = parser
         self._name = name
 
@@ -34,12 +35,15 @@ def optionsFor(options: Namespace, name: str) -> Namespace:
     return Namespace(**{**vars(options), **changed})
 
 
-def knockOnAll(parser: Parser, attempts: Mapping[str, Attempt]) -> NoReturn:
+def knockOnAll(
+    parser: Parser, attempts: Mapping[str, Attempt], traces: Mapping[str, Callable[[Traced], None]]
+) -> NoReturn:
     """
     Knock on several hosts at once, and print a line for each when its attempt ends. The status is 0
     only if all succeeded.
 
     @param attempts: by the names that the user has for the hosts.
+    @param traces: by these names, what is called with everything that happens.
     """
     from pkdoors.client.blocking.group import Result, performAll
 
@@ -58,5 +62,5 @@ def knockOnAll(parser: Parser, attempts: Mapping[str, Attempt]) -> NoReturn:
         if result.note:
             say(name, result.note)
 
-    runBlocking(parser, lambda: performAll(attempts, say, report))
+    runBlocking(parser, lambda: performAll(attempts, say, report, traces))
     raise SystemExit(1 if failed else 0)
