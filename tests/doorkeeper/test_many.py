@@ -226,7 +226,7 @@ class CloseManyTests(ManyTestCase):
         closing = self.close()
         self.turns(lambda: bool(closing.done.called))
         self.assertEqual({}, self.firewall.open_())
-        self.assertEqual([AT_ONCE] * 10, self.guard.portions)
+        self.assertEqual([AT_ONCE] * (1000 // AT_ONCE), self.guard.portions)
         self.assertLess(self.kinds(CLOSED), 1000)
         self.assertEqual((0, 0), (self.select().total, self.keeper.state().counts["default"][0]))
         self.turns(lambda: self.kinds(CLOSED) == 1000)
@@ -234,7 +234,7 @@ class CloseManyTests(ManyTestCase):
         self.assertEqual(0, self.select().total)
         self.assertEqual(set(), closing.left)
         calls = [call for call in self.calls() if call.startswith("close")]
-        self.assertEqual(10, len(calls))
+        self.assertEqual(1000 // AT_ONCE, len(calls))
         reasons = {event.reason for event in self.events if event.kind == CLOSED}
         self.assertEqual({"asked to by the operator"}, reasons)
 
@@ -310,7 +310,7 @@ class CloseManyTests(ManyTestCase):
         self.turns(lambda: not outer.open_())
         self.successResultOf(closing.done)
         self.assertFalse(daemon.stack.isInnermostClosed(*key))
-        self.assertEqual(3, len(self.guard.portions))
+        self.assertEqual(300 // AT_ONCE, len(self.guard.portions))
 
 
 class ReloadTests(ManyTestCase):
