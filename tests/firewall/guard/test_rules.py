@@ -238,6 +238,7 @@ class RulesTests(SynchronousTestCase):
             [
                 "tcp flags & (syn|ack) == syn counter drop",
                 "ct state established tcp flags & rst == rst accept",
+                "meta nfproto != @complete counter drop",
                 "ct state established meta l4proto tcp counter reject with tcp reset",
                 "counter drop",
             ],
