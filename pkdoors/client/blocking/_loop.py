@@ -1,26 +1,13 @@
-"""
-A loop that waits for sockets and times, and coroutines in it that ask the SSH agent.
-"""
+"""A loop that waits for sockets and times."""
 
 import selectors
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.core.agentwire import AgentError, AgentSilent
 from pkdoors.client.core.visit import FOREVER
-from pkdoors.errors import KnockError
-
-T = TypeVar("T")
-
-
-async def workAtOnce(call: Callable[[], T]) -> T:
-    """Do what may wait for a disk: a command has nothing else to do."""
-    return call()
 
 
 class Loop:
@@ -70,83 +57,3 @@ class Loop:
     def close(self) -> None:
         """Release what the loop holds."""
         self._selector.close()
-
-
-class Work:
-    """
-    A coroutine that awaits nothing but answers of the agent.
-
-    @param done: called with the result, or with the error.
-    """
-
-    def __init__(
-        self, loop: Loop, work: Coroutine[Any, Any, Any], done: Callable[[Any], None]
-    ) -> None:
-        self._loop = loop
-        self._work = work
-        self._done = done
-        self._connection: socket.socket | None = None
-
-    def start(self) -> None:
-        """Run the coroutine until it has to wait."""
-        self._goOn(partial(self._work.send, None))
-
-    def stop(self) -> None:
-        """Give it up."""
-        self._hangUp()
-        self._work.close()
-
-    def _goOn(self, step: Callable[[], Asking]) -> None:
-        """Run the coroutine until it asks the agent something, or ends."""
-        while True:
-            try:
-                asking = step()
-            except StopIteration as end:
-                return self._done(end.value)
-            except (KnockError, OSError) as error:
-                return self._done(error)
-            try:
-                self._connection = asking.open()
-            except AgentError as error:
-                step = partial(self._work.throw, error)
-                continue
-            return self._carryOn(asking)
-
-    def _carryOn(self, asking: Asking) -> None:
-        connection = self._connection
-        assert connection is not None
-        limit = self._loop.clock() + asking.seconds
-        self._loop.watch(connection, selectors.EVENT_WRITE, partial(self._send, asking))
-        self._loop.callAt(self, limit, lambda: self._fail(AgentSilent()))
-
-    def _send(self, asking: Asking) -> None:
-        connection = self._connection
-        assert connection is not None
-        try:
-            asking.send(connection)
-        except AgentError as error:
-            return self._fail(error)
-        if asking.isSent:
-            self._loop.watch(connection, selectors.EVENT_READ, partial(self._receive, asking))
-        return None
-
-    def _receive(self, asking: Asking) -> None:
-        try:
-            answer = asking.receive(self._connection)
-        except AgentError as error:
-            return self._fail(error)
-        if answer is not None:
-            self._hangUp()
-            self._goOn(partial(self._work.send, answer))
-        return None
-
-    def _fail(self, error: AgentError) -> None:
-        self._hangUp()
-        self._goOn(partial(self._work.throw, error))
-
-    def _hangUp(self) -> None:
-        self._loop.cancel(self)
-        if self._connection:
-            self._loop.forget(self._connection)
-            self._connection.close()
-            self._connection = None
