@@ -15,10 +15,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.cli import COMMANDS, main
 from pkdoors.client.blocking import driver as blocking
 from pkdoors.client.core.attempt import Attempt, Outcome
+from pkdoors.client.core.events import ignore
 from pkdoors.client.reactor import driver
-from pkdoors.client.reactor.driver import Trace, ignore
+from pkdoors.client.reactor.driver import Trace
 from pkdoors.commands import sequence
-from pkdoors.commands.knock import MAX_NAMED
+from pkdoors.commands.knocking.target import MAX_NAMED
 from pkdoors.commands.parser import parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.util.quoting import shown

@@ -13,20 +13,22 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import pkdoors.config.file
 from pkdoors.cli import main
-from pkdoors.client.profiles import Profile, Profiles
+from pkdoors.client.export.uri import parseUri
+from pkdoors.client.profiles import Profile, Profiles, readProfile
 from pkdoors.commands import sequence
 from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
-from pkdoors.config.template import renderConf, renderProfile
+from pkdoors.config.template import renderConf
 from pkdoors.errors import PkdoorsError
 from pkdoors.host import names
+from pkdoors.install import clientfile
 from tests.fakes.doors import PORTS, makeDoor
 
 
 class TextTests(SynchronousTestCase):
     """
-    Tests of L{renderConf} and L{renderProfile}.
+    Tests of L{renderConf}.
     """
 
     def test_roundTrip(self) -> None:
@@ -55,27 +57,6 @@ class TextTests(SynchronousTestCase):
             if " = " in line and not line.startswith(("max_open_for", "udp_max")):
                 self.assertTrue(before.startswith("# "), line)
 
-    def test_profile(self) -> None:
-        """The client's profile has what the client needs."""
-        door = makeDoor(name="web", ports="443,8080,53/udp")
-        profiles = Profiles(renderProfile("web1", "web1.example.org", door))
-        expected = Profile("web1.example.org", door.sequence, wait=443)
-        self.assertEqual({"web1": expected}, profiles)
-
-    def test_profileOnce(self) -> None:
-        """Waiting would use up an opening for one connection, so the profile says so instead."""
-        door = makeDoor(name="web", ports="443", once=True)
-        profiles = Profiles(renderProfile("web1", "web1.example.org", door))
-        expected = Profile("web1.example.org", door.sequence, isOnce=True)
-        self.assertEqual({"web1": expected}, profiles)
-
-    def test_profileSealed(self) -> None:
-        """It says whether to seal; without a TCP port there is nothing to wait for."""
-        door = makeDoor(ports="51820/udp", authorizedKeys="/k")
-        profiles = Profiles(renderProfile("a b.c", "::1", door))
-        expected = Profile("::1", door.sequence, "default", isSealed=True)
-        self.assertEqual({"a b.c": expected}, profiles)
-
 
 class InitTestCase(SynchronousTestCase):
     """A test that runs C{pkdoors init}."""
@@ -86,12 +67,13 @@ class InitTestCase(SynchronousTestCase):
         self.patch(names, "getShortName", lambda: "web1")
         self.patch(names, "getPublicName", lambda: "web1.example.org")
         self.file = os.path.abspath(self.mktemp())
+        self.output: tuple[str, ...] = ("--output", self.file)
 
     def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
         """Return what it prints, to standard output and standard error."""
         with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
             try:
-                main(["init", "--output", self.file, *arguments], environment)
+                main(["init", *self.output, *arguments], environment)
             except SystemExit as end:
                 self.assertEqual(status, end.code, stderr.getvalue())
             else:
@@ -121,7 +103,8 @@ class InitTests(InitTestCase):
         (door,) = self.config().doors
         self.assertEqual("ssh (22/tcp)", str(door))
         self.assertEqual(8, len(set(door.sequence.ports)))
-        self.assertEqual(renderProfile("web1", "web1.example.org", door), stdout)
+        expected = Profile("web1.example.org", door.sequence, wait=22)
+        self.assertEqual({"web1": expected}, Profiles(stdout))
         self.assertEqual(0o600, os.stat(self.file).st_mode & 0o7777)
 
     def test_conf(self) -> None:
@@ -245,6 +228,56 @@ class InitTests(InitTestCase):
         self.assertFalse(Path(self.file).exists())
 
 
+class FormatTests(InitTestCase):
+    """
+    C{pkdoors init --format}.
+    """
+
+    def test_formats(self) -> None:
+        """The client's part can be for another client, on standard output or in a file."""
+        for form, beginning in (("bash", "#!/usr/bin/env bash\n"), ("uri", "pkdoors://web1.ex")):
+            file = os.path.abspath(self.mktemp())
+            stdout, stderr = self.init("--format", form)
+            self.assertTrue(stdout.startswith(beginning))
+            self.assertIn(f"What is above is the client's part ({form}): it is just as", stderr)
+            os.unlink(self.file)
+            stdout, stderr = self.init("--format", form, "-o", file)
+            self.assertEqual("", stdout)
+            self.assertTrue(Path(file).read_text().startswith(beginning))
+            self.assertEqual(0o600, os.stat(file).st_mode & 0o7777)
+            self.assertIn(f"Take {file} to the client: it is just as secret.", stderr)
+            os.unlink(self.file)
+
+    def test_whole(self) -> None:
+        """The URI has all that a client needs, of a sealed door as well."""
+        stdout, _ = self.init("--format", "uri", "--sealed", "/keys", "-p", "443,22")
+        (door,) = self.config().doors
+        name, table = parseUri(stdout)
+        expected = Profile("web1.example.org", door.sequence, "ssh", isSealed=True, wait=22)
+        self.assertEqual(("web1", expected), (name, readProfile(name, table)))
+
+    def test_refused(self) -> None:
+        """If a format cannot express the door, nothing is written; nor if a file is there."""
+        file = os.path.abspath(self.mktemp())
+        for arguments, status, words in (
+            (("--format", "knockd"), 1, "knock sends no payload on UDP ports"),
+            (("--format", "ssh-config"), 2, "ssh-config needs the profile on the client"),
+            (("--format", "ssh-config-bash"), 1, "it needs -o FILE"),
+            (("--format", "qr", "-o", f"{file}.txt"), 1, "goes to FILE.svg or FILE.png"),
+            (("--format", "bash", "-o", f"{file}/x"), 1, f"cannot write {file}/x"),
+        ):
+            self.assertIn(words, self.refused(*arguments, status=status))
+            self.assertFalse(Path(self.file).exists())
+        Path(file).write_text("mine\n")
+        line = self.refused("--format", "bash", "-o", file, status=1)
+        self.assertIn(f"{file} already exists", line)
+        self.assertFalse(Path(self.file).exists())
+        os.unlink(file)
+        Path(self.file).write_text("mine\n")
+        self.refused("--format", "bash", "-o", file, status=1)
+        self.assertFalse(Path(file).exists())
+
+
 SEED = """
 ports_to_controls = [443, 8080]
 opening_sequence = [17001, 17203, 17005, 17404, 17002, 17009]
@@ -279,7 +312,8 @@ class SeedTests(InitTestCase):
             self.assertEqual(parseConfig(SEED, self.seed).doors, (door,))
             self.assertEqual((443, 20.0), (door.ports[0].first, door.openFor))
             self.assertEqual((), self.config().notes)
-            self.assertEqual(renderProfile("web1", "web1.example.org", door), stdout)
+            expected = Profile("web1.example.org", door.sequence, wait=443)
+            self.assertEqual({"web1": expected}, Profiles(stdout))
             self.assertEqual(SEED, Path(self.seed).read_text())
             os.unlink(self.file)
 
@@ -382,3 +416,38 @@ class QRCodeTests(InitTests):
         text = out.read()
         self.assertIn("[hosts.web1]\n", text)
         self.assertIn("(no QR code: the terminal's encoding is not UTF-8", text)
+
+
+class ClientFileTests(InitTestCase):
+    """
+    Tests of C{pkdoors init --client-file}.
+    """
+
+    def setUp(self) -> None:
+        """Make no real client, which takes a second."""
+        super().setUp()
+        self.output = ()
+        self.client = os.path.abspath(self.mktemp())
+        self.patch(clientfile, "makeClientFile", lambda: b"#!client")
+
+    def test_written(self) -> None:
+        """It writes the client, and neither a configuration nor a profile."""
+        stdout, stderr = self.init("--client-file", self.client)
+        self.assertEqual(b"#!client", Path(self.client).read_bytes())
+        run = f"on the other machine, run `python3 {os.path.basename(self.client)} knock HOST`"
+        self.assertEqual((f"wrote the client to {self.client}: {run}\n", ""), (stdout, stderr))
+        self.assertFalse(os.path.exists(self.file))
+
+    def test_alone(self) -> None:
+        """Options about a door would have no effect: they are refused."""
+        for options in (("--ports", "22"), ("--qr",), ("--seed",), ("--sealed",), ("-n", "7")):
+            _, stderr = self.init("--client-file", self.client, *options, status=2)
+            self.assertIn("use it without other options", stderr)
+        self.assertFalse(os.path.exists(self.client))
+
+    def test_foreign(self) -> None:
+        """It does not overwrite anything else."""
+        Path(self.client).write_bytes(b"precious")
+        _, stderr = self.init("--client-file", self.client, status=1)
+        self.assertIn("exists, and is not a client of pkdoors", stderr)
+        self.assertEqual(b"precious", Path(self.client).read_bytes())

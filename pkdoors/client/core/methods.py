@@ -1,18 +1,28 @@
 """How the client knocks: plain or sealed. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from collections.abc import Sequence as Items
 from math import ceil
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from pkdoors.client.core.agent import Ask
 from pkdoors.client.core.binding import bindFor
+from pkdoors.client.core.events import Event, Sealing, ignore
 from pkdoors.client.core.plan import Plan, planPlain, planSealed
-from pkdoors.errors import KnockError
+from pkdoors.errors import KnockError, NoKey
 from pkdoors.knocks.certificates import Certificate
 from pkdoors.knocks.knock import makePlainKnock
 from pkdoors.knocks.seal import Statement, hintOf, makeNonce, makeSignedData, packCertificate
 from pkdoors.model.sequence import Sequence
+
+T = TypeVar("T")
+
+
+class Work(Protocol):
+    """How a driver does what may wait for a disk."""
+
+    def __call__(self, call: Callable[[], T]) -> Awaitable[T]:
+        """Call something, and return its result or raise its error."""
 
 
 class Tools(NamedTuple):
@@ -20,11 +30,15 @@ class Tools(NamedTuple):
     What a driver lends to a method.
 
     @ivar ask: asks an SSH agent.
+    @ivar work: calls what may wait for a disk; the driver with a reactor uses another thread.
     @ivar say: called with lines for the user about the progress.
+    @ivar trace: called with what happens, for a report.
     """
 
     ask: Ask
+    work: Work
     say: Callable[[str], None]
+    trace: Callable[[Event], None] = ignore
 
 
 class Signer(Protocol):
@@ -104,20 +118,16 @@ class Method(Protocol):
         """
 
 
-class NotPrepared(KnockError):
-    """There is nothing to knock with, on whatever address."""
-
-
 async def prepareOnce(method: Method, tools: Tools) -> None:
     """
     Prepare a method before its first plan.
 
-    @raise NotPrepared: there is no key.
+    @raise NoKey: there is no key.
     """
     try:
         await method.prepare(tools)
     except KnockError as error:
-        raise NotPrepared(str(error)) from error
+        raise NoKey(str(error)) from error
 
 
 class PlainMethod(NamedTuple):
@@ -206,26 +216,24 @@ class SealedMethod(NamedTuple):
         """See L{Method.plan}."""
         bind = self.recipient or bindFor(self.bind, address, self.findLocalAddress)
         signers = await self.identity.findSigners(tools)
-        return planSealed(self.sequence, await self._sealWithAll(signers, bind, tools.say))
+        return planSealed(self.sequence, await self._sealWithAll(signers, bind, tools))
 
-    async def _sealWithAll(
-        self, signers: Items[Signer], bind: str, say: Callable[[str], None]
-    ) -> list[bytes]:
+    async def _sealWithAll(self, signers: Items[Signer], bind: str, tools: Tools) -> list[bytes]:
         """
         Return the knocks of all keys that sign; if only some do not sign, that does not matter.
         """
         made: list[bytes] = []
         for signer in signers:
             if signer.needsTouch:
-                say("touch the security key")
+                tools.say("touch the security key")
             try:
-                made.append(await self._seal(signer, bind))
+                made.append(await self._seal(signer, bind, tools.trace))
             except KnockError:
                 if signer is signers[-1] and not made:
                     raise
         return made
 
-    async def _seal(self, signer: Signer, bind: str) -> bytes:
+    async def _seal(self, signer: Signer, bind: str, trace: Callable[[Event], None]) -> bytes:
         stamp, certificate = int(self.timeOfDay() * 1000), signer.certificate
         nonce = makeNonce(signer.publicKey, stamp)
         text = Statement(
@@ -238,5 +246,6 @@ class SealedMethod(NamedTuple):
             close=self.close,
         ).encode()
         blob = certificate.blob if certificate else b""
+        trace(Sealing(signer.publicKey, certificate is not None, text.decode("ascii")))
         signature = await signer.sign(makeSignedData(text, self.sequence, blob))
         return text + packCertificate(blob) + signature
