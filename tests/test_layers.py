@@ -22,6 +22,7 @@ LATE = {"argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client"
 """What comes from the distribution, and may be missing; and what hardly anybody needs."""
 PROCESS = {"cli", "tap", "adminclient.console", "config.options", "client.keys.passphrase"}
 PROCESS |= {"daemon.process", "doctor.options", "host.bootid", "install.servicecode", "util.output"}
+PROCESS |= {"client.api", "install._clientstart", "install.clientfile"}
 """Beside the commands, only these use the global reactor, the environment or C{sys}."""
 
 

@@ -21,16 +21,19 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pkdoors.client._tables import checkKeys, checkTable, readGroup, readTables
+from pkdoors.client.core.hosts import parseWaitPort
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import parseKnockPort
 from pkdoors.model.names import checkName
-from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import MAX_PORTS, MIN_PORTS, Sequence
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.quoting import shown
 
 WOULD_USE = "waiting for a port connects to it, which uses up an opening for one connection"
 """Why a client cannot wait for the port of a door that opens for one connection."""
+
+DEFAULT_DOOR = "default"
+"""The name of the daemon's door if its command line sets it up."""
 
 FROM_AGENT = "agent"
 """In place of a key's path: any key of the SSH agent that the host accepts."""
@@ -270,7 +273,7 @@ def _readUses(value: object) -> bool:
 def _readPort(value: object) -> int:
     if type(value) is not int and not isinstance(value, str):
         raise BadValue(f'{shown(value)} is not a port: write 22 or "22/tcp"')
-    return parseTcpPort(str(value))
+    return parseWaitPort(str(value))
 
 
 _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {

@@ -3,17 +3,16 @@
 import time
 from argparse import Namespace
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from pkdoors.client.core.binding import AUTO, parseBind, parseRecipient
 from pkdoors.client.core.methods import SealedMethod
 from pkdoors.client.network import findLocalAddress
-from pkdoors.client.profiles import FROM_AGENT, Profile
+from pkdoors.client.profiles import DEFAULT_DOOR, FROM_AGENT, Profile
 from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.model.names import checkName
 from pkdoors.model.sequence import Sequence
-
-DEFAULT_DOOR = "default"
-"""The name of the daemon's door if its command line sets it up."""
+from pkdoors.util.output import requireWhole
 
 
 def addSealOptions(command: Parser) -> None:
@@ -100,6 +99,8 @@ def makeSealedMethod(
         options.parser.error("use --close or --open-for, not both")
     if options.recipient and options.bind:
         options.parser.error("use --for or --bind, not both: a knock has room for one address")
+    if identity != FROM_AGENT and find_spec("pkdoors.client.keys._pairs") is None:
+        requireWhole(options.parser.prog, "--identity FILE")
     return SealedMethod(
         sequence=sequence,
         door=options.door or profile.door or DEFAULT_DOOR,

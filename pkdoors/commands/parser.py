@@ -17,8 +17,14 @@ T = TypeVar("T")
 
 
 class Parser(ArgumentParser):
-    """A parser whose errors are one line; C{argparse} itself prints the usage around them."""
+    """
+    A parser whose errors are one line; C{argparse} itself prints the usage around them.
 
+    @ivar mayComeLate: an argument that may be missing. If options stand between it and the one
+        before, C{argparse} takes it for missing, and for an unknown one.
+    """
+
+    mayComeLate: Action | None = None
     _words: tuple[str, ...] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -28,9 +34,20 @@ class Parser(ArgumentParser):
         """
         self._words = tuple(sys.argv[1:] if args is None else args)
         options, unknown = super().parse_known_args(args, namespace)
+        late = self.mayComeLate
+        if late and len(unknown) == 1 and getattr(options, late.dest) is None:
+            self._takeLate(options, late, unknown.pop())
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options, unknown
+
+    def _takeLate(self, options: Any, late: Action, word: str) -> None:
+        if word.startswith("-"):
+            self.error(f"unrecognized arguments: {word}")
+        try:
+            setattr(options, late.dest, late.type(word) if callable(late.type) else word)
+        except ArgumentTypeError as error:
+            self.error(f"argument {late.metavar}: {error}")
 
     def describe(self, details: str) -> None:
         """Add to the command's help."""

@@ -12,14 +12,14 @@ from functools import partial
 from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Work
+from pkdoors.client.blocking._loop import Loop, Work, workAtOnce
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import Attempt, Outcome
-from pkdoors.client.core.methods import NotPrepared, Tools, prepareOnce
+from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
 from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn
-from pkdoors.errors import KnockError
+from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort
 
 GREETING_SIZE = 256
@@ -49,8 +49,9 @@ def perform(
     finally:
         driver.close()
         loop.close()
-    if driver.visit.outcome is None:
-        raise KnockError(driver.visit.error)
+    if driver.visit.error:
+        raise driver.visit.error
+    assert driver.visit.outcome
     return driver.visit.outcome, driver.connection
 
 
@@ -73,7 +74,7 @@ class VisitDriver:
         self._attempt = attempt
         self._say = say
         self._trace = trace
-        self._tools = Tools(Asking, say)
+        self._tools = Tools(Asking, workAtOnce, say)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
         self._work: Work | None = None
@@ -150,8 +151,8 @@ class VisitDriver:
     def _finishSeal(self, address: str, result: Any) -> None:
         self._work = None
         now = self._loop.clock()
-        if isinstance(result, NotPrepared):
-            self.visit.abort(str(result))
+        if isinstance(result, NoKey):
+            self.visit.abort(result)
             self._do(())
         elif isinstance(result, OSError):
             self._do(self.visit.failed(address, describeError(result), now))

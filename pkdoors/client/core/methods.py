@@ -1,18 +1,27 @@
 """How the client knocks: plain or sealed. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from collections.abc import Sequence as Items
 from math import ceil
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from pkdoors.client.core.agent import Ask
 from pkdoors.client.core.binding import bindFor
 from pkdoors.client.core.plan import Plan, planPlain, planSealed
-from pkdoors.errors import KnockError
+from pkdoors.errors import KnockError, NoKey
 from pkdoors.knocks.certificates import Certificate
 from pkdoors.knocks.knock import makePlainKnock
 from pkdoors.knocks.seal import Statement, hintOf, makeNonce, makeSignedData, packCertificate
 from pkdoors.model.sequence import Sequence
+
+T = TypeVar("T")
+
+
+class Work(Protocol):
+    """How a driver does what may wait for a disk."""
+
+    def __call__(self, call: Callable[[], T]) -> Awaitable[T]:
+        """Call something, and return its result or raise its error."""
 
 
 class Tools(NamedTuple):
@@ -20,10 +29,12 @@ class Tools(NamedTuple):
     What a driver lends to a method.
 
     @ivar ask: asks an SSH agent.
+    @ivar work: calls what may wait for a disk; the driver with a reactor uses another thread.
     @ivar say: called with lines for the user about the progress.
     """
 
     ask: Ask
+    work: Work
     say: Callable[[str], None]
 
 
@@ -104,20 +115,16 @@ class Method(Protocol):
         """
 
 
-class NotPrepared(KnockError):
-    """There is nothing to knock with, on whatever address."""
-
-
 async def prepareOnce(method: Method, tools: Tools) -> None:
     """
     Prepare a method before its first plan.
 
-    @raise NotPrepared: there is no key.
+    @raise NoKey: there is no key.
     """
     try:
         await method.prepare(tools)
     except KnockError as error:
-        raise NotPrepared(str(error)) from error
+        raise NoKey(str(error)) from error
 
 
 class PlainMethod(NamedTuple):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pkdoors.client.core.agent import Agent, publicKeyIn
-from pkdoors.client.core.methods import Signer, Tools
+from pkdoors.client.core.methods import Signer, Tools, Work
 from pkdoors.client.keys._certificates import checkCertificate
 from pkdoors.client.profiles import FROM_AGENT
 from pkdoors.errors import BadValue, KnockError
@@ -16,8 +16,6 @@ from pkdoors.knocks.wire import fingerprint, isSecurityKey
 from pkdoors.util.oneline import limitLines
 
 if TYPE_CHECKING:
-    from twisted.conch.ssh.keys import Key
-
     from pkdoors.client.keys._filesigner import FileSigner
     from pkdoors.client.keys._pairs import KeyPair
 
@@ -73,7 +71,7 @@ class Identity:
         self._ask = ask
         self._timeOfDay = timeOfDay
         self._ready: list[Signer] = []
-        self._unlocked: dict[bytes, Key] = {}
+        self._unlocked: dict[bytes, FileSigner] = {}
         self._certified: list[Signer] = []
         self._said: set[str] = set()
 
@@ -108,24 +106,24 @@ class Identity:
         if self.path == FROM_AGENT:
             return await _chooseAgentKeys(agent, self._timeOfDay(), say)
         try:
-            return await self._chooseFileKey(agent, say)
+            return await self._chooseFileKey(agent, tools.work, say)
         except BadValue as error:
             raise KnockError(f"{self.path}: {error}") from error
 
-    async def _chooseFileKey(self, agent: Agent | None, say: Callable[[str], None]) -> list[Signer]:
+    async def _chooseFileKey(
+        self, agent: Agent | None, work: Work, say: Callable[[str], None]
+    ) -> list[Signer]:
         """
         Return what signs with the key of a file: first with its certificate, as ssh does, since the
         client cannot know which of the two the host knows.
         """
-        from pkdoors.client.keys._pairs import readKeyPair  # not needed for the agent's own keys
-
-        pair = readKeyPair(os.path.expanduser(self.path))
+        pair = await work(partial(_readPair, os.path.expanduser(self.path)))
         certificate = pair.certificate
         if certificate is not None and pair.isCertificateAsked:
             checkCertificate(certificate, self._timeOfDay())
         elif certificate is not None and not _isUseful(certificate, self._timeOfDay(), say):
             certificate = None
-        plain = await self._findHalf(pair, agent)
+        plain = await self._findHalf(pair, agent, work)
         if certificate is None:
             return [plain]
         if plain.publicKey != certificate.key:
@@ -137,30 +135,77 @@ class Identity:
         certified = plain._replace(certificate=certificate)
         return [certified] if pair.isCertificateAsked else [certified, plain]
 
-    async def _findHalf(self, pair: "KeyPair", agent: Agent | None) -> "FileSigner | AgentSigner":
+    async def _findHalf(
+        self, pair: "KeyPair", agent: Agent | None, work: Work
+    ) -> "FileSigner | AgentSigner":
         """Return what signs with the private half of a key."""
         if pair.blob and agent and (held := await _findInAgent(agent, pair)):
             return AgentSigner(agent, pair.blob, held=held)
         if pair.blob and pair.needsAgent:
             raise BadValue(_describeMissing(pair.blob, agent))
-        from pkdoors.client.keys._filesigner import FileSigner  # it loads cryptography
+        if pair.secret not in self._unlocked:
+            self._unlocked[pair.secret] = await self._unlock(pair.secret, work)
+        return self._unlocked[pair.secret]
 
-        return FileSigner(self._unlock(pair.secret))
+    async def _unlock(self, secret: bytes, work: Work) -> "FileSigner":
+        signer = await work(partial(_makeSigner, secret))
+        if signer is not None:
+            return signer
+        if self._ready:
+            raise BadValue("it is encrypted")
+        passphrase = self._ask(f"Passphrase for {self.path}: ")
+        unlocked = await work(partial(_makeSigner, secret, passphrase))
+        assert unlocked is not None
+        return unlocked
 
-    def _unlock(self, secret: bytes) -> "Key":
-        if secret not in self._unlocked:
-            self._unlocked[secret] = self._parse(secret)
-        return self._unlocked[secret]
 
-    def _parse(self, secret: bytes) -> "Key":
-        from pkdoors.client.keys._formats import PassphraseNeeded, parsePrivateKey
+class GivenKey:
+    """
+    A private key that a program has in memory, as the L{pkdoors.client.core.methods.Identity}.
 
-        try:
-            return parsePrivateKey(secret)
-        except PassphraseNeeded:
-            if self._ready:
-                raise
-            return parsePrivateKey(secret, self._ask(f"Passphrase for {self.path}: "))
+    @param secret: the contents of its file, not encrypted.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._signer: FileSigner | None = None
+
+    async def findSigners(self, tools: Tools) -> list[Signer]:
+        """
+        Return what signs.
+
+        @raise KnockError: the key cannot be used.
+        """
+        if self._signer is None:
+            try:
+                self._signer = await tools.work(partial(_makeSigner, self._secret))
+            except BadValue as error:
+                raise KnockError(f"the key cannot be used: {error}") from error
+        if self._signer is None:
+            raise KnockError("the key is encrypted: decrypt it, or add it to the SSH agent")
+        return [self._signer]
+
+
+def _readPair(path: str) -> "KeyPair":
+    """See L{pkdoors.client.keys._pairs.readKeyPair}."""
+    from pkdoors.client.keys._pairs import readKeyPair  # not needed for the agent's own keys
+
+    return readKeyPair(path)
+
+
+def _makeSigner(secret: bytes, passphrase: bytes | None = None) -> "FileSigner | None":
+    """
+    Return what signs with a private key; L{None} if it is encrypted and there is no passphrase.
+
+    @raise BadValue: it cannot be used.
+    """
+    from pkdoors.client.keys._filesigner import FileSigner  # it loads cryptography
+    from pkdoors.client.keys._formats import PassphraseNeeded, parsePrivateKey
+
+    try:
+        return FileSigner(parsePrivateKey(secret, passphrase))
+    except PassphraseNeeded:
+        return None
 
 
 async def _chooseAgentKeys(

@@ -1,10 +1,10 @@
 """Runs a visit with a Twisted reactor."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import CannotListenError, ConnectionRefusedError
 from twisted.internet.interfaces import IDelayedCall
@@ -14,11 +14,11 @@ from twisted.python.failure import Failure
 
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import Attempt, Outcome
-from pkdoors.client.core.methods import NotPrepared, Tools, prepareOnce
+from pkdoors.client.core.methods import T, Tools, Work, prepareOnce
 from pkdoors.client.core.visit import FOREVER, Visit
 from pkdoors.client.network import describeError, lookUp, sendSyn
 from pkdoors.client.reactor._agent import askWith
-from pkdoors.errors import KnockError
+from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort
 
 Trace = Callable[[Action], None]
@@ -28,19 +28,27 @@ def ignore(action: Action) -> None:
     """Report nothing."""
 
 
+def workWith(reactor: Any) -> Work:
+    """Return what works in another thread."""
+
+    def work(call: Callable[[], T]) -> Awaitable[T]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), call)
+
+    return work
+
+
 async def resolve(reactor: Any, attempt: Attempt) -> list[str]:
     """
     Return the addresses of an attempt's host.
 
     @raise KnockError: it has none.
     """
-    pool = reactor.getThreadPool()
-    return await deferToThreadPool(reactor, pool, lookUp, attempt.host, attempt.family)
+    return await workWith(reactor)(partial(lookUp, attempt.host, attempt.family))
 
 
 def makeTools(reactor: Any, say: Callable[[str], None]) -> Tools:
     """Return what methods need of this driver."""
-    return Tools(askWith(reactor), say)
+    return Tools(askWith(reactor), workWith(reactor), say)
 
 
 async def perform(
@@ -59,8 +67,9 @@ async def perform(
         await driver.done
     finally:
         driver.close()
-    if driver.visit.outcome is None:
-        raise KnockError(driver.visit.error)
+    if driver.visit.error:
+        raise driver.visit.error
+    assert driver.visit.outcome
     return driver.visit.outcome
 
 
@@ -107,14 +116,14 @@ class VisitDriver:
         self._sealing: Deferred[None] | None = None
         self._call: IDelayedCall | None = None
         self._queue: list[Action] = []
-        self._isBusy = self._isPrepared = False
+        self._isBusy = self._isPrepared = self._isClosed = False
         self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
         self.visit = Visit(attempt, addresses)
         self._do(self.visit.begin(reactor.seconds()))
 
     def close(self) -> None:
         """Close what is open, and do nothing any more."""
-        self._isBusy = True
+        self._isBusy = self._isClosed = True
         self._stopCall()
         sealing, self._sealing = self._sealing, None
         if sealing:
@@ -131,13 +140,11 @@ class VisitDriver:
         if self._isBusy:
             return
         self._isBusy = True
-        while self._queue:
-            action = self._queue.pop(0)
-            self._trace(action)
-            self._doOne(action)
-            now = self._reactor.seconds()
-            if not self._queue and self.visit.nextTime() <= now:
-                self._queue += self.visit.tick(now)
+        try:
+            self._doAll()
+        except Exception:
+            self._crash(Failure())
+            return
         self._isBusy = False
         self._stopCall()
         if self.visit.isOver:
@@ -146,6 +153,21 @@ class VisitDriver:
         elif (when := self.visit.nextTime()) < FOREVER:
             left = max(0.0, when - self._reactor.seconds())
             self._call = self._reactor.callLater(left, self._tick)
+
+    def _doAll(self) -> None:
+        while self._queue:
+            action = self._queue.pop(0)
+            self._trace(action)
+            self._doOne(action)
+            now = self._reactor.seconds()
+            if not self._queue and self.visit.nextTime() <= now:
+                self._queue += self.visit.tick(now)
+
+    def _crash(self, failure: Failure) -> None:
+        """Pass on a fault of the program: nobody must wait for ever because of it."""
+        if not self._isClosed:
+            self.close()
+            self.done.errback(failure)
 
     def _stopCall(self) -> None:
         call, self._call = self._call, None
@@ -163,7 +185,7 @@ class VisitDriver:
                 self._connect(action)
             case Seal():
                 self._sealing = Deferred.fromCoroutine(self._seal(action.address))
-                self._sealing.addErrback(lambda failure: failure.trap(CancelledError) and None)
+                self._sealing.addErrback(self._crash)
             case Say():
                 self._say(action.line)
             case Abandon():
@@ -178,8 +200,8 @@ class VisitDriver:
                 await prepareOnce(method, self._tools)
                 self._isPrepared = True
             plan = await method.plan(address, self._tools)
-        except NotPrepared as error:
-            self.visit.abort(str(error))
+        except NoKey as error:
+            self.visit.abort(error)
             self._do(())
         except KnockError as error:
             self._fail(address, str(error))

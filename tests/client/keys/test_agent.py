@@ -14,6 +14,7 @@ from pkdoors.client.core.agentwire import MAX_ANSWER, MAX_LISTED
 from pkdoors.client.core.methods import Signer, Tools
 from pkdoors.client.keys.signers import Identity
 from pkdoors.client.reactor._agent import AgentClient, askWith
+from pkdoors.client.reactor.driver import workWith
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.signatures import isGood, loadKey
 from pkdoors.knocks.wire import fingerprint
@@ -36,7 +37,7 @@ class AgentTestCase(SynchronousTestCase):
 
     def tools(self) -> Tools:
         """Return what a driver lends."""
-        return Tools(askWith(self.reactor), self.said.append)
+        return Tools(askWith(self.reactor), workWith(self.reactor), self.said.append)
 
     def wait(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
         """Return the result of a coroutine."""
