@@ -84,6 +84,14 @@ class ParseProfilesTests(SynchronousTestCase):
         self.assertIn('uses: 1 is neither "many" nor', self.wrong("uses = 1"))
         self.assertIn("uses: a list is neither", self.wrong("uses = [1]"))
 
+    def test_bind(self) -> None:
+        """What a knock is bound to is written as for the option."""
+        for text in ("none", "auto", "198.51.100.7", "stun:stun.example:19302"):
+            self.assertEqual(text, Profiles(f"[hosts.a]\nbind = '{text}'")["a"].bind)
+        for value in ("'here'", "''", "1", "'stun:'", "'stun:u@h'"):
+            error = self.assertRaises(BadValue, Profiles(f"[hosts.a]\nbind = {value}").get, "a")
+            self.assertIn("[hosts.a]: bind: ", str(error))
+
     def test_payload(self) -> None:
         """A door may hear any payload as a knock; other clients can then knock."""
         for value in (True, False):
@@ -111,7 +119,7 @@ class ParseProfilesTests(SynchronousTestCase):
         """An unknown key is refused, and the error names the known ones."""
         self.assertEqual(
             "[hosts.home]: unknown key 'adress': allowed are "
-            "address, sequence, door, identity, sealed, open_for, wait, uses, "
+            "address, sequence, bind, door, identity, sealed, open_for, wait, uses, "
             "round_trip, payload",
             self.wrong('adress = "home.example"'),
         )
@@ -278,6 +286,7 @@ class GroupTests(SynchronousTestCase):
             ('hosts = ["a", 22]', "hosts is not a list of names"),
             ('hosts = ["a", "x\\ny"]', "there is no profile [hosts.x?y]"),
             ('hosts = ["a", "b", "a"]', "a is in it twice: remove one"),
+            ('hosts = ["a", "prod"]', "prod is a group: name its hosts instead"),
             (f"hosts = {['a'] * 1001}", "it has 1001 hosts, 1000 are allowed"),
             ('host = ["a"]', "unknown key 'host': allowed are hosts"),
         ):

@@ -1,8 +1,9 @@
-"""A loop that waits for sockets and times."""
+"""A loop that waits for sockets and times, and turns in it."""
 
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -15,10 +16,12 @@ class Loop:
     Waits for sockets and for times.
 
     @param clock: seconds, which only go forward.
+    @ivar turns: the order in which several coroutines ask the agent.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        self.turns = Turns(self)
         self._selector = selectors.DefaultSelector()
         self._times: dict[Any, tuple[float, Callable[[], None]]] = {}
 
@@ -57,3 +60,25 @@ class Loop:
     def close(self) -> None:
         """Release what the loop holds."""
         self._selector.close()
+
+
+class Turns:
+    """Lets one at a time ask the agent, in the order in which they came."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._waiting: deque[tuple[object, Callable[[], None]]] = deque()
+
+    def take(self, owner: object, call: Callable[[], None]) -> None:
+        """Call something when it is the owner's turn; it is now, if nobody else has it."""
+        self._waiting.append((owner, call))
+        if len(self._waiting) == 1:
+            call()
+
+    def leave(self, owner: object) -> None:
+        """Give the turn to the next one, or wait for it no more."""
+        hadTurn = bool(self._waiting) and self._waiting[0][0] is owner
+        self._waiting = deque(each for each in self._waiting if each[0] is not owner)
+        if hadTurn and self._waiting:
+            successor, call = self._waiting[0]
+            self._loop.callAt(successor, self._loop.clock(), call)

@@ -14,7 +14,7 @@ from typing import Any
 from pkdoors.client.blocking._agent import Asking
 from pkdoors.client.blocking._loop import Loop
 from pkdoors.client.blocking._stun import StunExchange
-from pkdoors.client.blocking._work import Work, workAtOnce
+from pkdoors.client.blocking._work import Turn, Work, workAtOnce
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
@@ -31,7 +31,7 @@ from pkdoors.client.core.events import (
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
-from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn
+from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn, withLook
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort
 
@@ -73,6 +73,7 @@ class VisitDriver:
     """
     Does what a visit asks for. It begins at once.
 
+    @param onOver: called when the visit is over, with this.
     @ivar connection: the one that answered, in blocking mode, if the attempt is a race.
     """
 
@@ -83,11 +84,13 @@ class VisitDriver:
         addresses: Iterable[str],
         say: Callable[[str], None],
         trace: Callable[[Traced], None],
+        onOver: Callable[["VisitDriver"], None] = lambda driver: None,
     ) -> None:
         self._loop = loop
         self._attempt = attempt
         self._say = say
         self._trace = trace
+        self._onOver = onOver
         self._tools = Tools(traceAsk(Asking, trace), workAtOnce, StunExchange, say, trace)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
@@ -95,7 +98,7 @@ class VisitDriver:
         self._queue: list[Action] = []
         self._isBusy = self._isPrepared = False
         self.connection: socket.socket | None = None
-        self.visit = Visit(attempt, addresses)
+        self.visit = Visit(withLook(attempt, addresses), addresses)
         self._do(self.visit.begin(loop.clock()))
 
     def close(self) -> None:
@@ -130,6 +133,7 @@ class VisitDriver:
         self._isBusy = False
         if self.visit.isOver:
             self.close()
+            self._onOver(self)
         else:
             self._loop.callAt(self, self.visit.nextTime(), self._tick)
 
@@ -160,6 +164,8 @@ class VisitDriver:
         if not self._isPrepared:
             await prepareOnce(self._attempt.method, self._tools)
             self._isPrepared = True
+        if await self._attempt.method.asksAgent(self._tools):
+            await Turn()
         return await self._attempt.method.plan(address, self._tools)
 
     def _finishSeal(self, address: str, result: Any) -> None:

@@ -27,7 +27,7 @@ from pkdoors.client.core.events import (
 )
 from pkdoors.client.core.methods import T, Tools, Work, prepareOnce
 from pkdoors.client.core.visit import FOREVER, Visit
-from pkdoors.client.network import describeError, lookUp, sendSyn
+from pkdoors.client.network import describeError, lookUp, sendSyn, withLook
 from pkdoors.client.reactor._agent import askWith
 from pkdoors.client.reactor._stun import exchangeWith
 from pkdoors.errors import KnockError, NoKey
@@ -128,7 +128,7 @@ class VisitDriver:
         self._queue: list[Action] = []
         self._isBusy = self._isPrepared = self._isClosed = False
         self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
-        self.visit = Visit(attempt, addresses)
+        self.visit = Visit(withLook(attempt, addresses), addresses)
         self._do(self.visit.begin(reactor.seconds()))
 
     def close(self) -> None:
