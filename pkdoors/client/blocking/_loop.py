@@ -8,12 +8,19 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pkdoors.client.blocking._agent import Asking
 from pkdoors.client.core.agentwire import AgentError, AgentSilent
 from pkdoors.client.core.visit import FOREVER
 from pkdoors.errors import KnockError
+
+T = TypeVar("T")
+
+
+async def workAtOnce(call: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
+    """Call what takes long: a command has nothing else to do, and Ctrl-C ends it."""
+    return call()
 
 
 class Loop:

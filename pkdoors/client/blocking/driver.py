@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Work
+from pkdoors.client.blocking._loop import Loop, Work, workAtOnce
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.methods import NotPrepared, Tools, prepareOnce
@@ -73,7 +73,7 @@ class VisitDriver:
         self._attempt = attempt
         self._say = say
         self._trace = trace
-        self._tools = Tools(Asking, say)
+        self._tools = Tools(Asking, workAtOnce, say)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
         self._work: Work | None = None

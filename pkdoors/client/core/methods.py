@@ -1,9 +1,9 @@
 """How the client knocks: plain or sealed. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from collections.abc import Sequence as Items
 from math import ceil
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from pkdoors.client.core.agent import Ask
 from pkdoors.client.core.binding import bindFor
@@ -11,8 +11,23 @@ from pkdoors.client.core.plan import Plan, planPlain, planSealed
 from pkdoors.errors import KnockError
 from pkdoors.knocks.certificates import Certificate
 from pkdoors.knocks.knock import makePlainKnock
-from pkdoors.knocks.seal import Statement, hintOf, makeNonce, makeSignedData, packCertificate
+from pkdoors.knocks.seal import Statement, hintOf, makeMessage, makeNonce, packCertificate
 from pkdoors.model.sequence import Sequence
+
+T = TypeVar("T")
+
+
+class Work(Protocol):
+    """How a driver does what waits for a disk, another program or the user."""
+
+    def __call__(
+        self, call: Callable[[], T], stop: Callable[[], None] | None = None
+    ) -> Awaitable[T]:
+        """
+        Call something, and return its result or raise its error.
+
+        @param stop: makes the call end soon; it may be called from another thread.
+        """
 
 
 class Tools(NamedTuple):
@@ -20,10 +35,12 @@ class Tools(NamedTuple):
     What a driver lends to a method.
 
     @ivar ask: asks an SSH agent.
+    @ivar work: calls what takes long; the driver with a reactor uses another thread.
     @ivar say: called with lines for the user about the progress.
     """
 
     ask: Ask
+    work: Work
     say: Callable[[str], None]
 
 
@@ -45,9 +62,9 @@ class Signer(Protocol):
     @property
     def needsTouch(self) -> bool: ...
 
-    async def sign(self, data: bytes) -> bytes:
+    async def sign(self, message: bytes) -> bytes:
         """
-        Return the signature blob over some data.
+        Return the signature blob over a message, see L{pkdoors.knocks.seal.frameMessage}.
 
         @raise KnockError: it does not sign.
         """
@@ -238,5 +255,5 @@ class SealedMethod(NamedTuple):
             close=self.close,
         ).encode()
         blob = certificate.blob if certificate else b""
-        signature = await signer.sign(makeSignedData(text, self.sequence, blob))
+        signature = await signer.sign(makeMessage(text, self.sequence, blob))
         return text + packCertificate(blob) + signature

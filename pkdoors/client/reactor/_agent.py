@@ -1,5 +1,6 @@
 """One request to the SSH agent, with Twisted."""
 
+import socket
 from collections.abc import Awaitable
 from typing import Any
 
@@ -12,6 +13,7 @@ from twisted.python.failure import Failure
 
 from pkdoors.client.core.agent import LIST_TIMEOUT, Ask
 from pkdoors.client.core.agentwire import (
+    NO_SOCKETS,
     AgentAway,
     AgentError,
     AgentSilent,
@@ -74,6 +76,8 @@ def askWith(reactor: Any) -> Ask:
 
 
 async def _ask(reactor: Any, path: str, question: bytes, seconds: float) -> bytes:
+    if not hasattr(socket, "AF_UNIX"):
+        raise AgentError(NO_SOCKETS)
     endpoint = UNIXClientEndpoint(reactor, path, timeout=LIST_TIMEOUT)
     try:
         client = await endpoint.connect(Factory.forProtocol(AgentClient))

@@ -18,6 +18,7 @@ from pkdoors.client.core.methods import NotPrepared, Tools, prepareOnce
 from pkdoors.client.core.visit import FOREVER, Visit
 from pkdoors.client.network import describeError, lookUp, sendSyn
 from pkdoors.client.reactor._agent import askWith
+from pkdoors.client.reactor._work import workWith
 from pkdoors.errors import KnockError
 from pkdoors.model.knockports import TcpPort
 
@@ -40,7 +41,7 @@ async def resolve(reactor: Any, attempt: Attempt) -> list[str]:
 
 def makeTools(reactor: Any, say: Callable[[str], None]) -> Tools:
     """Return what methods need of this driver."""
-    return Tools(askWith(reactor), say)
+    return Tools(askWith(reactor), workWith(reactor), say)
 
 
 async def perform(
