@@ -13,7 +13,10 @@ from ipaddress import ip_address, ip_network
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.client.profiles import Profiles
+from pkdoors.client.export.profiletext import addProfile
+from pkdoors.client.export.subject import Subject
+from pkdoors.client.export.uri import parseUri, renderUri
+from pkdoors.client.profiles import Profiles, readProfile
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.firewall.earlier.oldguard import readLivingSessions, readOpenings, readProtected
@@ -269,6 +272,25 @@ def profiles(data: bytes) -> None:
         checkSentence(error)
 
 
+def uri(data: bytes) -> None:
+    """Fuzz the URI of a profile, and a file that gets it."""
+    try:
+        name, table = parseUri(data.decode(errors="replace"))
+        found = readProfile(name, table)
+        written = renderUri(Subject(name, found))
+    except BadValue as error:
+        checkSentence(error)
+        return
+    again, table = parseUri(written)
+    same = renderUri(Subject(again, readProfile(again, table)))
+    check(same == written, f"{written!r} is another profile")
+    added = addProfile(_HOSTS, name, found, isReplaced=True)
+    check({**Profiles(_HOSTS), name: found} == Profiles(added), "the file has other profiles")
+
+
+_HOSTS = "# hosts\n[hosts.home]\nwait = 22 # ssh\n# more\n[hosts.'another one']\n"
+
+
 def events(data: bytes) -> None:
     """Fuzz the kernel's notifications about changes to nftables."""
     changes = Changes("pkdoors", 4711)
@@ -346,6 +368,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         config,
         seed,
         profiles,
+        uri,
         events,
         netlink,
         dump,

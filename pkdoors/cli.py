@@ -36,6 +36,16 @@ COMMANDS = {
         "connect",
         "addConnectCommand",
     ),
+    "export": Command(
+        "print a profile for another client: ssh's configuration, a script, an app, a QR code",
+        "exporting.export",
+        "addExportCommand",
+    ),
+    "import": Command(
+        "add a profile that somebody exported as a URI or a QR code",
+        "exporting.importing",
+        "addImportCommand",
+    ),
     "sequence": Command(
         "print a new random sequence, of ports that are free on this host",
         "sequence",

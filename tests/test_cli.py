@@ -18,7 +18,7 @@ from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.reactor import driver
 from pkdoors.client.reactor.driver import Trace, ignore
 from pkdoors.commands import sequence
-from pkdoors.commands.knock import MAX_NAMED
+from pkdoors.commands.knocking.target import MAX_NAMED
 from pkdoors.commands.parser import parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.util.quoting import shown

@@ -1,5 +1,6 @@
 """Tests of what runs on Windows, macOS and telephones: all that is for a client."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,13 +42,14 @@ for profile in readProfiles({"APPDATA": sys.argv[1]}).values():
 class ElsewhereTestCase(SynchronousTestCase):
     """Runs commands on a system that is not Linux."""
 
-    def run_(self, platform: str, *arguments: str) -> tuple[int, str, str]:
+    def run_(self, platform: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
         """Return how a command ends, and what it prints."""
         done = subprocess.run(
             [sys.executable, "-m", "tests.fakes.elsewhere", platform, *arguments],
             cwd=ROOT,
             capture_output=True,
             text=True,
+            env={**os.environ, **environment},
         )
         return done.returncode, done.stdout, done.stderr
 
@@ -72,7 +74,8 @@ class CommandTests(ElsewhereTestCase):
             sentence = "this needs Linux: run it on the host whose ports the daemon protects"
             self.assertEqual((1, "", f"pkdoors {name}: {sentence}\n"), (status, stdout, stderr))
         self.assertLess({*OWN_SYNTAX}, OF_SERVER)
-        self.assertEqual({"completion", "connect", "knock", "sequence"}, {*COMMANDS} - OF_SERVER)
+        ofClient = {"completion", "connect", "export", "import", "knock", "sequence"}
+        self.assertEqual(ofClient, {*COMMANDS} - OF_SERVER)
 
     def test_wrongly(self) -> None:
         """A command that is used wrongly says so, and no command is a hint."""
@@ -90,6 +93,26 @@ class CommandTests(ElsewhereTestCase):
                 sequence = Sequence.parse(stdout.strip())
                 self.assertEqual(7 if option else 0, len(sequence.tcpPorts()))
                 self.assertEqual(7, len({*sequence.ports}))
+
+    def test_exports(self) -> None:
+        """A profile is imported and exported, with the folders of that system."""
+        for platform in PLATFORMS:
+            folder = str(Path(self.mktemp()).absolute())
+            home = {"XDG_CONFIG_HOME": folder}
+            if platform == "win32":
+                home = {"XDG_CONFIG_HOME": "", "HOME": "", "APPDATA": folder}
+            uri = "pkdoors://home.example?seq=7,9,8,6,5&sealed=1&name=home"
+            status, stdout, stderr = self.run_(platform, "import", uri, **home)
+            self.assertEqual((0, ""), (status, stderr))
+            self.assertIn("[hosts.home]", stdout)
+            # On macOS, the library of QR codes loads a module in C that only a Python there has.
+            codes = () if platform == "darwin" else ("qr",)
+            for form in ("powershell", "bash", "uri", *codes):
+                file = f"{folder}/{form}.png"
+                options = ("home", "--format", form, "-o", file)
+                status, stdout, stderr = self.run_(platform, "export", *options, **home)
+                self.assertEqual((0, "", True), (status, stdout, file in stderr), stderr)
+            self.assertEqual(f"{uri}\n", Path(f"{folder}/uri.png").read_text())
 
     def test_completion(self) -> None:
         """A shell learns to complete."""

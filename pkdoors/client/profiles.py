@@ -21,10 +21,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pkdoors.client._tables import checkKeys, checkTable, readGroup, readTables
+from pkdoors.client.core.hosts import parseWaitPort
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import parseKnockPort
 from pkdoors.model.names import checkName
-from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import MAX_PORTS, MIN_PORTS, Sequence
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.quoting import shown
@@ -273,7 +273,7 @@ def _readUses(value: object) -> bool:
 def _readPort(value: object) -> int:
     if type(value) is not int and not isinstance(value, str):
         raise BadValue(f'{shown(value)} is not a port: write 22 or "22/tcp"')
-    return parseTcpPort(str(value))
+    return parseWaitPort(str(value))
 
 
 _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {

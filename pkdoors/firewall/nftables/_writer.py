@@ -66,23 +66,33 @@ class GuardWriter(GuardReader):
         wanted = self._makeElements([opening])
         self._prolong(wanted, others)
         elements = {name: list(found.values()) for name, found in wanted.items()}
-        if opening.door.once and opening.door.ports and isNew:
-            name, key = onceSetOf(opening).used, sourceKey(opening.source)
-            # To delete what is not there would take the kernel ten milliseconds.
-            if self.findKeys(name, [key]):
-                with suppress(GuardGone):
-                    self._kernel.transact(changeSets(TABLE, {}, elements, certain={name: [key]}))
-                    return
+        if isNew and (mark := self._findMark(opening)):
+            with suppress(GuardGone):
+                self._kernel.transact(changeSets(TABLE, {}, elements, certain=mark))
+                return
         self._kernel.transact(changeSets(TABLE, {}, elements))
+
+    def _findMark(self, opening: Opening) -> dict[str, list[bytes]]:
+        """
+        Return the mark in the kernel that says that an opening for one connection is used, by its
+        set. To delete what is not there would take the kernel ten milliseconds.
+        """
+        if not (opening.door.once and opening.door.ports):
+            return {}
+        name, key = onceSetOf(opening).used, sourceKey(opening.source)
+        return {name: [key]} if self.findKeys(name, [key]) else {}
 
     def addFirst(self, opening: Opening) -> None:
         """
-        Add the first opening for a source, for any number of connections: nothing has to be deleted
-        before it, which is half of the work, and the client waits for all of it. If there are
-        elements that nobody knows of, they are replaced.
+        Add the first opening for a source: nothing has to be deleted before it, which is half of
+        the work, and the client waits for all of it. If there are elements that nobody knows of,
+        they are replaced.
 
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
+        if self._findMark(opening):
+            self.add(opening)
+            return
         wanted = self._makeElements([opening])
         elements = {name: found.values() for name, found in wanted.items()}
         try:

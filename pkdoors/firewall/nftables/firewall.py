@@ -325,7 +325,7 @@ class NftablesFirewall:
     def _openNow(self, opening: Opening) -> None:
         self._addScope(opening)
         openings = self._placer.openings
-        if not (opening.door.once or openings.hasSource(opening.source)):
+        if not openings.hasSource(opening.source):
             self._table.addFirst(opening)
         else:
             self._table.add(opening, not openings.has(opening), openings.others(opening))
