@@ -32,6 +32,10 @@ TOO_HEAVY = frozenset(
 LIGHT = (
     "pkdoors.cli",
     "pkdoors.client.core.binding",
+    "pkdoors.client.keys._filekeys",
+    "pkdoors.client.keys._keygen",
+    "pkdoors.client.keys.passphrase",
+    "pkdoors.client.keys.signers",
     "pkdoors.client.profilefile",
     "pkdoors.commands.parser",
     "pkdoors.knocks.certificates",
