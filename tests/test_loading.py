@@ -31,6 +31,7 @@ TOO_HEAVY = frozenset(
 """Modules that a client does without: each costs it milliseconds, or megabytes."""
 LIGHT = (
     "pkdoors.cli",
+    "pkdoors.client",
     "pkdoors.client.core.binding",
     "pkdoors.client.keys._filekeys",
     "pkdoors.client.keys._keygen",

@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 
-from pkdoors.errors import KnockError
+from pkdoors.errors import NoAddress
 from pkdoors.model.unicast import isUnicast
 from pkdoors.util.quoting import quoteHost
 
@@ -24,7 +24,7 @@ def lookUp(host: str, family: int | None = None) -> list[str]:
     This waits for an answer.
 
     @param family: 4 or 6 for only those.
-    @raise KnockError: the host has none.
+    @raise NoAddress: the host has none.
     """
     name = os.fsencode(host) if "%" in host else host  # no domain name has a device in it
     try:
@@ -32,11 +32,11 @@ def lookUp(host: str, family: int | None = None) -> list[str]:
     except (OSError, UnicodeError) as error:
         kind = f"IPv{family} " if family else ""
         reason = getattr(error, "strerror", None) or error
-        raise KnockError(f"no {kind}address found for {quoteHost(host)}: {reason}") from error
+        raise NoAddress(f"no {kind}address found for {quoteHost(host)}: {reason}") from error
     addresses = dict.fromkeys(_addScope(*entry[4]) for entry in found)
     usable = [address for address in addresses if isUnicast(address)]
     if not usable:
-        raise KnockError(
+        raise NoAddress(
             f"{quoteHost(host)} is {', '.join(addresses)}, which is not the address of one host: "
             "give the address of the host itself"
         )

@@ -32,6 +32,9 @@ from pkdoors.util.quoting import shown
 WOULD_USE = "waiting for a port connects to it, which uses up an opening for one connection"
 """Why a client cannot wait for the port of a door that opens for one connection."""
 
+DEFAULT_DOOR = "default"
+"""The name of the daemon's door if its command line sets it up."""
+
 FROM_AGENT = "agent"
 """In place of a key's path: any key of the SSH agent that the host accepts."""
 

@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from pkdoors.client.core.binding import AUTO, parseBind, parseRecipient
 from pkdoors.client.core.methods import SealedMethod
 from pkdoors.client.network import findLocalAddress
-from pkdoors.client.profiles import FROM_AGENT, USUAL, Profile
+from pkdoors.client.profiles import DEFAULT_DOOR, FROM_AGENT, USUAL, Profile
 from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.model.names import checkName
 from pkdoors.model.sequence import Sequence
-
-DEFAULT_DOOR = "default"
-"""The name of the daemon's door if its command line sets it up."""
 
 
 def addSealOptions(command: Parser) -> None:

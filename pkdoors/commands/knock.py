@@ -17,11 +17,12 @@ from pkdoors.commands._sealoptions import (
     makeSealedMethod,
 )
 from pkdoors.commands.knocking.target import chooseSequence, findTarget
+from pkdoors.commands.knocking.verbose import addVerboseOption, makeTrace
 from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.output import tell
+from pkdoors.util.output import requireWhole, tell
 
 TIMEOUT, TRIES = "5s", "3"
 """How long the client waits for a port after each knock, and how often it knocks, by default."""
@@ -80,6 +81,7 @@ def addKnockOptions(command: Parser) -> None:
         help="the time between two datagrams of a plain knock (default: %(default)s)",
     )
     addSealOptions(command)
+    addVerboseOption(command)
     family = command.add_mutually_exclusive_group()
     family.add_argument("-4", dest="family", action="store_const", const=4, help="only IPv4")
     family.add_argument("-6", dest="family", action="store_const", const=6, help="only IPv6")
@@ -156,8 +158,8 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     attempt = makeAttempt(options, environment, profile, port)
     _warnIgnored(options, port)
     if options.keep:
-        _keep(options, attempt)
-    outcome = _perform(options.parser, attempt)
+        _keep(options, environment, attempt)
+    outcome = _perform(options, environment, attempt)
     tell(str(outcome))
     if outcome.note:
         makeReporter(options.parser)(outcome.note)
@@ -193,18 +195,21 @@ def _warnIgnored(options: Namespace, port: int | None) -> None:
         )
 
 
-def _perform(parser: Parser, attempt: Attempt) -> Outcome:
-    say = makeReporter(parser)
+def _perform(options: Namespace, environment: Mapping[str, str], attempt: Attempt) -> Outcome:
+    parser: Parser = options.parser
+    say, trace = makeReporter(parser), makeTrace(options, environment, attempt)
     if attempt.port is not None and hasTwisted():
         from pkdoors.client.reactor import driver
 
-        return runReactor(parser, lambda reactor: driver.perform(reactor, attempt, say))
+        return runReactor(parser, lambda reactor: driver.perform(reactor, attempt, say, trace))
     from pkdoors.client.blocking.driver import perform
 
-    return runBlocking(parser, lambda: perform(attempt, say))[0]
+    return runBlocking(parser, lambda: perform(attempt, say, trace))[0]
 
 
-def _keep(options: Namespace, attempt: Attempt) -> NoReturn:
+def _keep(options: Namespace, environment: Mapping[str, str], attempt: Attempt) -> NoReturn:
+    if not hasTwisted():
+        requireWhole(options.parser.prog, "--keep")
     from pkdoors.client.reactor.keepopen import KeepOpen
 
     parser: Parser = options.parser
@@ -212,5 +217,6 @@ def _keep(options: Namespace, attempt: Attempt) -> NoReturn:
         parser.error("use --keep or --close, not both")
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
-    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run()))
+    say, trace = makeReporter(parser), makeTrace(options, environment, attempt)
+    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, say, trace).run()))
     raise SystemExit(0)

@@ -116,8 +116,9 @@ class BashTests(ExportTestCase):
         path = os.environ["PATH"]
         for lines in ((MINUTE,), ("sealed = true",)):
             self.profile(*lines)
-            environment = {"PATH": f"{tools}:{path}", "OLD": path, "PKDOORS_KEY": str(key)}
-            self.runs("bash", self.script(), **environment)
+            script = self.script()
+            environment = {"PATH": str(tools), "OLD": path, "PKDOORS_KEY": str(key)}
+            self.runs("/bin/bash", script, **environment)
         shown = log.read_text()
         self.assertEqual(
             {*TOOLS} - {"nc", "shasum"}, {Path(x.split()[0]).name for x in shown.splitlines()}
@@ -318,13 +319,13 @@ class SshTests(SshTestCase, ExportTestCase):
 
     def test_sealedKeys(self) -> None:
         """The key is the profile's, or the one in the environment; without any it says so."""
-        key = self.makeKey("other key")
+        key = self.makeKey("it's $(touch hostile) `touch hostile`")
         daemon = self.sealed(key)
         temporary = self.folder / "tmp"
         temporary.mkdir()
         self.client.environment["TMPDIR"] = str(temporary)
         for identity, environment in (
-            ("~/.ssh/other key", {}),
+            (f"~/.ssh/{key.name}", {}),
             (str(key), {}),
             (f"{key}.pub", {}),
             ("agent", {"PKDOORS_KEY": str(key)}),
@@ -339,6 +340,7 @@ class SshTests(SshTestCase, ExportTestCase):
         self.assertEqual(1, status)
         self.assertEqual("no SSH key found: put the path of one into PKDOORS_KEY\n", output)
         self.assertEqual([], [*temporary.iterdir()])
+        self.assertEqual([], [*self.folder.rglob("hostile")])
 
     def sealsAgain(self, daemon: Daemon, before: int) -> bool:
         """Wait until a daemon has named the key more often."""

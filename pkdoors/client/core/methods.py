@@ -7,8 +7,9 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from pkdoors.client.core.agent import Ask
 from pkdoors.client.core.binding import bindFor
+from pkdoors.client.core.events import Event, Sealing, ignore
 from pkdoors.client.core.plan import Plan, planPlain, planSealed
-from pkdoors.errors import KnockError
+from pkdoors.errors import KnockError, NoKey
 from pkdoors.knocks.certificates import Certificate
 from pkdoors.knocks.knock import makePlainKnock
 from pkdoors.knocks.seal import Statement, hintOf, makeMessage, makeNonce, packCertificate
@@ -37,11 +38,13 @@ class Tools(NamedTuple):
     @ivar ask: asks an SSH agent.
     @ivar work: calls what takes long; the driver with a reactor uses another thread.
     @ivar say: called with lines for the user about the progress.
+    @ivar trace: called with what happens, for a report.
     """
 
     ask: Ask
     work: Work
     say: Callable[[str], None]
+    trace: Callable[[Event], None] = ignore
 
 
 class Signer(Protocol):
@@ -121,20 +124,16 @@ class Method(Protocol):
         """
 
 
-class NotPrepared(KnockError):
-    """There is nothing to knock with, on whatever address."""
-
-
 async def prepareOnce(method: Method, tools: Tools) -> None:
     """
     Prepare a method before its first plan.
 
-    @raise NotPrepared: there is no key.
+    @raise NoKey: there is no key.
     """
     try:
         await method.prepare(tools)
     except KnockError as error:
-        raise NotPrepared(str(error)) from error
+        raise NoKey(str(error)) from error
 
 
 class PlainMethod(NamedTuple):
@@ -223,26 +222,24 @@ class SealedMethod(NamedTuple):
         """See L{Method.plan}."""
         bind = self.recipient or bindFor(self.bind, address, self.findLocalAddress)
         signers = await self.identity.findSigners(tools)
-        return planSealed(self.sequence, await self._sealWithAll(signers, bind, tools.say))
+        return planSealed(self.sequence, await self._sealWithAll(signers, bind, tools))
 
-    async def _sealWithAll(
-        self, signers: Items[Signer], bind: str, say: Callable[[str], None]
-    ) -> list[bytes]:
+    async def _sealWithAll(self, signers: Items[Signer], bind: str, tools: Tools) -> list[bytes]:
         """
         Return the knocks of all keys that sign; if only some do not sign, that does not matter.
         """
         made: list[bytes] = []
         for signer in signers:
             if signer.needsTouch:
-                say("touch the security key")
+                tools.say("touch the security key")
             try:
-                made.append(await self._seal(signer, bind))
+                made.append(await self._seal(signer, bind, tools.trace))
             except KnockError:
                 if signer is signers[-1] and not made:
                     raise
         return made
 
-    async def _seal(self, signer: Signer, bind: str) -> bytes:
+    async def _seal(self, signer: Signer, bind: str, trace: Callable[[Event], None]) -> bytes:
         stamp, certificate = int(self.timeOfDay() * 1000), signer.certificate
         nonce = makeNonce(signer.publicKey, stamp)
         text = Statement(
@@ -255,5 +252,6 @@ class SealedMethod(NamedTuple):
             close=self.close,
         ).encode()
         blob = certificate.blob if certificate else b""
+        trace(Sealing(signer.publicKey, certificate is not None, text.decode("ascii")))
         signature = await signer.sign(makeMessage(text, self.sequence, blob))
         return text + packCertificate(blob) + signature

@@ -14,6 +14,7 @@ from pkdoors.client.core._tries import Tries
 from pkdoors.client.core.actions import Action, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.plan import Plan
+from pkdoors.errors import KnockError, NotOpen
 
 GREETING = 0.3
 """Seconds for the first bytes of a server that speaks first, as sshd does."""
@@ -31,7 +32,7 @@ class Visit:
 
     @param addresses: the addresses of the host.
     @ivar outcome: how it ended, if it did not fail; L{None} before.
-    @ivar error: why it failed; empty if it did not.
+    @ivar error: why it failed; L{None} if it did not.
     @ivar taken: the number of the try to connect that is the outcome's.
     """
 
@@ -53,13 +54,13 @@ class Visit:
         self._answer: tuple[str, float | None] | None = None
         self._note = ""
         self.outcome: Outcome | None = None
-        self.error = ""
+        self.error: KnockError | None = None
         self.taken: int | None = None
 
     @property
     def isOver(self) -> bool:
         """Whether there is an outcome, or an error."""
-        return self.outcome is not None or bool(self.error)
+        return self.outcome is not None or self.error is not None
 
     def nextTime(self) -> float:
         """Return when to call L{tick}, if nothing happens before; L{FOREVER} for never."""
@@ -121,10 +122,10 @@ class Visit:
         heapq.heapify(self._sends)
         return self._goOn(address, now)
 
-    def abort(self, reason: str) -> None:
+    def abort(self, error: KnockError) -> None:
         """There is nothing to knock with, on whatever address."""
         if not self.isOver:
-            self.error = reason
+            self.error = error
 
     def connected(self, number: int, now: float) -> list[Action]:
         """A try to connect succeeded."""
@@ -196,7 +197,7 @@ class Visit:
 
     def _knockAgain(self, now: float) -> list[Action]:
         if not self._left:
-            self.error = self._attempt.describeFailure(self._tries.isRefused)
+            self.error = NotOpen(self._attempt.describeFailure(self._tries.isRefused))
             return []
         reason = "connection refused" if self._tries.isRefused else "no answer yet"
         say = Say(f"{reason}, knocking again ({self._left} left)")
@@ -225,7 +226,8 @@ class Visit:
 
     def _endKnock(self, now: float) -> None:
         if len(self._errors) == len(self._addresses):
-            self.error = "cannot knock on {}: {}".format(*next(iter(self._errors.items())))
+            address, reason = next(iter(self._errors.items()))
+            self.error = KnockError(f"cannot knock on {address}: {reason}")
         elif self._attempt.port is None or self._answer:
             self._settle()
         else:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from shlex import quote
 
 from pkdoors.client.export.subject import Subject, checkSealed
+from pkdoors.client.profiles import FROM_AGENT
 from pkdoors.errors import BadValue
 from pkdoors.knocks.knock import makePlainKnock
 from pkdoors.model.knockports import KnockPort, TcpPort, numberOf
@@ -107,7 +108,7 @@ def _listKeys(identity: str | None) -> str:
     @param identity: the profile's.
     """
     usual = [f"~/.ssh/{name}" for name in ("id_ed25519", "id_ecdsa", "id_rsa")]
-    if identity is None or identity == "agent":
+    if identity in (None, FROM_AGENT):
         return " ".join(usual)
     if identity.endswith("-cert.pub"):
         raise BadValue("a script cannot send a certificate: use --format ssh-config")

@@ -3,13 +3,10 @@
 from math import ceil
 from typing import NamedTuple
 
-from pkdoors.client.profiles import Profile
+from pkdoors.client.profiles import DEFAULT_DOOR, Profile
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import KnockPort, TcpPort
 from pkdoors.model.names import checkHost
-
-DEFAULT_DOOR = "default"
-"""The name of the daemon's door if its command line sets it up."""
 
 
 def toAscii(host: str) -> str:

@@ -9,7 +9,7 @@ from pkdoors.client.core.agent import Agent
 from pkdoors.client.core.methods import Signer, Tools
 from pkdoors.client.keys._agentkeys import AgentSigner, findInAgent, isUseful
 from pkdoors.client.keys._certificates import checkCertificate
-from pkdoors.client.keys._formats import isEncrypted
+from pkdoors.client.keys._formats import NotReadable, PassphraseNeeded, isEncrypted
 from pkdoors.client.keys._pairs import KeyPair, readKeyPair
 from pkdoors.client.keys.passphrase import Question, askPassphrase
 from pkdoors.errors import BadValue, KnockError
@@ -82,23 +82,17 @@ class FileKeys:
         if pair.blob and isSecurityKey(pair.blob):
             return self._useKeygen(pair, tools)
         try:
-            from pkdoors.client.keys._filesigner import NotReadable  # it loads cryptography
-        except ImportError:
-            return self._useKeygen(pair, tools)
-        try:
             return await self._unlock(path, pair.secret, tools)
         except NotReadable as error:
             return self._useKeygen(pair, tools, error)
 
     async def _unlock(self, path: str, secret: bytes, tools: Tools) -> "FileSigner":
-        from pkdoors.client.keys._filesigner import PassphraseNeeded, parsePrivateKey
-
         if secret not in self._unlocked:
             try:
-                found = parsePrivateKey(secret)
+                found = await tools.work(partial(makeFileSigner, secret))
             except PassphraseNeeded:
                 passphrase = await self._findPassphrase(path, tools)
-                found = await tools.work(partial(parsePrivateKey, secret, passphrase))
+                found = await tools.work(partial(makeFileSigner, secret, passphrase))
             self._unlocked[secret] = found
         return self._unlocked[secret]
 
@@ -155,6 +149,19 @@ class FileKeys:
             raise BadValue("it is encrypted, and a passphrase is asked for only once")
         self.mayAsk = False
         say("ssh-keygen asks for the passphrase of the key for each knock: ssh-add avoids that")
+
+
+def makeFileSigner(secret: bytes, passphrase: bytes | None = None) -> "FileSigner":
+    """
+    Return what signs with a private key. See L{pkdoors.client.keys._filesigner.parsePrivateKey}.
+
+    @raise NotReadable: cryptography cannot read it, or is not installed.
+    """
+    try:
+        from pkdoors.client.keys._filesigner import parsePrivateKey  # it loads cryptography
+    except ImportError as error:
+        raise NotReadable("Python's cryptography, which reads it, is not installed") from error
+    return parsePrivateKey(secret, passphrase)
 
 
 def hasAgentSockets() -> bool:

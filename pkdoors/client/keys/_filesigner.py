@@ -16,7 +16,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
-from pkdoors.client.keys._formats import DAMAGED, isEncrypted, isOpenSSH, parseHeader
+from pkdoors.client.keys._formats import (
+    DAMAGED,
+    NotReadable,
+    PassphraseNeeded,
+    isEncrypted,
+    isOpenSSH,
+    parseHeader,
+)
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import Certificate
 from pkdoors.knocks.seal import frameMessage
@@ -30,14 +37,6 @@ _CURVES: dict[bytes, type[hashes.HashAlgorithm]] = {
     b"ecdsa-sha2-nistp521": hashes.SHA512,
 }
 """The hashes of RFC 5656."""
-
-
-class PassphraseNeeded(BadValue):
-    """The private key is encrypted, and no passphrase was given."""
-
-
-class NotReadable(BadValue):
-    """The private key may be good, but cryptography cannot read it."""
 
 
 class FileSigner(NamedTuple):

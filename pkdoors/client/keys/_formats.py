@@ -17,6 +17,14 @@ _MAGIC = b"openssh-key-v1\0"
 _LENGTH = 4  # bytes of a number
 
 
+class PassphraseNeeded(BadValue):
+    """The private key is encrypted, and no passphrase was given."""
+
+
+class NotReadable(BadValue):
+    """The private key may be good, but cryptography cannot read it, or is not installed."""
+
+
 class Header(NamedTuple):
     """
     What a private key file in OpenSSH's own format shows without its passphrase.

@@ -14,6 +14,7 @@ from pkdoors.errors import BadValue, KnockError
 
 if TYPE_CHECKING:
     from pkdoors.client.keys._filekeys import FileKeys
+    from pkdoors.client.keys._filesigner import FileSigner
 
 USUAL_FILES = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
 """The files in C{~/.ssh} that ssh tries by itself, in its order, if their kinds can knock."""
@@ -148,6 +149,41 @@ class Identity:
         if used:
             tools.say(f"sealing with {' and '.join(used)}")
         return signers
+
+
+class GivenKey:
+    """
+    A private key that a program has in memory, as the L{pkdoors.client.core.methods.Identity}.
+
+    @param secret: the contents of its file, not encrypted.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._ready: list[Signer] = []
+
+    async def findSigners(self, tools: Tools) -> list[Signer]:
+        """
+        Return what signs.
+
+        @raise KnockError: the key cannot be used.
+        """
+        if not self._ready:
+            try:
+                self._ready.append(await tools.work(partial(_makeSigner, self._secret)))
+            except BadValue as error:
+                raise KnockError(f"the key cannot be used: {error}") from error
+        return [*self._ready]
+
+
+def _makeSigner(secret: bytes) -> "FileSigner":
+    from pkdoors.client.keys._filekeys import makeFileSigner
+    from pkdoors.client.keys._formats import PassphraseNeeded
+
+    try:
+        return makeFileSigner(secret)
+    except PassphraseNeeded as error:
+        raise KnockError("the key is encrypted: decrypt it, or add it to the SSH agent") from error
 
 
 def _withoutTouch() -> list[str]:

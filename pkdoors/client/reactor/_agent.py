@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IReactorUNIX
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -78,6 +79,8 @@ def askWith(reactor: Any) -> Ask:
 async def _ask(reactor: Any, path: str, question: bytes, seconds: float) -> bytes:
     if not hasattr(socket, "AF_UNIX"):
         raise AgentError(NO_SOCKETS)
+    if not IReactorUNIX.providedBy(reactor):
+        raise AgentError("this reactor cannot connect to an agent: use the file of a key")
     endpoint = UNIXClientEndpoint(reactor, path, timeout=LIST_TIMEOUT)
     try:
         client = await endpoint.connect(Factory.forProtocol(AgentClient))

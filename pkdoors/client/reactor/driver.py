@@ -4,29 +4,35 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import CannotListenError, ConnectionRefusedError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
+from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
-from pkdoors.client.core.methods import NotPrepared, Tools, prepareOnce
+from pkdoors.client.core.events import (
+    Connected,
+    Disconnected,
+    Failed,
+    Found,
+    Greeted,
+    Planned,
+    Traced,
+    ignore,
+)
+from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.visit import FOREVER, Visit
 from pkdoors.client.network import describeError, lookUp, sendSyn
 from pkdoors.client.reactor._agent import askWith
 from pkdoors.client.reactor._work import workWith
-from pkdoors.errors import KnockError
+from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort
 
-Trace = Callable[[Action], None]
-
-
-def ignore(action: Action) -> None:
-    """Report nothing."""
+Trace = Callable[[Traced], None]
 
 
 async def resolve(reactor: Any, attempt: Attempt) -> list[str]:
@@ -35,13 +41,12 @@ async def resolve(reactor: Any, attempt: Attempt) -> list[str]:
 
     @raise KnockError: it has none.
     """
-    pool = reactor.getThreadPool()
-    return await deferToThreadPool(reactor, pool, lookUp, attempt.host, attempt.family)
+    return await workWith(reactor)(partial(lookUp, attempt.host, attempt.family))
 
 
-def makeTools(reactor: Any, say: Callable[[str], None]) -> Tools:
+def makeTools(reactor: Any, say: Callable[[str], None], trace: Trace = ignore) -> Tools:
     """Return what methods need of this driver."""
-    return Tools(askWith(reactor), workWith(reactor), say)
+    return Tools(traceAsk(askWith(reactor), trace), workWith(reactor), say, trace)
 
 
 async def perform(
@@ -51,17 +56,19 @@ async def perform(
     Get through the door of a host.
 
     @param say: called with lines for the user about the progress.
-    @param trace: called with each action before it is done, for a report.
+    @param trace: called with each action before it is done, and with what happens, for a report.
     @raise KnockError: the knock could not be sent, or the port did not open.
     """
     addresses = await resolve(reactor, attempt)
+    trace(Found(attempt.host, tuple(addresses)))
     driver = VisitDriver(reactor, attempt, addresses, say, trace)
     try:
         await driver.done
     finally:
         driver.close()
-    if driver.visit.outcome is None:
-        raise KnockError(driver.visit.error)
+    if driver.visit.error:
+        raise driver.visit.error
+    assert driver.visit.outcome
     return driver.visit.outcome
 
 
@@ -101,21 +108,21 @@ class VisitDriver:
         self._attempt = attempt
         self._say = say
         self._trace = trace
-        self._tools = makeTools(reactor, say)
+        self._tools = makeTools(reactor, say, trace)
         self._senders: dict[str, Any] = {}
         self._tries: dict[int, Deferred[Any]] = {}
         self._connections: dict[int, _FirstBytes] = {}
         self._sealing: Deferred[None] | None = None
         self._call: IDelayedCall | None = None
         self._queue: list[Action] = []
-        self._isBusy = self._isPrepared = False
+        self._isBusy = self._isPrepared = self._isClosed = False
         self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
         self.visit = Visit(attempt, addresses)
         self._do(self.visit.begin(reactor.seconds()))
 
     def close(self) -> None:
         """Close what is open, and do nothing any more."""
-        self._isBusy = True
+        self._isBusy = self._isClosed = True
         self._stopCall()
         sealing, self._sealing = self._sealing, None
         if sealing:
@@ -132,13 +139,11 @@ class VisitDriver:
         if self._isBusy:
             return
         self._isBusy = True
-        while self._queue:
-            action = self._queue.pop(0)
-            self._trace(action)
-            self._doOne(action)
-            now = self._reactor.seconds()
-            if not self._queue and self.visit.nextTime() <= now:
-                self._queue += self.visit.tick(now)
+        try:
+            self._doAll()
+        except Exception:
+            self._crash(Failure())
+            return
         self._isBusy = False
         self._stopCall()
         if self.visit.isOver:
@@ -147,6 +152,21 @@ class VisitDriver:
         elif (when := self.visit.nextTime()) < FOREVER:
             left = max(0.0, when - self._reactor.seconds())
             self._call = self._reactor.callLater(left, self._tick)
+
+    def _doAll(self) -> None:
+        while self._queue:
+            action = self._queue.pop(0)
+            self._trace(action)
+            self._doOne(action)
+            now = self._reactor.seconds()
+            if not self._queue and self.visit.nextTime() <= now:
+                self._queue += self.visit.tick(now)
+
+    def _crash(self, failure: Failure) -> None:
+        """Pass on a fault of the program: nobody must wait for ever because of it."""
+        if not self._isClosed:
+            self.close()
+            self.done.errback(failure)
 
     def _stopCall(self) -> None:
         call, self._call = self._call, None
@@ -164,7 +184,7 @@ class VisitDriver:
                 self._connect(action)
             case Seal():
                 self._sealing = Deferred.fromCoroutine(self._seal(action.address))
-                self._sealing.addErrback(lambda failure: failure.trap(CancelledError) and None)
+                self._sealing.addErrback(self._crash)
             case Say():
                 self._say(action.line)
             case Abandon():
@@ -179,14 +199,15 @@ class VisitDriver:
                 await prepareOnce(method, self._tools)
                 self._isPrepared = True
             plan = await method.plan(address, self._tools)
-        except NotPrepared as error:
-            self.visit.abort(str(error))
+        except NoKey as error:
+            self.visit.abort(error)
             self._do(())
         except KnockError as error:
             self._fail(address, str(error))
         except OSError as error:
             self._fail(address, describeError(error))
         else:
+            self._trace(Planned(address, plan))
             self._do(self.visit.sealed(address, plan, self._reactor.seconds()))
 
     def _send(self, action: Send) -> None:
@@ -202,6 +223,7 @@ class VisitDriver:
             self._fail(action.address, describeError(error.socketError))
 
     def _fail(self, address: str, reason: str) -> None:
+        self._trace(Failed(address, reason))
         self._do(self.visit.failed(address, reason, self._reactor.seconds()))
 
     def _senderFor(self, address: str) -> Any:
@@ -224,14 +246,17 @@ class VisitDriver:
     def _answer(self, number: int, connection: _FirstBytes) -> None:
         del self._tries[number]
         self._connections[number] = connection
+        self._trace(Connected(number))
         self._do(self.visit.connected(number, self._reactor.seconds()))
 
     def _lose(self, number: int, failure: Failure) -> None:
         if self._tries.pop(number, None):  # otherwise it was given up
             isRefused = failure.check(ConnectionRefusedError) is not None
+            self._trace(Disconnected(number, isRefused))
             self._do(self.visit.disconnected(number, isRefused, self._reactor.seconds()))
 
     def _greet(self, data: bytes) -> None:
+        self._trace(Greeted(data))
         self._do(self.visit.greeted(data, self._reactor.seconds()))
 
     def _abandon(self, number: int) -> None:

@@ -26,13 +26,15 @@ class Export(NamedTuple):
     drawn: str = ""
 
 
-def addFormatOption(command: Parser, default: str | None = None) -> None:
+def addFormatOption(command: Parser, default: str | None = None, unfit: str = "") -> None:
     """
-    Add the option that chooses a format, and tell what there is.
+    Add the option that chooses a format, and list the formats.
 
     @param default: the format if none is given; L{None} if the user must choose.
+    @param unfit: a format that the command refuses.
     """
-    formats = "; ".join(f"{name}: {form.about}" for name, form in FORMATS.items())
+    fit = {name: form.about for name, form in FORMATS.items() if name != unfit}
+    formats = "; ".join(f"{name}: {about}" for name, about in fit.items())
     command.describe(f"Formats are {formats}.")
     note = f" (default: {default})" if default else ""
     command.add_argument(
@@ -41,7 +43,7 @@ def addFormatOption(command: Parser, default: str | None = None) -> None:
         choices=[*FORMATS],
         default=default,
         required=default is None,
-        help=f"one of {', '.join(FORMATS)}{note}",
+        help=f"one of {', '.join(fit)}{note}",
     )
 
 

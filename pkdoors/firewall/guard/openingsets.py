@@ -246,6 +246,13 @@ def listKeys(opening: Opening) -> tuple[tuple[str, bytes], list[tuple[str, bytes
     return plan.openingKey(key), plan.lookupKeys(key)
 
 
+def listAllKeys(opening: Opening) -> set[tuple[str, bytes]]:
+    """Return the sets that an opening can be in, that of used ones included, and its keys."""
+    key, lookups = listKeys(opening)
+    marks = {(onceSetOf(opening).used, sourceKey(opening.source))} if opening.door.once else set()
+    return {key, *lookups} | marks
+
+
 class _Plan(NamedTuple):
     """
     What the elements of a door's openings for sources of one kind have in common.

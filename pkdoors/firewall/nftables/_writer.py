@@ -1,7 +1,7 @@
 """Writes elements into the guard's table in the kernel."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
 from pkdoors.firewall.guard.flowbooks import Books
@@ -175,12 +175,14 @@ class GuardWriter(GuardReader):
                 if found[key].timeout > there[key].timeout:
                     there[key] = found[key]
 
-    def _makeElements(self, openings: Iterable[Opening]) -> Wanted:
+    def _makeElements(self, openings: Iterable[Opening], now: float | None = None) -> Wanted:
         """
-        Return the elements for openings, with the time that they have left now. Where several are
-        for one client and one port, the last deadline counts.
+        Return the elements for openings, with the time that they have left. Where several are for
+        one client and one port, the last deadline counts.
+
+        @param now: the time; L{None} for the present one.
         """
-        now, sinceBoot = self._seconds(), self._bootClock()
+        now, sinceBoot = self._seconds() if now is None else now, self._bootClock()
         wanted: Wanted = {}
         for opening in openings:
             left = opening.deadline - now
@@ -193,6 +195,21 @@ class GuardWriter(GuardReader):
                 if key not in there or there[key].timeout < element.timeout:
                     there[key] = element
         return wanted
+
+    def removeStrange(self, strange: Iterable[tuple[str, bytes]]) -> None:
+        """
+        Remove elements that no opening has: at most L{PORTION} of them.
+
+        @param strange: the name of a set and a key, each.
+        """
+        if gone := _byName(strange):
+            self._kernel.transact(changeSets(TABLE, gone, {}))
+
+    def removeMarks(self, marks: Iterable[tuple[str, bytes]]) -> None:
+        """Do the same with marks that say of an opening that it is used."""
+        for name, keys in _byName(marks).items():
+            with suppress(GuardGone):
+                self._dropMarks(name, keys)
 
     def writeChanges(self, layout: Layout, present: Present, table: str = TABLE) -> None:
         """Write what differs of the elements that follow from the configuration alone."""
@@ -250,6 +267,11 @@ class GuardWriter(GuardReader):
 
     def writeFlows(self, doors: Iterable[Door], books: Books, table: str) -> None:
         """Add the flows that have time left; those that are there already keep their time."""
+        for _ in self.addFlows(doors, books, table):
+            pass
+
+    def addFlows(self, doors: Iterable[Door], books: Books, table: str) -> Iterator[None]:
+        """Do the same in steps."""
         now, sets = self._seconds(), setsFor(doors)
         for name, flows in books.items():
             if name not in sets:
@@ -263,6 +285,7 @@ class GuardWriter(GuardReader):
             for portion in splitPortions(elements):
                 with suppress(SetFull):
                     self._kernel.transact(addElements(table, name, portion))
+                yield
 
     def moveFlows(self, doors: Iterable[Door], present: Iterable[str], table: str) -> None:
         """
@@ -296,6 +319,13 @@ class GuardWriter(GuardReader):
     def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:
         for portion in splitPortions(keys):
             self._kernel.transact(removeElements(table, name, portion))
+
+
+def _byName(keyed: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:
+    found: dict[str, list[bytes]] = {}
+    for name, key in keyed:
+        found.setdefault(name, []).append(key)
+    return found
 
 
 def _portions(change: Change) -> Iterable[tuple[list[Element], list[Element]]]:

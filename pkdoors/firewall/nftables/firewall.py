@@ -7,6 +7,7 @@ touches it. Otherwise the daemon watches the table and heals it.
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from errno import ENOENT
 from itertools import islice
 from typing import Any
 
@@ -15,12 +16,14 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingsets import networkScopes, scopeOf
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.firewall.netlink.kernel import GuardGone
+from pkdoors.firewall.netlink.kernel import GuardGone, errorFor
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
+from pkdoors.firewall.nftables._mending import Mender
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._placing import TRIES, GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
@@ -28,11 +31,10 @@ from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
 from pkdoors.model.sources import isNetwork
-from pkdoors.util.turns import takeInTurns
+from pkdoors.util.turns import Beside, atOnce, takeInTurns
 
 SETTLED = 300.0
 """Seconds from the boot until there may be flows that began before the guard. Earlier there are
@@ -52,6 +54,7 @@ class NftablesFirewall:
     @param look: finds the connections that exist.
     @param readUptime: returns the seconds since the boot.
     @param capturing: how knocks get into the kernel's packet log; L{None} if sockets hear them.
+    @param beside: does what takes long beside the reactor.
     """
 
     _log = Logger()
@@ -65,6 +68,7 @@ class NftablesFirewall:
         look: Callable[[], LiveFlows] = LiveFlows,
         readUptime: Callable[[], float] = readUptime,
         capturing: Capturing | None = None,
+        beside: Beside = atOnce,
     ) -> None:
         self._reactor = reactor
         self._makeTable = makeTable
@@ -74,10 +78,12 @@ class NftablesFirewall:
         self._table: GuardTable
         self._monitor: NftablesMonitor
         self._guard = self._foreseen = Guard(())
-        self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors)
+        self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors, beside)
         self._placer = GuardPlacer(self._sessions)
+        self._mender = Mender(reactor, self._placer, self._sessions, beside)
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
+        self._isChecking = self._mustCheck = False  # the openings, after an overflow
         self._isDoubtful = False  # whether somebody has changed what was granted
         self._restoring = DeferredLock()
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
@@ -97,6 +103,7 @@ class NftablesFirewall:
         self._table = table = self._makeTable(self._reactor.seconds)
         self._sessions.start(table)
         self._placer.start(table)
+        self._mender.start(table)
         self._onLost = onLost
         # The monitor must exist before anything is read: then no later change is missed.
         self._monitor = self._makeMonitor(
@@ -196,14 +203,46 @@ class NftablesFirewall:
 
     async def _restore(self, openings: Iterable[Opening]) -> None:
         first = [*islice(openings, FEW + 1)]
-        if len(first) <= FEW:
-            self._restoreNow(first)
-        elif not self._table.isThere():
+        if not self._table.isThere():
             await self._restoreLost(openings)
-        elif self._placer.isCloseTo(self._guard):
+        elif len(first) <= FEW:
+            self._restoreNow(first)
+        elif await self._putRight() and self._placer.isCloseTo(self._guard):
             await self._restoreSoftly(openings)
-        else:
+        elif self._table.isThere():
             self._restoreNow([*openings])
+        else:
+            await self._restoreLost(openings)
+        if self._sessions.isIncomplete:  # it was gone for a moment
+            await self._restoreSessions()
+
+    async def _putRight(self) -> bool:
+        """
+        Put right what somebody else has changed in the guard that is in place, with very many
+        openings. Rules and ports come first.
+
+        @return: whether that was possible.
+        """
+        for _ in range(TRIES):
+            if self._placer.placed is not None:
+                return True
+            self._refreshCapture()
+            isDoubtful, self._isDoubtful = self._isDoubtful, False  # others may change it again
+            try:
+                guard = self._placer.putRight(self._guard)
+                if guard is not None:
+                    await self._mender.mend(guard, isDoubtful)
+                    self._sessions.noteReplaced()
+            except FirewallError as error:
+                self._isDoubtful |= isDoubtful
+                self._placer.forget()
+                if not isinstance(error, GuardGone):
+                    raise
+                return False
+            self._isDoubtful |= isDoubtful and guard is None
+            if guard is None:
+                return False
+        return False
 
     async def _restoreSoftly(self, openings: Iterable[Opening]) -> None:
         """Put the present guard in place of a similar one, with very many openings."""
@@ -214,55 +253,61 @@ class NftablesFirewall:
         began = self._reactor.seconds()
         try:
             await takeInTurns(self._reactor, self._placer.prepare(guard, openings))
+            if self._placer.placed is None and not await self._putRight():
+                raise errorFor(ENOENT)
             # A reload may have begun to change the doors; it waits for this.
             isSame = self._guard.doors is guard.doors
             guard = self._guard if isSame else replace(self._guard, doors=guard.doors)
             self._placer.finish(guard, began)
-        except GuardGone:  # somebody has flushed nftables meanwhile
-            await self._restoreLost(openings)
+        except GuardGone:  # somebody has flushed nftables meanwhile, or changed it too much
+            if self._table.isThere():
+                self._restoreNow([*openings])
+            else:
+                await self._restoreLost(openings)
         else:
             self._onPlaced(guard)
         self._throttle.want()
 
     async def _restoreLost(self, openings: Iterable[Opening]) -> None:
         """
-        Put back the guard, which is not there any more, with very many openings. It comes first, as
-        without it everybody gets in; they follow.
+        Put back the guard, which is not there any more. It comes first, as without it everybody
+        gets in; very many openings follow, and whatever has to be looked up.
         """
         self._placer.forget()
-        clients = self._sessions.listClients(self._guard.direct)
         for triesLeft in reversed(range(TRIES)):
-            self._put([])
-            letIn: list[Opening] = []
-            steps = self._placer.fill(self._pick(openings, clients, letIn), self._addScope)
+            self._sessions.noteLost(self._placer.openings)
+            first = [*islice(openings, FEW + 1)]
+            isFew = len(first) <= FEW
+            flows = self._sessions.living()
+            # Sessions stall until their flows are there.
+            noted = flows if sum(map(len, flows.values())) <= FEW else {}
+            self._put([each for each in first if isFew and self._isCertain(each)], noted)
             try:
-                await takeInTurns(self._reactor, steps)
-                self._sessions.addLetIn(letIn, self._guard.direct)
-                self._table.writeFlows(self._guard.doors, self._sessions.living(), TABLE)
+                if not isFew:
+                    await takeInTurns(self._reactor, self._placer.fill(openings, self._addScope))
+                await self._restoreSessions()
             except GuardGone:
                 if not triesLeft:
                     raise
             else:
                 break
-        self._throttle.want()
-
-    def _pick(
-        self, openings: Iterable[Opening], clients: Collection[Address], letIn: list[Opening]
-    ) -> Iterator[Opening]:
-        """Yield openings, and note those that have let in somebody who is connected."""
-        for opening in openings:
-            if isNetwork(opening.source) or opening.source in clients:
-                letIn.append(opening)
-            yield opening
-
-    def _restoreNow(self, openings: list[Opening]) -> None:
-        if not self._table.isThere():  # what the kernel remembered went with the table
-            self._placer.forget()
-            self._sessions.addLetIn(openings, self._guard.direct)
-        self._put([opening for opening in openings if self._isCertain(opening)])
         # Whatever removed the guard may have changed the ways past it, too. The guard itself does
         # not wait for them.
         self._throttle.want()
+
+    async def _restoreSessions(self) -> None:
+        """Put back the flows that go on, after the guard was gone."""
+        await takeInTurns(self._reactor, self._addFlows())
+        await self._sessions.spareLetIn(self._guard)
+        await takeInTurns(self._reactor, self._addFlows())
+        self._sessions.noteReplaced()
+
+    def _addFlows(self) -> Iterator[None]:
+        return self._table.addFlows(self._guard.doors, self._sessions.living(), TABLE)
+
+    def _restoreNow(self, openings: list[Opening]) -> None:
+        self._put([opening for opening in openings if self._isCertain(opening)])
+        self._throttle.want()  # see L{_restoreLost}
 
     def _isCertain(self, opening: Opening) -> bool:
         """
@@ -274,15 +319,15 @@ class NftablesFirewall:
             self._placer.openings.has(opening) and not self._isDoubtful
         )
 
-    def _put(self, openings: list[Opening]) -> None:
-        """Put the guard in place, with these openings."""
+    def _put(self, openings: list[Opening], flows: Books | None = None) -> None:
+        """Put the guard in place, see L{GuardPlacer.put}."""
         self._refreshCapture()
         # Only here do sets that no opening needs any more go: until then they cost little.
         self._guard = replace(self._guard, networks=networkScopes(openings))
         for known in (self._foreseen, self._placer.placed):
             if known == self._guard:  # their layouts are there already
                 self._guard = known
-        self._placer.put(self._guard, openings)
+        self._placer.put(self._guard, openings, flows)
         self._onPlaced(self._guard)
 
     def _refreshCapture(self) -> None:
@@ -358,5 +403,22 @@ class NftablesFirewall:
     def _onOverflow(self) -> None:
         """Check whether the guard is still ours, after more changes than the socket could hold."""
         self._throttle.want()
-        if not self._placer.isUnchanged(self._guard, self._reactor.seconds() + MARGIN):
+        if not self._placer.hasSameRules():
             self._onChanged("somebody")
+        elif self._isChecking:
+            self._mustCheck = True
+        else:
+            Deferred.fromCoroutine(self._check())
+
+    async def _check(self) -> None:
+        """Check the openings."""
+        self._isChecking, self._mustCheck = True, False
+        try:
+            isIntact = await self._mender.isIntact(self._guard, self._reactor.seconds() + MARGIN)
+        except FirewallError:
+            isIntact = False
+        self._isChecking = False
+        if not isIntact:
+            self._onChanged("somebody")
+        elif self._mustCheck:
+            self._onOverflow()

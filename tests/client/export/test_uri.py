@@ -22,7 +22,7 @@ ports = st.lists(
 )
 PROFILES = st.builds(
     Profile,
-    address=st.sampled_from(["home.example", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "a_b"]),
+    address=st.sampled_from(["home.example", "192.0.2.1", "2001:db8::1", "fe80::1%ded0", "a_b"]),
     sequence=st.builds(Sequence, ports.map(tuple)),
     door=st.sampled_from([None, "ssh", "a-b_9"]),
     isSealed=st.booleans(),

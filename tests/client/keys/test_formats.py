@@ -14,9 +14,11 @@ from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.keys._filesigner import NotReadable, PassphraseNeeded, parsePrivateKey
+from pkdoors.client.keys._filesigner import parsePrivateKey
 from pkdoors.client.keys._formats import (
     MAX_ROUNDS,
+    NotReadable,
+    PassphraseNeeded,
     findPublicBlob,
     isEncrypted,
     isPrivate,

@@ -3,10 +3,12 @@
 import os
 import stat
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 from pkdoors.client.export.formats import FORMATS
+from pkdoors.client.export.hostsfile import addToFile
 from pkdoors.client.profiles import Profile, Profiles
 from pkdoors.commands.exporting import export
 from pkdoors.model.sequence import Sequence
@@ -214,6 +216,16 @@ class ImportTests(ProfilesTestCase):
         self.hosts.chmod(0o644)
         self.assertIn("run `chmod 600", self.refuse("import", URI))
         self.assertEqual(text, self.hosts.read_text())
+
+    def test_atOnce(self) -> None:
+        """Several at the same time do not lose each other's profiles."""
+        table = {"address": "home.example", "sequence": SEQ, "wait": 22}
+        environment = {"HOME": str(self.home)}
+        names = [f"home{number}" for number in range(20)]
+        with ThreadPoolExecutor(8) as pool:
+            done = [pool.submit(addToFile, environment, name, table, False) for name in names]
+        self.assertEqual({HOME}, {each.result()[1] for each in done})
+        self.assertEqual(dict.fromkeys(names, HOME), self.profiles())
 
     def test_noPlace(self) -> None:
         """Without a home, or with one that cannot be written, it says so."""
