@@ -1,12 +1,12 @@
 """C{pkdoors knock} on the command line."""
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from pkdoors.client.core.attempt import Attempt, Outcome, lookFor
 from pkdoors.client.core.hosts import parseWaitPort
-from pkdoors.client.core.methods import Method, PlainMethod
+from pkdoors.client.core.methods import Identity, Method, PlainMethod, SealedMethod
 from pkdoors.client.profiles import WOULD_USE, Profile
 from pkdoors.commands._run import hasTwisted, makeReporter, runBlocking, runReactor
 from pkdoors.commands._sealoptions import (
@@ -16,13 +16,14 @@ from pkdoors.commands._sealoptions import (
     chooseIdentity,
     makeSealedMethod,
 )
-from pkdoors.commands.knocking.target import chooseSequence, findTarget
+from pkdoors.commands.knocking.target import chooseSequence, findMembers, findTarget
 from pkdoors.commands.knocking.verbose import addVerboseOption, makeTrace
 from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.output import requireWhole, tell
+from pkdoors.util.quoting import quoteHost
 
 TIMEOUT, TRIES = "5s", "3"
 """How long the client waits for a port after each knock, and how often it knocks, by default."""
@@ -57,7 +58,7 @@ def addKnockOptions(command: Parser) -> None:
         "host",
         metavar="HOST",
         help="name or address, also as user@HOST, HOST:PORT, [ADDRESS]:PORT or ssh://HOST; "
-        "or profile in ~/.config/pkdoors/hosts.toml",
+        "or profile, or group of profiles, in ~/.config/pkdoors/hosts.toml",
     )
     completeWith(host, "listProfiles")
     add(
@@ -153,10 +154,13 @@ def _makeMethod(options: Namespace, environment: Mapping[str, str], profile: Pro
 
 
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    members = findMembers(options, environment)
+    if members:
+        _knockGroup(options, environment, members)
     profile, given = findTarget(options, environment)
     port = _choosePort(options, options.wait or given, profile)
     attempt = makeAttempt(options, environment, profile, port)
-    _warnIgnored(options, port)
+    _warnIgnored(options, [] if port else [""])
     if options.keep:
         _keep(options, environment, attempt)
     outcome = _perform(options, environment, attempt)
@@ -164,6 +168,36 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     if outcome.note:
         makeReporter(options.parser)(outcome.note)
     raise SystemExit(0)
+
+
+def _knockGroup(
+    options: Namespace, environment: Mapping[str, str], members: Iterable[str]
+) -> NoReturn:
+    from pkdoors.commands.knocking.group import knockOnAll, optionsFor
+
+    if options.keep:
+        options.parser.error(
+            f"use --keep with one host: {quoteHost(options.host)} is a group, whose hosts can each "
+            "be kept open by a client of their own"
+        )
+    attempts: dict[str, Attempt] = {}
+    identities: dict[str, Identity] = {}
+    for name in members:
+        own = optionsFor(options, name)
+        profile = findTarget(own, environment).profile
+        port = _choosePort(own, options.wait, profile)
+        attempt = makeAttempt(own, environment, profile, port)
+        key = chooseIdentity(own, profile)
+        if key and isinstance(attempt.method, SealedMethod):  # so it asks for a passphrase once
+            identity = identities.setdefault(key, attempt.method.identity)
+            attempt = attempt._replace(method=attempt.method._replace(identity=identity))
+        attempts[name] = attempt
+    _warnIgnored(options, [name for name, each in attempts.items() if each.port is None])
+    traces = {
+        name: makeTrace(optionsFor(options, name), environment, attempt)
+        for name, attempt in attempts.items()
+    }
+    knockOnAll(options.parser, attempts, traces)
 
 
 def _choosePort(options: Namespace, asked: int | None, profile: Profile) -> int | None:
@@ -183,15 +217,20 @@ def _choosePort(options: Namespace, asked: int | None, profile: Profile) -> int 
     return port
 
 
-def _warnIgnored(options: Namespace, port: int | None) -> None:
-    """Tell the user about options that have no effect, because nothing is waited for."""
+def _warnIgnored(options: Namespace, unwatched: list[str]) -> None:
+    """
+    Tell the user about options that have no effect, because nothing is waited for.
+
+    @param unwatched: the hosts without a port to wait for; an empty name for the only one.
+    """
     given = {"--tries": options.tries, "--timeout": options.timeout}
     ignored = [name for name, value in given.items() if value]
-    if ignored and port is None:
+    if ignored and unwatched:
         verb = "is" if len(ignored) == 1 else "are"
+        where = f" for {', '.join(unwatched)}" if unwatched[0] else ""
         makeReporter(options.parser)(
-            f"{' and '.join(ignored)} {verb} ignored: the client waits for no port, so it cannot "
-            "see whether the door opens, and does not knock again"
+            f"{' and '.join(ignored)} {verb} ignored{where}: the client waits for no port, so it "
+            "cannot see whether the door opens, and does not knock again"
         )
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Work, workAtOnce
+from pkdoors.client.blocking._loop import Loop, Turn, Work, workAtOnce
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
@@ -71,6 +71,7 @@ class VisitDriver:
     """
     Does what a visit asks for. It begins at once.
 
+    @param onOver: called when the visit is over, with this.
     @ivar connection: the one that answered, in blocking mode, if the attempt is a race.
     """
 
@@ -81,11 +82,13 @@ class VisitDriver:
         addresses: Iterable[str],
         say: Callable[[str], None],
         trace: Callable[[Traced], None],
+        onOver: Callable[["VisitDriver"], None] = lambda driver: None,
     ) -> None:
         self._loop = loop
         self._attempt = attempt
         self._say = say
         self._trace = trace
+        self._onOver = onOver
         self._tools = Tools(traceAsk(Asking, trace), workAtOnce, say, trace)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
@@ -128,6 +131,7 @@ class VisitDriver:
         self._isBusy = False
         if self.visit.isOver:
             self.close()
+            self._onOver(self)
         else:
             self._loop.callAt(self, self.visit.nextTime(), self._tick)
 
@@ -158,6 +162,8 @@ class VisitDriver:
         if not self._isPrepared:
             await prepareOnce(self._attempt.method, self._tools)
             self._isPrepared = True
+        if await self._attempt.method.asksAgent(self._tools):
+            await Turn()
         return await self._attempt.method.plan(address, self._tools)
 
     def _finishSeal(self, address: str, result: Any) -> None:

@@ -54,6 +54,7 @@ class Signer(Protocol):
     @ivar publicKey: its SSH public key blob.
     @ivar certificate: the certificate to send with its seals; L{None} for none.
     @ivar needsTouch: whether the user must touch it for each signature.
+    @ivar asksAgent: whether the SSH agent makes its signatures.
     """
 
     @property
@@ -64,6 +65,9 @@ class Signer(Protocol):
 
     @property
     def needsTouch(self) -> bool: ...
+
+    @property
+    def asksAgent(self) -> bool: ...
 
     async def sign(self, message: bytes) -> bytes:
         """
@@ -111,6 +115,13 @@ class Method(Protocol):
     async def prepare(self, tools: Tools) -> None:
         """
         Prepare everything that a knock needs. No passphrase is asked for after this.
+
+        @raise KnockError: there is no key.
+        """
+
+    async def asksAgent(self, tools: Tools) -> bool:
+        """
+        Return whether L{plan} will ask an SSH agent to sign. Then its user may let it wait.
 
         @raise KnockError: there is no key.
         """
@@ -168,6 +179,10 @@ class PlainMethod(NamedTuple):
     async def prepare(self, tools: Tools) -> None:
         """Nothing is needed."""
 
+    async def asksAgent(self, tools: Tools) -> bool:
+        """See L{Method.asksAgent}."""
+        return False
+
     async def plan(self, address: str, tools: Tools) -> Plan:
         """See L{Method.plan}."""
         return planPlain(self.sequence, makePlainKnock(ceil(self.seconds)), self.interval)
@@ -217,6 +232,10 @@ class SealedMethod(NamedTuple):
     async def prepare(self, tools: Tools) -> None:
         """See L{Method.prepare}."""
         await self.identity.findSigners(tools)
+
+    async def asksAgent(self, tools: Tools) -> bool:
+        """See L{Method.asksAgent}."""
+        return any(signer.asksAgent for signer in await self.identity.findSigners(tools))
 
     async def plan(self, address: str, tools: Tools) -> Plan:
         """See L{Method.plan}."""

@@ -45,6 +45,7 @@ class FileSigner(NamedTuple):
     key: Any
     publicKey: bytes
     certificate: Certificate | None = None
+    asksAgent: bool = False
 
     @property
     def needsTouch(self) -> bool:

@@ -41,6 +41,7 @@ class KeygenSigner(NamedTuple):
     publicKey: bytes
     work: Work
     certificate: Certificate | None = None
+    asksAgent: bool = False
 
     @property
     def needsTouch(self) -> bool:
