@@ -26,7 +26,7 @@ from pkdoors.client.core.events import (
 )
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.visit import FOREVER, Visit
-from pkdoors.client.network import describeError, lookUp, sendSyn
+from pkdoors.client.network import describeError, lookUp, sendSyn, withLook
 from pkdoors.client.reactor._agent import askWith
 from pkdoors.client.reactor._work import workWith
 from pkdoors.errors import KnockError, NoKey
@@ -117,7 +117,7 @@ class VisitDriver:
         self._queue: list[Action] = []
         self._isBusy = self._isPrepared = self._isClosed = False
         self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
-        self.visit = Visit(attempt, addresses)
+        self.visit = Visit(withLook(attempt, addresses), addresses)
         self._do(self.visit.begin(reactor.seconds()))
 
     def close(self) -> None:
