@@ -18,7 +18,7 @@ from pkdoors.client.blocking._work import Work
 from pkdoors.client.core.stun import Server, StunError, Transaction
 from pkdoors.client.reactor import _stun as reactorStun
 from pkdoors.client.reactor._stun import exchangeWith
-from pkdoors.client.reactor.driver import workWith
+from pkdoors.client.reactor._work import workWith
 from pkdoors.errors import NoAddress
 from tests.fakes.stun import answerTo, attribute, message
 
