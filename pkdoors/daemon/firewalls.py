@@ -11,6 +11,7 @@ from pkdoors.config.config import Config
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.logsocket import PacketLog
+from pkdoors.util.turns import makeBeside
 
 _log = Logger()
 
@@ -40,7 +41,7 @@ def chooseFirewalls(config: Config, reactor: Any, log: PacketLog | None = None) 
     from pkdoors.firewall.nftables.firewall import NftablesFirewall
 
     capturing = None if log is None else Capturing(log, hearsAll=config.logKnocks)
-    guard = NftablesFirewall(reactor, capturing=capturing)
+    guard = NftablesFirewall(reactor, capturing=capturing, beside=makeBeside(reactor))
     if name == "nftables":
         return [guard]
     from pkdoors.firewall.firewalld.firewall import FirewalldFirewall

@@ -6,7 +6,7 @@ from typing import Any
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink.library import Library
 from tests.fakes.kernel import FakeKernel
-from tests.fakes.tables import FakeTables
+from tests.fakes.tables import OTHER_PORT, FakeTables
 
 
 class FakeNftables:
@@ -115,10 +115,20 @@ class FakeLibrary(Library):
     def __init__(self, tables: FakeTables, isOwner: bool = False) -> None:
         self.tables = tables
         self.kernel = FakeKernel(tables)
+        self.others: list[FakeKernel] = []
         self.isOwner = isOwner
         self.judged: list[str] = []
         self.listings: dict[str, str] = {}
         self.error: FirewallError | None = None
+
+    def openKernel(self) -> FakeKernel:
+        """Return another connection."""
+        self.others.append(FakeKernel(self.tables, OTHER_PORT))
+        return self.others[-1]
+
+    def asked(self) -> int:
+        """Return how many questions came over all connections."""
+        return sum(kernel.asked for kernel in (self.kernel, *self.others))
 
     def canOwn(self) -> bool:
         """Return whether tables can have an owner."""

@@ -45,29 +45,10 @@ class FlowBooks:
                 self._add(f"sparedudp{version}", flow, SPARED_IDLE)
                 self._add(f"sparedmost{version}", flow, SPARED_MOST)
 
-    def addLetIn(
-        self,
-        openings: Iterable[Opening],
-        flowsTo: Callable[[tuple[PortRange, ...]], Iterable[Tracked]],
-        doors: Iterable[Door] = (),
-    ) -> None:
-        """
-        Note the flows of clients whose door is open, and of trusted networks, if the door keeps
-        sessions. If an opening is for one connection, nobody knows which flow used it up, and which
-        ones came while there was no guard.
-
-        @param flowsTo: returns the connections to some ports.
-        """
-        sources = {door: SourceSet() for door in doors if door.trusted}
-        for opening in openings:
-            sources.setdefault(opening.door, SourceSet()).add(opening.source)
-        for door, letIn in sources.items():
-            networks = listNetworks(door.trusted)
-            for tracked in flowsTo(door.ports) if not door.cutSessions else ():
-                source = tracked.flow.source
-                isLetIn = letIn.letsIn(source) and not door.once
-                if isLetIn or any(source in network for network in networks):
-                    self._addLetIn(door, tracked.flow)
+    def addLetIn(self, found: Iterable[tuple[Door, Flow]]) -> None:
+        """Note flows that a guard had let in, see L{findLetIn}."""
+        for door, flow in found:
+            self._addLetIn(door, flow)
 
     def _addLetIn(self, door: Door, flow: Flow) -> None:
         version = flow.source.version
@@ -79,3 +60,29 @@ class FlowBooks:
 
     def _add(self, name: str, flow: Flow, seconds: float) -> None:
         self._books.setdefault(name, {})[flow.key] = self._seconds() + seconds
+
+
+def findLetIn(
+    openings: Iterable[Opening],
+    flowsTo: Callable[[tuple[PortRange, ...]], Iterable[Tracked]],
+    doors: Iterable[Door] = (),
+) -> list[tuple[Door, Flow]]:
+    """
+    Return the flows of clients whose door is open, and of trusted networks, if the door keeps
+    sessions. If an opening is for one connection, nobody knows which flow used it up, and which
+    ones came while there was no guard.
+
+    @param flowsTo: returns the connections to some ports.
+    """
+    found: list[tuple[Door, Flow]] = []
+    sources = {door: SourceSet() for door in doors if door.trusted}
+    for opening in openings:
+        sources.setdefault(opening.door, SourceSet()).add(opening.source)
+    for door, letIn in sources.items():
+        networks = listNetworks(door.trusted)
+        for tracked in flowsTo(door.ports) if not door.cutSessions else ():
+            source = tracked.flow.source
+            isLetIn = letIn.letsIn(source) and not door.once
+            if isLetIn or any(source in network for network in networks):
+                found.append((door, tracked.flow))
+    return found

@@ -86,6 +86,15 @@ class Library:
         # if it gets none.
         self._spare = Spare()
 
+    def openKernel(self) -> Kernel:
+        """
+        Return another connection to the kernel, for questions in another thread. It cannot change
+        what we own.
+
+        @raise FirewallError: there are no descriptors left.
+        """
+        return Kernel()
+
     def canOwn(self) -> bool:
         """
         Return whether both kernel and nft support tables that have an owner and outlive it. nft 1.0

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingsets import Scope, scopesOf, udpTimesOf
 from pkdoors.firewall.guard.sets import setsFor
@@ -62,18 +63,19 @@ class GuardPlacer:
         """From now on it is unknown what is in place."""
         self._placed = None
 
-    def put(self, guard: Guard, openings: list[Opening]) -> None:
+    def put(self, guard: Guard, openings: list[Opening], flows: Books | None = None) -> None:
         """
         Put a guard in place, with exactly these openings. If nobody else has changed what is there,
         only what differs is sent.
 
+        @param flows: the flows that go on, if others follow before it is complete; L{None} for all.
         @raise FirewallError: the kernel refused.
         """
         placed, self._placed = self._placed, None  # unless all of this succeeds
         if self._table.tableOf(TABLE) != self._tableThere:
             placed = None
         if placed is None or not self._change(placed, guard, openings):
-            self._replace(guard, openings)
+            self._replace(guard, openings, flows)
         self.openings = OpeningTable(openings)
         self._noteGuard(guard)
 
@@ -85,17 +87,21 @@ class GuardPlacer:
         self._tableThere = self._table.tableOf(TABLE)
         self.hasStarted = True
 
-    def _replace(self, guard: Guard, openings: list[Opening]) -> None:
+    def _replace(self, guard: Guard, openings: list[Opening], flows: Books | None = None) -> None:
         """Put a guard in place, whatever there is now."""
+        if self.hasStarted and not self._table.isThere():
+            self._sessions.noteLost(self.openings)
         for triesLeft in reversed(range(TRIES)):
             try:
-                self._table.replace(guard, openings, self._sessions.living())
+                known = self._sessions.living() if flows is None else flows
+                self._table.replace(guard, openings, known)
                 break
             except GuardGone:  # somebody flushed nftables meanwhile
                 if not triesLeft:
                     raise
-                self._sessions.addLetIn(openings, guard.direct)
-        self._sessions.noteReplaced()
+                self._sessions.noteLost(self.openings)
+        if flows is None and not self._sessions.isIncomplete:
+            self._sessions.noteReplaced()
         self._fingerprint = self._table.readFingerprint()
 
     def _change(self, placed: Guard, guard: Guard, openings: list[Opening]) -> bool:

@@ -1,22 +1,27 @@
 """Remembers which connections must go on if the guard has to be put in place again."""
 
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from itertools import chain
+from typing import TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.flowbooks import Books, FlowBooks
-from pkdoors.firewall.guard.guard import DirectWay, Guard
-from pkdoors.firewall.netlink.flows import Tracked, isOn
+from pkdoors.firewall.guard.flowbooks import Books, FlowBooks, findLetIn
+from pkdoors.firewall.guard.guard import Guard
+from pkdoors.firewall.netlink.flows import Flow, Tracked, isOn
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables._takeover import Predecessor
 from pkdoors.firewall.nftables.table import GuardTable
+from pkdoors.firewall.openings.table import OpeningTable
 from pkdoors.host.descriptors import Spare
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
+from pkdoors.util.turns import Beside, atOnce
+
+T = TypeVar("T")
 
 SHARE = 9.0
 """After noting flows, the daemon pauses for at least this many times the time that it took."""
@@ -24,6 +29,10 @@ SHARE = 9.0
 NOTE_AFTER = 1.0
 """Seconds from a closing until the flows that go on are noted again: many closings at a time cost
 two notings."""
+
+MOST_LOST = 10
+"""Guards that are remembered because they were gone before their sessions were found. Somebody who
+flushes in a loop gets no more: the first ones have let in almost everybody."""
 
 
 class SessionKeeper:
@@ -33,6 +42,7 @@ class SessionKeeper:
 
     @param look: finds the connections that exist.
     @param doors: returns the doors of the guard.
+    @param beside: looks for very many connections beside the reactor.
     """
 
     _log = Logger()
@@ -42,14 +52,21 @@ class SessionKeeper:
         clock: IReactorTime,
         look: Callable[[], LiveFlows],
         doors: Callable[[], Collection[Door]],
+        beside: Beside = atOnce,
     ) -> None:
         self._clock = clock
+        self._beside = beside
         self._look = look
         self._doors = doors
         self._flows = FlowBooks(clock.seconds)
         self._table: GuardTable
         self._descriptors: Spare
         self._noting: IDelayedCall | None = None
+        self._lost: list[OpeningTable] = []  # of guards that are gone
+        self._isIncomplete = False  # whether the kernel does not remember all sessions yet
+        self._isBusy = False  # noting the flows
+        self._isStale = False  # whether they must be noted again then
+        self._took = 0.0  # seconds, for noting the flows
         self._isBlind = False  # and the log says so
 
     def start(self, table: GuardTable) -> None:
@@ -62,6 +79,11 @@ class SessionKeeper:
         if self._noting is not None and self._noting.active():
             self._noting.cancel()
         self._descriptors.close()
+
+    @property
+    def isIncomplete(self) -> bool:
+        """Whether the kernel does not remember all sessions, because the guard was gone."""
+        return self._isIncomplete
 
     def living(self) -> Books:
         """Return the flows whose time is not over."""
@@ -82,25 +104,31 @@ class SessionKeeper:
         self._flows.addSpared(flow.flow for flow in live.ofWays(new))
         return live
 
-    def listClients(self, direct: Collection[DirectWay]) -> set[Address]:
-        """Return who is connected to a protected port; nobody if that cannot be found out."""
-        with suppress(FirewallError), self._descriptors.lend():
-            live = self._look()
-            tracked = live.ofPorts(listProtectedPorts(self._doors())) | live.ofWays(direct)
-            return {each.flow.source for each in tracked}
-        return set()
-
-    def addLetIn(self, openings: Iterable[Opening], direct: Collection[DirectWay]) -> None:
+    def noteLost(self, openings: OpeningTable) -> None:
         """
-        Note the connections of clients whose door is open: the guard had let them in.
+        Hear that the guard is gone, and with it what the kernel remembered. Our copy stays as it is
+        until L{noteReplaced}.
 
-        If they cannot be found, for example because no descriptor is left, the guard does not wait
-        for that: without the guard everybody gets in. Without the notes, only a session that stays
-        idle until its door closes is cut.
+        @param openings: what the guard let in; it must not change any more.
         """
+        self._isIncomplete = True
+        if openings not in self._lost and len(self._lost) < MOST_LOST:
+            self._lost.append(openings)
+
+    async def spareLetIn(self, guard: Guard) -> None:
+        """
+        Note the connections of clients whom the guards that are gone have let in.
+
+        If they cannot be found, for example because no descriptor is left, only a session that
+        stays idle until its door closes is cut.
+        """
+        lost, self._lost = self._lost, []
+
+        def find() -> list[tuple[Door, Flow]]:
+            return _findLetIn(chain.from_iterable(lost), guard, self._look())
+
         try:
-            with self._descriptors.lend():
-                live = self._look()
+            found = await self._lookBeside(find)
         except FirewallError as error:
             if not self._isBlind:
                 self._isBlind = True
@@ -111,33 +139,70 @@ class SessionKeeper:
                 )
             return
         self._isBlind = False
+        self._flows.addLetIn(found)
 
-        def flowsTo(ports: tuple[PortRange, ...]) -> set[Tracked]:
-            ways = (way for way in direct if isOn(ports, way.protocol, way.wanted))
-            return live.ofPorts(ports) | live.ofWays(ways)
-
-        self._flows.addLetIn(openings, flowsTo, self._doors())
+    async def _lookBeside(self, look: Callable[[], T]) -> T:
+        """Look beside the reactor: very many connections take seconds."""
+        try:
+            return await self._beside(look)
+        except FirewallError:  # perhaps no descriptor is left
+            with self._descriptors.lend():  # nothing else runs in between, and could take them
+                return look()
 
     def noteReplaced(self) -> None:
-        """Note the flows after the guard was put in place."""
+        """Note the flows after the guard, and all that belongs to it, was put in place."""
+        self._isIncomplete = False
         if self._table.isOwned:  # the kernel keeps what it has: our copy is of no use any more
             self._flows.note({})
-        self._note()
+        self._noteNow()
 
     def noteSoon(self) -> None:
         """Note the flows after a closing: they begin only while a door is open."""
         if self._noting is None or not self._noting.active():
-            took = self._note()
-            self._noting = self._clock.callLater(max(NOTE_AFTER, SHARE * took), self._note)
+            self._noteNow()
+            pause = max(NOTE_AFTER, SHARE * self._took)
+            self._noting = self._clock.callLater(pause, self._noteNow)
 
-    def _note(self) -> float:
-        """Note the flows. Return the seconds that this took."""
-        if self._table.isOwned:
-            return 0.0
-        began = self._clock.seconds()
-        with suppress(FirewallError):
-            flows = self._table.listFlows(self._doors())
-            # If the table has just been flushed, the earlier notes are still right.
-            if self._table.isThere():
-                self._flows.note(flows)
-        return self._clock.seconds() - began
+    def _noteNow(self) -> None:
+        if self._isBusy:
+            self._isStale = True
+        elif not self._table.isOwned:
+            self._isBusy = True
+            Deferred.fromCoroutine(self._note()).addErrback(
+                lambda failure: self._log.failure("noting sessions went wrong", failure)
+            )
+
+    async def _note(self) -> None:
+        """Note the flows; very many take long, so they are read beside the reactor."""
+        self._isStale, doors, began = False, self._doors(), self._clock.seconds()
+        try:
+            flows = await self._beside(lambda: self._table.listFlowsBeside(doors))
+        except FirewallError:
+            flows = None
+        finally:
+            self._isBusy = False
+        self._took = self._clock.seconds() - began
+        if self._isStale:
+            self._noteNow()
+        # If the table has just been flushed, the earlier notes are still right.
+        elif flows is not None and not self._isIncomplete:
+            self._flows.note(flows)
+
+
+def _findLetIn(
+    openings: Iterable[Opening], guard: Guard, live: LiveFlows
+) -> list[tuple[Door, Flow]]:
+    """Return the live flows that a guard has let in."""
+    near = live.ofPorts(listProtectedPorts(guard.doors))
+    forwarded = live.ofWays(guard.direct)
+
+    def flowsTo(ports: tuple[PortRange, ...]) -> set[Tracked]:
+        ways = [way for way in guard.direct if isOn(ports, way.protocol, way.wanted)]
+        found = live.ofWays(ways) if forwarded and ways else set()
+        return found | {
+            tracked
+            for tracked in near
+            if any(isOn(ports, tracked.flow.protocol, port) for port in tracked.ports)
+        }
+
+    return findLetIn(openings, flowsTo, guard.doors) if near or forwarded else []

@@ -1,7 +1,7 @@
 """Writes elements into the guard's table in the kernel."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
 from pkdoors.firewall.guard.flowbooks import Books
@@ -240,6 +240,11 @@ class GuardWriter(GuardReader):
 
     def writeFlows(self, doors: Iterable[Door], books: Books, table: str) -> None:
         """Add the flows that have time left; those that are there already keep their time."""
+        for _ in self.addFlows(doors, books, table):
+            pass
+
+    def addFlows(self, doors: Iterable[Door], books: Books, table: str) -> Iterator[None]:
+        """Do the same in steps."""
         now, sets = self._seconds(), setsFor(doors)
         for name, flows in books.items():
             if name not in sets:
@@ -253,6 +258,7 @@ class GuardWriter(GuardReader):
             for portion in splitPortions(elements):
                 with suppress(SetFull):
                     self._kernel.transact(addElements(table, name, portion))
+                yield
 
     def moveFlows(self, doors: Iterable[Door], present: Iterable[str], table: str) -> None:
         """

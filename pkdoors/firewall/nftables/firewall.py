@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingsets import networkScopes, scopeOf
 from pkdoors.firewall.interface import IFirewall
@@ -28,11 +29,10 @@ from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
 from pkdoors.model.sources import isNetwork
-from pkdoors.util.turns import takeInTurns
+from pkdoors.util.turns import Beside, atOnce, takeInTurns
 
 SETTLED = 300.0
 """Seconds from the boot until there may be flows that began before the guard. Earlier there are
@@ -52,6 +52,7 @@ class NftablesFirewall:
     @param look: finds the connections that exist.
     @param readUptime: returns the seconds since the boot.
     @param capturing: how knocks get into the kernel's packet log; L{None} if sockets hear them.
+    @param beside: does what takes long beside the reactor.
     """
 
     _log = Logger()
@@ -65,6 +66,7 @@ class NftablesFirewall:
         look: Callable[[], LiveFlows] = LiveFlows,
         readUptime: Callable[[], float] = readUptime,
         capturing: Capturing | None = None,
+        beside: Beside = atOnce,
     ) -> None:
         self._reactor = reactor
         self._makeTable = makeTable
@@ -74,7 +76,7 @@ class NftablesFirewall:
         self._table: GuardTable
         self._monitor: NftablesMonitor
         self._guard = self._foreseen = Guard(())
-        self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors)
+        self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors, beside)
         self._placer = GuardPlacer(self._sessions)
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
@@ -196,14 +198,16 @@ class NftablesFirewall:
 
     async def _restore(self, openings: Iterable[Opening]) -> None:
         first = [*islice(openings, FEW + 1)]
-        if len(first) <= FEW:
-            self._restoreNow(first)
-        elif not self._table.isThere():
+        if not self._table.isThere():
             await self._restoreLost(openings)
+        elif len(first) <= FEW:
+            self._restoreNow(first)
         elif self._placer.isCloseTo(self._guard):
             await self._restoreSoftly(openings)
         else:
             self._restoreNow([*openings])
+        if self._sessions.isIncomplete:  # it was gone for a moment
+            await self._restoreSessions()
 
     async def _restoreSoftly(self, openings: Iterable[Opening]) -> None:
         """Put the present guard in place of a similar one, with very many openings."""
@@ -226,43 +230,44 @@ class NftablesFirewall:
 
     async def _restoreLost(self, openings: Iterable[Opening]) -> None:
         """
-        Put back the guard, which is not there any more, with very many openings. It comes first, as
-        without it everybody gets in; they follow.
+        Put back the guard, which is not there any more. It comes first, as without it everybody
+        gets in; very many openings follow, and whatever has to be looked up.
         """
         self._placer.forget()
-        clients = self._sessions.listClients(self._guard.direct)
         for triesLeft in reversed(range(TRIES)):
-            self._put([])
-            letIn: list[Opening] = []
-            steps = self._placer.fill(self._pick(openings, clients, letIn), self._addScope)
+            self._sessions.noteLost(self._placer.openings)
+            first = [*islice(openings, FEW + 1)]
+            isFew = len(first) <= FEW
+            flows = self._sessions.living()
+            # Sessions stall until their flows are there.
+            noted = flows if sum(map(len, flows.values())) <= FEW else {}
+            self._put([each for each in first if isFew and self._isCertain(each)], noted)
             try:
-                await takeInTurns(self._reactor, steps)
-                self._sessions.addLetIn(letIn, self._guard.direct)
-                self._table.writeFlows(self._guard.doors, self._sessions.living(), TABLE)
+                if not isFew:
+                    await takeInTurns(self._reactor, self._placer.fill(openings, self._addScope))
+                await self._restoreSessions()
             except GuardGone:
                 if not triesLeft:
                     raise
             else:
                 break
-        self._throttle.want()
-
-    def _pick(
-        self, openings: Iterable[Opening], clients: Collection[Address], letIn: list[Opening]
-    ) -> Iterator[Opening]:
-        """Yield openings, and note those that have let in somebody who is connected."""
-        for opening in openings:
-            if isNetwork(opening.source) or opening.source in clients:
-                letIn.append(opening)
-            yield opening
-
-    def _restoreNow(self, openings: list[Opening]) -> None:
-        if not self._table.isThere():  # what the kernel remembered went with the table
-            self._placer.forget()
-            self._sessions.addLetIn(openings, self._guard.direct)
-        self._put([opening for opening in openings if self._isCertain(opening)])
         # Whatever removed the guard may have changed the ways past it, too. The guard itself does
         # not wait for them.
         self._throttle.want()
+
+    async def _restoreSessions(self) -> None:
+        """Put back the flows that go on, after the guard was gone."""
+        await takeInTurns(self._reactor, self._addFlows())
+        await self._sessions.spareLetIn(self._guard)
+        await takeInTurns(self._reactor, self._addFlows())
+        self._sessions.noteReplaced()
+
+    def _addFlows(self) -> Iterator[None]:
+        return self._table.addFlows(self._guard.doors, self._sessions.living(), TABLE)
+
+    def _restoreNow(self, openings: list[Opening]) -> None:
+        self._put([opening for opening in openings if self._isCertain(opening)])
+        self._throttle.want()  # see L{_restoreLost}
 
     def _isCertain(self, opening: Opening) -> bool:
         """
@@ -274,15 +279,15 @@ class NftablesFirewall:
             self._placer.openings.has(opening) and not self._isDoubtful
         )
 
-    def _put(self, openings: list[Opening]) -> None:
-        """Put the guard in place, with these openings."""
+    def _put(self, openings: list[Opening], flows: Books | None = None) -> None:
+        """Put the guard in place, see L{GuardPlacer.put}."""
         self._refreshCapture()
         # Only here do sets that no opening needs any more go: until then they cost little.
         self._guard = replace(self._guard, networks=networkScopes(openings))
         for known in (self._foreseen, self._placer.placed):
             if known == self._guard:  # their layouts are there already
                 self._guard = known
-        self._placer.put(self._guard, openings)
+        self._placer.put(self._guard, openings, flows)
         self._onPlaced(self._guard)
 
     def _refreshCapture(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.guard.flowbooks import FlowBooks
+from pkdoors.firewall.guard.flowbooks import FlowBooks, findLetIn
 from pkdoors.firewall.guard.sets import TCP_IDLE
 from pkdoors.firewall.netlink.flows import Flow, Tracked, isOn
 from pkdoors.model.ports import PortRange
@@ -80,7 +80,7 @@ class FlowBooksTests(SynchronousTestCase):
         udp = flow(port=53, protocol="udp")
         self.live = [flow(), flow(EVE), udp, flow(port=80), flow(SIX)]
         opening = makeOpening(ports="22,53/udp", udpIdle=10.0, udpMax=60.0)
-        self.books.addLetIn([opening], self.flowsTo)
+        self.books.addLetIn(findLetIn([opening], self.flowsTo))
         self.assertEqual(
             {
                 "sessions4": {flow().key: 5 + TCP_IDLE},
@@ -93,7 +93,7 @@ class FlowBooksTests(SynchronousTestCase):
     def test_networks(self) -> None:
         """So are flows of clients in a network for which a door is open."""
         self.live = [flow(), flow(EVE), flow("198.51.100.7"), flow(SIX)]
-        self.books.addLetIn([makeOpening("203.0.113.0/24"), makeOpening()], self.flowsTo)
+        self.books.addLetIn(findLetIn([makeOpening("203.0.113.0/24"), makeOpening()], self.flowsTo))
         self.assertEqual(
             {"sessions4": {flow().key, flow(EVE).key}},
             {name: {*flows} for name, flows in self.left().items()},
@@ -102,16 +102,16 @@ class FlowBooksTests(SynchronousTestCase):
     def test_otherDoor(self) -> None:
         """An opening of one door does not let flows to another go on."""
         self.live = [flow(port=80)]
-        self.books.addLetIn([makeOpening()], self.flowsTo)
+        self.books.addLetIn(findLetIn([makeOpening()], self.flowsTo))
         self.assertEqual({}, self.left())
 
     def test_notKept(self) -> None:
         """No flow is noted if sessions are cut, nor UDP flows that end with the door."""
         self.live = [flow(), flow(port=53, protocol="udp")]
         ports = "22,53/udp"
-        self.books.addLetIn([makeOpening(ports=ports, cutSessions=True)], self.flowsTo)
+        self.books.addLetIn(findLetIn([makeOpening(ports=ports, cutSessions=True)], self.flowsTo))
         self.assertEqual({}, self.left())
-        self.books.addLetIn([makeOpening(ports=ports, udpMax=0.0)], self.flowsTo)
+        self.books.addLetIn(findLetIn([makeOpening(ports=ports, udpMax=0.0)], self.flowsTo))
         self.assertEqual(["sessions4"], list(self.left()))
 
     def test_manyOpenings(self) -> None:
@@ -124,5 +124,5 @@ class FlowBooksTests(SynchronousTestCase):
 
         door = makeDoor()
         openings = [makeOpening(f"203.0.113.{n}") for n in range(50)]
-        self.books.addLetIn(openings, flowsTo)
+        self.books.addLetIn(findLetIn(openings, flowsTo))
         self.assertEqual([door.ports], calls)

@@ -7,6 +7,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.nftables._sessions import NOTE_AFTER
 from tests.fakes.doors import flow, makeDoor, makeOpening
+from tests.fakes.kernel import FakeKernel
 from tests.fakes.tables import FakeTable
 from tests.firewall.nftables.firewallcase import ANN, EVE, NEXT, NftablesTestCase
 
@@ -29,15 +30,27 @@ class NotesTests(NftablesTestCase):
         not.
         """
         self.start(makeDoor(ports="22"), makeDoor(NEXT, "443", name="web"))
+        self.successResultOf(self.firewall.open(makeOpening(ANN)))
         self.flush()
         late = flow(ANN, 443, sourcePort=9)
         self.sockets = [flow(ANN), flow(EVE), late]
         self.restore(makeOpening(ANN))
         self.assertEqual({flow(ANN).key}, self.flows("sessions4"))
 
+    def test_justClosed(self) -> None:
+        """So does a client whose door closes before the guard is back."""
+        self.start()
+        self.successResultOf(self.firewall.open(makeOpening(ANN)))
+        self.flush()
+        self.sockets = [flow(ANN), flow(EVE)]
+        self.restore()
+        self.assertEqual({flow(ANN).key}, self.flows("sessions4"))
+        self.assertEqual({}, self.tables.sources("tcp_open4"))
+
     def test_openAndCut(self) -> None:
         """If sessions are cut, no flow is noted."""
         self.start(makeDoor(cutSessions=True))
+        self.successResultOf(self.firewall.open(makeOpening(ANN, cutSessions=True)))
         self.flush()
         self.sockets = [flow(ANN)]
         self.restore(makeOpening(ANN, cutSessions=True))
@@ -65,13 +78,13 @@ class NotesTests(NftablesTestCase):
         """After many closings the flows are noted twice: at the first, and a moment later."""
         self.start()
         self.successResultOf(self.firewall.close(makeOpening(ANN)))
-        asked = self.libraries[-1].kernel.asked
+        asked = self.libraries[-1].asked()
         for _ in range(100):
             self.letIn(flow(EVE))
             self.successResultOf(self.firewall.close(makeOpening(EVE)))
-        self.assertEqual(asked, self.libraries[-1].kernel.asked)
+        self.assertEqual(asked, self.libraries[-1].asked())
         self.clock.advance(NOTE_AFTER)
-        self.assertLess(asked, self.libraries[-1].kernel.asked)
+        self.assertLess(asked, self.libraries[-1].asked())
         self.flush()
         self.restore()
         self.assertEqual({flow(EVE).key}, self.flows("sessions4"))
@@ -92,17 +105,17 @@ class NotesTests(NftablesTestCase):
         self.start()
         self.letIn(flow(ANN))
         self.successResultOf(self.firewall.close(makeOpening(ANN)))
-        kernel = self.libraries[-1].kernel
-        dump = kernel.dump
+        dump = FakeKernel.dump
 
-        def goes(question: bytes) -> list[tuple[int, bytes]]:
+        def goes(kernel: FakeKernel, question: bytes) -> list[tuple[int, bytes]]:
             if b"sessions4" in question:
                 self.flush()
-            return dump(question)
+            return dump(kernel, question)
 
-        self.patch(kernel, "dump", goes)
+        self.patch(FakeKernel, "dump", goes)
         self.clock.advance(NOTE_AFTER)
-        self.patch(kernel, "dump", dump)
+        self.patch(FakeKernel, "dump", dump)
+        self.assertFalse(self.tables.tables)
         self.restore()
         self.assertEqual({flow(ANN).key}, self.flows("sessions4"))
 
@@ -121,11 +134,11 @@ class NotesTests(NftablesTestCase):
         self.isOwner = True
         self.firewall = self.make()
         self.start()
-        asked = self.libraries[-1].kernel.asked
+        asked = self.libraries[-1].asked()
         for _ in range(3):
             self.successResultOf(self.firewall.close(makeOpening()))
             self.clock.advance(NOTE_AFTER)
-        self.assertEqual(asked, self.libraries[-1].kernel.asked)
+        self.assertEqual(asked, self.libraries[-1].asked())
 
 
 class UnsureTests(NftablesTestCase):
