@@ -7,7 +7,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingsets import sourceKey
 from pkdoors.firewall.netlink.flows import Flow
-from pkdoors.firewall.nftables.firewall import MARGIN
+from pkdoors.firewall.nftables._placing import MARGIN
 from pkdoors.model.doors import Opening
 from tests.fakes.doors import flow, makeDoor, makeOpening
 from tests.firewall.nftables.firewallcase import ANN, EVE, NftablesTestCase
@@ -239,6 +239,8 @@ class OnceTests(NftablesTestCase):
         self.open(granted())
         self.firewall.setDoors((makeDoor(),))
         self.restore()
+        self.assertEqual({}, self.present())
+        self.clock.advance(0)
         self.assertNotIn("default_once4", self.ours().sets)
         many = replace(makeOpening(), grant=2)
         self.open(many)
