@@ -13,7 +13,10 @@ from ipaddress import ip_address, ip_network
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.client.profiles import Profiles
+from pkdoors.client.export.profiletext import addProfile
+from pkdoors.client.export.subject import Subject
+from pkdoors.client.export.uri import parseUri, renderUri
+from pkdoors.client.profiles import Profiles, readProfile
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.firewall.earlier.oldguard import readLivingSessions, readOpenings, readProtected
@@ -44,7 +47,7 @@ from pkdoors.knocks.seal import (
     parseSealed,
 )
 from pkdoors.knocks.signatures import isGood, isIssued, loadKey
-from pkdoors.knocks.wire import ALGORITHMS
+from pkdoors.knocks.wire import ALGORITHMS, checkPublicBlob
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.certified import Authorities
@@ -108,12 +111,20 @@ def _signers() -> list[tuple[Key, bytes]]:
 
 
 def key(data: bytes) -> None:
-    """Fuzz an SSH public key."""
+    """Fuzz an SSH public key: the client, without cryptography, accepts what the daemon does."""
+    try:
+        checkPublicBlob(data)
+        hasForm = True
+    except BadValue as error:
+        checkSentence(error)
+        hasForm = False
     try:
         found = loadKey(data)
     except BadValue as error:
         checkSentence(error)
+        check(not hasForm or b"nistp" in data, "the client accepts it, the daemon does not")
         return
+    check(hasForm, "the daemon accepts it, the client does not")
     check(found.blob() == data, "the key is encoded differently")
     check(found.sshType() in ALGORITHMS, "a key of a kind that is not accepted")
 
@@ -261,6 +272,25 @@ def profiles(data: bytes) -> None:
         checkSentence(error)
 
 
+def uri(data: bytes) -> None:
+    """Fuzz the URI of a profile, and a file that gets it."""
+    try:
+        name, table = parseUri(data.decode(errors="replace"))
+        found = readProfile(name, table)
+        written = renderUri(Subject(name, found))
+    except BadValue as error:
+        checkSentence(error)
+        return
+    again, table = parseUri(written)
+    same = renderUri(Subject(again, readProfile(again, table)))
+    check(same == written, f"{written!r} is another profile")
+    added = addProfile(_HOSTS, name, found, isReplaced=True)
+    check({**Profiles(_HOSTS), name: found} == Profiles(added), "the file has other profiles")
+
+
+_HOSTS = "# hosts\n[hosts.home]\nwait = 22 # ssh\n# more\n[hosts.'another one']\n"
+
+
 def events(data: bytes) -> None:
     """Fuzz the kernel's notifications about changes to nftables."""
     changes = Changes("pkdoors", 4711)
@@ -338,6 +368,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         config,
         seed,
         profiles,
+        uri,
         events,
         netlink,
         dump,

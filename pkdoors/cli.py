@@ -8,7 +8,7 @@ from os import environ
 from typing import Any, NamedTuple
 
 from pkdoors.commands.parser import Parser
-from pkdoors.util.output import guardOutput
+from pkdoors.util.output import guardOutput, requireLinux
 from pkdoors.util.quoting import shown
 
 
@@ -35,6 +35,16 @@ COMMANDS = {
         "connect to a port, and knock first if it does not answer: a ProxyCommand for ssh",
         "connect",
         "addConnectCommand",
+    ),
+    "export": Command(
+        "print a profile for another client: ssh's configuration, a script, an app, a QR code",
+        "exporting.export",
+        "addExportCommand",
+    ),
+    "import": Command(
+        "add a profile that somebody exported as a URI or a QR code",
+        "exporting.importing",
+        "addImportCommand",
     ),
     "sequence": Command(
         "print a new random sequence, of ports that are free on this host",
@@ -75,8 +85,14 @@ COMMANDS = {
     ),
 }
 
+OF_SERVER = frozenset(
+    ("check", "close", "init", "install-service", "open", "release", "reload", "status", "watch")
+)
+"""Commands for the daemon's host, which need Linux."""
+
 OWN_SYNTAX: Mapping[str, Mapping[str, Any]] = {"check": {"prefix_chars": "\0", "add_help": False}}
-"""Settings of parsers that leave the options to the command, which has the daemon's."""
+"""Settings of parsers that leave the options to the command, which has the daemon's; it parses them
+before it asks for Linux."""
 
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = environ) -> None:
@@ -97,6 +113,8 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         if name and name not in COMMANDS:
             parser.error(f"{shown(name)} is not a command: {_suggest(name)}")
         options = parser.parse_args(words)
+        if name in OF_SERVER - {*OWN_SYNTAX}:
+            requireLinux(f"{parser.prog} {name}")
         options.run(options, environment)
 
 

@@ -59,7 +59,19 @@ class InstallError(PkdoorsError):
 
 
 class KnockError(PkdoorsError):
-    """The client could not knock."""
+    """The client could not knock, or not to any effect."""
+
+
+class NoAddress(KnockError):
+    """The host has no address that could be knocked on."""
+
+
+class NoKey(KnockError):
+    """There is no key to seal the knock with, or it cannot be used."""
+
+
+class NotOpen(KnockError):
+    """The port did not open after the knock."""
 
 
 class RelayError(PkdoorsError):

@@ -22,6 +22,7 @@ LATE = {"argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client"
 """What comes from the distribution, and may be missing; and what hardly anybody needs."""
 PROCESS = {"cli", "tap", "adminclient.console", "config.options", "client.keys.passphrase"}
 PROCESS |= {"daemon.process", "doctor.options", "host.bootid", "install.servicecode", "util.output"}
+PROCESS |= {"client.api"}
 """Beside the commands, only these use the global reactor, the environment or C{sys}."""
 
 
@@ -71,7 +72,7 @@ class LayerTests(SynchronousTestCase):
         for name in modules():
             self.assertEqual(set(), outside(name, atTop=True) & LATE, name)
         commands = [name for name in modules() if name.startswith("commands.")]
-        for name in reached("cli", "client.attempt", *commands, atTop=True):
+        for name in reached("cli", "client.blocking.driver", *commands, atTop=True):
             found = imports(name, atTop=True)
             heavy = ("cryptography", "twisted.conch")
             self.assertEqual([], [each for each in found if each.startswith(heavy)], name)

@@ -31,7 +31,8 @@ TOO_HEAVY = frozenset(
 """Modules that a client does without: each costs it milliseconds, or megabytes."""
 LIGHT = (
     "pkdoors.cli",
-    "pkdoors.client.binding",
+    "pkdoors.client",
+    "pkdoors.client.core.binding",
     "pkdoors.client.profilefile",
     "pkdoors.commands.parser",
     "pkdoors.knocks.certificates",

@@ -77,6 +77,13 @@ class PackagingTests(SynchronousTestCase):
         self.assertEqual(modules, {each for each in names if each.endswith(".py")} - {PLUGIN})
         for template in PLACES:
             self.assertIn(f"pkdoors/systemd/{template}", names)
+        scripts = (ROOT / "pkdoors" / "client" / "export").iterdir()
+        wanted = {
+            f"pkdoors/client/export/{path.name}"
+            for path in scripts
+            if path.suffix in (".sh", ".ps1")
+        }
+        self.assertEqual((4, set()), (len(wanted), wanted - {*names}))
         strange = [name for name in names if not name.startswith("pkdoors/")]
         self.assertEqual(strange, [PLUGIN])
 
@@ -84,7 +91,7 @@ class PackagingTests(SynchronousTestCase):
         """The source package has the tests, what they read, the scripts and the documentation."""
         names = {name.partition("/")[2] for name in tarfile.open(self.source).getnames()}
         wanted = {"tests/lab/hosts.py", "script/server", "README.md", "tox.ini", "LICENSE", "NEWS"}
-        wanted |= {"fuzz/run.py", "fuzz/corpus/seal/good"}
+        wanted |= {"fuzz/run.py", "fuzz/corpus/seal/good", "docs/sealed-knock.sh"}
         self.assertEqual(wanted - names, set())
 
     def test_installed(self) -> None:

@@ -31,6 +31,8 @@ PORTS = (31337, 28419, 19283, 23571, 30129)
 LIST = ", ".join(map(str, PORTS))
 COMMAS = ",".join(map(str, PORTS))
 
+URI = f"pkdoors://h.example?seq={COMMAS}&name=h.example&wait=28419"
+
 BROKEN = (
     f"[doors.ssh]\nsequence = [{LIST}\nports = [22]\n",
     f"[doors.ssh]\nsequence = [{LIST}]]\nports = [22]\n",
@@ -214,6 +216,20 @@ class CommandTests(SecrecyTestCase):
             ("init", "--door", COMMAS),
             ("init", "--address", COMMAS),
             ("completion", COMMAS),
+            (URI,),
+            ("knock", URI),
+            ("knock", "h.example", URI),
+            ("connect", URI, "22"),
+            ("export", URI, "--format", "bash"),
+            ("export", "h.example", "--format", URI),
+            ("export", COMMAS, "--format", COMMAS),
+            ("import", URI, URI),
+            ("import", "--name", URI, URI),
+            ("import", f"{URI}&x=1"),
+            ("import", f"{URI}#"),
+            ("import", URI.replace("=", ":")),
+            ("import", URI.replace("//", "")),
+            ("import", f"--{URI}"),
         ):
             self.assertKept(self.run_(*arguments), arguments)
 

@@ -16,7 +16,7 @@ from bench.flood.server import (
     optionsOfOneDoor,
 )
 from bench.opening import PAUSE
-from pkdoors.client._plan import ROUND_PAUSE, ROUNDS
+from pkdoors.client.core.plan import ROUND_PAUSE, ROUNDS
 from tests.lab.hosts import CLIENT4, SERVER4, Network
 from tests.lab.program import onProcessor, pickProcessors
 from tests.lab.sealing import makeKey, sealed

@@ -2,7 +2,8 @@
 Packets: microseconds to send a small packet to a host with so many doors, over a veth pair, with
 everything that the kernel does with it there. A stranger's datagram to a protected port, one that
 is let in, a knock, and one to a port that is not protected; for doors with ports of their own,
-doors that share a port, ranges, openings for networks, and trusted networks.
+doors that share a port, ranges, openings for networks, and trusted networks. And microseconds to
+connect with an opening for one connection, if all doors share a port.
 
 The medians of bursts that take turns, with hosts that are there at the same time; "none" is a host
 without a guard in the same run.
@@ -16,7 +17,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import Scope, lookupKeys
+from pkdoors.firewall.guard.openingsets import Scope, lookupKeys, onceSetOf, sourceKey
+from pkdoors.firewall.netlink.kernel import Kernel
+from pkdoors.firewall.netlink.setchanges import swapElements
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence as Knocks
@@ -94,6 +97,8 @@ def measure(points: Sequence[int]) -> list[dict[str, float]]:
     for kind in KINDS:
         for row, found in zip(rows, _measureKind(kind, points), strict=True):
             row |= found
+    for row, took in zip(rows, _measureOnce(points), strict=True):
+        row["once, connect, us"] = took
     return rows
 
 
@@ -131,13 +136,53 @@ def _measureKind(kind: str, points: Sequence[int]) -> list[dict[str, float]]:
     ]
 
 
+def _measureOnce(points: Sequence[int]) -> list[float]:
+    """Return how long it takes to connect at a port of so many doors."""
+    with makeNetworks(*(f"once{count}" for count in points)) as networks, ExitStack() as stack:
+        clients = [_Connector(networks[f"once{count}"], stack, count) for count in points]
+        for _ in range(BURSTS):
+            for client in clients:
+                client.connect()
+    return [round(statistics.median(client.took[5:]), 3) for client in clients]
+
+
+class _Connector:
+    """
+    Connects again and again with the same opening for one connection: that of the last door.
+
+    @ivar took: microseconds, for each connection.
+    """
+
+    def __init__(self, network: Network, stack: ExitStack, count: int) -> None:
+        doors = [_door(number, f"{FIRST}/tcp", once=True) for number in range(count)]
+        opening = Opening(doors[-1], readSource(CLIENT4), 3600.0)
+        _load(network, writeGuard(Guard(tuple(doors))) + _opening(doors[-1], CLIENT4))
+        self._forget = swapElements(TABLE, onceSetOf(opening).used, [sourceKey(opening.source)], ())
+        self._client = network.client
+        with network.server.inside():
+            self._kernel = Kernel()
+            self._server = stack.enter_context(socket.create_server(("", FIRST)))
+        self.took: list[float] = []
+
+    def connect(self) -> None:
+        """Connect once."""
+        with self._client.inside():
+            client = socket.socket()
+        with client:
+            began = time.perf_counter()
+            client.connect((SERVER4, FIRST))
+            self.took.append(1e6 * (time.perf_counter() - began))
+            self._server.accept()[0].close()
+        self._kernel.transact(self._forget)
+
+
 def _opening(door: Door, source: str) -> str:
     """Return the commands that open a door."""
     lines = []
     for name, key in lookupKeys(Opening(door, readSource(source), 3600.0)):
         address = ".".join(map(str, key[:4]))
-        element = f"{address} . {int.from_bytes(key[4:6])} timeout 1h"
-        lines.append(f"add element inet {TABLE} {name} {{ {element} }}")
+        port = f" . {int.from_bytes(key[4:6])}" if key[4:] else ""
+        lines.append(f"add element inet {TABLE} {name} {{ {address}{port} timeout 1h }}")
     return "\n".join(lines) + "\n"
 
 

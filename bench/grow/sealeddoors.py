@@ -17,7 +17,7 @@ from twisted.conch.ssh.keys import Key
 
 from bench.common import PROTECTED, SEQUENCE
 from bench.grow._daemon import BeatingDaemon
-from pkdoors.client._plan import ROUND_PAUSE, ROUNDS
+from pkdoors.client.core.plan import ROUND_PAUSE, ROUNDS
 from pkdoors.knocks.seal import makeNonce
 from tests.lab.costs import processorTime, resident
 from tests.lab.hosts import CLIENT4, SERVER4, Network

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.common import KNOCKS, PROTECTED, SEQUENCE
 from bench.rivals.rival import Junk, PkDoors, Rival, Sealed
-from pkdoors.client._plan import Sending
+from pkdoors.client.core.plan import Sending
 from tests.lab.hosts import Host, Process, eventually
 
 

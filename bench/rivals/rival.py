@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from bench.common import KNOCKS, PROTECTED, SEQUENCE
-from pkdoors.client._plan import Sending, planPlain, planSealed
+from pkdoors.client.core.plan import Sending, planPlain, planSealed
 from pkdoors.model.sequence import Sequence as Ports
 from tests.lab.hosts import Daemon, Host, Process
 from tests.lab.sealing import makeKey, publicLine, sealed
@@ -77,7 +77,7 @@ class Rival(ABC):
 
         @param interval: seconds between two of its datagrams, if their order matters.
         """
-        return list(planPlain(Ports(SEQUENCE), b"knock\n", interval))
+        return list(planPlain(Ports(SEQUENCE), b"knock\n", interval).sendings)
 
     def attempt(self, source: IPv4Address, interval: float) -> list[Sending]:
         """Return everything that its own client sends to open."""
@@ -131,7 +131,8 @@ class Sealed(PkDoors):
 
     def attempt(self, source: IPv4Address, interval: float) -> list[Sending]:
         """Return the same, three times."""
-        return list(planSealed(Ports(SEQUENCE), [sealed(self._key, SEQUENCE, bind=str(source))]))
+        datagram = sealed(self._key, SEQUENCE, bind=str(source))
+        return list(planSealed(Ports(SEQUENCE), [datagram]).sendings)
 
     def wrong(self) -> Junk:
         """Return knocks that name the right key, but are not signed by it."""

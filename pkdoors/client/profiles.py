@@ -21,16 +21,19 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pkdoors.client._tables import checkKeys, checkTable, readGroup, readTables
+from pkdoors.client.core.hosts import parseWaitPort
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import parseKnockPort
 from pkdoors.model.names import checkName
-from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import MAX_PORTS, MIN_PORTS, Sequence
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.quoting import shown
 
 WOULD_USE = "waiting for a port connects to it, which uses up an opening for one connection"
 """Why a client cannot wait for the port of a door that opens for one connection."""
+
+DEFAULT_DOOR = "default"
+"""The name of the daemon's door if its command line sets it up."""
 
 FROM_AGENT = "agent"
 """In place of a key's path: any key of the SSH agent that the host accepts."""
@@ -45,6 +48,7 @@ class Profile(NamedTuple):
     @ivar openFor: seconds to ask for.
     @ivar wait: the TCP port to wait for.
     @ivar isOnce: whether the door opens for one connection at a time.
+    @ivar roundTrip: seconds from here to the host and back.
     @ivar hearsAny: whether the door hears any datagram as a knock, whatever its payload.
     """
 
@@ -56,6 +60,7 @@ class Profile(NamedTuple):
     openFor: float | None = None
     wait: int | None = None
     isOnce: bool = False
+    roundTrip: float | None = None
     hearsAny: bool = False
 
 
@@ -249,6 +254,10 @@ def _readTime(value: object) -> float:
     return parseDuration(str(value) if type(value) is int else _readText(value))
 
 
+def _readRoundTrip(value: object) -> float:
+    return parseDuration(_readText(value), least=0.001, most=10)
+
+
 def _readPayload(value: object) -> bool:
     if value not in ("knock", "any"):
         raise BadValue(f'{shown(value)} is neither "knock" nor "any", as the host\'s door has it')
@@ -264,7 +273,7 @@ def _readUses(value: object) -> bool:
 def _readPort(value: object) -> int:
     if type(value) is not int and not isinstance(value, str):
         raise BadValue(f'{shown(value)} is not a port: write 22 or "22/tcp"')
-    return parseTcpPort(str(value))
+    return parseWaitPort(str(value))
 
 
 _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
@@ -276,5 +285,6 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "open_for": ("openFor", _readTime),
     "wait": ("wait", _readPort),
     "uses": ("isOnce", _readUses),
+    "round_trip": ("roundTrip", _readRoundTrip),
     "payload": ("hearsAny", _readPayload),
 }

@@ -3,19 +3,14 @@
 import time
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from pkdoors.client.binding import AUTO, parseBind, parseRecipient
-from pkdoors.client.profiles import FROM_AGENT, Profile
+from pkdoors.client.core.binding import AUTO, parseBind, parseRecipient
+from pkdoors.client.core.methods import SealedMethod
+from pkdoors.client.network import findLocalAddress
+from pkdoors.client.profiles import DEFAULT_DOOR, FROM_AGENT, Profile
 from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.model.names import checkName
 from pkdoors.model.sequence import Sequence
-
-if TYPE_CHECKING:  # it loads the reactor, which other commands do not need
-    from pkdoors.client.methods import SealedMethod
-
-DEFAULT_DOOR = "default"
-"""The name of the daemon's door if its command line sets it up."""
 
 
 def addSealOptions(command: Parser) -> None:
@@ -89,11 +84,10 @@ def makeSealedMethod(
     profile: Profile,
     sequence: Sequence,
     identity: str,
-) -> "SealedMethod":
+) -> SealedMethod:
     """Return the sealed knock that the options ask for."""
     from pkdoors.client.keys.passphrase import askPassphrase
     from pkdoors.client.keys.signers import Identity
-    from pkdoors.client.methods import SealedMethod
 
     if sequence.tcpPorts():
         options.parser.error(
@@ -111,5 +105,6 @@ def makeSealedMethod(
         bind=options.bind or AUTO,
         identity=Identity(identity, environment.get("SSH_AUTH_SOCK", ""), askPassphrase),
         timeOfDay=time.time,
+        findLocalAddress=findLocalAddress,
         recipient=options.recipient or "",
     )

@@ -14,15 +14,18 @@ def addCheckCommand(command: Parser) -> None:
 
 
 def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
-    from pkdoors.doctor.check import checkHost
-    from pkdoors.doctor.facts import Facts
-    from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf
     from pkdoors.doctor.options import CheckOptions
-    from pkdoors.doctor.sources import Sources
     from pkdoors.util.output import tellText
 
     wanted = CheckOptions(environment)
     wanted.parseOptions(options.options)
+
+    # After the options: C{--help} works everywhere, and these need Linux.
+    from pkdoors.doctor.check import checkHost
+    from pkdoors.doctor.facts import Facts
+    from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf
+    from pkdoors.doctor.sources import Sources
+
     findings = list(checkHost(Facts(wanted.config, Sources(), wanted.file)))
     tellText(f"{asJSON(findings) if wanted['json'] else asTable(findings)}\n")
     raise SystemExit(exitStatusOf(findings))

@@ -5,21 +5,24 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import NoReturn
 
-from pkdoors.commands._react import makeReporter, runReactor
+from pkdoors.client.core.hosts import parseWaitPort
+from pkdoors.commands._run import makeReporter, runBlocking
 from pkdoors.commands.knock import addKnockOptions, addWaitOptions, makeAttempt
+from pkdoors.commands.knocking.target import findMembers, findTarget
 from pkdoors.commands.parser import Parser, asType
 from pkdoors.errors import RelayError
-from pkdoors.model.ports import parseTcpPort
+from pkdoors.util.quoting import quoteHost
 
 
 def addConnectCommand(command: Parser) -> None:
     """Add the options."""
     addKnockOptions(command)
-    command.add_argument(
+    command.mayComeLate = command.add_argument(
         "port",
         metavar="PORT",
-        type=asType(parseTcpPort),
-        help="the TCP port to connect standard input and output to",
+        nargs="?",
+        type=asType(parseWaitPort),
+        help="the TCP port to connect standard input and output to; not needed after HOST:PORT",
     )
     addWaitOptions(command)
     command.set_defaults(run=_connect, parser=command)
@@ -27,19 +30,42 @@ def addConnectCommand(command: Parser) -> None:
 
 def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     letSignalEnd(signal.SIGINT)  # Ctrl-C is meant for ssh, and no traceback must appear
-    attempt = makeAttempt(options, environment, options.port)
-    from pkdoors.client.connect import reach
-    from pkdoors.client.relay import Relay
+    if findMembers(options, environment):
+        options.parser.error(
+            f"{quoteHost(options.host)} is a group: one connection cannot go to several hosts, "
+            "so name one of them"
+        )
+    profile, given = findTarget(options, environment)
+    port = _choosePort(options, given)
+    attempt = makeAttempt(options, environment, profile, port, isRace=True)
+    from pkdoors.client.blocking.driver import perform
 
     say = makeReporter(options.parser)
-    connection = runReactor(options.parser, lambda reactor: reach(attempt, reactor, say))
-    letSignalEnd(signal.SIGTERM)  # until now the reactor handled it, and that has ended
+    connection = runBlocking(options.parser, lambda: perform(attempt, say))[1]
+    assert connection is not None
+    from pkdoors.client.relay import Relay
+
     try:
         Relay(connection, 0, 1).run()
     except RelayError as error:
         say(str(error))
         raise SystemExit(1) from error
     raise SystemExit(0)
+
+
+def _choosePort(options: Namespace, given: int | None) -> int:
+    """
+    Return the port to connect to.
+
+    @param given: the port that came with HOST.
+    """
+    parser: Parser = options.parser
+    asked: int | None = options.port
+    if asked and given and asked != given:
+        parser.error(f"two different ports, {given} and {asked}: give one of them")
+    if not (asked or given):
+        parser.error("PORT is missing: write HOST PORT, or HOST:PORT")
+    return asked or given or 0
 
 
 def letSignalEnd(end: signal.Signals) -> None:

@@ -1,29 +1,38 @@
 """C{pkdoors init} on the command line."""
 
-import re
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
-from io import StringIO
-from os.path import abspath
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from pkdoors.commands.parser import Parser, addLengthOption, asType, completeWith
+from pkdoors.client.export.formats import QR
+from pkdoors.client.export.subject import Subject
+from pkdoors.client.profiles import Profile
+from pkdoors.commands.exporting.output import (
+    Export,
+    addFormatOption,
+    prepareExport,
+    showExport,
+    writeFile,
+)
+from pkdoors.commands.parser import Parser, addLengthOption, asType, completeWith, parsePath
 from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.parser import parseSeed
-from pkdoors.config.template import renderConf, renderProfile
-from pkdoors.errors import BadValue, ConfigError, PkdoorsError
-from pkdoors.host.serviceuser import NAME as SERVICE_USER
+from pkdoors.config.template import renderConf
+from pkdoors.errors import ConfigError, PkdoorsError
 from pkdoors.model.doors import Door
 from pkdoors.model.knockports import KnockPort, asRange
-from pkdoors.model.names import checkName
+from pkdoors.model.names import checkHost, checkName
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import DEFAULT_LENGTH, Sequence
-from pkdoors.util.output import tell, tellAside, tellDrawn, tellText
-from pkdoors.util.quoting import shown
+from pkdoors.util.output import tellAside
+
+NEEDS_PROFILE = "ssh-config"
+"""A format that is of no use alone: the client needs the profile, too."""
 
 
 def addInitCommand(command: Parser) -> None:
@@ -34,7 +43,7 @@ def addInitCommand(command: Parser) -> None:
         "--conf",
         metavar="FILE",
         default=CONF_FILE,
-        type=asType(_parsePath),
+        type=asType(parsePath),
         help="the file to write, which must not exist yet (default: %(default)s)",
     )
     seed = command.add_argument(
@@ -42,7 +51,7 @@ def addInitCommand(command: Parser) -> None:
         metavar="FILE",
         nargs="?",
         const=True,
-        type=asType(_parsePath),
+        type=asType(parsePath),
         help="take sequence, ports and times from the configuration of port-knocking-doors "
         f"(default: ~/{SEED_NAME}, or else {SEED_FILE})",
     )
@@ -50,11 +59,27 @@ def addInitCommand(command: Parser) -> None:
     completeWith(seed, "listFiles")
     addLengthOption(command)
     _addDoorOptions(command)
-    command.add_argument(
-        "--qr", action="store_true", help="also show the client's profile as a QR code"
-    )
+    _addClientOptions(command)
     # No default length, to see whether one was given.
     command.set_defaults(run=_init, parser=command, length=None)
+
+
+def _addClientOptions(command: Parser) -> None:
+    """Add the options about the client's part."""
+    addFormatOption(command, "toml", unfit=NEEDS_PROFILE)
+    file = command.add_argument(
+        "-o",
+        "--client-output",
+        metavar="FILE",
+        type=asType(parsePath),
+        help="a new file for the client's part (default: standard output)",
+    )
+    completeWith(file, "listFiles")
+    command.add_argument(
+        "--qr",
+        action="store_true",
+        help="also show the client's part as a QR code, for `pkdoors import`",
+    )
 
 
 def _addDoorOptions(command: Any) -> None:
@@ -78,7 +103,7 @@ def _addDoorOptions(command: Any) -> None:
         metavar="FILE",
         nargs="?",
         const=KEYS_FILE,
-        type=asType(_parsePath),
+        type=asType(parsePath),
         help="accept only knocks that are sealed with one of the SSH keys in FILE "
         f"(default: {KEYS_FILE})",
     )
@@ -86,32 +111,73 @@ def _addDoorOptions(command: Any) -> None:
     add(
         "--address",
         metavar="HOST",
-        type=asType(_parseHost),
+        type=asType(checkHost),
         help="the name or address by which clients reach this host "
         "(default: its full name, or else its first address)",
     )
 
 
 def _init(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.config.file import writeConf
     from pkdoors.host.names import getPublicName, getShortName
 
+    if options.format == NEEDS_PROFILE:
+        options.parser.error(
+            f"{NEEDS_PROFILE} needs the profile on the client: use --format toml, and "
+            "`pkdoors export` there, or --format ssh-config-bash"
+        )
     try:
         door, told = (
             _convertSeed(options, environment) if options.seed else (_makeDoor(options), "")
         )
-        profile = renderProfile(getShortName(), options.address or getPublicName(), door)
-        isForService = writeConf(options.output, renderConf(door))
+        profile = _makeProfile(door, options.address or getPublicName())
+        subject = Subject(getShortName(), profile, file=options.client_output or "")
+        exports = [prepareExport(options.format, subject)]
+        if options.qr:
+            exports.append(prepareExport(QR, subject._replace(file="")))
+        isForService = _writeFiles(options.output, renderConf(door), exports[0])
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
-    tellText(profile)
-    if options.qr:
-        _showQRCode(profile)
-    tellAside(told + _describeNextSteps(options.output, door, isForService))
+    for export in exports:
+        showExport(export)
+    about = _describeClient(options.format, exports[0].file)
+    tellAside(told + _describeNextSteps(options.output, door, isForService, about))
+
+
+def _makeProfile(door: Door, address: str) -> Profile:
+    """Return a client's profile of a door."""
+    isSealed = bool(door.authorizedKeys)
+    waiting = (ports.first for ports in door.ports if ports.protocol == "tcp" and not door.once)
+    return Profile(
+        address,
+        door.sequence,
+        # A plain knock names no door: the client refuses a door's name in its profile.
+        door=door.name if isSealed else None,
+        isSealed=isSealed,
+        wait=next(waiting, None),
+        isOnce=door.once,
+        hearsAny=door.hearsAny,
+    )
+
+
+def _writeFiles(file: str, conf: str, export: Export) -> bool:
+    """
+    Write the configuration, and the client's part if it has a file: both or none.
+
+    @return: whether the service may read the configuration.
+    """
+    from pkdoors.config.file import writeConf
+
+    writeFile(export)
+    try:
+        return writeConf(file, conf)
+    except PkdoorsError:
+        if export.file:
+            os.unlink(export.file)
+        raise
 
 
 def _makeDoor(options: Namespace) -> Door:
-    from pkdoors.knockports.search import isFree
+    from pkdoors.commands.sequence import isFree
 
     ports = options.ports or parsePortRanges("22")
 
@@ -159,45 +225,32 @@ def _findSeed(options: Namespace, environment: Mapping[str, str]) -> str:
     return found
 
 
-def _showQRCode(text: str) -> None:
-    import segno
-
-    drawn = StringIO()
-    segno.make(text).terminal(drawn, compact=True)
-    try:
-        tellDrawn(drawn.getvalue())
-    except UnicodeEncodeError:
-        tell("(no QR code: the terminal's encoding is not UTF-8)")
+def _describeClient(form: str, file: str) -> str:
+    """Return what to do with the client's part."""
+    if file:
+        return f"Take {file} to the client"
+    if form == "toml":
+        return "Put the lines above into ~/.config/pkdoors/hosts.toml on the client (chmod 600)"
+    return f"What is above is the client's part ({form})"
 
 
-def _describeNextSteps(file: str, door: Door, isForService: bool) -> str:
+def _describeNextSteps(file: str, door: Door, isForService: bool, client: str) -> str:
     here = quote(str(Path(sys.executable).parent))
     conf = "" if file == CONF_FILE else f" --conf {quote(file)}"
     daemon = f"{here}/twistd -n --pidfile= pkdoors{conf}"
     if isForService and not conf:
         daemon = "systemctl enable --now pkdoors"
-    readers = f"Only root and the service (user {SERVICE_USER}) may read the file.\n"
+    from pkdoors.host.serviceuser import NAME
+
+    readers = f"Only root and the service (user {NAME}) may read the file.\n"
     keys = (
         f"Put the clients' public SSH keys into {', '.join(door.authorizedKeys)}.\n"
         "The daemon refuses sealed knocks for a minute after its first start.\n"
     )
     return (
-        f"\nWrote {file}. Put the lines above into ~/.config/pkdoors/hosts.toml on the client "
-        "(chmod 600): they are just as secret.\n"
+        f"\nWrote {file}. {client}: it is just as secret.\n"
         f"{readers if isForService else ''}"
         f"{keys if door.authorizedKeys else ''}"
         f"Check the configuration:  {here}/pkdoors check{conf}\n"
         f"Then start the daemon:    {daemon}\n"
     )
-
-
-def _parseHost(text: str) -> str:
-    if not re.fullmatch(r"[\w:][\w.:%-]*", text):
-        raise BadValue(f"{shown(text)} is not a name or address of a host")
-    return text
-
-
-def _parsePath(text: str) -> str:
-    if not text or not text.isprintable():
-        raise BadValue(f"{shown(text)} is not a usable file name: use printable characters only")
-    return abspath(text)

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 from sysconfig import get_path
+from typing import TYPE_CHECKING
 
 from pkdoors.commands.parser import Parser, completeWith
 from pkdoors.config.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
-from pkdoors.host.serviceuser import NAME
-from pkdoors.install.unitfiles import ServiceFiles
 from pkdoors.util.output import tell, tellText
+
+if TYPE_CHECKING:  # it needs Linux, and C{--help} does not
+    from pkdoors.install.unitfiles import ServiceFiles
 
 
 def addInstallCommand(command: Parser) -> None:
@@ -32,6 +34,8 @@ def addInstallCommand(command: Parser) -> None:
 
 
 def _install(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.install.unitfiles import ServiceFiles
+
     # Not in the folder of the interpreter: a distribution's Python has its scripts elsewhere.
     scripts = Path(get_path("scripts"))
     files = ServiceFiles(options.root or Path("/"), scripts)
@@ -44,7 +48,7 @@ def _install(options: Namespace, environment: Mapping[str, str]) -> None:
         tellText(_describeRest(scripts) if options.uninstall else _describeNextSteps(scripts))
 
 
-def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[str]:
+def _work(options: Namespace, files: "ServiceFiles", scripts: Path) -> Iterator[str]:
     import pkdoors
     import twisted
     from pkdoors.install.installer import installService, runCommand, uninstallService
@@ -74,6 +78,8 @@ def _describeNextSteps(scripts: Path) -> str:
 
 
 def _describeRest(scripts: Path) -> str:
+    from pkdoors.host.serviceuser import NAME
+
     return (
         "\nThese stay until you remove them:\n"
         f"the guard, with the ports closed:  {quote(str(scripts))}/pkdoors release\n"

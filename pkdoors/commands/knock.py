@@ -1,14 +1,14 @@
 """C{pkdoors knock} on the command line."""
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from itertools import islice
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Mapping
+from typing import NoReturn
 
-from pkdoors.client.profilefile import readProfiles
-from pkdoors.client.profiles import WOULD_USE, Profile, Profiles
-from pkdoors.commands._react import makeReporter, runAndExit
+from pkdoors.client.core.attempt import Attempt, Outcome, lookFor
+from pkdoors.client.core.hosts import parseWaitPort
+from pkdoors.client.core.methods import Method, PlainMethod
+from pkdoors.client.profiles import WOULD_USE, Profile
+from pkdoors.commands._run import hasTwisted, makeReporter, runBlocking, runReactor
 from pkdoors.commands._sealoptions import (
     addKnockSealOptions,
     addSealOptions,
@@ -16,20 +16,15 @@ from pkdoors.commands._sealoptions import (
     chooseIdentity,
     makeSealedMethod,
 )
+from pkdoors.commands.knocking.target import chooseSequence, findTarget
 from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
-from pkdoors.errors import BadValue
 from pkdoors.model.knockports import TcpPort
-from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.quoting import quoteHost
+from pkdoors.util.output import tell
 
-if TYPE_CHECKING:  # it loads the reactor, which other commands do not need
-    from pkdoors.client.attempt import Attempt
-    from pkdoors.client.methods import PlainMethod, SealedMethod
-
-MAX_NAMED = 20
-"""Profiles that an error names if one is missing."""
+TIMEOUT, TRIES = "5s", "3"
+"""How long the client waits for a port after each knock, and how often it knocks, by default."""
 
 
 def addKnockCommand(command: Parser) -> None:
@@ -39,9 +34,10 @@ def addKnockCommand(command: Parser) -> None:
     add(
         "--wait",
         metavar="PORT",
-        type=asType(parseTcpPort),
-        help="wait until this TCP port answers, and knock again if it does not; this connects to "
-        "it, which uses up an opening for one connection",
+        type=asType(parseWaitPort),
+        help="wait until this TCP port answers, and knock again if it does not (HOST:PORT means "
+        "the same); this connects to it, which uses up an opening for one connection; it cannot be "
+        "a UDP port: from outside, an open one looks like a closed one",
     )
     addKnockSealOptions(command)
     add(
@@ -57,7 +53,10 @@ def addKnockOptions(command: Parser) -> None:
     """Add the options of all commands that knock."""
     add = command.add_argument
     host = add(
-        "host", metavar="HOST", help="name, address, or profile in ~/.config/pkdoors/hosts.toml"
+        "host",
+        metavar="HOST",
+        help="name or address, also as user@HOST, HOST:PORT, [ADDRESS]:PORT or ssh://HOST; "
+        "or profile in ~/.config/pkdoors/hosts.toml",
     )
     completeWith(host, "listProfiles")
     add(
@@ -92,50 +91,52 @@ def addWaitOptions(command: Parser) -> None:
     add(
         "--timeout",
         metavar="TIME",
-        default="5s",
-        type=asType(lambda text: parseDuration(text, least=0.1, most=24 * 3600)),
-        help="when waiting: how long to wait after each knock (default: %(default)s)",
+        type=asType(_parseTimeout),
+        help=f"when waiting: how long to wait after each knock (default: {TIMEOUT})",
     )
     add(
         "--tries",
         metavar="N",
-        default="3",
-        type=asType(lambda text: parseNumber(text, 1, 1000)),
-        help="when waiting: how many knocks in all (default: %(default)s)",
+        type=asType(_parseTries),
+        help=f"when waiting: how many knocks in all (default: {TRIES})",
     )
 
 
-def makeAttempt(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Attempt":
+def _parseTimeout(text: str) -> float:
+    return parseDuration(text, least=0.1, most=24 * 3600)
+
+
+def _parseTries(text: str) -> int:
+    return parseNumber(text, 1, 1000)
+
+
+def makeAttempt(
+    options: Namespace,
+    environment: Mapping[str, str],
+    profile: Profile,
+    port: int | None,
+    isRace: bool = False,
+) -> Attempt:
     """
-    Return the attempt that L{addKnockOptions} and L{addWaitOptions} ask for. HOST can be the name
-    of a profile.
+    Return the attempt that L{addKnockOptions} and L{addWaitOptions} ask for.
 
     @param port: the TCP port to wait for; L{None} to wait for none.
+    @param isRace: see L{Attempt}.
     """
-    return _makeAttemptWith(options, environment, _findProfile(options, environment), port)
-
-
-def _makeAttemptWith(
-    options: Namespace, environment: Mapping[str, str], profile: Profile, port: int | None
-) -> "Attempt":
-    from pkdoors.client.attempt import Attempt
-
     return Attempt(
         host=profile.address,
         method=_makeMethod(options, environment, profile),
         family=options.family,
         port=port,
-        timeout=options.timeout,
-        tries=options.tries,
+        timeout=options.timeout or _parseTimeout(TIMEOUT),
+        tries=options.tries or _parseTries(TRIES),
+        look=lookFor(profile.roundTrip),
+        isRace=isRace,
     )
 
 
-def _makeMethod(
-    options: Namespace, environment: Mapping[str, str], profile: Profile
-) -> "PlainMethod | SealedMethod":
-    from pkdoors.client.methods import PlainMethod
-
-    sequence = _chooseSequence(options, environment, profile)
+def _makeMethod(options: Namespace, environment: Mapping[str, str], profile: Profile) -> Method:
+    sequence = chooseSequence(options, environment, profile)
     identity = chooseIdentity(options, profile)
     if identity is not None:
         return makeSealedMethod(options, environment, profile, sequence, identity)
@@ -149,88 +150,67 @@ def _makeMethod(
     return PlainMethod(sequence, seconds, options.interval)
 
 
-def _findProfile(options: Namespace, environment: Mapping[str, str]) -> Profile:
-    """Return the host's profile; if it has none, one with just its name."""
-    parser: Parser = options.parser
-    try:
-        return _readProfiles(options, environment).get(options.host) or Profile(options.host)
-    except BadValue as error:
-        parser.error(str(error))
-
-
-def _readProfiles(options: Namespace, environment: Mapping[str, str]) -> Profiles:
-    parser: Parser = options.parser
-    try:
-        return readProfiles(environment)
-    except BadValue as error:
-        parser.error(str(error))
-
-
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
-    if options.close and options.wait:
-        options.parser.error("use --close or --wait, not both: nothing is going to open")
-    if options.recipient and options.wait:
-        options.parser.error(
-            "use --for or --wait, not both: nothing is going to open for this host"
-        )
-    profile = _findProfile(options, environment)
-    port = None if options.close or options.recipient else options.wait or profile.wait
-    if port and profile.isOnce:
-        options.parser.error(f"knock without --wait, because {WOULD_USE}: or use pkdoors connect")
-    attempt = _makeAttemptWith(options, environment, profile, port)
+    profile, given = findTarget(options, environment)
+    port = _choosePort(options, options.wait or given, profile)
+    attempt = makeAttempt(options, environment, profile, port)
+    _warnIgnored(options, port)
     if options.keep:
         _keep(options, attempt)
-    runAndExit(options.parser, lambda reactor: attempt.run(reactor, makeReporter(options.parser)))
+    outcome = _perform(options.parser, attempt)
+    tell(str(outcome))
+    if outcome.note:
+        makeReporter(options.parser)(outcome.note)
+    raise SystemExit(0)
 
 
-def _keep(options: Namespace, attempt: "Attempt") -> NoReturn:
-    from pkdoors.client.keepopen import KeepOpen
+def _choosePort(options: Namespace, asked: int | None, profile: Profile) -> int | None:
+    """
+    Return the port to wait for; L{None} for none.
+
+    @param asked: the port that the command line asks for.
+    """
+    parser: Parser = options.parser
+    if options.close and asked:
+        parser.error("use --close or --wait, not both: nothing is going to open")
+    if options.recipient and asked:
+        parser.error("use --for or --wait, not both: nothing is going to open for this host")
+    port = None if options.close or options.recipient else asked or profile.wait
+    if port and profile.isOnce:
+        parser.error(f"knock without --wait, because {WOULD_USE}: or use pkdoors connect")
+    return port
+
+
+def _warnIgnored(options: Namespace, port: int | None) -> None:
+    """Tell the user about options that have no effect, because nothing is waited for."""
+    given = {"--tries": options.tries, "--timeout": options.timeout}
+    ignored = [name for name, value in given.items() if value]
+    if ignored and port is None:
+        verb = "is" if len(ignored) == 1 else "are"
+        makeReporter(options.parser)(
+            f"{' and '.join(ignored)} {verb} ignored: the client waits for no port, so it cannot "
+            "see whether the door opens, and does not knock again"
+        )
+
+
+def _perform(parser: Parser, attempt: Attempt) -> Outcome:
+    say = makeReporter(parser)
+    if attempt.port is not None and hasTwisted():
+        from pkdoors.client.reactor import driver
+
+        return runReactor(parser, lambda reactor: driver.perform(reactor, attempt, say))
+    from pkdoors.client.blocking.driver import perform
+
+    return runBlocking(parser, lambda: perform(attempt, say))[0]
+
+
+def _keep(options: Namespace, attempt: Attempt) -> NoReturn:
+    from pkdoors.client.reactor.keepopen import KeepOpen
 
     parser: Parser = options.parser
     if options.close:
         parser.error("use --keep or --close, not both")
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
-    runAndExit(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run())
-
-
-def _chooseSequence(
-    options: Namespace, environment: Mapping[str, str], profile: Profile
-) -> Sequence:
-    parser: Parser = options.parser
-    found: Sequence | None = (
-        options.magic_seq or _readVariable(environment, parser) or profile.sequence
-    )
-    if found:
-        return found
-    parser.error(
-        "--magic-seq is missing, KNOCKER_SEQ is not set, "
-        f"and no profile has the sequence of {quoteHost(options.host)}"
-        + _suggestProfiles(_readProfiles(options, environment))
-    )
-
-
-def _suggestProfiles(profiles: Mapping[str, Profile]) -> str:
-    """Return the end of an error that lists usable profiles: the name may be mistyped."""
-    names = [repr(name) for name in islice(_listUsable(profiles), MAX_NAMED + 1)]
-    if not names:
-        return ""
-    dots = ", ..." if len(names) > MAX_NAMED else ""
-    return f": profiles with a sequence are {', '.join(names[:MAX_NAMED])}{dots}"
-
-
-def _listUsable(profiles: Mapping[str, Profile]) -> Iterator[str]:
-    """Yield the names of profiles that have a sequence."""
-    for name in profiles:
-        with suppress(BadValue):  # a mistake in another profile is not what the user asks about
-            if profiles[name].sequence:
-                yield name
-
-
-def _readVariable(environment: Mapping[str, str], parser: Parser) -> Sequence | None:
-    if "KNOCKER_SEQ" not in environment:
-        return None
-    try:
-        return Sequence.parse(environment["KNOCKER_SEQ"])
-    except BadValue as error:
-        parser.error(f"KNOCKER_SEQ: {error}")
+    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run()))
+    raise SystemExit(0)

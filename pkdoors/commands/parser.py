@@ -5,6 +5,7 @@ import sys
 from argparse import Action, ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from importlib import import_module
+from os.path import abspath
 from typing import Any, NoReturn, TypeVar
 
 from pkdoors.errors import BadValue
@@ -16,8 +17,14 @@ T = TypeVar("T")
 
 
 class Parser(ArgumentParser):
-    """A parser whose errors are one line; C{argparse} itself prints the usage around them."""
+    """
+    A parser whose errors are one line; C{argparse} itself prints the usage around them.
 
+    @ivar mayComeLate: an argument that may be missing. If options stand between it and the one
+        before, C{argparse} takes it for missing, and for an unknown one.
+    """
+
+    mayComeLate: Action | None = None
     _words: tuple[str, ...] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -27,9 +34,20 @@ class Parser(ArgumentParser):
         """
         self._words = tuple(sys.argv[1:] if args is None else args)
         options, unknown = super().parse_known_args(args, namespace)
+        late = self.mayComeLate
+        if late and len(unknown) == 1 and getattr(options, late.dest) is None:
+            self._takeLate(options, late, unknown.pop())
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options, unknown
+
+    def _takeLate(self, options: Any, late: Action, word: str) -> None:
+        if word.startswith("-"):
+            self.error(f"unrecognized arguments: {word}")
+        try:
+            setattr(options, late.dest, late.type(word) if callable(late.type) else word)
+        except ArgumentTypeError as error:
+            self.error(f"argument {late.metavar}: {error}")
 
     def describe(self, details: str) -> None:
         """Add to the command's help."""
@@ -40,8 +58,8 @@ class Parser(ArgumentParser):
         End with status 2. What C{argparse} quotes can be a sequence in the wrong place, so hide it.
         """
         parts = {part for word in self._words for part in (word, *word.split("=", 1))}
-        # A word with a dot is the name or the address of a host.
-        hidden = [part for part in parts if mayHavePort(part) and "." not in part]
+        # A word with a dot is the name or the address of a host, unless it is a URI.
+        hidden = [part for part in parts if mayHavePort(part) and ("." not in part or "?" in part)]
         for part in sorted(hidden, key=len, reverse=True):
             message = message.replace(repr(part), "this").replace(part, "...")
         self.exit(2, f"{self.prog}: {printable(message)}\n")
@@ -81,6 +99,17 @@ def parseNumber(text: str, least: int, most: int) -> int:
     if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise BadValue(f"{shown(text)} is not a number from {least} to {most}")
     return int(text)
+
+
+def parsePath(text: str) -> str:
+    """
+    Return the absolute path of a file.
+
+    @raise BadValue: its name cannot be shown in a message or a command.
+    """
+    if not text or not text.isprintable():
+        raise BadValue(f"{shown(text)} is not a usable file name: use printable characters only")
+    return abspath(text)
 
 
 def addLengthOption(command: ArgumentParser) -> None:

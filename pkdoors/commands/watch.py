@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import termios
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -27,7 +26,7 @@ FRAME = 0.2
 ANSWER_TIMEOUT = 5.0
 """Seconds until the watch reports that the daemon does not answer."""
 
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDS = ("SIGINT", "SIGTERM", "SIGHUP")
 """The signals that end the watch. It obeys them between two pictures: none is left half drawn."""
 
 
@@ -137,12 +136,13 @@ class Watch:
         def keep(number: int, frame: object) -> None:
             self._signals.append(number)
 
-        before = {caught: signal.signal(caught, keep) for caught in (*ENDS, signal.SIGTSTP)}
+        caught = [signal.Signals[name] for name in (*ENDS, "SIGTSTP")]
+        before = {each: signal.signal(each, keep) for each in caught}
         try:
             yield
         finally:
-            for caught, handler in before.items():
-                signal.signal(caught, handler)
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
 
 @contextmanager
@@ -151,6 +151,8 @@ def _hideTyping() -> Iterator[None]:
     if not sys.stdin.isatty():
         yield
         return
+    import termios  # which only UNIX has
+
     before = termios.tcgetattr(sys.stdin)
     quiet = termios.tcgetattr(sys.stdin)
     quiet[3] &= ~(termios.ECHO | termios.ICANON)

@@ -15,9 +15,9 @@ from pkdoors.config.values import (
     parseOpenings,
     parsePath,
     parsePaths,
-    quoteString,
 )
 from pkdoors.util.durations import parseDuration
+from pkdoors.util.toml import quoteString
 
 MAX_SKEW = 3600.0
 """Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""

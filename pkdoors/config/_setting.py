@@ -5,10 +5,11 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, NamedTuple
 
 from pkdoors.config.config import Config
-from pkdoors.config.values import STRING, Kind, parseAt, quoteString, readString
+from pkdoors.config.values import STRING, Kind, parseAt, readString
 from pkdoors.errors import BadValue
 from pkdoors.model.doors import Door
 from pkdoors.util.quoting import shown
+from pkdoors.util.toml import quoteString
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

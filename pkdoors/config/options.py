@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as ListOf
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from os import environ
 from typing import Any, ClassVar, NoReturn
 
@@ -15,7 +15,6 @@ from twisted.python.usage import UsageError
 from pkdoors import __version__
 from pkdoors.config._setting import Setting
 from pkdoors.config.config import CONF_FILE, SEED_FILE, SEED_NAME, Config
-from pkdoors.config.file import isThere, listConfPlaces, readConf
 from pkdoors.config.parser import checkListening, parseConfig
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import parseAt, parsePath
@@ -82,7 +81,7 @@ class Options(TwistedOptions):
     ) -> None:
         super().__init__()
         self._environment = environment
-        self._places = listConfPlaces(environment) if places is None else places
+        self._givenPlaces = places
         self._absolutePaths: dict[str, str] = {}
         self.config: Config
         self.file = ""
@@ -151,6 +150,8 @@ class Options(TwistedOptions):
 
         @raise PkdoorsError: that is not allowed.
         """
+        from pkdoors.config.file import readConf
+
         doorGiven = list(self._givenFor(DOOR_SETTINGS))
         file = self.file = self._chooseFile(doorGiven)
         config = parseConfig(readConf(file), file) if file else Config(())
@@ -173,6 +174,8 @@ class Options(TwistedOptions):
             return self._makeAbsolute(parseAt("--conf", parsePath, self["conf"]))
         if any(setting.variable for setting, _, _ in given):
             return ""
+        from pkdoors.config.file import isThere
+
         found = next(filter(isThere, self._places), "")
         if not found:
             raise ConfigError(
@@ -194,7 +197,16 @@ class Options(TwistedOptions):
         isWithout = any(setting.variable for setting, _, _ in self._givenFor(DOOR_SETTINGS))
         if isWithout or any(word.startswith(_WITHOUT_FILE) for word in arguments):
             return ""
+        from pkdoors.config.file import isThere
+
         return next(filter(isThere, self._places), self._places[0])
+
+    @cached_property
+    def _places(self) -> ListOf[str]:
+        """The paths where the file may be. What finds it needs UNIX, and C{--help} does not."""
+        from pkdoors.config.file import listConfPlaces
+
+        return listConfPlaces(self._environment) if self._givenPlaces is None else self._givenPlaces
 
     def _makeAbsolute(self, path: str) -> str:
         """Return a path as it was first meant: a daemon changes its folder, and reads it again."""

@@ -26,12 +26,12 @@ from pkdoors.config.values import (
     parseInterfaces,
     parseListening,
     parseOpenings,
-    quoteString,
 )
 from pkdoors.model.ports import parseDoorPorts
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.trusted import parseTrustedList
 from pkdoors.util.durations import parseDuration
+from pkdoors.util.toml import quoteString
 
 MAX_KNOCK_TIMEOUT = 3600.0
 """Seconds for a whole sequence: a client that failed is reported when they are over."""

@@ -1,16 +1,11 @@
-"""
-The text of new configurations: the daemon's, with a comment for each key, and the profile that a
-client has of it. Pure.
-"""
+"""The text of a new configuration of the daemon, with a comment for each key. Pure."""
 
-import re
 from collections.abc import Iterable
 from textwrap import wrap
 
 from pkdoors.config._setting import Setting
 from pkdoors.config.config import Config
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
-from pkdoors.config.values import SEQUENCE, quoteString
 from pkdoors.model.doors import Door
 
 WIDTH = 100
@@ -50,28 +45,3 @@ def _renderSettings(settings: Iterable[Setting], values: Config | Door, isSealed
         lines += [f"# {line}" for line in wrap(setting.comment, WIDTH - 2)]
         lines.append(f"{'#' if isOut else ''}{setting.key} = {shown}")
     return "\n".join(lines) + "\n"
-
-
-def renderProfile(host: str, address: str, door: Door) -> str:
-    """
-    Return the text of the client's profile for one door of a host.
-
-    @param host: the profile's name.
-    """
-    key = host if re.fullmatch("[A-Za-z0-9_-]+", host) else quoteString(host)
-    lines = [
-        f"[hosts.{key}]",
-        f"address = {quoteString(address)}",
-        f"sequence = {SEQUENCE.write(door.sequence)}",
-        *_renderWait(door),
-        # A plain knock names no door: the client refuses a door's name in its profile.
-        *([f"door = {quoteString(door.name)}", "sealed = true"] if door.authorizedKeys else []),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _renderWait(door: Door) -> list[str]:
-    """Return the line with the port to wait for; or that none can be waited for."""
-    if door.once:
-        return ['uses = "once"']
-    return [f"wait = {ports.first}" for ports in door.ports if ports.protocol == "tcp"][:1]

@@ -20,6 +20,7 @@ from pkdoors.model.sources import WHOLE
 from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
+from pkdoors.util.toml import quoteString
 
 MAX_SOCKET_PATH = 107
 """Bytes in the path of a UNIX socket; C{unix(7)}."""
@@ -261,11 +262,6 @@ def _readCommand(value: object) -> list[str]:
             'arguments, like ["/usr/local/bin/tell", "door open"]; no shell reads it'
         )
     return command
-
-
-def quoteString(text: str) -> str:
-    """Return a string as TOML has it; JSON has the same escapes."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _writePorts(ports: Iterable[PortRange]) -> str:

@@ -5,7 +5,7 @@ from typing import ClassVar, NoReturn
 from twisted.python.usage import UsageError
 
 from pkdoors.config.options import Options
-from pkdoors.util.output import complain
+from pkdoors.util.output import complain, requireLinux
 
 
 class CheckOptions(Options):
@@ -18,6 +18,11 @@ class CheckOptions(Options):
         "1 for warnings, 2 for errors; INFO does not count."
     )
     optFlags: ClassVar = [["json", None, "print a JSON list of objects, for programs"]]
+
+    def postOptions(self) -> None:
+        """Read the configuration, as the daemon does, on the daemon's host."""
+        requireLinux("pkdoors check")
+        super().postOptions()
 
     def refuse(self, line: str) -> NoReturn:
         """See L{Options.refuse}."""

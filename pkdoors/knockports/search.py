@@ -25,12 +25,10 @@ from pkdoors.knockports.binding import (
     Endpoint,
     bindTo,
     explainBinding,
-    hasIPv6,
     openUDP,
     parseInterface,
 )
 from pkdoors.knockports.plan import Plan, explainLimit
-from pkdoors.model.knockports import KnockPort, TcpPort
 
 MANY = 256
 """Sockets that may have low descriptors; see L{pkdoors.host.descriptors.LOW}."""
@@ -176,25 +174,3 @@ class Search:
             raise
         self.fresh[endpoint] = udp
         self._room -= 1
-
-
-def isFree(port: KnockPort) -> bool:
-    """Return whether a port can be bound at all addresses."""
-    if isinstance(port, TcpPort):
-        return _isTcpFree(port.number)
-    search = Search(Plan((port,)), {}).now()
-    search.close()
-    return not search.failures
-
-
-def _isTcpFree(number: int) -> bool:
-    families = (socket.AF_INET, socket.AF_INET6) if hasIPv6() else (socket.AF_INET,)
-    for family in families:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            try:
-                probe.bind(("", number))
-            except OSError:
-                return False
-    return True

@@ -50,6 +50,13 @@ def complain(program: str, *lines: str) -> None:
         print(printable(f"{program}: {line}"), file=sys.stderr)
 
 
+def requireLinux(program: str) -> None:
+    """End a program for the daemon's host with status 1 and a sentence if this is not Linux."""
+    if sys.platform != "linux":
+        complain(program, "this needs Linux: run it on the host whose ports the daemon protects")
+        raise SystemExit(1)
+
+
 def tellAside(text: str) -> None:
     """Print a text as L{tellText} does, to standard error."""
     print(printable(text, "\n\t"), end="", file=sys.stderr, flush=True)

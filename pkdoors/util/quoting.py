@@ -52,7 +52,8 @@ def hidePorts(text: str) -> str:
 
 def quoteHost(host: str) -> str:
     """Return what was given as a host's name or address, as an error quotes it."""
-    return "what was given as the host" if _LIST.fullmatch(host) else repr(_short(host))
+    isSecret = _LIST.fullmatch(host) or "?" in host  # a sequence, or the URI of a profile
+    return "what was given as the host" if isSecret else repr(_short(host))
 
 
 def _short(text: str) -> str:

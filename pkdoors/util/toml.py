@@ -1,4 +1,4 @@
-"""Read TOML that people wrote. Pure."""
+"""Read TOML that people wrote, and write it. Pure."""
 
 import re
 import tomllib
@@ -68,3 +68,10 @@ def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
+
+
+def quoteString(text: str) -> str:
+    """Return a string as TOML has it. JSON has the same escapes, but allows DEL as it is."""
+    import json  # programs that only read do not need it
+
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

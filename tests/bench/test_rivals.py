@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bench.rivals.verdicts import judgeClosing, judgeFailing, judgeGrowth, judgeKeeping, makeTable
 from bench.tables import Cell, Row, Table
-from pkdoors.client._plan import Sending
+from pkdoors.client.core.plan import Sending
 from tests.lab.traffic.lines import LINES, Line, planArrivals
 
 KNOCK = [Sending(0.02 if place else 0.0, 17001 + place, b"knock\n") for place in range(5)]

@@ -111,7 +111,8 @@ class ParseProfilesTests(SynchronousTestCase):
         """An unknown key is refused, and the error names the known ones."""
         self.assertEqual(
             "[hosts.home]: unknown key 'adress': allowed are "
-            "address, sequence, door, identity, sealed, open_for, wait, uses, payload",
+            "address, sequence, door, identity, sealed, open_for, wait, uses, "
+            "round_trip, payload",
             self.wrong('adress = "home.example"'),
         )
 
@@ -142,7 +143,7 @@ class ParseProfilesTests(SynchronousTestCase):
             ("open_for = 0", "open_for: '0' is not a time"),
             ("open_for = 1.5", "open_for: 1.5 is not a string"),
             ('wait = "ssh"', "wait: 'ssh' is not a port: a port is a number from 1 to 65535"),
-            ('wait = "51820/udp"', "wait: this is a UDP port, and only a TCP port accepts"),
+            ('wait = "51820/udp"', "wait: this is a UDP port, and nobody can see from outside"),
             ("wait = [22]", "wait: a list is not a port: write 22"),
             ("wait = true", "wait: true is not a port"),
             ("wait = 65536", "wait: this is not a port"),

@@ -37,7 +37,7 @@ class ConnectTests(CommandTestCase):
     def test_help(self) -> None:
         """Its help names the options of knocking and waiting."""
         end = self.run_("connect", "--help")
-        for word in ("HOST PORT", "--magic-seq", "--open-for", "--timeout", "--tries"):
+        for word in ("HOST [PORT]", "--magic-seq", "--open-for", "--timeout", "--tries"):
             self.assertIn(word, end.stdout)
 
 

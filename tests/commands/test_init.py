@@ -13,21 +13,21 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import pkdoors.config.file
 from pkdoors.cli import main
-from pkdoors.client.profiles import Profile, Profiles
+from pkdoors.client.export.uri import parseUri
+from pkdoors.client.profiles import Profile, Profiles, readProfile
+from pkdoors.commands import sequence
 from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
-from pkdoors.config.template import renderConf, renderProfile
+from pkdoors.config.template import renderConf
 from pkdoors.errors import PkdoorsError
 from pkdoors.host import names
-from pkdoors.knockports import search
 from tests.fakes.doors import PORTS, makeDoor
-from tests.fakes.host import FakeHost
 
 
 class TextTests(SynchronousTestCase):
     """
-    Tests of L{renderConf} and L{renderProfile}.
+    Tests of L{renderConf}.
     """
 
     def test_roundTrip(self) -> None:
@@ -56,34 +56,13 @@ class TextTests(SynchronousTestCase):
             if " = " in line and not line.startswith(("max_open_for", "udp_max")):
                 self.assertTrue(before.startswith("# "), line)
 
-    def test_profile(self) -> None:
-        """The client's profile has what the client needs."""
-        door = makeDoor(name="web", ports="443,8080,53/udp")
-        profiles = Profiles(renderProfile("web1", "web1.example.org", door))
-        expected = Profile("web1.example.org", door.sequence, wait=443)
-        self.assertEqual({"web1": expected}, profiles)
-
-    def test_profileOnce(self) -> None:
-        """Waiting would use up an opening for one connection, so the profile says so instead."""
-        door = makeDoor(name="web", ports="443", once=True)
-        profiles = Profiles(renderProfile("web1", "web1.example.org", door))
-        expected = Profile("web1.example.org", door.sequence, isOnce=True)
-        self.assertEqual({"web1": expected}, profiles)
-
-    def test_profileSealed(self) -> None:
-        """It says whether to seal; without a TCP port there is nothing to wait for."""
-        door = makeDoor(ports="51820/udp", authorizedKeys="/k")
-        profiles = Profiles(renderProfile("a b.c", "::1", door))
-        expected = Profile("::1", door.sequence, "default", isSealed=True)
-        self.assertEqual({"a b.c": expected}, profiles)
-
 
 class InitTestCase(SynchronousTestCase):
     """A test that runs C{pkdoors init}."""
 
     def setUp(self) -> None:
-        """Set up a host with a name, and a folder."""
-        FakeHost(self)
+        """Set up a host with a name and free ports, and a folder."""
+        self.patch(sequence, "isFree", lambda port: True)
         self.patch(names, "getShortName", lambda: "web1")
         self.patch(names, "getPublicName", lambda: "web1.example.org")
         self.file = os.path.abspath(self.mktemp())
@@ -122,7 +101,8 @@ class InitTests(InitTestCase):
         (door,) = self.config().doors
         self.assertEqual("ssh (22/tcp)", str(door))
         self.assertEqual(8, len(set(door.sequence.ports)))
-        self.assertEqual(renderProfile("web1", "web1.example.org", door), stdout)
+        expected = Profile("web1.example.org", door.sequence, wait=22)
+        self.assertEqual({"web1": expected}, Profiles(stdout))
         self.assertEqual(0o600, os.stat(self.file).st_mode & 0o7777)
 
     def test_conf(self) -> None:
@@ -153,7 +133,6 @@ class InitTests(InitTestCase):
 
     def test_tcp(self) -> None:
         """With C{--tcp} the knock ports are those of TCP, in the client's profile, too."""
-        self.patch(search, "isFree", lambda port: True)  # the fake host has no TCP
         stdout, _ = self.init("--tcp")
         (door,) = self.config().doors
         self.assertEqual(8, len(door.sequence.tcpPorts()))
@@ -165,7 +144,7 @@ class InitTests(InitTestCase):
 
     def test_freePorts(self) -> None:
         """A port that is in use, or protected, is not chosen as a knock port."""
-        self.patch(search, "isFree", lambda port: port % 1000 == 0)
+        self.patch(sequence, "isFree", lambda port: port % 1000 == 0)
         self.init("-n", "20", "--ports", "12000-13000/udp,14000/udp,15000/tcp")
         free = {*range(10_000, 32_768, 1000)} - {12_000, 13_000, 14_000}
         self.assertEqual(free, {*self.config().doors[0].sequence.ports})
@@ -247,6 +226,56 @@ class InitTests(InitTestCase):
         self.assertFalse(Path(self.file).exists())
 
 
+class FormatTests(InitTestCase):
+    """
+    C{pkdoors init --format}.
+    """
+
+    def test_formats(self) -> None:
+        """The client's part can be for another client, on standard output or in a file."""
+        for form, beginning in (("bash", "#!/usr/bin/env bash\n"), ("uri", "pkdoors://web1.ex")):
+            file = os.path.abspath(self.mktemp())
+            stdout, stderr = self.init("--format", form)
+            self.assertTrue(stdout.startswith(beginning))
+            self.assertIn(f"What is above is the client's part ({form}): it is just as", stderr)
+            os.unlink(self.file)
+            stdout, stderr = self.init("--format", form, "-o", file)
+            self.assertEqual("", stdout)
+            self.assertTrue(Path(file).read_text().startswith(beginning))
+            self.assertEqual(0o600, os.stat(file).st_mode & 0o7777)
+            self.assertIn(f"Take {file} to the client: it is just as secret.", stderr)
+            os.unlink(self.file)
+
+    def test_whole(self) -> None:
+        """The URI has all that a client needs, of a sealed door as well."""
+        stdout, _ = self.init("--format", "uri", "--sealed", "/keys", "-p", "443,22")
+        (door,) = self.config().doors
+        name, table = parseUri(stdout)
+        expected = Profile("web1.example.org", door.sequence, "ssh", isSealed=True, wait=22)
+        self.assertEqual(("web1", expected), (name, readProfile(name, table)))
+
+    def test_refused(self) -> None:
+        """If a format cannot express the door, nothing is written; nor if a file is there."""
+        file = os.path.abspath(self.mktemp())
+        for arguments, status, words in (
+            (("--format", "knockd"), 1, "knock sends no payload on UDP ports"),
+            (("--format", "ssh-config"), 2, "ssh-config needs the profile on the client"),
+            (("--format", "ssh-config-bash"), 1, "it needs -o FILE"),
+            (("--format", "qr", "-o", f"{file}.txt"), 1, "goes to FILE.svg or FILE.png"),
+            (("--format", "bash", "-o", f"{file}/x"), 1, f"cannot write {file}/x"),
+        ):
+            self.assertIn(words, self.refused(*arguments, status=status))
+            self.assertFalse(Path(self.file).exists())
+        Path(file).write_text("mine\n")
+        line = self.refused("--format", "bash", "-o", file, status=1)
+        self.assertIn(f"{file} already exists", line)
+        self.assertFalse(Path(self.file).exists())
+        os.unlink(file)
+        Path(self.file).write_text("mine\n")
+        self.refused("--format", "bash", "-o", file, status=1)
+        self.assertFalse(Path(file).exists())
+
+
 SEED = """
 ports_to_controls = [443, 8080]
 opening_sequence = [17001, 17203, 17005, 17404, 17002, 17009]
@@ -281,7 +310,8 @@ class SeedTests(InitTestCase):
             self.assertEqual(parseConfig(SEED, self.seed).doors, (door,))
             self.assertEqual((443, 20.0), (door.ports[0].first, door.openFor))
             self.assertEqual((), self.config().notes)
-            self.assertEqual(renderProfile("web1", "web1.example.org", door), stdout)
+            expected = Profile("web1.example.org", door.sequence, wait=443)
+            self.assertEqual({"web1": expected}, Profiles(stdout))
             self.assertEqual(SEED, Path(self.seed).read_text())
             os.unlink(self.file)
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from twisted.trial.unittest import SynchronousTestCase
 
-import pkdoors.client._localaddress
+import pkdoors.client.network
 import pkdoors.knockports.knockports
 from tests.fakes.modules import makeModule
 
@@ -276,6 +276,5 @@ class _Probe:
 
 def routeAll(test: SynchronousTestCase) -> None:
     """Have a route to every address, from C{192.0.2.2} and C{2001:db8::2}."""
-    families = {name: getattr(socket, name) for name in ("AF_INET", "AF_INET6", "SOCK_DGRAM")}
-    module = makeModule("socket", socket=_Probe, **families)
-    test.patch(pkdoors.client._localaddress, "socket", module)
+    module = makeModule("socket", **{**vars(socket), "socket": _Probe})
+    test.patch(pkdoors.client.network, "socket", module)

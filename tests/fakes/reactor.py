@@ -2,11 +2,11 @@
 
 import errno
 import ipaddress
-import socket
 from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import CannotListenError, InvalidAddressError
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
@@ -55,38 +55,14 @@ class FakeUDPPort:
         self.isOpen = False
 
 
-class FakeHandle:
-    """
-    The socket of a connection, which can be taken out of it.
-    """
-
-    def __init__(self, own: socket.socket) -> None:
-        self._own = own
-
-    def detach(self) -> int:
-        """Return the descriptor, which the caller owns then."""
-        return self._own.detach()
-
-
 class FakeConnection(StringTransport):
     """
-    A connection of the reactor's, with a socket underneath.
+    A connection of the reactor's.
 
-    @ivar peer: the other end, if the socket was asked for.
+    @ivar protocol: what is connected to it.
     """
 
-    peer: socket.socket | None = None
-
-    def stopReading(self) -> None:
-        """Stop reading."""
-        self.pauseProducing()
-
-    def getHandle(self) -> FakeHandle:
-        """Return the socket."""
-        assert self.producerState == "paused", "the reactor would read from it"
-        own, self.peer = socket.socketpair()
-        own.setblocking(False)
-        return FakeHandle(own)
+    protocol: IProtocol
 
 
 class FakeReactor(MemoryReactorClock):
@@ -149,6 +125,7 @@ class FakeReactor(MemoryReactorClock):
         protocol = self.tcpClients[index][2].buildProtocol(None)
         assert protocol is not None
         protocol.makeConnection(transport)
+        transport.protocol = protocol
         return transport
 
     def reject(self, error: Exception, index: int = -1) -> None:

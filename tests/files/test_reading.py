@@ -217,6 +217,7 @@ ALLOWED = {
     # New files and folders, each created with O_EXCL or O_NOFOLLOW.
     "files.beneath": {"open", "fdopen"},
     "files.folders": {"open"},
+    "files.writing": {"open", "fdopen"},
     "config.file": {"open", "fdopen"},
     "host.serviceuser": {"open"},
     "install.installer": {"open"},
@@ -228,6 +229,7 @@ ALLOWED = {
     "client.relay": {"open"},
     # Files of the package.
     "install.unitfiles": {"read_text"},
+    "client.export._scripts": {"read_text"},
     # The kernel's own files, in /proc.
     "adminclient.sshorigin": {"read_text", "read_bytes"},
     "host.bootid": {"read_text"},

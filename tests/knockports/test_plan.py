@@ -7,7 +7,7 @@ from pkdoors.host import descriptors
 from pkdoors.knockports import binding, plan
 from pkdoors.knockports.binding import hasAddress, hasIPv6
 from pkdoors.knockports.plan import Plan, checkFits
-from pkdoors.knockports.search import MANY, isFree
+from pkdoors.knockports.search import MANY
 from tests.knockports.searchcase import NEVER, SearchTestCase
 
 
@@ -85,18 +85,8 @@ class RoomTests(SearchTestCase):
 
 class QuestionTests(SearchTestCase):
     """
-    Tests of L{isFree}, L{hasAddress} and L{hasIPv6}.
+    Tests of L{hasAddress} and L{hasIPv6}.
     """
-
-    def test_isFree(self) -> None:
-        """A port that nobody has is free; the question does not take it."""
-        self.assertIs(True, isFree(17001))
-        self.assertEqual([], self.host.bound())
-
-    def test_isNotFree(self) -> None:
-        """A port of another program is not free, even at one address only."""
-        self.host.take(17001, "192.0.2.1")
-        self.assertIs(False, isFree(17001))
 
     def test_hasIPv6(self) -> None:
         """The kernel says whether there is IPv6, without privilege; that takes no port."""

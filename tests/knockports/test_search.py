@@ -3,12 +3,8 @@
 import errno
 import socket
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from pkdoors.knockports._socket import KnockSocket
 from pkdoors.knockports.binding import BUFFER
-from pkdoors.knockports.search import isFree
-from pkdoors.model.knockports import TcpPort
 from tests.knockports.searchcase import NEVER, SearchTestCase
 
 
@@ -210,16 +206,3 @@ class HeldTests(SearchTestCase):
         self.patch(KnockSocket, "shared", self.fail)
         search = self.search(17001, interfaces=("192.0.2.1",))
         self.assertEqual(({}, []), (search.fresh, search.failures))
-
-
-class TcpFreeTests(SynchronousTestCase):
-    """Tests of L{isFree} with TCP ports, on this host."""
-
-    def test_tcp(self) -> None:
-        """A TCP port is free if nobody has it, whoever has that of UDP."""
-        with socket.socket() as taken, socket.socket(type=socket.SOCK_DGRAM) as other:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
-            self.assertFalse(isFree(TcpPort(port)))
-            other.bind(("127.0.0.1", 0))
-            self.assertTrue(isFree(TcpPort(other.getsockname()[1])))

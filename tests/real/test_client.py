@@ -225,7 +225,7 @@ class KeepTests(RealTestCase):
         """With C{--wait} it says that the port answers."""
         self.start()
         process = self.keep("--wait", str(PORT))
-        self.assertTrue(process.says(f"{PORT}/tcp of {SERVER4} is open"))
+        self.assertTrue(process.says(f"{PORT}/tcp of {SERVER4} opened"))
         self.assertEqual(0, process.stop(signal.SIGINT))
 
     def test_idle(self) -> None:

@@ -94,6 +94,11 @@ class BashTests(SynchronousTestCase):
         os.close(file)
         self.completes("pkdoors knock webs", "pkdoors knock webserver")
         self.completes("pkdoors connect webs", "pkdoors connect webserver")
+        self.completes("pkdoors export webs", "pkdoors export webserver")
+        self.completes("pkdoors export a --format powe", "pkdoors export a --format powershell")
+        self.completes("pkdoors init --format knocko", "pkdoors init --format knockonports")
+        self.completes("pkdoors export a -o /etc/hostn", "pkdoors export a -o /etc/hostname")
+        self.completes("pkdoors import --repl", "pkdoors import --replace")
 
     def test_files(self) -> None:
         """So are files, if an option needs one."""

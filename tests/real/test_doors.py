@@ -218,7 +218,7 @@ class DoorTests(RealTestCase):
                 str(BIN / "pkdoors"), "knock", address, "-m", KNOCKS, "--wait", str(PORT)
             )
             self.assertEqual(status, 0, output)
-            self.assertIn(f"{PORT}/tcp of {address} is open", output)
+            self.assertIn(f"{PORT}/tcp of {address} opened", output)
 
     def test_otherPortsStayAsTheyWere(self) -> None:
         """A port that no door protects is no other after the start, or for the knocker."""

@@ -157,6 +157,78 @@ class DaemonTests(OnceTestCase):
         self.assertTrue(session.carries())
 
 
+class ManyDoorsTests(OnceTestCase):
+    """More doors for one connection at one port than packets are looked up in one by one."""
+
+    COUNT = 40
+    NAMES = ("ssh", "d7", "d31")
+    """Some of them, whose hashes begin with different digits."""
+
+    def doors(self, count: int = COUNT) -> list[str]:
+        """Return so many of them."""
+        sequences = [tuple(range(first, first + 6)) for first in range(30000, 30000 + 6 * count, 6)]
+        return [
+            ONCE,
+            *(door(f"d{n}", each, more='uses = "once"') for n, each in enumerate(sequences)),
+        ]
+
+    def usesUp(self, *names: str) -> None:
+        """Check that the client can begin just one connection for each of these doors."""
+        for way in WAYS:
+            sessions = [self.session(*way) for _ in names]
+            self.assertFalse(self.reaches(*way))
+            self.assertTrue(all(session.carries() for session in sessions))
+
+    def openBoth(self, *names: str) -> None:
+        """Open some doors for both of the client's addresses."""
+        for name in names:
+            for source, _ in WAYS:
+                self.open(source, name)
+
+    def test_each(self) -> None:
+        """Each opening is for one connection, whichever of the doors it is for."""
+        self.controlled(*self.doors())
+        for name in self.NAMES:
+            self.openBoth(name)
+            self.usesUp(name)
+        self.openBoth(*self.NAMES)
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.usesUp(*self.NAMES)
+
+    def test_reload(self) -> None:
+        """When few doors become many, and many few, openings stay, and are for one connection."""
+        self.controlled(*self.doors(8))
+        self.openBoth("ssh", "d7")
+        for count in (self.COUNT, 8):
+            self.write(*self.doors(count))
+            self.reload()
+        self.usesUp("ssh", "d7")
+        self.openBoth("d7")
+        self.write(*self.doors(self.COUNT))
+        self.reload()
+        self.usesUp("d7")
+
+    def test_takenOver(self) -> None:
+        """The next daemon takes over what a dead one left: openings, and that some are used."""
+        daemon = self.controlled(*self.doors())
+        self.openBoth("d7", "d31")
+        for way in WAYS:
+            self.session(*way)
+        daemon.stop(signal.SIGKILL)
+        self.controlled(*self.doors())
+        for way in WAYS:
+            self.assertTrue(self.session(*way).carries())
+            self.assertFalse(self.reaches(*way))
+
+    def test_closed(self) -> None:
+        """Closing one of a client's openings leaves the others alone."""
+        self.controlled(*self.doors())
+        self.openBoth("d7", "d31")
+        for source, _ in WAYS:
+            self.ask(f"/openings/{source}?door=d7", "-X", "DELETE")
+        self.usesUp("d31")
+
+
 class SharingTests(OnceTestCase):
     """Several doors on one port."""
 

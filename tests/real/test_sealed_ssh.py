@@ -82,7 +82,7 @@ class SealedSshTests(SshTestCase):
         self.profile(f'identity = "{self.key}.pub"', "wait = 22")
         self.agent()
         status, output = self.client.status(PKDOORS, "knock", "home")
-        self.assertEqual((0, True), (status, f"{SSH_PORT}/tcp of {SERVER4} is open" in output))
+        self.assertEqual((0, True), (status, f"{SSH_PORT}/tcp of {SERVER4} opened" in output))
         status, output = self.client.status(PKDOORS, "knock", "home", "--close")
         self.assertEqual(0, status, output)
         self.assertTrue(self.keeper.says("closed door"))
@@ -123,7 +123,7 @@ class SealedSshTests(SshTestCase):
     def test_openSshAlone(self) -> None:
         """The script in the documentation, without pkdoors, opens and closes the door."""
         self.agent()
-        script = ("sh", str(SCRIPT), f"{self.key}", SERVER4, "default", KNOCKS)
+        script = ("bash", str(SCRIPT), f"{self.key}", SERVER4, "default", KNOCKS)
         status, output = self.client.status(*script, "60")
         self.assertEqual(0, status, output)
         self.assertTrue(self.keeper.says("(1m), by anna (SHA256:"), self.keeper.log())

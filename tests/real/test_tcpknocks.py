@@ -155,7 +155,7 @@ class ClientTests(TcpTestCase):
         self.controlled(tcpDoor())
         command = [*OURS, ",".join(ALL_TCP), "--wait", str(PORT)]
         output = self.client.run(*command, SERVER4)
-        self.assertIn(f"{PORT}/tcp of {SERVER4} is open", output)
+        self.assertIn(f"{PORT}/tcp of {SERVER4} opened", output)
 
 
 class BesideTests(test_capture.BesideTests):

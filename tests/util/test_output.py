@@ -230,7 +230,13 @@ class OnePlaceTests(SynchronousTestCase):
             if isinstance(node, ast.Name) and node.id in ("tellDrawn", "getRawOutput")
         }
         self.assertEqual(
-            {"util.output", "commands.init", "commands.control", "adminclient.console"}, users
+            {
+                "util.output",
+                "commands.exporting.output",
+                "commands.control",
+                "adminclient.console",
+            },
+            users,
         )
 
     def test_noticed(self) -> None:

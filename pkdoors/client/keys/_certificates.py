@@ -39,8 +39,11 @@ def checkCertificate(certificate: Certificate, now: float) -> None:
         checkPublicBlob(certificate.key)
     except BadValue as error:
         raise BadValue(f"{name} is for a key that cannot knock: {error}") from error
-    size = LONGEST_STATEMENT + len(packCertificate(certificate.blob))
-    size += longestSignature(certificate.key)
+    size = (
+        LONGEST_STATEMENT
+        + len(packCertificate(certificate.blob))
+        + longestSignature(certificate.key)
+    )
     if size > MAX_CERTIFIED:
         raise BadValue(
             f"{name} does not fit into one datagram ({size} bytes with its seal, {MAX_CERTIFIED} "

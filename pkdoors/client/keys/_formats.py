@@ -7,7 +7,8 @@ from twisted.conch.ssh.common import getNS
 from twisted.conch.ssh.keys import EncryptedKeyError, Key
 
 from pkdoors.errors import BadValue
-from pkdoors.knocks.signatures import checkKey, loadKey
+from pkdoors.knocks.signatures import checkKey
+from pkdoors.knocks.wire import checkPublicBlob
 
 _BEGIN, _BEGIN_OPENSSH = b"-----BEGIN ", b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _MAGIC = b"openssh-key-v1\0"
@@ -38,7 +39,7 @@ def parsePublicBlob(data: bytes) -> bytes:
         raise BadValue("it does not contain an SSH key") from error
     if not isKey:
         raise BadValue("it does not contain an SSH key")
-    loadKey(blob)
+    checkPublicBlob(blob)
     return blob
 
 
@@ -52,7 +53,7 @@ def findPublicBlob(data: bytes) -> bytes | None:
     if not _isOpenSSH(data):
         return None
     blob = _parseHeader(data)[1]
-    loadKey(blob)
+    checkPublicBlob(blob)
     return blob
 
 

@@ -7,7 +7,7 @@ from pkdoors.client.keys._formats import findPublicBlob, isPrivate, parsePublicB
 from pkdoors.errors import BadValue
 from pkdoors.files.userfiles import Contents, readFile
 from pkdoors.knocks.certificates import Certificate
-from pkdoors.knocks.signatures import loadKey
+from pkdoors.knocks.wire import isSecurityKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class KeyPair:
     @property
     def needsAgent(self) -> bool:
         """Whether only the agent can sign with the key, because the files lack its private half."""
-        return self.blob is not None and (not self.secret or loadKey(self.blob).isSecurityKey())
+        return self.blob is not None and (not self.secret or isSecurityKey(self.blob))
 
 
 def readKeyPair(path: str) -> KeyPair:

@@ -3,79 +3,31 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-from twisted.conch.ssh.keys import Key
-
-from pkdoors.client.keys._agent import Agent, publicKeyIn
+from pkdoors.client.core.agent import Agent, publicKeyIn
+from pkdoors.client.core.methods import Signer, Tools, Work
 from pkdoors.client.keys._certificates import checkCertificate
-from pkdoors.client.keys._formats import PassphraseNeeded, parsePrivateKey
-from pkdoors.client.keys._pairs import KeyPair, readKeyPair
 from pkdoors.client.profiles import FROM_AGENT
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import Certificate, isCertificate, parseCertificate
-from pkdoors.knocks.signatures import loadKey
-from pkdoors.knocks.wire import ALGORITHMS, fingerprint
+from pkdoors.knocks.wire import fingerprint, isSecurityKey
 from pkdoors.util.oneline import limitLines
+
+if TYPE_CHECKING:
+    from pkdoors.client.keys._filesigner import FileSigner
+    from pkdoors.client.keys._pairs import KeyPair
 
 MAX_AGENT_KEYS = 8
 """The most keys of the agent to try on a host: each is a whole knock and delays the next one by 60
 ms."""
 
-
 MAX_COMPLAINTS = 3
 """The most certificates of the agent whose faults are told."""
 
 
-class Signer(Protocol):
-    """
-    A key that can sign.
-
-    @ivar publicKey: its SSH public key blob.
-    @ivar certificate: the certificate to send with its seals; L{None} for none.
-    @ivar needsTouch: whether the user must touch it for each signature.
-    """
-
-    @property
-    def publicKey(self) -> bytes: ...
-
-    @property
-    def certificate(self) -> Certificate | None: ...
-
-    @property
-    def needsTouch(self) -> bool: ...
-
-    async def sign(self, data: bytes) -> bytes:
-        """
-        Return the signature blob over some data.
-
-        @raise KnockError: it does not sign.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class FileSigner:
-    """A private key from a file."""
-
-    key: Key = field(repr=False)
-    certificate: Certificate | None = None
-
-    needsTouch = False
-
-    @property
-    def publicKey(self) -> bytes:
-        """See L{Signer}."""
-        return bytes(self.key.blob())
-
-    async def sign(self, data: bytes) -> bytes:
-        """See L{Signer.sign}."""
-        return self.key.sign(data, ALGORITHMS[self.key.sshType()][0])
-
-
-@dataclass(frozen=True, slots=True)
-class AgentSigner:
+class AgentSigner(NamedTuple):
     """
     A key that the agent holds.
 
@@ -90,47 +42,52 @@ class AgentSigner:
     @property
     def needsTouch(self) -> bool:
         """See L{Signer}."""
-        return bool(loadKey(self.publicKey).isSecurityKey())
+        return isSecurityKey(self.publicKey)
 
     async def sign(self, data: bytes) -> bytes:
         """See L{Signer.sign}."""
         return await self.agent.sign(self.held or self.publicKey, data)
 
 
-@dataclass(frozen=True, slots=True)
 class Identity:
     """
     Which key is to seal the knocks.
 
     @ivar path: of a key's file; or L{FROM_AGENT}.
-    @ivar agentPath: of the agent's socket, C{SSH_AUTH_SOCK}; empty if there is no agent.
-    @ivar ask: asks the user for a passphrase, with a prompt.
-    @ivar timeOfDay: seconds since 1970.
+    @param agentPath: of the agent's socket, C{SSH_AUTH_SOCK}; empty if there is no agent.
+    @param ask: asks the user for a passphrase, with a prompt.
+    @param timeOfDay: seconds since 1970.
     """
 
-    path: str
-    agentPath: str
-    ask: Callable[[str], bytes]
-    timeOfDay: Callable[[], float] = time.time
-    _ready: list[Signer] = field(default_factory=list, init=False, compare=False)
-    _unlocked: dict[bytes, Key] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _certified: list[Signer] = field(default_factory=list, init=False, compare=False)
-    _said: set[str] = field(default_factory=set, init=False, compare=False)
+    def __init__(
+        self,
+        path: str,
+        agentPath: str,
+        ask: Callable[[str], bytes],
+        timeOfDay: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = path
+        self._agentPath = agentPath
+        self._ask = ask
+        self._timeOfDay = timeOfDay
+        self._ready: list[Signer] = []
+        self._unlocked: dict[bytes, FileSigner] = {}
+        self._certified: list[Signer] = []
+        self._said: set[str] = set()
 
-    async def findSigners(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
+    async def findSigners(self, tools: Tools) -> list[Signer]:
         """
         Return what signs. After the first call, no passphrase is asked for again. If there was a
         certificate, look each time for a newer one, as some live for an hour only.
 
-        @param say: called with lines for the user.
         @raise KnockError: nothing can sign.
         """
-        sayOnce = partial(self._sayOnce, say)
+        sayOnce = partial(self._sayOnce, tools.say)
         if not self._ready:
-            self._take(await self._find(reactor, sayOnce))
+            self._take(await self._find(tools, sayOnce))
         elif self._certified:
             try:
-                self._take(await self._find(reactor, sayOnce))
+                self._take(await self._find(tools, sayOnce))
             except KnockError as error:
                 sayOnce(str(error))
         return [*self._ready]
@@ -144,27 +101,29 @@ class Identity:
             self._said.add(line)
             say(line)
 
-    async def _find(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
-        agent = Agent(reactor, self.agentPath) if self.agentPath else None
+    async def _find(self, tools: Tools, say: Callable[[str], None]) -> list[Signer]:
+        agent = Agent(self._agentPath, tools.ask) if self._agentPath else None
         if self.path == FROM_AGENT:
-            return await _chooseAgentKeys(agent, self.timeOfDay(), say)
+            return await _chooseAgentKeys(agent, self._timeOfDay(), say)
         try:
-            return await self._chooseFileKey(agent, say)
+            return await self._chooseFileKey(agent, tools.work, say)
         except BadValue as error:
             raise KnockError(f"{self.path}: {error}") from error
 
-    async def _chooseFileKey(self, agent: Agent | None, say: Callable[[str], None]) -> list[Signer]:
+    async def _chooseFileKey(
+        self, agent: Agent | None, work: Work, say: Callable[[str], None]
+    ) -> list[Signer]:
         """
         Return what signs with the key of a file: first with its certificate, as ssh does, since the
         client cannot know which of the two the host knows.
         """
-        pair = readKeyPair(os.path.expanduser(self.path))
+        pair = await work(partial(_readPair, os.path.expanduser(self.path)))
         certificate = pair.certificate
         if certificate is not None and pair.isCertificateAsked:
-            checkCertificate(certificate, self.timeOfDay())
-        elif certificate is not None and not _isUseful(certificate, self.timeOfDay(), say):
+            checkCertificate(certificate, self._timeOfDay())
+        elif certificate is not None and not _isUseful(certificate, self._timeOfDay(), say):
             certificate = None
-        plain = await self._findHalf(pair, agent)
+        plain = await self._findHalf(pair, agent, work)
         if certificate is None:
             return [plain]
         if plain.publicKey != certificate.key:
@@ -173,29 +132,80 @@ class Identity:
                 raise BadValue(what)
             say(f"{what}: it is not sent")
             return [plain]
-        certified = replace(plain, certificate=certificate)
+        certified = plain._replace(certificate=certificate)
         return [certified] if pair.isCertificateAsked else [certified, plain]
 
-    async def _findHalf(self, pair: KeyPair, agent: Agent | None) -> FileSigner | AgentSigner:
+    async def _findHalf(
+        self, pair: "KeyPair", agent: Agent | None, work: Work
+    ) -> "FileSigner | AgentSigner":
         """Return what signs with the private half of a key."""
         if pair.blob and agent and (held := await _findInAgent(agent, pair)):
             return AgentSigner(agent, pair.blob, held=held)
         if pair.blob and pair.needsAgent:
             raise BadValue(_describeMissing(pair.blob, agent))
-        return FileSigner(self._unlock(pair.secret))
+        if pair.secret not in self._unlocked:
+            self._unlocked[pair.secret] = await self._unlock(pair.secret, work)
+        return self._unlocked[pair.secret]
 
-    def _unlock(self, secret: bytes) -> Key:
-        if secret not in self._unlocked:
-            self._unlocked[secret] = self._parse(secret)
-        return self._unlocked[secret]
+    async def _unlock(self, secret: bytes, work: Work) -> "FileSigner":
+        signer = await work(partial(_makeSigner, secret))
+        if signer is not None:
+            return signer
+        if self._ready:
+            raise BadValue("it is encrypted")
+        passphrase = self._ask(f"Passphrase for {self.path}: ")
+        unlocked = await work(partial(_makeSigner, secret, passphrase))
+        assert unlocked is not None
+        return unlocked
 
-    def _parse(self, secret: bytes) -> Key:
-        try:
-            return parsePrivateKey(secret)
-        except PassphraseNeeded:
-            if self._ready:
-                raise
-            return parsePrivateKey(secret, self.ask(f"Passphrase for {self.path}: "))
+
+class GivenKey:
+    """
+    A private key that a program has in memory, as the L{pkdoors.client.core.methods.Identity}.
+
+    @param secret: the contents of its file, not encrypted.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._signer: FileSigner | None = None
+
+    async def findSigners(self, tools: Tools) -> list[Signer]:
+        """
+        Return what signs.
+
+        @raise KnockError: the key cannot be used.
+        """
+        if self._signer is None:
+            try:
+                self._signer = await tools.work(partial(_makeSigner, self._secret))
+            except BadValue as error:
+                raise KnockError(f"the key cannot be used: {error}") from error
+        if self._signer is None:
+            raise KnockError("the key is encrypted: decrypt it, or add it to the SSH agent")
+        return [self._signer]
+
+
+def _readPair(path: str) -> "KeyPair":
+    """See L{pkdoors.client.keys._pairs.readKeyPair}."""
+    from pkdoors.client.keys._pairs import readKeyPair  # not needed for the agent's own keys
+
+    return readKeyPair(path)
+
+
+def _makeSigner(secret: bytes, passphrase: bytes | None = None) -> "FileSigner | None":
+    """
+    Return what signs with a private key; L{None} if it is encrypted and there is no passphrase.
+
+    @raise BadValue: it cannot be used.
+    """
+    from pkdoors.client.keys._filesigner import FileSigner  # it loads cryptography
+    from pkdoors.client.keys._formats import PassphraseNeeded, parsePrivateKey
+
+    try:
+        return FileSigner(parsePrivateKey(secret, passphrase))
+    except PassphraseNeeded:
+        return None
 
 
 async def _chooseAgentKeys(
@@ -246,7 +256,7 @@ def _isUseful(certificate: Certificate, now: float, say: Callable[[str], None]) 
     return True
 
 
-async def _findInAgent(agent: Agent, pair: KeyPair) -> bytes | None:
+async def _findInAgent(agent: Agent, pair: "KeyPair") -> bytes | None:
     """Return what the agent holds of a key: the key, or else a certificate of it."""
     try:
         held = [blob for blob in await agent.listKeys() if publicKeyIn(blob) == pair.blob]

@@ -13,7 +13,8 @@ element of such a set changes, the kernel may find neither the old nor the new o
 
 Openings for one connection have sets by door: they are used up as a whole, at all of its ports. So
 that packets need not be looked up in those of all doors, other sets say who has any such opening at
-a port, and who has one at all.
+a port, who has one at all, and who has one through any door of a block: of those whose names have
+hashes with the same first digit, or the same first two.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,9 @@ ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
 """How nft names the type of an address."""
 OPEN, GATE = "open", "gate"
 """Parts of the names of sets: of openings for any number of connections, and for one."""
+BLOCK_DIGITS = (1, 2)
+"""How many hex digits of hashes the doors of a block have in common: of a thousand doors, a packet
+is looked up in the sets of 40 at most, with those of the blocks."""
 _ZERO = {4: "0.0.0.0", 6: "::"}
 _REMEMBERED = 16_384
 _IDENTITY = 7  # bytes
@@ -147,8 +151,22 @@ class OnceSet(NamedTuple):
         """The chain that lets in the first connection of such an opening."""
         return self._named("first")
 
+    def block(self, digits: int) -> str:
+        """Return the set of all clients with such an opening through a door of its block."""
+        return f"onceblock{_hashName(self.door)[:digits]}_{self.scope.suffix}"
+
+    @property
+    def blocks(self) -> list[str]:
+        """The sets of its blocks."""
+        return [self.block(digits) for digits in BLOCK_DIGITS]
+
     def _named(self, kind: str) -> str:
         return f"{self.door}_{kind}{self.scope.suffix}"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _hashName(door: str) -> str:
+    return sha256(door.encode()).hexdigest()
 
 
 def maskSource(version: int, length: int) -> str:
@@ -228,6 +246,13 @@ def listKeys(opening: Opening) -> tuple[tuple[str, bytes], list[tuple[str, bytes
     return plan.openingKey(key), plan.lookupKeys(key)
 
 
+def listAllKeys(opening: Opening) -> set[tuple[str, bytes]]:
+    """Return the sets that an opening can be in, that of used ones included, and its keys."""
+    key, lookups = listKeys(opening)
+    marks = {(onceSetOf(opening).used, sourceKey(opening.source))} if opening.door.once else set()
+    return {key, *lookups} | marks
+
+
 class _Plan(NamedTuple):
     """
     What the elements of a door's openings for sources of one kind have in common.
@@ -269,7 +294,8 @@ def _makePlan(door: Door, scope: Scope) -> _Plan:
     ways = _ways(door.ports, udpTimesOf(door))
     lookups = [(access.setName(scope.suffix, kind), ports) for access, ports in ways]
     if door.once and door.ports:
-        lookups += [(onceClients(scope), b""), (OnceSet(door.name, scope).name, b"")]
+        once = OnceSet(door.name, scope)
+        lookups += [(name, b"") for name in (onceClients(scope), *once.blocks, once.name)]
     ending = identify(door) + bytes([scope.length])
     return _Plan(openingsName(scope.version), ending, tuple(lookups))
 

@@ -148,10 +148,15 @@ def setsFor(doors: Iterable[Door], networks: Iterable[Scope] = ()) -> dict[str, 
             found[times.setName("idle", version)] = _flows(version, times.idle)
             found[times.setName("most", version)] = _flows(version, times.most)
             found[times.setName("new", version)] = _flows(version, times.new)
-    for once in (once for door in doors for once in onceSets(door, scopes)):
+    # The kernel finds a set by going through all of them, so those that all doors share come first.
+    own = [once for door in doors for once in onceSets(door, scopes)]
+    for once in own:
+        definition = f"type {ADDRESS[once.scope.version]}; flags timeout;"
+        for name in (onceClients(once.scope), *once.blocks):
+            found[name] = Set(definition, isOpenings=True)
+    for once in own:
         address = ADDRESS[once.scope.version]
         found[once.name] = Set(f"type {address}; flags timeout;", isOpenings=True)
-        found[onceClients(once.scope)] = found[once.name]
         # A mark has no timeout: it must never end before the opening.
         found[once.used] = Set(
             f"type {address}; flags dynamic; size {MAX_ELEMENTS};", isOpenings=True

@@ -125,21 +125,33 @@ class Kernel:
         @raise FirewallError: the kernel refused, or changes interrupted the answer too often.
         """
         for _ in range(_TRIES):
-            try:
-                answer = list(splitMessages(self._exchange(question)))
-            except OSError as error:
-                self._drain()
-                raise errorFor(error.errno or errno.EIO) from error
-            # The end of a dump says whether it is complete.
-            codes = (readErrno(body) for kind, _, body in answer if kind in (ERROR, DONE))
-            number = next(filter(None, codes), 0)
-            if number == errno.ENOENT:
-                return []
-            if number and number != errno.EINTR:
-                raise errorFor(number)
-            if not number and not any(flags & DUMP_INTERRUPTED for _, flags, _ in answer):
-                return [(kind, body[FAMILY.size :]) for kind, _, body in answer if kind > 0xFF]
+            answer, isWhole = self.tryDump(question)
+            if isWhole:
+                return answer
         raise FirewallError("nftables changes too fast to be read: pkdoors tries again")
+
+    def tryDump(self, question: bytes) -> tuple[list[tuple[int, bytes]], bool]:
+        """
+        Do what L{dump} does, but only once.
+
+        @return: the answer, and whether no changes have interrupted it: otherwise something can be
+            missing that is there all the time, though that is rare.
+        @raise FirewallError: the kernel refused.
+        """
+        try:
+            answer = list(splitMessages(self._exchange(question)))
+        except OSError as error:
+            self._drain()
+            raise errorFor(error.errno or errno.EIO) from error
+        # The end of a dump says whether it is complete.
+        codes = (readErrno(body) for kind, _, body in answer if kind in (ERROR, DONE))
+        number = next(filter(None, codes), 0)
+        if number == errno.ENOENT:
+            return [], True
+        if number and number != errno.EINTR:
+            raise errorFor(number)
+        isWhole = not number and not any(flags & DUMP_INTERRUPTED for _, flags, _ in answer)
+        return [(kind, body[FAMILY.size :]) for kind, _, body in answer if kind > 0xFF], isWhole
 
     def find(self, questions: Sequence[bytes]) -> list[tuple[int, bytes]]:
         """

@@ -1,17 +1,19 @@
 """Puts guards in place, and knows what is in place."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import Scope, scopesOf, udpTimesOf
+from pkdoors.firewall.guard.openingsets import Scope, listAllKeys, scopesOf, udpTimesOf
 from pkdoors.firewall.guard.sets import setsFor
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.netlink.messages import splitPortions
 from pkdoors.firewall.nftables._changing import GuardChange
+from pkdoors.firewall.nftables._inspection import Damage
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._writer import MANY
 from pkdoors.firewall.nftables.table import GuardTable
@@ -19,8 +21,8 @@ from pkdoors.firewall.openings.table import OpeningTable
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import isNetwork
 
-MARGIN = 1.0
-"""Seconds before its deadline during which an opening may already be missing in the kernel."""
+SETTLING = 1.0
+"""Seconds after a change during which nobody knows whether somebody else was faster."""
 TRIES = 5
 """How often the daemon tries to put the guard in place if somebody removes it meanwhile."""
 
@@ -45,6 +47,8 @@ class GuardPlacer:
         self._changing: GuardChange | None = None
         self._changedAt = float("-inf")
         self._journal: list[Opening] | None = None  # what was opened during a change
+        self._fresh: list[set[tuple[str, bytes]]] = []
+        self._last: Guard | None = None  # that was in place, whatever others have done since
         self.hasStarted = False
 
     @property
@@ -98,6 +102,7 @@ class GuardPlacer:
         @param flows: the flows that go on, if others follow before it is complete; L{None} for all.
         @raise FirewallError: the kernel refused.
         """
+        self._journal = None
         placed, self._placed = self._placed, None  # unless all of this succeeds
         if self._table.tableOf(TABLE) != self._tableThere:
             placed = None
@@ -111,6 +116,7 @@ class GuardPlacer:
         # A port has its grace only once: no later flush opens it again.
         hasGrace = bool(guard.grace or guard.graceVersions)
         self._placed = replace(guard, grace={}, graceVersions=()) if hasGrace else guard
+        self._last = self._placed
         self._tableThere = self._table.tableOf(TABLE)
         self.hasStarted = True
 
@@ -165,6 +171,48 @@ class GuardPlacer:
         self._fingerprint = self._table.readFingerprint()
         return True
 
+    def putRight(self, guard: Guard) -> Guard | None:
+        """
+        Put the rules and ports right that somebody else has changed. Openings and flows are left as
+        they are: they are expected to be very many.
+
+        @param guard: what will be put in place soon; openings can belong to an earlier one still.
+        @return: the guard that is in place now; L{None} if that was not possible.
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        last = self._last
+        if last is None or self._table.tableOf(TABLE) != self._tableThere:
+            return None
+        if last.doors == guard.doors:
+            last = replace(guard, networks=last.networks)
+        if not self._table.putRight(last):
+            return None
+        self._fingerprint = self._table.readFingerprint()
+        self._noteGuard(last)
+        return last
+
+    def dropOnce(self) -> Steps:
+        """Remove openings for one connection, because they may have been used."""
+        for some in splitPortions([*self.openings], MANY):
+            self._removeMany([each for each in some if each.door.once and self._has(each)])
+            yield
+
+    def repair(self, damage: Damage) -> Steps:
+        """
+        Put right what differs in the kernel. Others can be opened and closed between two steps.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        for strange in splitPortions(damage.strange):
+            self._table.removeStrange([each for each in strange if each not in damage.fresh])
+            yield
+        for marks in splitPortions(damage.marks):
+            self._table.removeMarks([each for each in marks if each not in damage.fresh])
+            yield
+        for some in splitPortions(damage.openings, MANY):
+            self._addMany([each for each in some if self._has(each)])
+            yield
+
     def isCloseTo(self, guard: Guard) -> bool:
         """
         Return whether what is in place is what was put there, and its openings need no other sets
@@ -199,6 +247,18 @@ class GuardPlacer:
             self._changing.note(opening)
         if self._journal is not None:
             self._journal.append(opening)
+        for fresh in self._fresh:
+            fresh |= listAllKeys(opening)
+
+    @contextmanager
+    def recording(self) -> Iterator[set[tuple[str, bytes]]]:
+        """Return a set to which the elements of openings are added that are opened meanwhile."""
+        fresh: set[tuple[str, bytes]] = set()
+        self._fresh.append(fresh)
+        try:
+            yield fresh
+        finally:
+            self._fresh = [each for each in self._fresh if each is not fresh]
 
     def fill(self, openings: Iterable[Opening], addScope: Callable[[Opening], None]) -> Steps:
         """
@@ -310,20 +370,17 @@ class GuardPlacer:
         self._placed = guard if self._placed == before else None
         self._fingerprint = self._table.readFingerprint()
 
-    def isUnchanged(self, guard: Guard, now: float) -> bool:
+    def hasSameRules(self, now: float) -> bool:
         """
-        Return whether the guard in the kernel is still as it was put there. During a change, and
-        for a moment after it, nobody knows.
+        Return whether rules and ports in the kernel are still as they were put there. During a
+        change, and for a moment after it, nobody knows.
         """
-        if self._changing is not None or now < self._changedAt + MARGIN:
+        if self._changing is not None or now < self._changedAt + SETTLING:
             return False
-        soon = now + MARGIN  # openings with an earlier deadline may be missing
         try:
-            present = self._table.listOpenKeys(guard)
-            isSame = self._table.readFingerprint() == self._fingerprint
+            return self._table.readFingerprint() == self._fingerprint
         except FirewallError:
             return False
-        return isSame and self.openings.keys(soon) <= present <= self.openings.keys()
 
 
 def _isKept(opening: Opening, doors: Mapping[str, Door]) -> bool:

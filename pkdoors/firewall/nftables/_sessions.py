@@ -188,7 +188,7 @@ class SessionKeeper:
         """Note the flows; very many take long, so they are read beside the reactor."""
         self._isStale, doors, began = False, self._doors(), self._clock.seconds()
         try:
-            flows = await self._beside(lambda: self._table.listFlowsBeside(doors))
+            flows = await self._beside(lambda: self._listFlows(doors))
         except FirewallError:
             flows = None
         finally:
@@ -199,6 +199,10 @@ class SessionKeeper:
         # If the table has just been flushed, the earlier notes are still right.
         elif flows is not None and not self._isIncomplete:
             self._flows.note(flows)
+
+    def _listFlows(self, doors: Collection[Door]) -> Books:
+        with self._table.beside() as reader:
+            return reader.listFlows(doors)
 
 
 def _findLetIn(

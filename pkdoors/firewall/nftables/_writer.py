@@ -61,23 +61,33 @@ class GuardWriter(GuardReader):
         wanted = self._makeElements([opening])
         self._prolong(wanted, others)
         elements = {name: list(found.values()) for name, found in wanted.items()}
-        if opening.door.once and opening.door.ports and isNew:
-            name, key = onceSetOf(opening).used, sourceKey(opening.source)
-            # To delete what is not there would take the kernel ten milliseconds.
-            if self.findKeys(name, [key]):
-                with suppress(GuardGone):
-                    self._kernel.transact(changeSets(TABLE, {}, elements, certain={name: [key]}))
-                    return
+        if isNew and (mark := self._findMark(opening)):
+            with suppress(GuardGone):
+                self._kernel.transact(changeSets(TABLE, {}, elements, certain=mark))
+                return
         self._kernel.transact(changeSets(TABLE, {}, elements))
+
+    def _findMark(self, opening: Opening) -> dict[str, list[bytes]]:
+        """
+        Return the mark in the kernel that says that an opening for one connection is used, by its
+        set. To delete what is not there would take the kernel ten milliseconds.
+        """
+        if not (opening.door.once and opening.door.ports):
+            return {}
+        name, key = onceSetOf(opening).used, sourceKey(opening.source)
+        return {name: [key]} if self.findKeys(name, [key]) else {}
 
     def addFirst(self, opening: Opening) -> None:
         """
-        Add the first opening for a source, for any number of connections: nothing has to be deleted
-        before it, which is half of the work, and the client waits for all of it. If there are
-        elements that nobody knows of, they are replaced.
+        Add the first opening for a source: nothing has to be deleted before it, which is half of
+        the work, and the client waits for all of it. If there are elements that nobody knows of,
+        they are replaced.
 
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
+        if self._findMark(opening):
+            self.add(opening)
+            return
         wanted = self._makeElements([opening])
         elements = {name: found.values() for name, found in wanted.items()}
         try:
@@ -160,12 +170,14 @@ class GuardWriter(GuardReader):
                 if found[key].timeout > there[key].timeout:
                     there[key] = found[key]
 
-    def _makeElements(self, openings: Iterable[Opening]) -> Wanted:
+    def _makeElements(self, openings: Iterable[Opening], now: float | None = None) -> Wanted:
         """
-        Return the elements for openings, with the time that they have left now. Where several are
-        for one client and one port, the last deadline counts.
+        Return the elements for openings, with the time that they have left. Where several are for
+        one client and one port, the last deadline counts.
+
+        @param now: the time; L{None} for the present one.
         """
-        now, sinceBoot = self._seconds(), self._bootClock()
+        now, sinceBoot = self._seconds() if now is None else now, self._bootClock()
         wanted: Wanted = {}
         for opening in openings:
             left = opening.deadline - now
@@ -178,6 +190,21 @@ class GuardWriter(GuardReader):
                 if key not in there or there[key].timeout < element.timeout:
                     there[key] = element
         return wanted
+
+    def removeStrange(self, strange: Iterable[tuple[str, bytes]]) -> None:
+        """
+        Remove elements that no opening has: at most L{PORTION} of them.
+
+        @param strange: the name of a set and a key, each.
+        """
+        if gone := _byName(strange):
+            self._kernel.transact(changeSets(TABLE, gone, {}))
+
+    def removeMarks(self, marks: Iterable[tuple[str, bytes]]) -> None:
+        """Do the same with marks that say of an opening that it is used."""
+        for name, keys in _byName(marks).items():
+            with suppress(GuardGone):
+                self._dropMarks(name, keys)
 
     def writeChanges(self, layout: Layout, present: Present, table: str = TABLE) -> None:
         """Write what differs of the elements that follow from the configuration alone."""
@@ -307,6 +334,13 @@ class GuardWriter(GuardReader):
     def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:
         for portion in splitPortions(keys):
             self._kernel.transact(removeElements(table, name, portion))
+
+
+def _byName(keyed: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:
+    found: dict[str, list[bytes]] = {}
+    for name, key in keyed:
+        found.setdefault(name, []).append(key)
+    return found
 
 
 def _portions(change: Change) -> Iterable[tuple[list[Element], list[Element]]]:

@@ -5,8 +5,17 @@ If both the kernel and nft can do that, this process owns the table: then nobody
 touches it. Otherwise the daemon watches the table and heals it.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
+from errno import ENOENT
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -22,13 +31,14 @@ from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingsets import Scope, networkScopes, scopeOf
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.flows import Flow
-from pkdoors.firewall.netlink.kernel import GuardGone
+from pkdoors.firewall.netlink.kernel import GuardGone, errorFor
 from pkdoors.firewall.netlink.messages import splitPortions
 from pkdoors.firewall.nftables._changing import GuardChange
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
+from pkdoors.firewall.nftables._mending import Mender
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
-from pkdoors.firewall.nftables._placing import MARGIN, TRIES, GuardPlacer
+from pkdoors.firewall.nftables._placing import TRIES, GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
@@ -45,6 +55,9 @@ none worth sparing, and sparing them would keep a port open for a while after ea
 
 FEW = 200
 """Openings that are put in place in one turn of the reactor; more of them take several."""
+
+MARGIN = 1.0
+"""Seconds before its deadline during which an opening may already be missing in the kernel."""
 
 
 @implementer(IFirewall)
@@ -86,8 +99,10 @@ class NftablesFirewall:
         self._cleared: GuardChange
         self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors, beside)
         self._placer = GuardPlacer(self._sessions)
+        self._mender = Mender(reactor, self._placer, self._sessions, beside)
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
+        self._isChecking = self._mustCheck = False  # the openings, after an overflow
         self._isDoubtful = False  # whether somebody has changed what was granted
         self._restoring = DeferredLock()
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
@@ -107,6 +122,7 @@ class NftablesFirewall:
         self._table = table = self._makeTable(self._reactor.seconds)
         self._sessions.start(table)
         self._placer.start(table)
+        self._mender.start(table)
         self._onLost = onLost
         # The monitor must exist before anything is read: then no later change is missed.
         self._monitor = self._makeMonitor(
@@ -321,8 +337,13 @@ class NftablesFirewall:
         @param isLast: whether to end the sessions that it cuts, too.
         """
         doors, every = change.guard.doors, (*change.before.doors, *change.guard.doors)
-        flows = await self._beside(lambda: self._table.listFlowsBeside(every))
-        moved, cut = await self._beside(lambda: (findMoved(doors, flows), findCut(doors, flows)))
+
+        def find() -> tuple[Books, Mapping[str, Iterable[bytes]]]:
+            with self._table.beside() as reader:
+                flows = reader.listFlows(every)
+            return findMoved(doors, flows), findCut(doors, flows)
+
+        moved, cut = await self._beside(find)
         await takeInTurns(self._reactor, self._table.addFlows(doors, moved, TABLE))
         if isLast:
             await takeInTurns(self._reactor, self._table.removeFlows(cut, TABLE))
@@ -375,12 +396,42 @@ class NftablesFirewall:
             await self._restoreLost(openings)
         elif len(first) <= FEW:
             self._restoreNow(first)
-        elif self._placer.isCloseTo(self._guard):
+        elif await self._putRight() and self._placer.isCloseTo(self._guard):
             await self._restoreSoftly(openings)
-        else:
+        elif self._table.isThere():
             self._restoreNow([*openings])
+        else:
+            await self._restoreLost(openings)
         if self._sessions.isIncomplete:  # it was gone for a moment
             await self._restoreSessions()
+
+    async def _putRight(self) -> bool:
+        """
+        Put right what somebody else has changed in the guard that is in place, with very many
+        openings. Rules and ports come first.
+
+        @return: whether that was possible.
+        """
+        for _ in range(TRIES):
+            if self._placer.placed is not None:
+                return True
+            self._refreshCapture()
+            isDoubtful, self._isDoubtful = self._isDoubtful, False  # others may change it again
+            try:
+                guard = self._placer.putRight(self._guard)
+                if guard is not None:
+                    await self._mender.mend(guard, isDoubtful)
+                    self._sessions.noteReplaced()
+            except FirewallError as error:
+                self._isDoubtful |= isDoubtful
+                self._placer.forget()
+                if not isinstance(error, GuardGone):
+                    raise
+                return False
+            self._isDoubtful |= isDoubtful and guard is None
+            if guard is None:
+                return False
+        return False
 
     async def _restoreSoftly(self, openings: Iterable[Opening]) -> None:
         """Put the present guard in place of a similar one, with very many openings."""
@@ -391,12 +442,17 @@ class NftablesFirewall:
         began = self._reactor.seconds()
         try:
             await takeInTurns(self._reactor, self._placer.prepare(guard, openings))
+            if self._placer.placed is None and not await self._putRight():
+                raise errorFor(ENOENT)
             # A reload may have begun to change the doors; it waits for this.
             isSame = self._guard.doors is guard.doors
             guard = self._guard if isSame else replace(self._guard, doors=guard.doors)
             self._placer.finish(guard, began)
-        except GuardGone:  # somebody has flushed nftables meanwhile
-            await self._restoreLost(openings)
+        except GuardGone:  # somebody has flushed nftables meanwhile, or changed it too much
+            if self._table.isThere():
+                self._restoreNow([*openings])
+            else:
+                await self._restoreLost(openings)
         else:
             self._onPlaced(guard)
         self._throttle.want()
@@ -503,7 +559,7 @@ class NftablesFirewall:
     def _openNow(self, opening: Opening) -> None:
         self._addScope(opening)
         openings = self._placer.openings
-        if not (opening.door.once or openings.hasSource(opening.source)):
+        if not openings.hasSource(opening.source):
             self._table.addFirst(opening)
         else:
             self._table.add(opening, not openings.has(opening), openings.others(opening))
@@ -545,5 +601,22 @@ class NftablesFirewall:
     def _onOverflow(self) -> None:
         """Check whether the guard is still ours, after more changes than the socket could hold."""
         self._throttle.want()
-        if not self._placer.isUnchanged(self._guard, self._reactor.seconds()):
+        if not self._placer.hasSameRules(self._reactor.seconds()):
             self._onChanged("somebody")
+        elif self._isChecking:
+            self._mustCheck = True
+        else:
+            Deferred.fromCoroutine(self._check())
+
+    async def _check(self) -> None:
+        """Check the openings."""
+        self._isChecking, self._mustCheck = True, False
+        try:
+            isIntact = await self._mender.isIntact(self._guard, self._reactor.seconds() + MARGIN)
+        except FirewallError:
+            isIntact = False
+        self._isChecking = False
+        if not isIntact:
+            self._onChanged("somebody")
+        elif self._mustCheck:
+            self._onOverflow()

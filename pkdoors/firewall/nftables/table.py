@@ -19,7 +19,8 @@ from pkdoors.firewall.netlink.dump import askChains, readChains
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.library import Library, notOwnerError
 from pkdoors.firewall.netlink.messages import OWNED, PERSISTS
-from pkdoors.firewall.nftables._reader import GuardReader, bootClock
+from pkdoors.firewall.nftables._inspection import GuardInspector
+from pkdoors.firewall.nftables._reader import bootClock
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
 from pkdoors.firewall.nftables._writer import GuardWriter
 from pkdoors.firewall.ways.forwards import Forwards
@@ -173,36 +174,51 @@ class GuardTable(GuardWriter):
         if removal := layout.removal(TABLE, present):
             self._library.run(removal)
 
-    def listFlowsBeside(self, doors: Collection[Door]) -> Books:
+    @contextmanager
+    def beside(self) -> Iterator[GuardInspector]:
         """
-        Do what L{listFlows} does, in another thread: very many flows take a second.
+        Return what reads the table in another thread: with very many elements that takes a second.
 
         @raise GuardGone: the table is not there, or was removed meanwhile.
         """
         kernel = self._library.openKernel()
         try:
-            reader = GuardReader(kernel, self._seconds, self._bootClock)
-            before = reader.tableOf(TABLE)
-            flows = reader.listFlows(doors)
-            if before is None or reader.tableOf(TABLE) != before:
+            inspector = GuardInspector(kernel, self._seconds, self._bootClock)
+            before = inspector.tableOf(TABLE)
+            yield inspector
+            if before is None or inspector.tableOf(TABLE) != before:
                 raise errorFor(errno.ENOENT)
-            return flows
         finally:
             kernel.close()
 
     def readFingerprintBeside(self) -> object:
         """Do what L{readFingerprint} does, in another thread; return L{None} if that fails."""
         try:
-            kernel = self._library.openKernel()
+            with self.beside() as reader:
+                return reader.tableOf(TABLE) if self.isOwned else reader.readFingerprint()
         except FirewallError:
             return None
+
+    def putRight(self, guard: Guard) -> bool:
+        """
+        Put the rules, the ports and the ways of a guard right that somebody else has changed.
+        Openings and flows are left as they are.
+
+        @return: whether that was possible; otherwise L{replace} is.
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        survey = self.survey()
+        if not (self._fits(survey) and survey.isOf(self.boot)):
+            return False
+        if self._reshapes(guard, survey, TABLE):
+            return False
         try:
-            reader = GuardReader(kernel, self._seconds, self._bootClock)
-            return reader.tableOf(TABLE) if self.isOwned else reader.readFingerprint()
+            self._place(TABLE, guard, survey, None, {})
+        except (NotPermitted, GuardGone):
+            raise
         except FirewallError:
-            return None
-        finally:
-            kernel.close()
+            return False
+        return True
 
     def readFingerprint(self) -> object:
         """See L{GuardReader.readFingerprint}. Nobody else can change a table that we own."""
@@ -310,10 +326,15 @@ class GuardTable(GuardWriter):
         name: str,
         guard: Guard,
         survey: Survey,
-        openings: Collection[Opening],
+        openings: Collection[Opening] | None,
         flows: Books,
         isOwned: bool | None = None,
     ) -> None:
+        """
+        Put a guard into a table.
+
+        @param openings: L{None} to leave openings and flows as they are.
+        """
         isOwned = self.isOwned if isOwned is None else isOwned
         self._library.take(name, OWNED if isOwned else 0)
         created = Survey(self.tableOf(name))
@@ -321,18 +342,22 @@ class GuardTable(GuardWriter):
         layout = guard.layout
         configured = self.listConfigured(layout, survey, name)
         present = survey.present(guard, self.boot, configured)
-        if survey.isOurs:  # a port may get another door, and lose openings before that
+        if (
+            survey.isOurs and openings is not None
+        ):  # a port may get another door, and lose openings before that
             self.removeOpenings(guard, openings, name)
         # The rules come first and alone: they are small, so they always fit. What grows comes after
         # them.
         self._library.run(layout.commands(name, present))
         self.writeChanges(layout, present, name)
-        self.writeOpenings(guard, openings, name)
+        if openings is not None:
+            self.writeOpenings(guard, openings, name)
         super().writeWays(guard, name)
-        self.writeFlows(guard.doors, flows, name)
-        if survey.isOf(self.boot):
-            self.moveFlows(guard.doors, survey.sets, name)
-        self.removeCutSessions(guard.doors, name)
+        if openings is not None:
+            self.writeFlows(guard.doors, flows, name)
+            if survey.isOf(self.boot):
+                self.moveFlows(guard.doors, survey.sets, name)
+            self.removeCutSessions(guard.doors, name)
         if removal := layout.removal(name, present):
             self._library.run(removal)
 

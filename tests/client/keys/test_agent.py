@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.client.keys._agent} and L{pkdoors.client.keys.signers}."""
+"""Tests of L{pkdoors.client.core.agent} and L{pkdoors.client.keys.signers}."""
 
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -9,8 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.keys._agent import MAX_ANSWER, MAX_LISTED, Agent, AgentClient
-from pkdoors.client.keys.signers import Identity, Signer
+from pkdoors.client.core.agent import Agent
+from pkdoors.client.core.agentwire import MAX_ANSWER, MAX_LISTED
+from pkdoors.client.core.methods import Signer, Tools
+from pkdoors.client.keys.signers import Identity
+from pkdoors.client.reactor._agent import AgentClient, askWith
+from pkdoors.client.reactor.driver import workWith
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.signatures import isGood, loadKey
 from pkdoors.knocks.wire import fingerprint
@@ -29,6 +33,11 @@ class AgentTestCase(SynchronousTestCase):
         """Start the agent."""
         self.reactor = AgentReactor()
         self.fake = FakeAgent(self.reactor, *KEYS)
+        self.said: list[str] = []
+
+    def tools(self) -> Tools:
+        """Return what a driver lends."""
+        return Tools(askWith(self.reactor), workWith(self.reactor), self.said.append)
 
     def wait(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
         """Return the result of a coroutine."""
@@ -61,7 +70,7 @@ class AgentTests(AgentTestCase):
     def setUp(self) -> None:
         """Keep the connection."""
         super().setUp()
-        self.agent = Agent(self.reactor, SOCKET)
+        self.agent = Agent(SOCKET, askWith(self.reactor))
 
     def test_keys(self) -> None:
         """It lists its keys, in its order."""
@@ -159,7 +168,7 @@ class AgentTests(AgentTestCase):
 
     def test_none(self) -> None:
         """If no agent listens, that is one sentence with the path and the variable."""
-        away = Agent(self.reactor, "/nowhere")
+        away = Agent("/nowhere", askWith(self.reactor))
         for work in (away.listKeys(), away.sign(KEYS[0].blob(), DATA)):
             self.assertEqual(
                 "no SSH agent answers at /nowhere (SSH_AUTH_SOCK): is it still running?",
@@ -205,7 +214,6 @@ class IdentityTests(AgentTestCase):
         super().setUp()
         self.path = Path(self.mktemp())
         self.prompts: list[str] = []
-        self.said: list[str] = []
         self.answer = b"right"
 
     def ask(self, prompt: str) -> bytes:
@@ -218,7 +226,7 @@ class IdentityTests(AgentTestCase):
     ) -> Coroutine[Deferred[Any], Any, list[Signer]]:
         """Return the signers of an identity; by default there is no agent."""
         identity = Identity(path or str(self.path), agentPath, self.ask)
-        return identity.findSigners(self.reactor, self.said.append)
+        return identity.findSigners(self.tools())
 
     def write(self, data: bytes) -> None:
         """Write the key's file."""
@@ -375,7 +383,7 @@ class IdentityTests(AgentTestCase):
 
         self.write(encode(KEYS[0], passphrase=b"right"))
         identity = Identity(str(self.path), "", refuse)
-        found = self.wrong(identity.findSigners(self.reactor, self.said.append))
+        found = self.wrong(identity.findSigners(self.tools()))
         self.assertEqual("interrupted", found)
 
 
@@ -384,8 +392,8 @@ class SecretTests(SynchronousTestCase):
 
     def test_repr(self) -> None:
         """The C{repr} of a signer does not show its key."""
+        from pkdoors.client.keys._filesigner import FileSigner
         from pkdoors.client.keys._formats import parsePrivateKey
-        from pkdoors.client.keys.signers import FileSigner
 
         signer = FileSigner(parsePrivateKey(encode(KEYS[0])))
         self.assertEqual("FileSigner(certificate=None)", repr(signer))

@@ -7,8 +7,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from pkdoors.client.core.methods import Signer
 from pkdoors.client.keys._certificates import checkCertificate, parseCertificateFile
-from pkdoors.client.keys.signers import Identity, Signer
+from pkdoors.client.keys.signers import Identity
 from pkdoors.errors import BadValue
 from pkdoors.knocks.certificates import parseCertificate
 from pkdoors.knocks.seal import LONGEST_STATEMENT, MAX_CERTIFIED, packCertificate
@@ -42,7 +43,6 @@ class CertificateTestCase(AgentTestCase):
         useUTC(self)
         self.path = Path(self.mktemp())
         self.beside = Path(f"{self.path}-cert.pub")
-        self.said: list[str] = []
         self.write(encode(ANNA))
 
     def write(self, data: bytes) -> None:
@@ -55,7 +55,7 @@ class CertificateTestCase(AgentTestCase):
     ) -> Coroutine[Deferred[Any], Any, list[Signer]]:
         """Return the signers of the key, or of another path."""
         identity = Identity(str(path or self.path), agentPath, lambda _: b"right", lambda: NOW)
-        return identity.findSigners(self.reactor, self.said.append)
+        return identity.findSigners(self.tools())
 
     def find(self, path: object = None, agentPath: str = "") -> list[bytes | None]:
         """Return the certificates that are sent, in order; each signer must be able to sign."""
@@ -164,7 +164,7 @@ class FileTests(CertificateTestCase):
         identity = Identity(str(self.path), "", ask, lambda: now[0])
 
         def find() -> list[bytes | None]:
-            signers = self.wait(identity.findSigners(self.reactor, self.said.append))
+            signers = self.wait(identity.findSigners(self.tools()))
             return [each.certificate.blob if each.certificate else None for each in signers]
 
         first, second = (certificate(CA, ANNA, serial=n, before=NOW + 60 * n) for n in (1, 2))
@@ -187,7 +187,7 @@ class FileTests(CertificateTestCase):
         self.beside.write_bytes(line(certificate(CA, ANNA, before=NOW + 60)))
         identity = Identity(str(self.beside), "", lambda _: b"", lambda: now[0])
         for now[0] in (NOW, NOW + 60, NOW + 70):
-            signers = self.wait(identity.findSigners(self.reactor, self.said.append))
+            signers = self.wait(identity.findSigners(self.tools()))
             self.assertEqual(1, len(signers))
         (said,) = self.said
         self.assertIn("expired 2027-01-15 08:01:00", said)

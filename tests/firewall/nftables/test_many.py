@@ -1,24 +1,29 @@
 """Tests of very many openings: a reload, and a healing, put them in place in turns."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
+from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, execute
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from pkdoors.doorkeeper.openings.lives import Each
 from pkdoors.firewall.guard.guard import TABLE
-from pkdoors.firewall.nftables import _placing, firewall
+from pkdoors.firewall.guard.openingsets import listKeys
+from pkdoors.firewall.nftables import _mending, _placing, firewall
+from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import Source, readSource
-from tests.fakes.doors import makeDoor
+from tests.fakes.doors import flow, makeDoor
 from tests.firewall.nftables.firewallcase import NEXT, NftablesTestCase
 
 SSH = makeDoor(name="ssh")
 WEB = makeDoor(NEXT, "443", name="web")
 SET = "tcp_open4"
+STRANGER = bytes([203, 0, 113, 66, 0, 22, 0, 0])
+T = TypeVar("T")
 
 
 async def inTurns(clock: IReactorTime, steps: Iterable[object]) -> None:
@@ -37,6 +42,7 @@ class ManyTests(NftablesTestCase):
         super().setUp()
         self.patch(firewall, "FEW", 3)
         self.patch(firewall, "takeInTurns", inTurns)
+        self.patch(_mending, "takeInTurns", inTurns)
         self.patch(_placing, "MANY", 5)
         self.wanted: dict[tuple[str, Source], Opening] = {}
         self.start(SSH, WEB)
@@ -186,3 +192,165 @@ class ManyTests(NftablesTestCase):
         self.turns(self.begin(once, WEB))
         self.assertEqual(20, self.present())
         self.assertEqual({}, self.tables.sources("ssh_once4"))
+
+
+class MangledTests(ManyTests):
+    """
+    Somebody changes the guard, but does not remove it.
+    """
+
+    def make(self) -> NftablesFirewall:
+        """Make a firewall that looks beside the reactor when a test says so."""
+        self.looks: list[Callable[[], None]] = []
+        return NftablesFirewall(
+            self.clock,
+            self.makeTable,
+            self.watch.make,
+            self.look,
+            lambda: self.up,
+            beside=self.beside,
+        )
+
+    def beside(self, work: Callable[[], T]) -> Deferred[T]:
+        """Look later, if the firewall has started."""
+        done: Deferred[T] = Deferred()
+
+        def look() -> None:
+            execute(work).chainDeferred(done)
+
+        self.looks.append(look)
+        return done
+
+    def turn(self) -> None:
+        """Let one turn pass, and finish one look beside it."""
+        super().turn()
+        if self.looks:
+            self.looks.pop(0)()
+
+    def finish(self) -> None:
+        """Finish all looks."""
+        while self.looks:
+            self.looks.pop(0)()
+
+    def mangle(self) -> None:
+        """Change everything."""
+        there = self.ours()
+        there.rules.insert(0, (0, "input", "accept"))
+        there.sets["tcp_ports"].elements.clear()
+        for key in [*there.sets[SET].elements][:3]:
+            del there.sets[SET].elements[key]
+        self.tables.put(SET, STRANGER, 1e6)
+        long = there.sets[SET].elements[listKeys(self.opening("10.0.1.5"))[1][0][1]]
+        there.sets[SET].elements[listKeys(self.opening("10.0.1.5"))[1][0][1]] = long._replace(
+            end=1e9
+        )
+        self.watch.changed("nft")
+
+    def opening(self, source: str, door: Door = WEB) -> Opening:
+        """Return an opening that is wanted."""
+        return self.wanted[door.name, readSource(source)]
+
+    def test_closedAtOnce(self) -> None:
+        """Rules and ports are right at once; openings follow in turns, and only what differs."""
+        self.mangle()
+        self.tables.steps.clear()
+        done = self.begin(SSH, WEB)
+        self.assertTrue(self.ours().guards())
+        self.assertNotIn("accept", self.ours().texts("input"))
+        self.turns(done)
+        self.assertEqual(40, self.present())
+        self.assertNotIn(STRANGER, self.tables.living(TABLE, SET))
+        self.assertEqual({100.0}, {*self.tables.sources(SET).values()})
+        added = [step for step in self.tables.steps if step.startswith(f"add {TABLE} {SET}")]
+        self.assertEqual(["4"], [step.split()[-1] for step in added])
+
+    def test_meanwhile(self) -> None:
+        """What is opened, extended or closed meanwhile is as it should be."""
+        self.mangle()
+        done = self.begin(SSH, WEB)
+        self.looks.pop(0)()  # what it has found is out of date now
+        stranger = str(ip_address(STRANGER[:4]))
+        self.open(SSH, stranger)
+        self.open(WEB, "10.0.1.5", 200.0)
+        self.close(SSH, "10.0.0.1")
+        self.close(SSH, "10.0.0.20")
+        self.turns(done)
+        sources = self.tables.sources(SET)
+        self.assertEqual(39, len(sources))
+        self.assertEqual((100.0, 200.0), (sources[stranger], sources["10.0.1.5"]))
+        self.assertNotIn("10.0.0.1", sources)
+
+    def test_mangledAgain(self) -> None:
+        """If somebody changes it again meanwhile, all is put right again."""
+        self.mangle()
+        done = self.begin(SSH, WEB)
+        for _ in range(3):
+            self.turn()
+            self.mangle()
+        self.turns(done)
+        self.assertEqual(40, self.present())
+        self.assertNotIn("accept", self.ours().texts("input"))
+        self.assertNotIn(STRANGER, self.tables.living(TABLE, SET))
+
+    def test_flushedMeanwhile(self) -> None:
+        """If somebody flushes it meanwhile, the guard comes first."""
+        self.mangle()
+        done = self.begin(SSH, WEB)
+        self.turn()
+        self.flush()
+        self.turns(done)
+        self.assertEqual(40, self.present())
+
+    def test_usedUp(self) -> None:
+        """Openings for one connection that may have been used do not come back."""
+        once = replace(SSH, once=True)
+        self.turns(self.begin(once, WEB))
+        self.open(once, "192.0.2.1")
+        self.mangle()
+        done = self.begin(once, WEB)
+        self.turn()
+        self.open(once, "192.0.2.2")
+        self.turns(done)
+        self.assertEqual(["192.0.2.2"], [*self.tables.sources("ssh_once4")])
+
+    def test_sessions(self) -> None:
+        """Sessions that go on come back, if somebody removes them."""
+        session = flow("10.0.0.9").key
+        self.tables.put("sessions4", session, 1000.0)
+        self.close(SSH, "10.0.0.9")
+        self.finish()
+        self.ours().sets["sessions4"].elements.clear()
+        self.watch.changed("nft")
+        self.turns(self.begin(SSH, WEB))
+        self.assertEqual({session}, self.flows("sessions4"))
+
+    def test_overflow(self) -> None:
+        """After more changes than the socket could hold, a look beside the reactor shows damage."""
+        self.finish()
+        self.watch.unsure()
+        self.watch.unsure()
+        self.open(SSH, "192.0.2.1")
+        self.close(SSH, "10.0.0.1")
+        self.finish()
+        self.assertEqual([], self.lost)
+        self.tables.put(SET, STRANGER, 1e6)
+        self.watch.unsure()
+        self.assertEqual([], self.lost)
+        self.finish()
+        self.assertEqual(["somebody changed the guard"], self.lost)
+
+    def test_lookLast(self) -> None:
+        """After a flush the guard comes before a look for sessions, which takes long."""
+        self.finish()
+        self.flush()
+        self.sockets = [flow("10.0.0.9"), flow("203.0.113.66")]
+        done = self.begin(SSH, WEB)
+        self.assertTrue(self.ours().guards())
+        self.close(SSH, "10.0.0.9")  # before anybody has looked
+        for _ in range(20):
+            super().turn()
+        self.assertNoResult(done)
+        self.assertEqual(39, self.present())
+        self.assertEqual(set(), self.flows("sessions4"))
+        self.turns(done)
+        self.assertEqual({flow("10.0.0.9").key}, self.flows("sessions4"))

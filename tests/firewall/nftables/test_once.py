@@ -7,7 +7,8 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingsets import sourceKey
 from pkdoors.firewall.netlink.flows import Flow
-from pkdoors.firewall.nftables._placing import MARGIN
+from pkdoors.firewall.nftables.firewall import MARGIN
+from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Opening
 from tests.fakes.doors import flow, makeDoor, makeOpening
 from tests.firewall.nftables.firewallcase import ANN, EVE, NftablesTestCase
@@ -95,6 +96,29 @@ class OnceTests(NftablesTestCase):
         self.assertEqual([], self.find(opening))
         self.tables.put("default_used6", sourceKey(opening.source), LONG)
         self.assertEqual([(opening, True)], self.find(opening))
+
+    def test_firstIsFast(self) -> None:
+        """A client's first opening deletes nothing, which is half of the work."""
+        self.start()
+        self.patch(GuardTable, "add", lambda *arguments: self.fail("not as the first one"))
+        self.open(granted())
+        self.assertEqual({ANN: 30.0}, self.present())
+
+    def test_unknownMark(self) -> None:
+        """A mark that nobody knows of does not use up a client's first opening."""
+        self.start()
+        self.use()
+        self.open(granted())
+        self.assertEqual(({ANN: 30.0}, set()), (self.present(), self.used()))
+
+    def test_unknownOpening(self) -> None:
+        """If there is an opening that nobody knows of, it gets the new deadline."""
+        self.start()
+        self.open(granted(1))
+        self.firewall._placer.openings.remove(granted(1))
+        self.use()
+        self.open(granted(2, deadline=50.0))
+        self.assertEqual(({ANN: 50.0}, set()), (self.present(), self.used()))
 
     def test_grantedAgain(self) -> None:
         """A new grant makes a used opening anew; the same one again only moves its deadline."""

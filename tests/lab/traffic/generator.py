@@ -10,7 +10,7 @@ from pathlib import Path
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.client._plan import ROUNDS
+from pkdoors.client.core.plan import ROUNDS
 from pkdoors.knocks.seal import Statement, hintOf
 from tests.lab.hosts import Host, Process
 from tests.lab.sealing import makeKey, sealed

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
-from pkdoors.client._plan import Sending
+from pkdoors.client.core.plan import Sending
 from pkdoors.model.knockports import KnockPort
 
 PACE = 0.02

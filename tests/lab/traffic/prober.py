@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from ipaddress import IPv4Address, IPv4Network
 
-from pkdoors.client._plan import Sending
+from pkdoors.client.core.plan import Sending
 from pkdoors.model.knockports import numberOf
 from tests.lab.hosts import CLIENT4, SERVER4, Network
 

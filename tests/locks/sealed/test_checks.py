@@ -6,7 +6,7 @@ from hashlib import sha256
 from math import inf
 from typing import Any
 
-from pkdoors.client._plan import ROUND_PAUSE, ROUNDS
+from pkdoors.client.core.plan import ROUND_PAUSE, ROUNDS
 from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import hintOf, makeNonce
 from pkdoors.knocks.signatures import isGood

@@ -1,0 +1,91 @@
+"""One request to the SSH agent, in a loop of L{pkdoors.client.blocking.driver}."""
+
+import socket
+from collections.abc import Generator
+from typing import Any
+
+from pkdoors.client.core.agentwire import (
+    AgentAway,
+    AgentError,
+    AgentSilent,
+    AnswerReader,
+    frame,
+)
+
+_CHUNK = 65_536
+
+
+class Asking:
+    """
+    A request. Whoever awaits it gets the answer; the loop finds out when it is there.
+
+    @ivar seconds: that the agent has for it.
+    """
+
+    def __init__(self, path: str, question: bytes, seconds: float) -> None:
+        self._path = path
+        self._unsent = frame(question)
+        self._reader = AnswerReader()
+        self.seconds = seconds
+
+    def __await__(self) -> Generator["Asking", bytes, bytes]:
+        answer = yield self
+        return answer
+
+    def open(self) -> socket.socket:
+        """
+        Connect.
+
+        @raise AgentError: no agent listens there.
+        """
+        if not hasattr(socket, "AF_UNIX"):
+            raise AgentError(
+                "Python cannot connect to an agent on this system: use --identity FILE"
+            )
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(self.seconds)  # an agent that is busy does not accept at once
+            connection.connect(self._path)
+            connection.setblocking(False)
+        except TimeoutError as error:
+            connection.close()
+            raise AgentSilent from error
+        except (OSError, ValueError) as error:  # ValueError: a path with a null byte, say
+            connection.close()
+            raise AgentAway from error
+        return connection
+
+    @property
+    def isSent(self) -> bool:
+        """Whether the whole request is sent."""
+        return not self._unsent
+
+    def send(self, connection: Any) -> None:
+        """
+        Send more of it.
+
+        @raise AgentError: the agent hung up.
+        """
+        try:
+            self._unsent = self._unsent[connection.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise AgentError("it hung up") from error
+
+    def receive(self, connection: Any) -> bytes | None:
+        """
+        Receive more of the answer.
+
+        @return: the answer; L{None} if more of it is to come.
+        @raise AgentError: the agent hung up, or its answer is of no use.
+        """
+        try:
+            data = connection.recv(_CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise AgentError("it hung up") from error
+        if not data:
+            raise AgentError("it hung up")
+        return self._reader.feed(data)

@@ -1,0 +1,152 @@
+"""
+A loop that waits for sockets and times, and coroutines in it that ask the SSH agent.
+"""
+
+import selectors
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from pkdoors.client.blocking._agent import Asking
+from pkdoors.client.core.agentwire import AgentError, AgentSilent
+from pkdoors.client.core.visit import FOREVER
+from pkdoors.errors import KnockError
+
+T = TypeVar("T")
+
+
+async def workAtOnce(call: Callable[[], T]) -> T:
+    """Do what may wait for a disk: a command has nothing else to do."""
+    return call()
+
+
+class Loop:
+    """
+    Waits for sockets and for times.
+
+    @param clock: seconds, which only go forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._selector = selectors.DefaultSelector()
+        self._times: dict[Any, tuple[float, Callable[[], None]]] = {}
+
+    def watch(self, what: socket.socket, event: int, call: Callable[[], None]) -> None:
+        """Call something each time a socket is ready, in place of what was called before."""
+        try:
+            self._selector.modify(what, event, call)
+        except KeyError:
+            self._selector.register(what, event, call)
+
+    def forget(self, what: socket.socket) -> None:
+        """Watch a socket no more, if it was watched."""
+        with suppress(KeyError):
+            self._selector.unregister(what)
+
+    def callAt(self, owner: object, when: float, call: Callable[[], None]) -> None:
+        """Call something at a time, in place of the owner's call before; never for infinity."""
+        self._times[owner] = when, call
+
+    def cancel(self, owner: object) -> None:
+        """Cancel the call of an owner."""
+        self._times.pop(owner, None)
+
+    def turn(self) -> None:
+        """Wait until something is ready, and call what wants to know."""
+        soon = min((when for when, _ in self._times.values()), default=FOREVER)
+        left = None if soon == FOREVER else max(0.0, soon - self.clock())
+        for key, _ in self._selector.select(left):
+            if self._selector.get_map().get(key.fileobj) is key:  # unless another call changed it
+                key.data()
+        for owner, (when, call) in list(self._times.items()):
+            if when <= self.clock() and self._times.get(owner) == (when, call):
+                del self._times[owner]
+                call()
+
+    def close(self) -> None:
+        """Release what the loop holds."""
+        self._selector.close()
+
+
+class Work:
+    """
+    A coroutine that awaits nothing but answers of the agent.
+
+    @param done: called with the result, or with the error.
+    """
+
+    def __init__(
+        self, loop: Loop, work: Coroutine[Any, Any, Any], done: Callable[[Any], None]
+    ) -> None:
+        self._loop = loop
+        self._work = work
+        self._done = done
+        self._connection: socket.socket | None = None
+
+    def start(self) -> None:
+        """Run the coroutine until it has to wait."""
+        self._goOn(partial(self._work.send, None))
+
+    def stop(self) -> None:
+        """Give it up."""
+        self._hangUp()
+        self._work.close()
+
+    def _goOn(self, step: Callable[[], Asking]) -> None:
+        """Run the coroutine until it asks the agent something, or ends."""
+        while True:
+            try:
+                asking = step()
+            except StopIteration as end:
+                return self._done(end.value)
+            except (KnockError, OSError) as error:
+                return self._done(error)
+            try:
+                self._connection = asking.open()
+            except AgentError as error:
+                step = partial(self._work.throw, error)
+                continue
+            return self._carryOn(asking)
+
+    def _carryOn(self, asking: Asking) -> None:
+        connection = self._connection
+        assert connection is not None
+        limit = self._loop.clock() + asking.seconds
+        self._loop.watch(connection, selectors.EVENT_WRITE, partial(self._send, asking))
+        self._loop.callAt(self, limit, lambda: self._fail(AgentSilent()))
+
+    def _send(self, asking: Asking) -> None:
+        connection = self._connection
+        assert connection is not None
+        try:
+            asking.send(connection)
+        except AgentError as error:
+            return self._fail(error)
+        if asking.isSent:
+            self._loop.watch(connection, selectors.EVENT_READ, partial(self._receive, asking))
+        return None
+
+    def _receive(self, asking: Asking) -> None:
+        try:
+            answer = asking.receive(self._connection)
+        except AgentError as error:
+            return self._fail(error)
+        if answer is not None:
+            self._hangUp()
+            self._goOn(partial(self._work.send, answer))
+        return None
+
+    def _fail(self, error: AgentError) -> None:
+        self._hangUp()
+        self._goOn(partial(self._work.throw, error))
+
+    def _hangUp(self) -> None:
+        self._loop.cancel(self)
+        if self._connection:
+            self._loop.forget(self._connection)
+            self._connection.close()
+            self._connection = None

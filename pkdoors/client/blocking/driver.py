@@ -1,0 +1,220 @@
+"""
+Runs visits with sockets and a loop, until all are over.
+
+A client that knocks once is over before Twisted is loaded; that is why this driver exists.
+"""
+
+import selectors
+import socket
+from collections.abc import Callable, Iterable
+from errno import ECONNREFUSED
+from functools import partial
+from typing import Any
+
+from pkdoors.client.blocking._agent import Asking
+from pkdoors.client.blocking._loop import Loop, Work, workAtOnce
+from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
+from pkdoors.client.core.attempt import Attempt, Outcome
+from pkdoors.client.core.methods import Tools, prepareOnce
+from pkdoors.client.core.plan import Plan
+from pkdoors.client.core.visit import Visit
+from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn
+from pkdoors.errors import KnockError, NoKey
+from pkdoors.model.knockports import TcpPort
+
+GREETING_SIZE = 256
+"""Bytes of the server's first line that are looked at."""
+
+
+def perform(
+    attempt: Attempt,
+    say: Callable[[str], None],
+    trace: Callable[[Action], None] = lambda action: None,
+) -> tuple[Outcome, socket.socket | None]:
+    """
+    Get through the door of a host.
+
+    @param say: called with lines for the user about the progress.
+    @param trace: called with each action before it is done, for a report.
+    @return: the outcome; and the connection that answered first, in blocking mode, if the attempt
+        is a race.
+    @raise KnockError: the knock could not be sent, or the port did not open.
+    """
+    addresses = lookUp(attempt.host, attempt.family)
+    loop = Loop()
+    driver = VisitDriver(loop, attempt, addresses, say, trace)
+    try:
+        while not driver.visit.isOver:
+            loop.turn()
+    finally:
+        driver.close()
+        loop.close()
+    if driver.visit.error:
+        raise driver.visit.error
+    assert driver.visit.outcome
+    return driver.visit.outcome, driver.connection
+
+
+class VisitDriver:
+    """
+    Does what a visit asks for. It begins at once.
+
+    @ivar connection: the one that answered, in blocking mode, if the attempt is a race.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        attempt: Attempt,
+        addresses: Iterable[str],
+        say: Callable[[str], None],
+        trace: Callable[[Action], None],
+    ) -> None:
+        self._loop = loop
+        self._attempt = attempt
+        self._say = say
+        self._trace = trace
+        self._tools = Tools(Asking, workAtOnce, say)
+        self._senders: dict[int, socket.socket] = {}
+        self._tries: dict[int, socket.socket] = {}
+        self._work: Work | None = None
+        self._queue: list[Action] = []
+        self._isBusy = self._isPrepared = False
+        self.connection: socket.socket | None = None
+        self.visit = Visit(attempt, addresses)
+        self._do(self.visit.begin(loop.clock()))
+
+    def close(self) -> None:
+        """Close what is open, except for the connection that the user wants."""
+        self._loop.cancel(self)
+        if self._work:
+            self._work.stop()
+            self._work = None
+        if self._attempt.isRace and self.visit.taken in self._tries:
+            self.connection = self._tries.pop(self.visit.taken)
+            self._loop.forget(self.connection)
+            self.connection.setblocking(True)
+        for number in list(self._tries):
+            self._abandon(number)
+        for sender in self._senders.values():
+            sender.close()
+        self._senders.clear()
+
+    def _do(self, actions: Iterable[Action]) -> None:
+        """Do what the visit asks for, and what it asks for in consequence, in this order."""
+        self._queue += actions
+        if self._isBusy:
+            return
+        self._isBusy = True
+        while self._queue:
+            action = self._queue.pop(0)
+            self._trace(action)
+            self._doOne(action)
+            now = self._loop.clock()
+            if not self._queue and self.visit.nextTime() <= now:
+                self._queue += self.visit.tick(now)
+        self._isBusy = False
+        if self.visit.isOver:
+            self.close()
+        else:
+            self._loop.callAt(self, self.visit.nextTime(), self._tick)
+
+    def _tick(self) -> None:
+        self._do(self.visit.tick(self._loop.clock()))
+
+    def _doOne(self, action: Action) -> None:
+        match action:
+            case Send():
+                self._send(action)
+            case Connect():
+                self._connect(action)
+            case Seal():
+                self._seal(action.address)
+            case Say():
+                self._say(action.line)
+            case Abandon():
+                self._abandon(action.number)
+            case Listen():
+                read = partial(self._greet, action.number)
+                self._loop.watch(self._tries[action.number], selectors.EVENT_READ, read)
+
+    def _seal(self, address: str) -> None:
+        self._work = Work(self._loop, self._plan(address), partial(self._finishSeal, address))
+        self._work.start()
+
+    async def _plan(self, address: str) -> Plan:
+        if not self._isPrepared:
+            await prepareOnce(self._attempt.method, self._tools)
+            self._isPrepared = True
+        return await self._attempt.method.plan(address, self._tools)
+
+    def _finishSeal(self, address: str, result: Any) -> None:
+        self._work = None
+        now = self._loop.clock()
+        if isinstance(result, NoKey):
+            self.visit.abort(result)
+            self._do(())
+        elif isinstance(result, OSError):
+            self._do(self.visit.failed(address, describeError(result), now))
+        elif isinstance(result, KnockError):
+            self._do(self.visit.failed(address, str(result), now))
+        else:
+            self._do(self.visit.sealed(address, result, now))
+
+    def _send(self, action: Send) -> None:
+        try:
+            if isinstance(action.port, TcpPort):
+                sendSyn(action.address, action.port.number)
+            else:
+                sender = self._senderFor(action.address)
+                sender.sendto(action.datagram, (action.address, action.port))
+        except OSError as error:
+            reason = describeError(error)
+            self._do(self.visit.failed(action.address, reason, self._loop.clock()))
+
+    def _senderFor(self, address: str) -> socket.socket:
+        family = familyOf(address)
+        if family not in self._senders:
+            self._senders[family] = socket.socket(family, socket.SOCK_DGRAM)
+        return self._senders[family]
+
+    def _connect(self, action: Connect) -> None:
+        number = action.number
+        try:
+            connection = socket.socket(familyOf(action.address), socket.SOCK_STREAM)
+            self._tries[number] = connection
+            connection.setblocking(False)
+            connection.connect((action.address, action.port))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._lose(number, error.errno)
+            return
+        self._loop.watch(connection, selectors.EVENT_WRITE, partial(self._answer, number))
+
+    def _answer(self, number: int) -> None:
+        """A try to connect has an answer."""
+        error = self._tries[number].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self._lose(number, error)
+        else:
+            self._do(self.visit.connected(number, self._loop.clock()))
+
+    def _lose(self, number: int, error: int | None) -> None:
+        self._abandon(number)
+        self._do(self.visit.disconnected(number, error == ECONNREFUSED, self._loop.clock()))
+
+    def _greet(self, number: int) -> None:
+        try:
+            data = self._tries[number].recv(GREETING_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._abandon(number)
+        self._do(self.visit.greeted(data, self._loop.clock()))
+
+    def _abandon(self, number: int) -> None:
+        if connection := self._tries.pop(number, None):
+            self._loop.forget(connection)
+            connection.close()

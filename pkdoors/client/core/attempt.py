@@ -1,0 +1,98 @@
+"""What an attempt to get through a door is for, and how it can end. Pure."""
+
+from typing import NamedTuple
+
+from pkdoors.client.core.methods import Method
+from pkdoors.util.durations import formatDuration
+
+LOOK = 0.1
+"""Seconds in which an open port has time to answer before the client knocks. Most paths are
+shorter. On a longer one the client sends a knock that was not needed, and whichever connection
+answers first is used; a client that waits longer makes everybody wait whose door is closed."""
+LONGEST_LOOK = 0.15
+SLACK = 0.01
+"""Seconds beyond the round trip, for a server and a network that are busy."""
+
+
+def lookFor(roundTrip: float | None) -> float:
+    """
+    Return the seconds in which an open port has time to answer.
+
+    @param roundTrip: seconds from here to the host and back, if the user knows it.
+    """
+    return LOOK if roundTrip is None else min(1.5 * roundTrip + SLACK, LONGEST_LOOK)
+
+
+class Attempt(NamedTuple):
+    """
+    An attempt to get through the door of a host.
+
+    @ivar host: the name or the address of the host.
+    @ivar method: how to knock.
+    @ivar family: 4 or 6 for only that; L{None} for both.
+    @ivar port: the TCP port to wait for; L{None} to wait for none.
+    @ivar timeout: seconds to wait for it after each knock.
+    @ivar tries: knocks in all.
+    @ivar look: seconds in which the port has time to answer before the first knock; 0 to knock at
+        once.
+    @ivar isRace: whether the connection is what the user wants: then an open port needs no knock.
+        Otherwise the client knocks in any case, and waits only to see that the port is open.
+    """
+
+    host: str
+    method: Method
+    family: int | None = None
+    port: int | None = None
+    timeout: float = 5.0
+    tries: int = 3
+    look: float = LOOK
+    isRace: bool = False
+
+    def describeFailure(self, refused: bool) -> str:
+        """
+        Return why the port did not open.
+
+        @param refused: whether the host refused a connection, which a closed door does not do.
+        """
+        if refused:
+            return (
+                f"{self.host} refuses connections to {self.port}/tcp: "
+                "the door is probably open, but nothing listens on that port"
+            )
+        times = "once" if self.tries == 1 else f"{self.tries} times"
+        return (
+            f"{self.port}/tcp of {self.host} did not answer within "
+            f"{formatDuration(self.timeout)} (knocked {times}): check that "
+            f"{self.method.hint}, that the knocks reach the host, and that its daemon protects "
+            "that port; see the daemon's log"
+        )
+
+
+class Outcome(NamedTuple):
+    """
+    How an attempt ended that did not fail. C{str()} is a sentence for the user.
+
+    @ivar knocked: the addresses that were knocked on; none if the port was open.
+    @ivar answered: the address from which the port answered; L{None} without a port.
+    @ivar seconds: from the knock to the answer; L{None} if the port was open before the knock.
+    @ivar note: something about the server that the user should know; empty for nothing.
+    """
+
+    attempt: Attempt
+    knocked: tuple[str, ...]
+    answered: str | None = None
+    seconds: float | None = None
+    note: str = ""
+
+    @property
+    def wasOpen(self) -> bool:
+        """Whether the port was open before the knock."""
+        return self.answered is not None and self.seconds is None
+
+    def __str__(self) -> str:
+        host, port = self.attempt.host, self.attempt.port
+        if self.answered is None:
+            return f"{self.attempt.method.describe(host)} ({', '.join(self.knocked)})"
+        if self.seconds is None:
+            return f"{port}/tcp of {host} was open already ({self.answered})"
+        return f"{port}/tcp of {host} opened {self.seconds:.2f} s after the knock ({self.answered})"

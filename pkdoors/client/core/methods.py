@@ -1,0 +1,249 @@
+"""How the client knocks: plain or sealed. Pure."""
+
+from collections.abc import Awaitable, Callable
+from collections.abc import Sequence as Items
+from math import ceil
+from typing import NamedTuple, Protocol, TypeVar
+
+from pkdoors.client.core.agent import Ask
+from pkdoors.client.core.binding import bindFor
+from pkdoors.client.core.plan import Plan, planPlain, planSealed
+from pkdoors.errors import KnockError, NoKey
+from pkdoors.knocks.certificates import Certificate
+from pkdoors.knocks.knock import makePlainKnock
+from pkdoors.knocks.seal import Statement, hintOf, makeNonce, makeSignedData, packCertificate
+from pkdoors.model.sequence import Sequence
+
+T = TypeVar("T")
+
+
+class Work(Protocol):
+    """How a driver does what may wait for a disk."""
+
+    def __call__(self, call: Callable[[], T]) -> Awaitable[T]:
+        """Call something, and return its result or raise its error."""
+
+
+class Tools(NamedTuple):
+    """
+    What a driver lends to a method.
+
+    @ivar ask: asks an SSH agent.
+    @ivar work: calls what may wait for a disk; the driver with a reactor uses another thread.
+    @ivar say: called with lines for the user about the progress.
+    """
+
+    ask: Ask
+    work: Work
+    say: Callable[[str], None]
+
+
+class Signer(Protocol):
+    """
+    A key that can sign.
+
+    @ivar publicKey: its SSH public key blob.
+    @ivar certificate: the certificate to send with its seals; L{None} for none.
+    @ivar needsTouch: whether the user must touch it for each signature.
+    """
+
+    @property
+    def publicKey(self) -> bytes: ...
+
+    @property
+    def certificate(self) -> Certificate | None: ...
+
+    @property
+    def needsTouch(self) -> bool: ...
+
+    async def sign(self, data: bytes) -> bytes:
+        """
+        Return the signature blob over some data.
+
+        @raise KnockError: it does not sign.
+        """
+
+
+class Identity(Protocol):
+    """Which keys are to seal the knocks."""
+
+    async def findSigners(self, tools: Tools) -> list[Signer]:
+        """
+        Return what signs. After the first call, no passphrase is asked for.
+
+        @raise KnockError: nothing can sign.
+        """
+
+
+class Method(Protocol):
+    """
+    A way to knock.
+
+    @ivar seconds: time to ask for; 0 for the door's own.
+    @cvar hint: what to check if the port does not open.
+    @cvar canClose: whether L{closing} has an effect.
+    """
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def hint(self) -> str: ...
+
+    @property
+    def canClose(self) -> bool: ...
+
+    def describe(self, host: str) -> str:
+        """Describe to the user what was done."""
+
+    def closing(self) -> "Method":
+        """Return the method that asks the host to close the door."""
+
+    async def prepare(self, tools: Tools) -> None:
+        """
+        Prepare everything that a knock needs. No passphrase is asked for after this.
+
+        @raise KnockError: there is no key.
+        """
+
+    async def plan(self, address: str, tools: Tools) -> Plan:
+        """
+        Plan a new knock on an address.
+
+        @raise KnockError: no key signs.
+        @raise OSError: there is no route to the address.
+        """
+
+
+async def prepareOnce(method: Method, tools: Tools) -> None:
+    """
+    Prepare a method before its first plan.
+
+    @raise NoKey: there is no key.
+    """
+    try:
+        await method.prepare(tools)
+    except KnockError as error:
+        raise NoKey(str(error)) from error
+
+
+class PlainMethod(NamedTuple):
+    """
+    A knock that is a sequence of datagrams. See L{Method}.
+
+    @ivar interval: seconds between two datagrams.
+    """
+
+    sequence: Sequence
+    seconds: float
+    interval: float
+
+    @property
+    def hint(self) -> str:
+        """See L{Method}."""
+        return "the sequence is right"
+
+    @property
+    def canClose(self) -> bool:
+        """A plain knock can only open a door."""
+        return False
+
+    def describe(self, host: str) -> str:
+        """See L{Method.describe}."""
+        return f"knocked on {host}"
+
+    def closing(self) -> Method:
+        """See L{Method.closing}."""
+        return self
+
+    async def prepare(self, tools: Tools) -> None:
+        """Nothing is needed."""
+
+    async def plan(self, address: str, tools: Tools) -> Plan:
+        """See L{Method.plan}."""
+        return planPlain(self.sequence, makePlainKnock(ceil(self.seconds)), self.interval)
+
+
+class SealedMethod(NamedTuple):
+    """
+    A knock that a key seals. See L{Method}.
+
+    @ivar close: whether to ask the host to close the door instead.
+    @ivar bind: see L{bindFor}.
+    @ivar timeOfDay: seconds since 1970.
+    @ivar findLocalAddress: finds the address that datagrams to a destination leave from.
+    @ivar recipient: the address to open for instead of this host's; empty for this host's.
+    """
+
+    sequence: Sequence
+    door: str
+    seconds: float
+    close: bool
+    bind: str
+    identity: Identity
+    timeOfDay: Callable[[], float]
+    findLocalAddress: Callable[[str], str]
+    recipient: str = ""
+
+    @property
+    def hint(self) -> str:
+        """See L{Method}."""
+        return "sequence, door, key and both clocks are right"
+
+    @property
+    def canClose(self) -> bool:
+        """See L{Method}."""
+        return True
+
+    def describe(self, host: str) -> str:
+        """See L{Method.describe}."""
+        if self.recipient:
+            return f"asked {host} to {'close' if self.close else 'open'} for {self.recipient}"
+        return f"asked {host} to close" if self.close else f"knocked on {host}"
+
+    def closing(self) -> Method:
+        """See L{Method.closing}."""
+        return self._replace(close=True, seconds=0.0)
+
+    async def prepare(self, tools: Tools) -> None:
+        """See L{Method.prepare}."""
+        await self.identity.findSigners(tools)
+
+    async def plan(self, address: str, tools: Tools) -> Plan:
+        """See L{Method.plan}."""
+        bind = self.recipient or bindFor(self.bind, address, self.findLocalAddress)
+        signers = await self.identity.findSigners(tools)
+        return planSealed(self.sequence, await self._sealWithAll(signers, bind, tools.say))
+
+    async def _sealWithAll(
+        self, signers: Items[Signer], bind: str, say: Callable[[str], None]
+    ) -> list[bytes]:
+        """
+        Return the knocks of all keys that sign; if only some do not sign, that does not matter.
+        """
+        made: list[bytes] = []
+        for signer in signers:
+            if signer.needsTouch:
+                say("touch the security key")
+            try:
+                made.append(await self._seal(signer, bind))
+            except KnockError:
+                if signer is signers[-1] and not made:
+                    raise
+        return made
+
+    async def _seal(self, signer: Signer, bind: str) -> bytes:
+        stamp, certificate = int(self.timeOfDay() * 1000), signer.certificate
+        nonce = makeNonce(signer.publicKey, stamp)
+        text = Statement(
+            door=self.door,
+            seconds=ceil(self.seconds),
+            stamp=stamp,
+            nonce=nonce,
+            hint=hintOf(certificate.authority if certificate else signer.publicKey, nonce),
+            bind=bind,
+            close=self.close,
+        ).encode()
+        blob = certificate.blob if certificate else b""
+        signature = await signer.sign(makeSignedData(text, self.sequence, blob))
+        return text + packCertificate(blob) + signature

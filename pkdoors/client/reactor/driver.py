@@ -1,0 +1,266 @@
+"""Runs a visit with a Twisted reactor."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.error import CannotListenError, ConnectionRefusedError
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
+
+from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
+from pkdoors.client.core.attempt import Attempt, Outcome
+from pkdoors.client.core.methods import T, Tools, Work, prepareOnce
+from pkdoors.client.core.visit import FOREVER, Visit
+from pkdoors.client.network import describeError, lookUp, sendSyn
+from pkdoors.client.reactor._agent import askWith
+from pkdoors.errors import KnockError, NoKey
+from pkdoors.model.knockports import TcpPort
+
+Trace = Callable[[Action], None]
+
+
+def ignore(action: Action) -> None:
+    """Report nothing."""
+
+
+def workWith(reactor: Any) -> Work:
+    """Return what works in another thread."""
+
+    def work(call: Callable[[], T]) -> Awaitable[T]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), call)
+
+    return work
+
+
+async def resolve(reactor: Any, attempt: Attempt) -> list[str]:
+    """
+    Return the addresses of an attempt's host.
+
+    @raise KnockError: it has none.
+    """
+    return await workWith(reactor)(partial(lookUp, attempt.host, attempt.family))
+
+
+def makeTools(reactor: Any, say: Callable[[str], None]) -> Tools:
+    """Return what methods need of this driver."""
+    return Tools(askWith(reactor), workWith(reactor), say)
+
+
+async def perform(
+    reactor: Any, attempt: Attempt, say: Callable[[str], None], trace: Trace = ignore
+) -> Outcome:
+    """
+    Get through the door of a host.
+
+    @param say: called with lines for the user about the progress.
+    @param trace: called with each action before it is done, for a report.
+    @raise KnockError: the knock could not be sent, or the port did not open.
+    """
+    addresses = await resolve(reactor, attempt)
+    driver = VisitDriver(reactor, attempt, addresses, say, trace)
+    try:
+        await driver.done
+    finally:
+        driver.close()
+    if driver.visit.error:
+        raise driver.visit.error
+    assert driver.visit.outcome
+    return driver.visit.outcome
+
+
+class _FirstBytes(Protocol):
+    """A connection; keeps what the server says first."""
+
+    def __init__(self) -> None:
+        self.listener: Callable[[bytes], None] | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """Tell the listener, once."""
+        listener, self.listener = self.listener, None
+        if listener:
+            listener(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the listener that nothing comes any more."""
+        self.dataReceived(b"")
+
+
+class VisitDriver:
+    """
+    Does what a visit asks for. It begins at once.
+
+    @ivar done: fires when the visit is over.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        attempt: Attempt,
+        addresses: Iterable[str],
+        say: Callable[[str], None],
+        trace: Trace,
+    ) -> None:
+        self._reactor = reactor
+        self._attempt = attempt
+        self._say = say
+        self._trace = trace
+        self._tools = makeTools(reactor, say)
+        self._senders: dict[str, Any] = {}
+        self._tries: dict[int, Deferred[Any]] = {}
+        self._connections: dict[int, _FirstBytes] = {}
+        self._sealing: Deferred[None] | None = None
+        self._call: IDelayedCall | None = None
+        self._queue: list[Action] = []
+        self._isBusy = self._isPrepared = self._isClosed = False
+        self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
+        self.visit = Visit(attempt, addresses)
+        self._do(self.visit.begin(reactor.seconds()))
+
+    def close(self) -> None:
+        """Close what is open, and do nothing any more."""
+        self._isBusy = self._isClosed = True
+        self._stopCall()
+        sealing, self._sealing = self._sealing, None
+        if sealing:
+            sealing.cancel()
+        for number in [*self._tries, *self._connections]:
+            self._abandon(number)
+        for sender in self._senders.values():
+            sender.stopListening()
+        self._senders.clear()
+
+    def _do(self, actions: Iterable[Action]) -> None:
+        """Do what the visit asks for, and what it asks for in consequence, in this order."""
+        self._queue += actions
+        if self._isBusy:
+            return
+        self._isBusy = True
+        try:
+            self._doAll()
+        except Exception:
+            self._crash(Failure())
+            return
+        self._isBusy = False
+        self._stopCall()
+        if self.visit.isOver:
+            self.close()
+            self.done.callback(None)
+        elif (when := self.visit.nextTime()) < FOREVER:
+            left = max(0.0, when - self._reactor.seconds())
+            self._call = self._reactor.callLater(left, self._tick)
+
+    def _doAll(self) -> None:
+        while self._queue:
+            action = self._queue.pop(0)
+            self._trace(action)
+            self._doOne(action)
+            now = self._reactor.seconds()
+            if not self._queue and self.visit.nextTime() <= now:
+                self._queue += self.visit.tick(now)
+
+    def _crash(self, failure: Failure) -> None:
+        """Pass on a fault of the program: nobody must wait for ever because of it."""
+        if not self._isClosed:
+            self.close()
+            self.done.errback(failure)
+
+    def _stopCall(self) -> None:
+        call, self._call = self._call, None
+        if call and call.active():
+            call.cancel()
+
+    def _tick(self) -> None:
+        self._do(self.visit.tick(self._reactor.seconds()))
+
+    def _doOne(self, action: Action) -> None:
+        match action:
+            case Send():
+                self._send(action)
+            case Connect():
+                self._connect(action)
+            case Seal():
+                self._sealing = Deferred.fromCoroutine(self._seal(action.address))
+                self._sealing.addErrback(self._crash)
+            case Say():
+                self._say(action.line)
+            case Abandon():
+                self._abandon(action.number)
+            case Listen():
+                self._connections[action.number].listener = self._greet
+
+    async def _seal(self, address: str) -> None:
+        method = self._attempt.method
+        try:
+            if not self._isPrepared:
+                await prepareOnce(method, self._tools)
+                self._isPrepared = True
+            plan = await method.plan(address, self._tools)
+        except NoKey as error:
+            self.visit.abort(error)
+            self._do(())
+        except KnockError as error:
+            self._fail(address, str(error))
+        except OSError as error:
+            self._fail(address, describeError(error))
+        else:
+            self._do(self.visit.sealed(address, plan, self._reactor.seconds()))
+
+    def _send(self, action: Send) -> None:
+        try:
+            if isinstance(action.port, TcpPort):
+                sendSyn(action.address, action.port.number)
+            else:
+                sender = self._senderFor(action.address)
+                sender.write(action.datagram, (action.address, action.port))
+        except OSError as error:
+            self._fail(action.address, describeError(error))
+        except CannotListenError as error:  # this host has no IPv6, say
+            self._fail(action.address, describeError(error.socketError))
+
+    def _fail(self, address: str, reason: str) -> None:
+        self._do(self.visit.failed(address, reason, self._reactor.seconds()))
+
+    def _senderFor(self, address: str) -> Any:
+        interface = "::" if ":" in address else ""
+        if interface not in self._senders:
+            sender = self._reactor.listenUDP(0, DatagramProtocol(), interface=interface)
+            self._senders[interface] = sender
+        return self._senders[interface]
+
+    def _connect(self, action: Connect) -> None:
+        kind = TCP6ClientEndpoint if ":" in action.address else TCP4ClientEndpoint
+        # The visit ends its tries; until then, even a late answer is welcome.
+        endpoint = kind(self._reactor, action.address, action.port, timeout=3600)
+        attempt = endpoint.connect(Factory.forProtocol(_FirstBytes))
+        self._tries[action.number] = attempt
+        attempt.addCallbacks(
+            partial(self._answer, action.number), partial(self._lose, action.number)
+        )
+
+    def _answer(self, number: int, connection: _FirstBytes) -> None:
+        del self._tries[number]
+        self._connections[number] = connection
+        self._do(self.visit.connected(number, self._reactor.seconds()))
+
+    def _lose(self, number: int, failure: Failure) -> None:
+        if self._tries.pop(number, None):  # otherwise it was given up
+            isRefused = failure.check(ConnectionRefusedError) is not None
+            self._do(self.visit.disconnected(number, isRefused, self._reactor.seconds()))
+
+    def _greet(self, data: bytes) -> None:
+        self._do(self.visit.greeted(data, self._reactor.seconds()))
+
+    def _abandon(self, number: int) -> None:
+        attempt = self._tries.pop(number, None)
+        if attempt:
+            attempt.cancel()
+        connection = self._connections.pop(number, None)
+        if connection:
+            connection.listener = None
+            transport: Any = connection.transport
+            transport.abortConnection()

@@ -1,0 +1,1 @@
+"""Which hosts C{pkdoors knock} and C{pkdoors connect} knock on."""

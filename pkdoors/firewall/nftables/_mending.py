@@ -1,0 +1,69 @@
+"""Puts right, with very many openings, what somebody else has changed in the guard."""
+
+from typing import Any
+
+from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.nftables._inspection import Damage
+from pkdoors.firewall.nftables._placing import GuardPlacer
+from pkdoors.firewall.nftables._sessions import SessionKeeper
+from pkdoors.firewall.nftables.table import GuardTable
+from pkdoors.util.turns import Beside, takeInTurns
+
+
+class Mender:
+    """
+    Compares the kernel with what should be there beside the reactor, and puts right what differs in
+    turns.
+    """
+
+    def __init__(
+        self, reactor: Any, placer: GuardPlacer, sessions: SessionKeeper, beside: Beside
+    ) -> None:
+        self._reactor = reactor
+        self._placer = placer
+        self._sessions = sessions
+        self._beside = beside
+        self._table: GuardTable
+
+    def start(self, table: GuardTable) -> None:
+        """Begin to work with a table."""
+        self._table = table
+
+    async def mend(self, guard: Guard, isDoubtful: bool) -> None:
+        """
+        Put openings and flows right, under a guard whose rules and ports are right.
+
+        @param isDoubtful: whether openings for one connection may have been used.
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        with self._placer.recording() as fresh:
+            if isDoubtful:
+                await takeInTurns(self._reactor, self._placer.dropOnce())
+            damage = await self._inspect(guard, fresh)
+            await takeInTurns(self._reactor, self._placer.repair(damage))
+        steps = self._table.addFlows(guard.doors, damage.flows, TABLE)
+        await takeInTurns(self._reactor, steps)
+
+    async def isIntact(self, guard: Guard, soon: float) -> bool:
+        """
+        Return whether the openings in the kernel are those that should be there.
+
+        @param soon: a time; openings with an earlier deadline may be missing.
+        @raise FirewallError: that cannot be read.
+        """
+        with self._placer.recording() as fresh:
+            damage = await self._inspect(guard, fresh)
+        missing = (each for each in damage.openings if each.deadline > soon)
+        openings = self._placer.openings
+        return fresh.issuperset(damage.strange) and not any(
+            openings.get(opening) is opening for opening in missing
+        )
+
+    async def _inspect(self, guard: Guard, fresh: set[tuple[str, bytes]]) -> Damage:
+        openings, flows = [*self._placer.openings], self._sessions.living()
+
+        def inspect() -> Damage:
+            with self._table.beside() as inspector:
+                return inspector.inspect(guard, openings, flows, fresh)
+
+        return await self._beside(inspect)
