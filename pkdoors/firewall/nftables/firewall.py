@@ -223,7 +223,7 @@ class NftablesFirewall:
 
     async def _restore(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
         self._clear()
-        if doors is self._guard.doors:
+        if doors == self._guard.doors:
             await self._heal(openings)
         else:
             await self._change(doors, openings)
@@ -233,6 +233,8 @@ class NftablesFirewall:
         Put the guard of other doors in place. Until all is done, openings are granted on the terms
         of the earlier doors.
         """
+        if not self._table.isThere():
+            self._put([])  # it comes first, as without it everybody gets in
         guard = await self._design(doors, openings)
         protected = listProtectedPorts(doors)
         spared: set[Flow] | None = None  # otherwise there is nobody to spare
@@ -313,6 +315,8 @@ class NftablesFirewall:
             if isMoving:
                 await self._moveFlows(change, isLast=True)
             await takeInTurns(self._reactor, change.tidy())
+            if self._sessions.isIncomplete:  # it was gone for a moment
+                await self._restoreSessions()
             fingerprint = await self._beside(table.readFingerprintBeside)
             await takeInTurns(self._reactor, change.settle())
         except GuardGone:  # somebody has flushed nftables meanwhile
