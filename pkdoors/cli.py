@@ -2,13 +2,13 @@
 
 import sys
 from argparse import Action
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from os import environ
 from typing import Any, NamedTuple
 
 from pkdoors.commands.parser import Parser
-from pkdoors.util.output import guardOutput, requireLinux
+from pkdoors.util.output import guardOutput, requireLinux, requireWhole
 from pkdoors.util.quoting import shown
 
 
@@ -95,35 +95,44 @@ OWN_SYNTAX: Mapping[str, Mapping[str, Any]] = {"check": {"prefix_chars": "\0", "
 before it asks for Linux."""
 
 
-def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = environ) -> None:
+def main(
+    arguments: Sequence[str] | None = None,
+    environment: Mapping[str, str] = environ,
+    inside: Collection[str] = tuple(COMMANDS),
+) -> None:
     """
     Run a command. It ends with status 0, with 1 if it did not succeed, with 2 if it was used
     wrongly, or with 3 if no daemon is running.
+
+    @param inside: the commands that are installed; the client in one file has few.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    if "_ARGCOMPLETE" in environment:
+    if "_ARGCOMPLETE" in environment and len(inside) == len(COMMANDS):
         from pkdoors.commands.completion import answerShell
 
         answerShell(makeParser())
     with guardOutput():
         name = next((word for word in words if not word.startswith("-")), "")
-        parser = makeParser(name)
+        parser = makeParser(name, inside)
         if not words:
             parser.exit(2, parser.format_help())
         if name and name not in COMMANDS:
             parser.error(f"{shown(name)} is not a command: {_suggest(name)}")
+        if name and name not in inside:
+            requireWhole(parser.prog, name)
         options = parser.parse_args(words)
         if name in OF_SERVER - {*OWN_SYNTAX}:
             requireLinux(f"{parser.prog} {name}")
         options.run(options, environment)
 
 
-def makeParser(only: str | None = None) -> Parser:
+def makeParser(only: str | None = None, inside: Collection[str] = tuple(COMMANDS)) -> Parser:
     """
     Return the parser of all commands and their options.
 
     @param only: the only command that is used; L{None} for any. Of the others, the parser knows no
         more than that they exist.
+    @param inside: the commands that are installed.
     """
     parser = Parser(
         "pkdoors", description="Knock on hosts that run pkdoors, and operate its daemon."
@@ -132,7 +141,8 @@ def makeParser(only: str | None = None) -> Parser:
         "-V", "--version", action=_Version, nargs=0, help="show program's version number and exit"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (about, module, add) in COMMANDS.items():
+    for name in inside:
+        about, module, add = COMMANDS[name]
         # Not capitalize(), which makes all other letters small.
         sentence = f"{about[0].upper()}{about[1:]}."
         command = commands.add_parser(

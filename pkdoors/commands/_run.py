@@ -15,8 +15,8 @@ INTERRUPTED = 130
 
 
 def hasTwisted() -> bool:
-    """Return whether Twisted is installed; the client in one file goes without it."""
-    return find_spec("twisted") is not None
+    """Return whether Twisted and its driver are installed; the client in one file lacks both."""
+    return None not in (find_spec("pkdoors.client.reactor"), find_spec("twisted"))
 
 
 def runBlocking(parser: Parser, work: Callable[[], T]) -> T:

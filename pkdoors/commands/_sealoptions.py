@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pkdoors.client.core.binding import AUTO, parseBind, parseRecipient
 from pkdoors.client.core.methods import SealedMethod
 from pkdoors.client.network import findLocalAddress
-from pkdoors.client.profiles import DEFAULT_DOOR, FROM_AGENT, Profile
+from pkdoors.client.profiles import DEFAULT_DOOR, FROM_AGENT, USUAL, Profile
 from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.model.names import checkName
 from pkdoors.model.sequence import Sequence
@@ -21,7 +21,8 @@ def addSealOptions(command: Parser) -> None:
         "--identity",
         metavar="FILE",
         help="seal the knock with this SSH key: a private key, a certificate, or a public key "
-        f"whose private half the SSH agent holds; '{FROM_AGENT}' for every key of the agent",
+        f"whose private half the SSH agent holds; '{FROM_AGENT}' for every key of the agent; "
+        f"'{USUAL}' for these or, if there are none, ssh's usual files in ~/.ssh",
     )
     completeWith(identity, "listFiles")
     add(
@@ -58,7 +59,7 @@ def addKnockSealOptions(command: Parser) -> None:
 def chooseIdentity(options: Namespace, profile: Profile) -> str | None:
     """Return the key that seals; L{None} for a plain knock."""
     given: str | None = options.identity
-    return given or ((profile.identity or FROM_AGENT) if profile.isSealed else None)
+    return given or ((profile.identity or USUAL) if profile.isSealed else None)
 
 
 def checkPlain(options: Namespace, profile: Profile) -> None:

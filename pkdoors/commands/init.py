@@ -29,7 +29,7 @@ from pkdoors.model.knockports import KnockPort, asRange
 from pkdoors.model.names import checkHost, checkName
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import DEFAULT_LENGTH, Sequence
-from pkdoors.util.output import tellAside
+from pkdoors.util.output import tell, tellAside
 
 NEEDS_PROFILE = "ssh-config"
 """A format that is of no use alone: the client needs the profile, too."""
@@ -75,6 +75,14 @@ def _addClientOptions(command: Parser) -> None:
         help="a new file for the client's part (default: standard output)",
     )
     completeWith(file, "listFiles")
+    program = command.add_argument(
+        "--client-file",
+        metavar="FILE",
+        type=asType(parsePath),
+        help="write the client as one file, which needs only Python, and nothing else: no "
+        "configuration, no profile",
+    )
+    completeWith(program, "listFiles")
     command.add_argument(
         "--qr",
         action="store_true",
@@ -120,6 +128,8 @@ def _addDoorOptions(command: Any) -> None:
 def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.host.names import getPublicName, getShortName
 
+    if options.client_file:
+        return _writeClient(options)
     if options.format == NEEDS_PROFILE:
         options.parser.error(
             f"{NEEDS_PROFILE} needs the profile on the client: use --format toml, and "
@@ -156,6 +166,24 @@ def _makeProfile(door: Door, address: str) -> Profile:
         wait=next(waiting, None),
         isOnce=door.once,
         hearsAny=door.hearsAny,
+    )
+
+
+def _writeClient(options: Namespace) -> None:
+    from pkdoors.install.clientfile import writeClientFile
+
+    parser: Parser = options.parser
+    if [name for name in vars(options) if getattr(options, name) != parser.get_default(name)] != [
+        "client_file"
+    ]:
+        parser.error("--client-file only writes the client: use it without other options")
+    try:
+        writeClientFile(options.client_file)
+    except PkdoorsError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    tell(
+        f"wrote the client to {options.client_file}: on the other machine, run "
+        f"`python3 {os.path.basename(options.client_file)} knock HOST`"
     )
 
 

@@ -1,4 +1,4 @@
-"""Files with secrets that the user's own programs write."""
+"""Write files whole, such as those with secrets that the user's own programs write."""
 
 import os
 from collections.abc import Iterator
@@ -24,18 +24,21 @@ def writeNew(path: str, data: bytes) -> None:
         raise
 
 
-def replaceFile(path: Path, data: bytes) -> None:
+def replaceFile(path: Path, data: bytes, mode: int | None = None, follow: bool = True) -> None:
     """
-    Write a file that only its owner may read and write, in one step: whatever happens meanwhile,
-    it has the old contents or the new ones. If the path is a link, write what it points to.
+    Write a file in one step: whatever happens meanwhile, it has the old contents or the new ones.
 
+    @param mode: of the file; without it, only its owner may read and write it.
+    @param follow: whether to write what the path points to if it is a link, or to replace the link.
     @raise OSError: it cannot be written. Then it has the old contents.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if follow else path
     descriptor, name = mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+            if mode is not None:
+                os.fchmod(descriptor, mode)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, target)

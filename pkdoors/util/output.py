@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, TextIO
+from typing import IO, Any, NoReturn, TextIO
 
 from pkdoors.util.oneline import printable
 
@@ -55,6 +55,16 @@ def requireLinux(program: str) -> None:
     if sys.platform != "linux":
         complain(program, "this needs Linux: run it on the host whose ports the daemon protects")
         raise SystemExit(1)
+
+
+def requireWhole(program: str, what: str) -> NoReturn:
+    """End the client in one file, which lacks something, with status 1 and a sentence."""
+    complain(
+        program,
+        f"{what} is not in this file: install all of pkdoors (from a clone of its project, with "
+        "`pip install PATH`), and use that",
+    )
+    raise SystemExit(1)
 
 
 def tellAside(text: str) -> None:

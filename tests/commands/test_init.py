@@ -22,6 +22,7 @@ from pkdoors.config.parser import parseConfig
 from pkdoors.config.template import renderConf
 from pkdoors.errors import PkdoorsError
 from pkdoors.host import names
+from pkdoors.install import clientfile
 from tests.fakes.doors import PORTS, makeDoor
 
 
@@ -66,12 +67,13 @@ class InitTestCase(SynchronousTestCase):
         self.patch(names, "getShortName", lambda: "web1")
         self.patch(names, "getPublicName", lambda: "web1.example.org")
         self.file = os.path.abspath(self.mktemp())
+        self.output: tuple[str, ...] = ("--output", self.file)
 
     def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
         """Return what it prints, to standard output and standard error."""
         with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
             try:
-                main(["init", "--output", self.file, *arguments], environment)
+                main(["init", *self.output, *arguments], environment)
             except SystemExit as end:
                 self.assertEqual(status, end.code, stderr.getvalue())
             else:
@@ -414,3 +416,38 @@ class QRCodeTests(InitTests):
         text = out.read()
         self.assertIn("[hosts.web1]\n", text)
         self.assertIn("(no QR code: the terminal's encoding is not UTF-8", text)
+
+
+class ClientFileTests(InitTestCase):
+    """
+    Tests of C{pkdoors init --client-file}.
+    """
+
+    def setUp(self) -> None:
+        """Make no real client, which takes a second."""
+        super().setUp()
+        self.output = ()
+        self.client = os.path.abspath(self.mktemp())
+        self.patch(clientfile, "makeClientFile", lambda: b"#!client")
+
+    def test_written(self) -> None:
+        """It writes the client, and neither a configuration nor a profile."""
+        stdout, stderr = self.init("--client-file", self.client)
+        self.assertEqual(b"#!client", Path(self.client).read_bytes())
+        run = f"on the other machine, run `python3 {os.path.basename(self.client)} knock HOST`"
+        self.assertEqual((f"wrote the client to {self.client}: {run}\n", ""), (stdout, stderr))
+        self.assertFalse(os.path.exists(self.file))
+
+    def test_alone(self) -> None:
+        """Options about a door would have no effect: they are refused."""
+        for options in (("--ports", "22"), ("--qr",), ("--seed",), ("--sealed",), ("-n", "7")):
+            _, stderr = self.init("--client-file", self.client, *options, status=2)
+            self.assertIn("use it without other options", stderr)
+        self.assertFalse(os.path.exists(self.client))
+
+    def test_foreign(self) -> None:
+        """It does not overwrite anything else."""
+        Path(self.client).write_bytes(b"precious")
+        _, stderr = self.init("--client-file", self.client, status=1)
+        self.assertIn("exists, and is not a client of pkdoors", stderr)
+        self.assertEqual(b"precious", Path(self.client).read_bytes())

@@ -5,9 +5,9 @@ from collections.abc import Generator
 from typing import Any
 
 from pkdoors.client.core.agentwire import (
+    NO_SOCKETS,
     AgentAway,
     AgentError,
-    AgentSilent,
     AnswerReader,
     frame,
 )
@@ -32,24 +32,22 @@ class Asking:
         answer = yield self
         return answer
 
-    def open(self) -> socket.socket:
+    def open(self) -> socket.socket | None:
         """
         Connect.
 
+        @return: L{None} if it accepts no more connections at the moment.
         @raise AgentError: no agent listens there.
         """
         if not hasattr(socket, "AF_UNIX"):
-            raise AgentError(
-                "Python cannot connect to an agent on this system: use --identity FILE"
-            )
+            raise AgentError(NO_SOCKETS)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(self.seconds)  # an agent that is busy does not accept at once
-            connection.connect(self._path)
             connection.setblocking(False)
-        except TimeoutError as error:
+            connection.connect(self._path)
+        except BlockingIOError:
             connection.close()
-            raise AgentSilent from error
+            return None
         except (OSError, ValueError) as error:  # ValueError: a path with a null byte, say
             connection.close()
             raise AgentAway from error
