@@ -68,7 +68,12 @@ class CircleTests(KeeperTestCase):
         gc.disable()
         self.addCleanup(gc.enable)
         self.live()
-        self.assertEqual(0, gc.collect())
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        self.addCleanup(gc.garbage.clear)
+        self.addCleanup(gc.set_debug, 0)
+        gc.collect()
+        found = [each for each in gc.garbage if type(each).__module__.startswith("pkdoors.")]
+        self.assertEqual([], found)
 
     def live(self) -> None:
         """Have some openings, until they have ended."""

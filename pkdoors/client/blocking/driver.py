@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Turn, Work, workAtOnce
+from pkdoors.client.blocking._loop import Loop
+from pkdoors.client.blocking._stun import StunExchange
+from pkdoors.client.blocking._work import Turn, Work, workAtOnce
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
@@ -29,7 +31,7 @@ from pkdoors.client.core.events import (
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
-from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn
+from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn, withLook
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort
 
@@ -89,14 +91,14 @@ class VisitDriver:
         self._say = say
         self._trace = trace
         self._onOver = onOver
-        self._tools = Tools(traceAsk(Asking, trace), workAtOnce, say, trace)
+        self._tools = Tools(traceAsk(Asking, trace), workAtOnce, StunExchange, say, trace)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
         self._work: Work | None = None
         self._queue: list[Action] = []
         self._isBusy = self._isPrepared = False
         self.connection: socket.socket | None = None
-        self.visit = Visit(attempt, addresses)
+        self.visit = Visit(withLook(attempt, addresses), addresses)
         self._do(self.visit.begin(loop.clock()))
 
     def close(self) -> None:
