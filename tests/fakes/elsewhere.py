@@ -67,6 +67,10 @@ if __name__ == "__main__":
 
     sys.platform = sys.argv.pop(1)
     sys.argv[0] = "pkdoors"
+    if sys.platform == "win32":
+        from tests.fakes.windows import beWindows
+
+        beWindows()
     from pkdoors.cli import main
 
     main()
