@@ -215,6 +215,26 @@ class ClientTests(ElsewhereTestCase):
             self.assertEqual((0, b""), (done.returncode, done.stderr))
             self.assertEqual(b"SSH-2.0-test\r\n" + sent, done.stdout)
 
+    def test_nonBlocking(self) -> None:
+        """Another program has set the mode of the pipe to its input."""
+        self.meanwhile(self.door.hear, self.door.accept, self.echo)
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        with subprocess.Popen(
+            [*ELSEWHERE, "android", "connect", HOST, self.port, "-m", self.sequence],
+            cwd=ROOT,
+            stdin=reading,
+            stdout=subprocess.PIPE,
+        ) as process:
+            os.close(reading)
+            assert process.stdout
+            self.assertEqual(b"SSH-2.0-test\r\n", process.stdout.read(14))
+            for word in (b"one", b"two"):
+                os.write(writing, word)
+                self.assertEqual(word, process.stdout.read(3))
+            os.close(writing)
+            self.assertEqual((b"", 0), (process.stdout.read(), process.wait(PATIENCE)))
+
     def test_noReader(self) -> None:
         """If the reader of its output goes, it ends."""
         for platform in PLATFORMS:
