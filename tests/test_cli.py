@@ -15,8 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.cli import COMMANDS, main
 from pkdoors.client.blocking import driver as blocking
 from pkdoors.client.core.attempt import Attempt, Outcome
+from pkdoors.client.core.events import ignore
 from pkdoors.client.reactor import driver
-from pkdoors.client.reactor.driver import Trace, ignore
+from pkdoors.client.reactor.driver import Trace
 from pkdoors.commands import sequence
 from pkdoors.commands.knocking.target import MAX_NAMED
 from pkdoors.commands.parser import parseNumber

@@ -5,8 +5,10 @@ knock.
 
 import contextlib
 import re
+import signal
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
@@ -23,6 +25,7 @@ from pkdoors.config.options import Options
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import PkdoorsError
 from pkdoors.model.sequence import Sequence
+from tests.fakes.agent import makeKey
 from tests.lab.properties import PROPERTY, ordinarily
 
 PORTS = (31337, 28419, 19283, 23571, 30129)
@@ -232,6 +235,35 @@ class CommandTests(SecrecyTestCase):
             ("import", f"--{URI}"),
         ):
             self.assertKept(self.run_(*arguments), arguments)
+
+    def test_verbose(self) -> None:
+        """Nor does it show one that is right, whatever it shows of what it does."""
+        folder = self.folder / "agent"
+        server = socket.socket(socket.AF_UNIX)
+        self.addCleanup(server.close)
+        server.bind(str(folder))
+        key = self.folder / "key"
+        key.write_bytes(makeKey("ed25519").toString("openssh"))
+        key.chmod(0o600)
+        with closing(socket.create_server(("127.0.0.1", 0))) as closed:
+            port = closed.getsockname()[1]
+        to, more = ("127.0.0.1", "-v", "-m", COMMAS), ("--tries", "2", "--timeout", "100ms")
+        for arguments in (
+            ("knock", *to),
+            ("knock", *to, "-i", str(key)),
+            ("knock", *to, "-i", "agent"),
+            ("knock", *to, "-i", str(key), "--close"),
+            ("connect", *to, str(port), *more),
+            ("connect", *to, str(port), *more, "-i", str(key)),
+        ):
+            before = signal.getsignal(signal.SIGINT)
+            shown = self.run_(*arguments, SSH_AUTH_SOCK=str(folder))
+            signal.signal(signal.SIGINT, before)
+            self.assertIn(" ms: ", shown)
+            self.assertEqual("agent" not in arguments, "port 5 of " in shown, shown)
+            # Numbers that are made anew each time may have any digits, and so may a free port.
+            shown = re.sub(r"pkdoors1 .*|SHA256:\S+|[0-9.]+ ms: ", "", shown)
+            self.assertKept(shown.replace(f"{port}/tcp", "").replace(str(port), ""), arguments)
 
     def test_variable(self) -> None:
         """Nor does it repeat a sequence from the environment."""

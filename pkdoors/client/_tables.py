@@ -46,11 +46,15 @@ def checkTable(kind: str, name: str, table: object) -> str:
     return where
 
 
-def readGroup(name: str, table: Any, known: Container[str]) -> tuple[str, ...]:
+def readGroup(
+    name: str, table: Any, known: Container[str], groups: Container[str]
+) -> tuple[str, ...]:
     """
     Return the names of the hosts in a group.
 
     @param known: the names of all profiles.
+    @param groups: the names of all groups. A group cannot be in another one: hosts could be in it
+        twice, and groups in a circle.
     @raise BadValue: something in it is unknown or not allowed. The message begins with the group.
     """
     where = checkTable("groups", name, table)
@@ -58,17 +62,19 @@ def readGroup(name: str, table: Any, known: Container[str]) -> tuple[str, ...]:
         checkKeys(table, ("hosts",))
         if name in known:
             raise BadValue("a host has the same name: rename the group")
-        return _readHosts(table.get("hosts"), known)
+        return _readHosts(table.get("hosts"), known, groups)
     except BadValue as error:
         raise error.at(where) from error
 
 
-def _readHosts(hosts: object, known: Container[str]) -> tuple[str, ...]:
+def _readHosts(hosts: object, known: Container[str], groups: Container[str]) -> tuple[str, ...]:
     if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts) or not hosts:
         raise BadValue('hosts is not a list of names: write hosts = ["NAME", "NAME"]')
     if len(hosts) > MAX_GROUP:
         raise BadValue(f"it has {len(hosts)} hosts, {MAX_GROUP} are allowed")
     for host in hosts:
+        if host not in known and host in groups:
+            raise BadValue(f"{oneLine(host, MAX_NAME)} is a group: name its hosts instead")
         if host not in known:
             raise BadValue(f"there is no profile [hosts.{oneLine(host, MAX_NAME)}]")
         if hosts.count(host) > 1:

@@ -102,7 +102,7 @@ class Profiles(Mapping[str, Profile]):
         """
         try:
             table = self._tablesOf("groups", name).get(name)
-            return () if table is None else readGroup(name, table, {*self})
+            return () if table is None else readGroup(name, table, {*self}, {*self.groups()})
         except BadValue as error:
             raise self._locate(error) from error
 

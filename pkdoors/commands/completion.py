@@ -113,11 +113,12 @@ def listMe(**_: Any) -> list[str]:
 
 
 def listProfiles(**_: Any) -> list[str]:
-    """List the profiles in C{~/.config/pkdoors/hosts.toml}."""
+    """List the profiles, and the groups, in C{~/.config/pkdoors/hosts.toml}."""
     from pkdoors.client.profilefile import readProfiles
 
     try:
-        return [name for name in readProfiles(environ) if name.isprintable()]
+        found = readProfiles(environ)
+        return [name for name in (*found, *found.groups()) if name.isprintable()]
     except PkdoorsError:
         return []
 

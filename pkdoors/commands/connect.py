@@ -9,6 +9,7 @@ from pkdoors.client.core.hosts import parseWaitPort
 from pkdoors.commands._run import makeReporter, runBlocking
 from pkdoors.commands.knock import addKnockOptions, addWaitOptions, makeAttempt
 from pkdoors.commands.knocking.target import findMembers, findTarget
+from pkdoors.commands.knocking.verbose import makeTrace
 from pkdoors.commands.parser import Parser, asType
 from pkdoors.errors import RelayError
 from pkdoors.util.quoting import quoteHost
@@ -40,8 +41,8 @@ def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     attempt = makeAttempt(options, environment, profile, port, isRace=True)
     from pkdoors.client.blocking.driver import perform
 
-    say = makeReporter(options.parser)
-    connection = runBlocking(options.parser, lambda: perform(attempt, say))[1]
+    say, trace = makeReporter(options.parser), makeTrace(options, environment, attempt)
+    connection = runBlocking(options.parser, lambda: perform(attempt, say, trace))[1]
     assert connection is not None
     from pkdoors.client.relay import Relay
 

@@ -2,12 +2,12 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from pkdoors.client.core.attempt import Attempt, Outcome, lookFor
 from pkdoors.client.core.hosts import parseWaitPort
-from pkdoors.client.core.methods import Method, PlainMethod
+from pkdoors.client.core.methods import Identity, Method, PlainMethod, SealedMethod
 from pkdoors.client.profiles import WOULD_USE, Profile
 from pkdoors.commands._run import hasTwisted, makeReporter, runBlocking, runReactor
 from pkdoors.commands._sealoptions import (
@@ -17,12 +17,14 @@ from pkdoors.commands._sealoptions import (
     chooseIdentity,
     makeSealedMethod,
 )
-from pkdoors.commands.knocking.target import chooseSequence, findTarget
+from pkdoors.commands.knocking.target import chooseSequence, findMembers, findTarget
+from pkdoors.commands.knocking.verbose import addVerboseOption, makeTrace
 from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.output import requireWhole, tell
+from pkdoors.util.quoting import quoteHost
 
 TIMEOUT, TRIES = "5s", "3"
 """How long the client waits for a port after each knock, and how often it knocks, by default."""
@@ -57,7 +59,7 @@ def addKnockOptions(command: Parser) -> None:
         "host",
         metavar="HOST",
         help="name or address, also as user@HOST, HOST:PORT, [ADDRESS]:PORT or ssh://HOST; "
-        "or profile in ~/.config/pkdoors/hosts.toml",
+        "or profile, or group of profiles, in ~/.config/pkdoors/hosts.toml",
     )
     completeWith(host, "listProfiles")
     add(
@@ -81,6 +83,7 @@ def addKnockOptions(command: Parser) -> None:
         help="the time between two datagrams of a plain knock (default: %(default)s)",
     )
     addSealOptions(command)
+    addVerboseOption(command)
     family = command.add_mutually_exclusive_group()
     family.add_argument("-4", dest="family", action="store_const", const=4, help="only IPv4")
     family.add_argument("-6", dest="family", action="store_const", const=6, help="only IPv6")
@@ -152,17 +155,50 @@ def _makeMethod(options: Namespace, environment: Mapping[str, str], profile: Pro
 
 
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    members = findMembers(options, environment)
+    if members:
+        _knockGroup(options, environment, members)
     profile, given = findTarget(options, environment)
     port = _choosePort(options, options.wait or given, profile)
     attempt = makeAttempt(options, environment, profile, port)
-    _warnIgnored(options, port)
+    _warnIgnored(options, [] if port else [""])
     if options.keep:
-        _keep(options, attempt)
-    outcome = _perform(options.parser, attempt)
+        _keep(options, environment, attempt)
+    outcome = _perform(options, environment, attempt)
     tell(str(outcome))
     if outcome.note:
         makeReporter(options.parser)(outcome.note)
     raise SystemExit(0)
+
+
+def _knockGroup(
+    options: Namespace, environment: Mapping[str, str], members: Iterable[str]
+) -> NoReturn:
+    from pkdoors.commands.knocking.group import knockOnAll, optionsFor
+
+    if options.keep:
+        options.parser.error(
+            f"use --keep with one host: {quoteHost(options.host)} is a group, whose hosts can each "
+            "be kept open by a client of their own"
+        )
+    attempts: dict[str, Attempt] = {}
+    identities: dict[str, Identity] = {}
+    for name in members:
+        own = optionsFor(options, name)
+        profile = findTarget(own, environment).profile
+        port = _choosePort(own, options.wait, profile)
+        attempt = makeAttempt(own, environment, profile, port)
+        key = chooseIdentity(own, profile)
+        if key and isinstance(attempt.method, SealedMethod):  # so it asks for a passphrase once
+            identity = identities.setdefault(key, attempt.method.identity)
+            attempt = attempt._replace(method=attempt.method._replace(identity=identity))
+        attempts[name] = attempt
+    _warnIgnored(options, [name for name, each in attempts.items() if each.port is None])
+    traces = {
+        name: makeTrace(optionsFor(options, name), environment, attempt)
+        for name, attempt in attempts.items()
+    }
+    knockOnAll(options.parser, attempts, traces)
 
 
 def _choosePort(options: Namespace, asked: int | None, profile: Profile) -> int | None:
@@ -182,31 +218,37 @@ def _choosePort(options: Namespace, asked: int | None, profile: Profile) -> int 
     return port
 
 
-def _warnIgnored(options: Namespace, port: int | None) -> None:
-    """Tell the user about options that have no effect, because nothing is waited for."""
+def _warnIgnored(options: Namespace, unwatched: list[str]) -> None:
+    """
+    Tell the user about options that have no effect, because nothing is waited for.
+
+    @param unwatched: the hosts without a port to wait for; an empty name for the only one.
+    """
     given = {"--tries": options.tries, "--timeout": options.timeout}
     ignored = [name for name, value in given.items() if value]
-    if ignored and port is None:
+    if ignored and unwatched:
         verb = "is" if len(ignored) == 1 else "are"
+        where = f" for {', '.join(unwatched)}" if unwatched[0] else ""
         makeReporter(options.parser)(
-            f"{' and '.join(ignored)} {verb} ignored: the client waits for no port, so it cannot "
-            "see whether the door opens, and does not knock again"
+            f"{' and '.join(ignored)} {verb} ignored{where}: the client waits for no port, so it "
+            "cannot see whether the door opens, and does not knock again"
         )
 
 
-def _perform(parser: Parser, attempt: Attempt) -> Outcome:
-    say = makeReporter(parser)
+def _perform(options: Namespace, environment: Mapping[str, str], attempt: Attempt) -> Outcome:
+    parser: Parser = options.parser
+    say, trace = makeReporter(parser), makeTrace(options, environment, attempt)
     # Elsewhere, the tests run only the blocking driver, so that one it is.
     if attempt.port is not None and sys.platform == "linux" and hasTwisted():
         from pkdoors.client.reactor import driver
 
-        return runReactor(parser, lambda reactor: driver.perform(reactor, attempt, say))
+        return runReactor(parser, lambda reactor: driver.perform(reactor, attempt, say, trace))
     from pkdoors.client.blocking.driver import perform
 
-    return runBlocking(parser, lambda: perform(attempt, say))[0]
+    return runBlocking(parser, lambda: perform(attempt, say, trace))[0]
 
 
-def _keep(options: Namespace, attempt: Attempt) -> NoReturn:
+def _keep(options: Namespace, environment: Mapping[str, str], attempt: Attempt) -> NoReturn:
     if not hasTwisted():
         requireWhole(options.parser.prog, "--keep")
     from pkdoors.client.reactor.keepopen import KeepOpen
@@ -216,5 +258,6 @@ def _keep(options: Namespace, attempt: Attempt) -> NoReturn:
         parser.error("use --keep or --close, not both")
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
-    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run()))
+    say, trace = makeReporter(parser), makeTrace(options, environment, attempt)
+    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, say, trace).run()))
     raise SystemExit(0)

@@ -23,7 +23,7 @@ from pkdoors.host.descriptors import raiseLimit
 from pkdoors.util.cleanlog import cleanLog
 from pkdoors.util.output import complain
 
-OLD_EVERY = 4
+OLD_EVERY = 2
 """Collections of Python's second generation, 7,000 new objects each, for one of the third, which
 then takes a few milliseconds."""
 FEW = 100_000

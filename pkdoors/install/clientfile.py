@@ -27,6 +27,8 @@ MAX_SIZE = 100_000
 """Bytes. So much can be sent by mail, or pasted into a terminal, without a second thought."""
 
 _ROOTS = ("pkdoors.cli", *(f"pkdoors.commands.{name}" for name in COMMANDS))
+_WITHOUT = ("pkdoors.commands.completion",)
+"""It answers shells, which complete only the command line of an installed program."""
 _FIRST = (*_ROOTS, "pkdoors.client.blocking.driver", "pkdoors.client.keys.signers")
 """Modules that are loaded for most knocks. Their code has precedence, as not all of it fits."""
 _START = "pkdoors.install._clientstart"
@@ -61,7 +63,7 @@ def makeClientFile(python: str = sys.executable) -> bytes:
     @raise InstallError: it cannot be made.
     """
     modules = Modules(_readSources(), sys.stdlib_module_names)
-    names = modules.choose(_ROOTS)
+    names = modules.choose(_ROOTS, _WITHOUT)
     texts = {name: modules.render(name) for name in names}
     texts["pkdoors._version"] = _VERSION.format(version=pkdoors.__version__.public())
     packages = {name.rpartition(".")[0] for name in names}

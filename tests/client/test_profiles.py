@@ -278,6 +278,7 @@ class GroupTests(SynchronousTestCase):
             ('hosts = ["a", 22]', "hosts is not a list of names"),
             ('hosts = ["a", "x\\ny"]', "there is no profile [hosts.x?y]"),
             ('hosts = ["a", "b", "a"]', "a is in it twice: remove one"),
+            ('hosts = ["a", "prod"]', "prod is a group: name its hosts instead"),
             (f"hosts = {['a'] * 1001}", "it has 1001 hosts, 1000 are allowed"),
             ('host = ["a"]', "unknown key 'host': allowed are hosts"),
         ):

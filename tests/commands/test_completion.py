@@ -90,8 +90,8 @@ class OtherTests(SynchronousTestCase):
         self.patch(completion, "environ", {"XDG_CONFIG_HOME": folder})
         self.assertEqual([], listProfiles())
         with open(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
-            out.write("[hosts.a]\n[hosts.b]\n")
-        self.assertEqual(["a", "b"], listProfiles())
+            out.write('[hosts.a]\n[hosts.b]\n[groups.all]\nhosts = ["a", "b"]\n')
+        self.assertEqual(["a", "b", "all"], listProfiles())
         os.truncate(file, 5)
         self.assertEqual([], listProfiles())
 

@@ -123,6 +123,9 @@ class MakeTests(SynchronousTestCase):
         self.assertEqual(
             ["pkdoors", "pkdoors.a", "pkdoors.b", "pkdoors.c"], modules.choose(["pkdoors.a"])
         )
+        self.assertEqual(
+            ["pkdoors", "pkdoors.a", "pkdoors.b"], modules.choose(["pkdoors.a"], ["pkdoors.c"])
+        )
         error = self.assertRaises(InstallError, modules.choose, ["pkdoors.d"])
         self.assertEqual("pkdoors.d needs x", str(error))
 

@@ -7,7 +7,6 @@ from typing import Any
 from pkdoors.client.core.agentwire import (
     AgentAway,
     AgentError,
-    AgentSilent,
     AnswerReader,
     frame,
 )
@@ -32,10 +31,11 @@ class Asking:
         answer = yield self
         return answer
 
-    def open(self) -> socket.socket:
+    def open(self) -> socket.socket | None:
         """
         Connect.
 
+        @return: L{None} if it accepts no more connections at the moment.
         @raise AgentError: no agent listens there.
         """
         if not hasattr(socket, "AF_UNIX"):
@@ -44,12 +44,11 @@ class Asking:
             )
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(self.seconds)  # an agent that is busy does not accept at once
-            connection.connect(self._path)
             connection.setblocking(False)
-        except TimeoutError as error:
+            connection.connect(self._path)
+        except BlockingIOError:
             connection.close()
-            raise AgentSilent from error
+            return None
         except (OSError, ValueError) as error:  # ValueError: a path with a null byte, say
             connection.close()
             raise AgentAway from error

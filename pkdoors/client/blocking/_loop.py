@@ -5,7 +5,8 @@ A loop that waits for sockets and times, and coroutines in it that ask the SSH a
 import selectors
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -14,6 +15,9 @@ from pkdoors.client.blocking._agent import Asking
 from pkdoors.client.core.agentwire import AgentError, AgentSilent
 from pkdoors.client.core.visit import FOREVER
 from pkdoors.errors import KnockError
+
+BUSY = 0.01
+"""Seconds until the next try to connect to an agent that has too many clients at the moment."""
 
 T = TypeVar("T")
 
@@ -32,10 +36,12 @@ class Loop:
     Waits for sockets and for times.
 
     @param clock: seconds, which only go forward.
+    @ivar turns: the order in which several coroutines ask the agent.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        self.turns = Turns(self)
         self._selector = selectors.DefaultSelector()
         self._times: dict[Any, tuple[float, Callable[[], None]]] = {}
 
@@ -86,9 +92,39 @@ class Loop:
         self._selector.close()
 
 
+class Turns:
+    """Lets one at a time ask the agent, in the order in which they came."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._waiting: deque[tuple[object, Callable[[], None]]] = deque()
+
+    def take(self, owner: object, call: Callable[[], None]) -> None:
+        """Call something when it is the owner's turn; it is now, if nobody else has it."""
+        self._waiting.append((owner, call))
+        if len(self._waiting) == 1:
+            call()
+
+    def leave(self, owner: object) -> None:
+        """Give the turn to the next one, or wait for it no more."""
+        hadTurn = bool(self._waiting) and self._waiting[0][0] is owner
+        self._waiting = deque(each for each in self._waiting if each[0] is not owner)
+        if hadTurn and self._waiting:
+            successor, call = self._waiting[0]
+            self._loop.callAt(successor, self._loop.clock(), call)
+
+
+class Turn:
+    """Whoever awaits this goes on when nobody else asks the agent, and is the only one then."""
+
+    def __await__(self) -> Generator["Turn", None, None]:
+        yield self
+
+
 class Work:
     """
-    A coroutine that awaits nothing but answers of the agent.
+    A coroutine that awaits nothing but answers of the agent, and its turn to ask. It keeps the turn
+    to its end: a knock has the time in it, and would get old while it waits.
 
     @param done: called with the result, or with the error.
     """
@@ -100,6 +136,7 @@ class Work:
         self._work = work
         self._done = done
         self._connection: socket.socket | None = None
+        self._hasTurn = False
 
     def start(self) -> None:
         """Run the coroutine until it has to wait."""
@@ -109,27 +146,51 @@ class Work:
         """Give it up."""
         self._hangUp()
         self._work.close()
+        self._loop.turns.leave(self)
 
-    def _goOn(self, step: Callable[[], Asking]) -> None:
-        """Run the coroutine until it asks the agent something, or ends."""
-        while True:
-            try:
-                asking = step()
-            except StopIteration as end:
-                return self._done(end.value)
-            except (KnockError, OSError) as error:
-                return self._done(error)
-            try:
-                self._connection = asking.open()
-            except AgentError as error:
-                step = partial(self._work.throw, error)
-                continue
-            return self._carryOn(asking)
+    def _goOn(self, step: Callable[[], Asking | Turn]) -> None:
+        """Run the coroutine until it has to wait, or ends."""
+        try:
+            wanted = step()
+        except StopIteration as end:
+            self._end(end.value)
+        except (KnockError, OSError) as error:
+            self._end(error)
+        else:
+            serve = partial(self._serve, wanted)
+            if self._hasTurn:
+                serve()
+            else:
+                self._hasTurn = True  # when this is called
+                self._loop.turns.take(self, serve)
 
-    def _carryOn(self, asking: Asking) -> None:
+    def _end(self, result: Any) -> None:
+        self._loop.turns.leave(self)
+        self._done(result)
+
+    def _serve(self, wanted: Asking | Turn) -> None:
+        if isinstance(wanted, Turn):
+            self._goOn(partial(self._work.send, None))
+        else:
+            self._open(wanted, self._loop.clock() + wanted.seconds)
+
+    def _open(self, asking: Asking, limit: float) -> None:
+        try:
+            self._connection = asking.open()
+        except AgentError as error:
+            return self._fail(error)
+        now = self._loop.clock()
+        if self._connection:
+            self._carryOn(asking, limit)
+        elif now < limit:
+            self._loop.callAt(self, now + BUSY, lambda: self._open(asking, limit))
+        else:
+            self._fail(AgentSilent())
+        return None
+
+    def _carryOn(self, asking: Asking, limit: float) -> None:
         connection = self._connection
         assert connection is not None
-        limit = self._loop.clock() + asking.seconds
         self._loop.watch(connection, selectors.EVENT_WRITE, partial(self._send, asking))
         self._loop.callAt(self, limit, lambda: self._fail(AgentSilent()))
 

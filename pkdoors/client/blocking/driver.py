@@ -12,9 +12,20 @@ from functools import partial
 from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Work, workAtOnce
+from pkdoors.client.blocking._loop import Loop, Turn, Work, workAtOnce
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
+from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
+from pkdoors.client.core.events import (
+    Connected,
+    Disconnected,
+    Failed,
+    Found,
+    Greeted,
+    Planned,
+    Traced,
+    ignore,
+)
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
@@ -29,18 +40,19 @@ GREETING_SIZE = 256
 def perform(
     attempt: Attempt,
     say: Callable[[str], None],
-    trace: Callable[[Action], None] = lambda action: None,
+    trace: Callable[[Traced], None] = ignore,
 ) -> tuple[Outcome, socket.socket | None]:
     """
     Get through the door of a host.
 
     @param say: called with lines for the user about the progress.
-    @param trace: called with each action before it is done, for a report.
+    @param trace: called with each action before it is done, and with what happens, for a report.
     @return: the outcome; and the connection that answered first, in blocking mode, if the attempt
         is a race.
     @raise KnockError: the knock could not be sent, or the port did not open.
     """
     addresses = lookUp(attempt.host, attempt.family)
+    trace(Found(attempt.host, tuple(addresses)))
     loop = Loop()
     driver = VisitDriver(loop, attempt, addresses, say, trace)
     try:
@@ -59,6 +71,7 @@ class VisitDriver:
     """
     Does what a visit asks for. It begins at once.
 
+    @param onOver: called when the visit is over, with this.
     @ivar connection: the one that answered, in blocking mode, if the attempt is a race.
     """
 
@@ -68,13 +81,15 @@ class VisitDriver:
         attempt: Attempt,
         addresses: Iterable[str],
         say: Callable[[str], None],
-        trace: Callable[[Action], None],
+        trace: Callable[[Traced], None],
+        onOver: Callable[["VisitDriver"], None] = lambda driver: None,
     ) -> None:
         self._loop = loop
         self._attempt = attempt
         self._say = say
         self._trace = trace
-        self._tools = Tools(Asking, workAtOnce, say)
+        self._onOver = onOver
+        self._tools = Tools(traceAsk(Asking, trace), workAtOnce, say, trace)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
         self._work: Work | None = None
@@ -116,6 +131,7 @@ class VisitDriver:
         self._isBusy = False
         if self.visit.isOver:
             self.close()
+            self._onOver(self)
         else:
             self._loop.callAt(self, self.visit.nextTime(), self._tick)
 
@@ -146,20 +162,22 @@ class VisitDriver:
         if not self._isPrepared:
             await prepareOnce(self._attempt.method, self._tools)
             self._isPrepared = True
+        if await self._attempt.method.asksAgent(self._tools):
+            await Turn()
         return await self._attempt.method.plan(address, self._tools)
 
     def _finishSeal(self, address: str, result: Any) -> None:
         self._work = None
-        now = self._loop.clock()
         if isinstance(result, NoKey):
             self.visit.abort(result)
             self._do(())
         elif isinstance(result, OSError):
-            self._do(self.visit.failed(address, describeError(result), now))
+            self._fail(address, describeError(result))
         elif isinstance(result, KnockError):
-            self._do(self.visit.failed(address, str(result), now))
+            self._fail(address, str(result))
         else:
-            self._do(self.visit.sealed(address, result, now))
+            self._trace(Planned(address, result))
+            self._do(self.visit.sealed(address, result, self._loop.clock()))
 
     def _send(self, action: Send) -> None:
         try:
@@ -168,8 +186,11 @@ class VisitDriver:
             else:
                 _sendDatagram(self._senderFor(action.address), action)
         except OSError as error:
-            reason = describeError(error)
-            self._do(self.visit.failed(action.address, reason, self._loop.clock()))
+            self._fail(action.address, describeError(error))
+
+    def _fail(self, address: str, reason: str) -> None:
+        self._trace(Failed(address, reason))
+        self._do(self.visit.failed(address, reason, self._loop.clock()))
 
     def _senderFor(self, address: str) -> socket.socket:
         family = familyOf(address)
@@ -197,11 +218,14 @@ class VisitDriver:
         if error:
             self._lose(number, error)
         else:
+            self._trace(Connected(number))
             self._do(self.visit.connected(number, self._loop.clock()))
 
     def _lose(self, number: int, error: int | None) -> None:
+        isRefused = error == ECONNREFUSED
+        self._trace(Disconnected(number, isRefused))
         self._abandon(number)
-        self._do(self.visit.disconnected(number, error == ECONNREFUSED, self._loop.clock()))
+        self._do(self.visit.disconnected(number, isRefused, self._loop.clock()))
 
     def _greet(self, number: int) -> None:
         try:
@@ -211,6 +235,7 @@ class VisitDriver:
         except OSError:
             data = b""
         self._abandon(number)
+        self._trace(Greeted(data))
         self._do(self.visit.greeted(data, self._loop.clock()))
 
     def _abandon(self, number: int) -> None:

@@ -1,6 +1,6 @@
 """The user's SSH agent. Pure: a driver carries the messages."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 from pkdoors.client.core.agentwire import (
@@ -13,6 +13,7 @@ from pkdoors.client.core.agentwire import (
     parseKeyList,
     parseSignature,
 )
+from pkdoors.client.core.events import Answered, Asked, Event
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import isCertificate, parseCertificate
 from pkdoors.knocks.signatureforms import isWellFormed
@@ -38,6 +39,22 @@ class Ask(Protocol):
         @return: the answer, C{SSH_AGENT_FAILURE} as well.
         @raise AgentError: there is none.
         """
+
+
+def traceAsk(ask: Ask, trace: Callable[[Event], None]) -> Ask:
+    """Return what asks an agent, and reports that."""
+
+    async def traced(path: str, question: bytes, seconds: float) -> bytes:
+        trace(Asked(path, question))
+        try:
+            answer = await ask(path, question, seconds)
+        except AgentError as error:
+            trace(Answered(b"", str(error)))
+            raise
+        trace(Answered(answer))
+        return answer
+
+    return traced
 
 
 class Agent(NamedTuple):

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from pkdoors.client.core.agent import Ask
 from pkdoors.client.core.binding import bindFor
+from pkdoors.client.core.events import Event, Sealing, ignore
 from pkdoors.client.core.plan import Plan, planPlain, planSealed
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.knocks.certificates import Certificate
@@ -31,11 +32,13 @@ class Tools(NamedTuple):
     @ivar ask: asks an SSH agent.
     @ivar work: calls what may wait for a disk; the driver with a reactor uses another thread.
     @ivar say: called with lines for the user about the progress.
+    @ivar trace: called with what happens, for a report.
     """
 
     ask: Ask
     work: Work
     say: Callable[[str], None]
+    trace: Callable[[Event], None] = ignore
 
 
 class Signer(Protocol):
@@ -45,6 +48,7 @@ class Signer(Protocol):
     @ivar publicKey: its SSH public key blob.
     @ivar certificate: the certificate to send with its seals; L{None} for none.
     @ivar needsTouch: whether the user must touch it for each signature.
+    @ivar asksAgent: whether the SSH agent makes its signatures.
     """
 
     @property
@@ -55,6 +59,9 @@ class Signer(Protocol):
 
     @property
     def needsTouch(self) -> bool: ...
+
+    @property
+    def asksAgent(self) -> bool: ...
 
     async def sign(self, data: bytes) -> bytes:
         """
@@ -102,6 +109,13 @@ class Method(Protocol):
     async def prepare(self, tools: Tools) -> None:
         """
         Prepare everything that a knock needs. No passphrase is asked for after this.
+
+        @raise KnockError: there is no key.
+        """
+
+    async def asksAgent(self, tools: Tools) -> bool:
+        """
+        Return whether L{plan} will ask an SSH agent to sign. Then its user may let it wait.
 
         @raise KnockError: there is no key.
         """
@@ -159,6 +173,10 @@ class PlainMethod(NamedTuple):
     async def prepare(self, tools: Tools) -> None:
         """Nothing is needed."""
 
+    async def asksAgent(self, tools: Tools) -> bool:
+        """See L{Method.asksAgent}."""
+        return False
+
     async def plan(self, address: str, tools: Tools) -> Plan:
         """See L{Method.plan}."""
         return planPlain(self.sequence, makePlainKnock(ceil(self.seconds)), self.interval)
@@ -209,30 +227,32 @@ class SealedMethod(NamedTuple):
         """See L{Method.prepare}."""
         await self.identity.findSigners(tools)
 
+    async def asksAgent(self, tools: Tools) -> bool:
+        """See L{Method.asksAgent}."""
+        return any(signer.asksAgent for signer in await self.identity.findSigners(tools))
+
     async def plan(self, address: str, tools: Tools) -> Plan:
         """See L{Method.plan}."""
         bind = self.recipient or bindFor(self.bind, address, self.findLocalAddress)
         signers = await self.identity.findSigners(tools)
-        return planSealed(self.sequence, await self._sealWithAll(signers, bind, tools.say))
+        return planSealed(self.sequence, await self._sealWithAll(signers, bind, tools))
 
-    async def _sealWithAll(
-        self, signers: Items[Signer], bind: str, say: Callable[[str], None]
-    ) -> list[bytes]:
+    async def _sealWithAll(self, signers: Items[Signer], bind: str, tools: Tools) -> list[bytes]:
         """
         Return the knocks of all keys that sign; if only some do not sign, that does not matter.
         """
         made: list[bytes] = []
         for signer in signers:
             if signer.needsTouch:
-                say("touch the security key")
+                tools.say("touch the security key")
             try:
-                made.append(await self._seal(signer, bind))
+                made.append(await self._seal(signer, bind, tools.trace))
             except KnockError:
                 if signer is signers[-1] and not made:
                     raise
         return made
 
-    async def _seal(self, signer: Signer, bind: str) -> bytes:
+    async def _seal(self, signer: Signer, bind: str, trace: Callable[[Event], None]) -> bytes:
         stamp, certificate = int(self.timeOfDay() * 1000), signer.certificate
         nonce = makeNonce(signer.publicKey, stamp)
         text = Statement(
@@ -245,5 +265,6 @@ class SealedMethod(NamedTuple):
             close=self.close,
         ).encode()
         blob = certificate.blob if certificate else b""
+        trace(Sealing(signer.publicKey, certificate is not None, text.decode("ascii")))
         signature = await signer.sign(makeSignedData(text, self.sequence, blob))
         return text + packCertificate(blob) + signature

@@ -13,6 +13,7 @@ class FileSigner(NamedTuple):
 
     key: Key
     certificate: Certificate | None = None
+    asksAgent: bool = False
 
     @property
     def needsTouch(self) -> bool:

@@ -38,6 +38,7 @@ class AgentSigner(NamedTuple):
     publicKey: bytes
     certificate: Certificate | None = None
     held: bytes = b""
+    asksAgent: bool = True
 
     @property
     def needsTouch(self) -> bool:

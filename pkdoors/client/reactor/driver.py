@@ -13,7 +13,18 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
+from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
+from pkdoors.client.core.events import (
+    Connected,
+    Disconnected,
+    Failed,
+    Found,
+    Greeted,
+    Planned,
+    Traced,
+    ignore,
+)
 from pkdoors.client.core.methods import T, Tools, Work, prepareOnce
 from pkdoors.client.core.visit import FOREVER, Visit
 from pkdoors.client.network import describeError, lookUp, sendSyn
@@ -21,11 +32,7 @@ from pkdoors.client.reactor._agent import askWith
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort
 
-Trace = Callable[[Action], None]
-
-
-def ignore(action: Action) -> None:
-    """Report nothing."""
+Trace = Callable[[Traced], None]
 
 
 def workWith(reactor: Any) -> Work:
@@ -46,9 +53,9 @@ async def resolve(reactor: Any, attempt: Attempt) -> list[str]:
     return await workWith(reactor)(partial(lookUp, attempt.host, attempt.family))
 
 
-def makeTools(reactor: Any, say: Callable[[str], None]) -> Tools:
+def makeTools(reactor: Any, say: Callable[[str], None], trace: Trace = ignore) -> Tools:
     """Return what methods need of this driver."""
-    return Tools(askWith(reactor), workWith(reactor), say)
+    return Tools(traceAsk(askWith(reactor), trace), workWith(reactor), say, trace)
 
 
 async def perform(
@@ -58,10 +65,11 @@ async def perform(
     Get through the door of a host.
 
     @param say: called with lines for the user about the progress.
-    @param trace: called with each action before it is done, for a report.
+    @param trace: called with each action before it is done, and with what happens, for a report.
     @raise KnockError: the knock could not be sent, or the port did not open.
     """
     addresses = await resolve(reactor, attempt)
+    trace(Found(attempt.host, tuple(addresses)))
     driver = VisitDriver(reactor, attempt, addresses, say, trace)
     try:
         await driver.done
@@ -109,7 +117,7 @@ class VisitDriver:
         self._attempt = attempt
         self._say = say
         self._trace = trace
-        self._tools = makeTools(reactor, say)
+        self._tools = makeTools(reactor, say, trace)
         self._senders: dict[str, Any] = {}
         self._tries: dict[int, Deferred[Any]] = {}
         self._connections: dict[int, _FirstBytes] = {}
@@ -208,6 +216,7 @@ class VisitDriver:
         except OSError as error:
             self._fail(address, describeError(error))
         else:
+            self._trace(Planned(address, plan))
             self._do(self.visit.sealed(address, plan, self._reactor.seconds()))
 
     def _send(self, action: Send) -> None:
@@ -223,6 +232,7 @@ class VisitDriver:
             self._fail(action.address, describeError(error.socketError))
 
     def _fail(self, address: str, reason: str) -> None:
+        self._trace(Failed(address, reason))
         self._do(self.visit.failed(address, reason, self._reactor.seconds()))
 
     def _senderFor(self, address: str) -> Any:
@@ -245,14 +255,17 @@ class VisitDriver:
     def _answer(self, number: int, connection: _FirstBytes) -> None:
         del self._tries[number]
         self._connections[number] = connection
+        self._trace(Connected(number))
         self._do(self.visit.connected(number, self._reactor.seconds()))
 
     def _lose(self, number: int, failure: Failure) -> None:
         if self._tries.pop(number, None):  # otherwise it was given up
             isRefused = failure.check(ConnectionRefusedError) is not None
+            self._trace(Disconnected(number, isRefused))
             self._do(self.visit.disconnected(number, isRefused, self._reactor.seconds()))
 
     def _greet(self, data: bytes) -> None:
+        self._trace(Greeted(data))
         self._do(self.visit.greeted(data, self._reactor.seconds()))
 
     def _abandon(self, number: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, TimeoutError
 
 from pkdoors.client.core.attempt import Attempt
+from pkdoors.client.core.events import Traced, ignore
 from pkdoors.client.reactor._roaming import Roaming
 from pkdoors.client.reactor.driver import makeTools, perform, resolve
 from pkdoors.errors import KnockError
@@ -31,12 +32,20 @@ class KeepOpen:
     Keeps a door open with one knock after another.
 
     @param say: called with a line for each knock, and for the first of several failures.
+    @param trace: see L{perform}.
     """
 
-    def __init__(self, attempt: Attempt, reactor: Any, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        reactor: Any,
+        say: Callable[[str], None],
+        trace: Callable[[Traced], None] = ignore,
+    ) -> None:
         self._attempt = attempt
         self._reactor = reactor
         self._tell = say
+        self._trace = trace
         self._backOff = BackOff(FIRST_PAUSE, LAST_PAUSE)
         self._roaming = Roaming(reactor, self._move)
         self._isOver = self._hasMoved = False
@@ -52,7 +61,7 @@ class KeepOpen:
         @raise KnockError: there is no key to knock with, or the user interrupted the question for a
             passphrase.
         """
-        await self._attempt.method.prepare(makeTools(self._reactor, self._tell))
+        await self._attempt.method.prepare(makeTools(self._reactor, self._tell, self._trace))
         knocking = Deferred.fromCoroutine(self._knockOn())
         self._reactor.addSystemEventTrigger("before", "shutdown", self._end, knocking)
         self._roaming.start()
@@ -91,7 +100,7 @@ class KeepOpen:
         addresses = await resolve(self._reactor, self._attempt)
         self._hasMoved = False  # before the knock: a move during it makes another one necessary
         self._roaming.watchTowards(addresses)
-        done = await perform(self._reactor, self._attempt, self._sayOnce)
+        done = await perform(self._reactor, self._attempt, self._sayOnce, self._trace)
         self._failing.end()
         self._backOff.reset()
         self._say(str(done))
@@ -132,7 +141,9 @@ class KeepOpen:
         if not method.canClose:
             return f"stopped knocking on {host}: its door closes by itself"
         closing = self._attempt._replace(method=method.closing(), port=None)
-        leaving = Deferred.fromCoroutine(perform(self._reactor, closing, lambda line: None))
+        leaving = Deferred.fromCoroutine(
+            perform(self._reactor, closing, lambda line: None, self._trace)
+        )
         try:
             await leaving.addTimeout(FAREWELL, self._reactor)
         except (KnockError, TimeoutError) as error:

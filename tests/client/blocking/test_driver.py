@@ -134,10 +134,12 @@ class DriverTests(SynchronousTestCase):
         self.assertIn("cannot knock on 255.255.255.255: ", str(error))
 
     def test_trace(self) -> None:
-        """A report gets each action."""
+        """A report gets each action, and what happens."""
         traced: list[Any] = []
         perform(self.attempt(), print, traced.append)
-        self.assertEqual(["Seal"] + ["Send"] * 5, [type(each).__name__ for each in traced])
+        self.assertEqual(
+            ["Found", "Seal", "Planned"] + ["Send"] * 5, [type(each).__name__ for each in traced]
+        )
 
     def test_nothingLeft(self) -> None:
         """All descriptors are closed at the end, whatever the end."""
