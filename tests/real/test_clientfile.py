@@ -1,5 +1,7 @@
 """The client in one file, run by Debian's own Python in an empty folder, against a real daemon."""
 
+import os
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -64,6 +66,28 @@ class ClientFileTests(SshTestCase):
         self.assertEqual((0, f"knocked on {SERVER4} ({SERVER4})\n"), (status, output))
         self.assertTrue(daemon.says(f"for {CLIENT4} until"))
         self.assertEqual([self.file], list(self.empty.iterdir()))
+
+    def test_light(self) -> None:
+        """It costs at most 2.5 times the time, and 1.5 times the memory, of what every client imports."""
+        base = self.cost("-c", "import argparse, socket, tomllib")
+        seconds, kilobytes = self.cost(
+            *PYTHON[1:], str(self.file), "knock", SERVER4, "-m", KNOCKS, "--interval", "0"
+        )
+        self.assertLess(seconds, 2.5 * base[0])
+        self.assertLess(kilobytes, 1.5 * base[1])
+
+    def cost(self, *arguments: str) -> tuple[float, float]:
+        """Return the least processor time of some runs, and their most memory."""
+        times, sizes = [], []
+        with self.client.inside():
+            for _ in range(12):
+                process = subprocess.Popen([PYTHON[0], *arguments], stdout=subprocess.DEVNULL)
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                self.assertEqual(0, process.returncode)
+                times.append(usage.ru_utime + usage.ru_stime)
+                sizes.append(usage.ru_maxrss)
+        return min(times), max(sizes)
 
     def test_profile(self) -> None:
         """A profile says how, and the client waits."""
