@@ -108,7 +108,7 @@ def _readSources() -> dict[str, str]:
     found = {}
     for path in root.rglob("*.py"):
         *above, last = path.relative_to(root.parent).with_suffix("").parts
-        found[".".join(above if last == "__init__" else [*above, last])] = path.read_text("utf-8")
+        found[".".join(above if last == "__init__" else [*above, last])] = readFile(path).text()
     if _START not in found:
         raise InstallError(f"{root} has no modules as text: install pkdoors with its sources")
     return found

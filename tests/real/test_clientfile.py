@@ -68,7 +68,7 @@ class ClientFileTests(SshTestCase):
         self.assertEqual([self.file], list(self.empty.iterdir()))
 
     def test_light(self) -> None:
-        """It costs at most 2.5 times the time, and 1.5 times the memory, of what every client imports."""
+        """It costs at most 2.5 times the time and 1.5 times the memory of what it has to import."""
         base = self.cost("-c", "import argparse, socket, tomllib")
         seconds, kilobytes = self.cost(
             *PYTHON[1:], str(self.file), "knock", SERVER4, "-m", KNOCKS, "--interval", "0"
