@@ -38,12 +38,15 @@ DEFAULT_DOOR = "default"
 FROM_AGENT = "agent"
 """In place of a key's path: any key of the SSH agent that the host accepts."""
 
+USUAL = "usual"
+"""Likewise: the agent's keys; without any, those in the files that ssh uses by itself."""
+
 
 class Profile(NamedTuple):
     """
     What is known about a host; L{None} for what its table does not say.
 
-    @ivar identity: the path of a key, or L{FROM_AGENT}.
+    @ivar identity: the path of a key, L{FROM_AGENT}, or L{USUAL}.
     @ivar isSealed: whether its knocks are sealed.
     @ivar openFor: seconds to ask for.
     @ivar wait: the TCP port to wait for.

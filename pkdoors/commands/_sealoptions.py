@@ -3,16 +3,14 @@
 import time
 from argparse import Namespace
 from collections.abc import Mapping
-from importlib.util import find_spec
 
 from pkdoors.client.core.binding import AUTO, parseBind, parseRecipient
 from pkdoors.client.core.methods import SealedMethod
 from pkdoors.client.network import findLocalAddress
-from pkdoors.client.profiles import DEFAULT_DOOR, FROM_AGENT, Profile
+from pkdoors.client.profiles import DEFAULT_DOOR, FROM_AGENT, USUAL, Profile
 from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.model.names import checkName
 from pkdoors.model.sequence import Sequence
-from pkdoors.util.output import requireWhole
 
 
 def addSealOptions(command: Parser) -> None:
@@ -23,7 +21,8 @@ def addSealOptions(command: Parser) -> None:
         "--identity",
         metavar="FILE",
         help="seal the knock with this SSH key: a private key, a certificate, or a public key "
-        f"whose private half the SSH agent holds; '{FROM_AGENT}' for every key of the agent",
+        f"whose private half the SSH agent holds; '{FROM_AGENT}' for every key of the agent; "
+        f"'{USUAL}' for these or, if there are none, ssh's usual files in ~/.ssh",
     )
     completeWith(identity, "listFiles")
     add(
@@ -60,7 +59,7 @@ def addKnockSealOptions(command: Parser) -> None:
 def chooseIdentity(options: Namespace, profile: Profile) -> str | None:
     """Return the key that seals; L{None} for a plain knock."""
     given: str | None = options.identity
-    return given or ((profile.identity or FROM_AGENT) if profile.isSealed else None)
+    return given or ((profile.identity or USUAL) if profile.isSealed else None)
 
 
 def checkPlain(options: Namespace, profile: Profile) -> None:
@@ -99,8 +98,6 @@ def makeSealedMethod(
         options.parser.error("use --close or --open-for, not both")
     if options.recipient and options.bind:
         options.parser.error("use --for or --bind, not both: a knock has room for one address")
-    if identity != FROM_AGENT and find_spec("pkdoors.client.keys._pairs") is None:
-        requireWhole(options.parser.prog, "--identity FILE")
     return SealedMethod(
         sequence=sequence,
         door=options.door or profile.door or DEFAULT_DOOR,

@@ -134,7 +134,7 @@ def makeAttempt(
         port=port,
         timeout=options.timeout or _parseTimeout(TIMEOUT),
         tries=options.tries or _parseTries(TRIES),
-        look=lookFor(profile.roundTrip),
+        look=None if profile.roundTrip is None else lookFor(1.5 * profile.roundTrip),
         isRace=isRace,
     )
 

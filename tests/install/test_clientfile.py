@@ -24,11 +24,7 @@ from tests.lab.sources import modules, reached
 
 GUARDED = {
     "pkdoors.cli": {"pkdoors.commands.completion"},
-    "pkdoors.client.keys.signers": {
-        "pkdoors.client.keys._filesigner",
-        "pkdoors.client.keys._formats",
-        "pkdoors.client.keys._pairs",
-    },
+    "pkdoors.client.keys._filekeys": {"pkdoors.client.keys._filesigner"},
     "pkdoors.commands._run": {"twisted.internet.task"},
     "pkdoors.commands.knock": {
         "pkdoors.client.reactor.driver",

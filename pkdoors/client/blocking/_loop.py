@@ -22,8 +22,8 @@ BUSY = 0.01
 T = TypeVar("T")
 
 
-async def workAtOnce(call: Callable[[], T]) -> T:
-    """Do what may wait for a disk: a command has nothing else to do."""
+async def workAtOnce(call: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
+    """Call what takes long: a command has nothing else to do, and Ctrl-C ends it."""
     return call()
 
 

@@ -29,7 +29,7 @@ from pkdoors.client.core.events import (
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
-from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn
+from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn, withLook
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort, numberOf
 
@@ -96,7 +96,7 @@ class VisitDriver:
         self._queue: list[Action] = []
         self._isBusy = self._isPrepared = False
         self.connection: socket.socket | None = None
-        self.visit = Visit(attempt, addresses)
+        self.visit = Visit(withLook(attempt, addresses), addresses)
         self._do(self.visit.begin(loop.clock()))
 
     def close(self) -> None:

@@ -12,17 +12,23 @@ from pkdoors.client.core.plan import Plan, planPlain, planSealed
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.knocks.certificates import Certificate
 from pkdoors.knocks.knock import makePlainKnock
-from pkdoors.knocks.seal import Statement, hintOf, makeNonce, makeSignedData, packCertificate
+from pkdoors.knocks.seal import Statement, hintOf, makeMessage, makeNonce, packCertificate
 from pkdoors.model.sequence import Sequence
 
 T = TypeVar("T")
 
 
 class Work(Protocol):
-    """How a driver does what may wait for a disk."""
+    """How a driver does what waits for a disk, another program or the user."""
 
-    def __call__(self, call: Callable[[], T]) -> Awaitable[T]:
-        """Call something, and return its result or raise its error."""
+    def __call__(
+        self, call: Callable[[], T], stop: Callable[[], None] | None = None
+    ) -> Awaitable[T]:
+        """
+        Call something, and return its result or raise its error.
+
+        @param stop: makes the call end soon; it may be called from another thread.
+        """
 
 
 class Tools(NamedTuple):
@@ -30,7 +36,7 @@ class Tools(NamedTuple):
     What a driver lends to a method.
 
     @ivar ask: asks an SSH agent.
-    @ivar work: calls what may wait for a disk; the driver with a reactor uses another thread.
+    @ivar work: calls what takes long; the driver with a reactor uses another thread.
     @ivar say: called with lines for the user about the progress.
     @ivar trace: called with what happens, for a report.
     """
@@ -63,9 +69,9 @@ class Signer(Protocol):
     @property
     def asksAgent(self) -> bool: ...
 
-    async def sign(self, data: bytes) -> bytes:
+    async def sign(self, message: bytes) -> bytes:
         """
-        Return the signature blob over some data.
+        Return the signature blob over a message, see L{pkdoors.knocks.seal.frameMessage}.
 
         @raise KnockError: it does not sign.
         """
@@ -266,5 +272,5 @@ class SealedMethod(NamedTuple):
         ).encode()
         blob = certificate.blob if certificate else b""
         trace(Sealing(signer.publicKey, certificate is not None, text.decode("ascii")))
-        signature = await signer.sign(makeSignedData(text, self.sequence, blob))
+        signature = await signer.sign(makeMessage(text, self.sequence, blob))
         return text + packCertificate(blob) + signature

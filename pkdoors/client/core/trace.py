@@ -125,8 +125,9 @@ def describeAttempt(attempt: Attempt) -> str:
     only = f", IPv{attempt.family} only" if attempt.family else ""
     wait = ""
     if attempt.port is not None:
-        look, timeout = formatDuration(attempt.look), formatDuration(attempt.timeout)
-        wait = f", port {attempt.port}/tcp, look {look}, tries {attempt.tries} of {timeout}"
+        look = "" if attempt.look is None else f", look {formatDuration(attempt.look)}"
+        timeout = formatDuration(attempt.timeout)
+        wait = f", port {attempt.port}/tcp{look}, tries {attempt.tries} of {timeout}"
     return f"{oneLine(attempt.host, _MOST)}: {what}{asked}{only}{wait}"
 
 
