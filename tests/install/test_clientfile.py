@@ -111,7 +111,7 @@ class MakeTests(SynchronousTestCase):
             self.assertEqual("{'ClientLoader'}", done.stdout.splitlines()[-1])
 
     def test_code(self) -> None:
-        """It holds the code of nearly all that a knock needs; the rest is compiled each time."""
+        """It holds the code of most of what a knock needs; the rest is compiled each time."""
         with zipfile.ZipFile(BytesIO(make())) as file:
             codes = marshal.loads(file.read(f"code/{MAGIC_NUMBER.hex()}"))
         self.assertEqual(read().keys() - {"__main__"}, codes.keys())
@@ -120,7 +120,7 @@ class MakeTests(SynchronousTestCase):
             f"pkdoors.{each}".strip(".") for each in reached("cli", "commands.knock", atTop=True)
         ]
         size = sum(len(texts[each]) for each in needed)
-        self.assertGreater(sum(len(texts[each]) for each in needed if codes[each]), 0.7 * size)
+        self.assertGreater(sum(len(texts[each]) for each in needed if codes[each]), 0.5 * size)
 
     def test_foreign(self) -> None:
         """A module that needs another library is refused as a root, and left out elsewhere."""

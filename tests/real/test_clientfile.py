@@ -110,18 +110,36 @@ class ClientFileTests(SshTestCase):
         self.assertEqual(0, status, output)
 
     def test_agent(self) -> None:
-        """The SSH agent seals, and closes again."""
+        """The SSH agent seals, with any key or the one that is named; and closes again."""
         key = self.makeKey()
         daemon = self.daemon("-k", str(self.folder / "doors.keys"))
         self.server.serve(PORT)
         self.agent(key)
-        for identity in ("agent",):
+        for identity in ("agent", f"{key}.pub", str(key)):
             status, output = self.knock(SERVER4, "-m", KNOCKS, "-i", identity, "--wait", str(PORT))
             self.assertEqual(0, status, output)
             self.assertIn("by anna (SHA256:", daemon.log())
             status, output = self.knock(SERVER4, "-m", KNOCKS, "-i", identity, "--close")
             self.assertEqual(0, status, output)
             self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
+
+    def test_keygen(self) -> None:
+        """Without an agent, ssh-keygen seals with a file; without that, it is a sentence."""
+        key = self.makeKey()
+        daemon = self.daemon("-k", str(self.folder / "doors.keys"))
+        self.server.serve(PORT)
+        sealed = (SERVER4, "-m", KNOCKS, "-i", str(key))
+        status, output = self.knock(*sealed, "--wait", str(PORT), SSH_AUTH_SOCK="")
+        self.assertEqual(0, status, output)
+        self.assertIn("by anna (SHA256:", daemon.log())
+        self.assertEqual([self.file], list(self.empty.iterdir()))
+        tools = self.folder / "tools"
+        tools.mkdir()
+        for tool in ("env", "python3"):
+            (tools / tool).symlink_to(f"/usr/bin/{tool}")
+        status, output = self.knock(*sealed, SSH_AUTH_SOCK="", PATH=str(tools))
+        self.assertEqual((1, 1), (status, output.count("\n")), output)
+        self.assertIn("ssh-keygen", output)
 
     def test_connect(self) -> None:
         """Real ssh gets through it, and through the door."""
