@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Turn, Work, workAtOnce
+from pkdoors.client.blocking._loop import Loop
+from pkdoors.client.blocking._stun import StunExchange
+from pkdoors.client.blocking._work import Turn, Work, workAtOnce
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
@@ -89,7 +91,7 @@ class VisitDriver:
         self._say = say
         self._trace = trace
         self._onOver = onOver
-        self._tools = Tools(traceAsk(Asking, trace), workAtOnce, say, trace)
+        self._tools = Tools(traceAsk(Asking, trace), workAtOnce, StunExchange, say, trace)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
         self._work: Work | None = None

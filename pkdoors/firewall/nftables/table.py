@@ -11,6 +11,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.earlier import secondguard
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
+from pkdoors.firewall.guard.layout import Layout, Present
 from pkdoors.firewall.guard.openingsets import udpTimesOf
 from pkdoors.firewall.guard.sets import ABOUT, originNote
 from pkdoors.firewall.guard.survey import Survey
@@ -126,19 +127,52 @@ class GuardTable(GuardWriter):
         present = old.present()
         if new.reshapes(present):
             return False
-        if not new.hasRulesOf(old):
-            guard = guard.withOrigin(Survey(self.tableOf(TABLE)).origin(self.boot))
-            self._library.run(guard.layout.commands(TABLE))
-        self.writeChanges(new, present)
+        for _ in self.replaceRules(before, guard):
+            pass
         if _timesByPorts(before.doors) != _timesByPorts(guard.doors):
             self.moveFlows(guard.doors, present.sets, TABLE)
         if any(door.cutSessions for door in guard.doors):
             self.removeCutSessions(guard.doors, TABLE)
+        self.removeUnused(new, present)
+        return True
+
+    def replaceRules(self, before: Guard, guard: Guard) -> Iterator[None]:
+        """
+        Put the rules of a guard in place of those of another one, and the ports and ways that lead
+        to them, in steps. What only the earlier one needed stays.
+
+        @raise FirewallError: see L{change}.
+        """
+        old, new = before.layout, guard.layout
+        if not new.hasRulesOf(old):
+            ours = guard.withOrigin(Survey(self.tableOf(TABLE)).origin(self.boot))
+            self._library.run(ours.layout.commands(TABLE))
+            yield
+        yield from self.writingChanges(new, old.present())
         if before.direct != guard.direct or new.chains != old.chains:
             self.writeWays(guard)
-        if removal := new.removal(TABLE, present):
+            yield
+
+    def addSets(self, old: Layout, new: Layout) -> bool:
+        """
+        Add the sets that a layout needs and an earlier one did not. Return whether there are any.
+
+        @raise FirewallError: see L{change}.
+        """
+        commands = new.additions(TABLE, old.present())
+        if commands:
+            self._library.run(commands)
+        return bool(commands)
+
+    def removeUnused(self, layout: Layout, present: Present) -> None:
+        """
+        Remove what a layout does not need.
+
+        @param present: what may have to go.
+        @raise FirewallError: see L{change}.
+        """
+        if removal := layout.removal(TABLE, present):
             self._library.run(removal)
-        return True
 
     @contextmanager
     def beside(self) -> Iterator[GuardInspector]:
@@ -156,6 +190,14 @@ class GuardTable(GuardWriter):
                 raise errorFor(errno.ENOENT)
         finally:
             kernel.close()
+
+    def readFingerprintBeside(self) -> object:
+        """Do what L{readFingerprint} does, in another thread; return L{None} if that fails."""
+        try:
+            with self.beside() as reader:
+                return reader.tableOf(TABLE) if self.isOwned else reader.readFingerprint()
+        except FirewallError:
+            return None
 
     def putRight(self, guard: Guard) -> bool:
         """
@@ -337,6 +379,18 @@ class GuardTable(GuardWriter):
             raise notOwnerError(name)
         self._library.run(f"delete table inet {name}")
         return True
+
+
+def needsFlows(before: Guard, guard: Guard) -> bool:
+    """
+    Return whether flows must move or go when a guard replaces another one, because UDP sessions
+    have other times, or doors cut sessions that kept them.
+    """
+    cut = [
+        {ports for door in each.doors if door.cutSessions for ports in door.ports}
+        for each in (before, guard)
+    ]
+    return not cut[1] <= cut[0] or _timesByPorts(before.doors) != _timesByPorts(guard.doors)
 
 
 def _timesByPorts(doors: Collection[Door]) -> set[object]:

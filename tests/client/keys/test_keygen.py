@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.blocking._loop import workAtOnce
+from pkdoors.client.blocking._work import workAtOnce
 from pkdoors.client.keys import _keygenrun
 from pkdoors.client.keys._keygen import KeygenSigner, findKeygen
 from pkdoors.client.keys._keygenrun import MAX_OUTPUT, KeygenRun
