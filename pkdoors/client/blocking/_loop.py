@@ -10,7 +10,6 @@ from typing import Any
 
 from pkdoors.client.core.visit import FOREVER
 
-
 NAP = 0.2
 """The longest time in seconds that a user waits after Ctrl-C on Windows."""
 
