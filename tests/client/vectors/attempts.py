@@ -27,6 +27,7 @@ class Vector(NamedTuple):
     @ivar families: of the host's addresses.
     @ivar deaf: those of them on which nothing is to be heard.
     @ivar opensAfter: see L{tests.client.vectors.world.World}.
+    @ivar connections: how many are accepted; at least so many, if the port opens only later.
     @ivar hears: what each port hears on each family.
     @ivar ends: the fields of the outcome, or the kind and the sentence of the error.
     """

@@ -88,7 +88,9 @@ class VectorTests(TestCase):
             ends = knocked, answered, done.wasOpen, done.note
         finally:
             world.close()
-        return world.heard, world.accepted, world.syns, ends, tuple(said)
+        # While a door opens, the next try to connect can be under way before the first is answered.
+        accepted = min(world.accepted, 1) if vector.opensAfter else world.accepted
+        return world.heard, accepted, world.syns, ends, tuple(said)
 
     def general(self, text: str | None, world: World) -> Any:
         """Return a text with names in place of what differs from run to run."""

@@ -154,7 +154,8 @@ class World:
             for key, _ in found:
                 key.data[0]()
             count = sum(map(len, self.heard.values()))
-            if self._opensAfter is not None and count >= self._opensAfter and self._doors:
+            isNew = self._opensAfter is not None and count >= self._opensAfter and self._doors
+            if isNew:
                 self._openDoors()
-            if self._isOver and not found:
+            if self._isOver and not found and not isNew:
                 return
