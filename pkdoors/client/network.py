@@ -75,7 +75,8 @@ def sendSyn(address: str, port: int) -> None:
         connection.setblocking(False)
         result = connection.connect_ex((address, port))
         if result not in _SENT:
-            raise OSError(result, os.strerror(result))
+            names: dict[int, str] = getattr(socket, "errorTab", {})  # of Windows
+            raise OSError(result, names.get(result) or os.strerror(result))
 
 
 def withLook(attempt: Attempt, addresses: Iterable[str]) -> Attempt:
@@ -106,7 +107,8 @@ def findRoundTrip(address: str) -> float | None:
 
 def describeError(error: OSError) -> str:
     """Return why a datagram or a SYN could not be sent."""
-    if error.errno == errno.EACCES:  # the kernel knows the broadcast addresses of its networks
+    # Linux knows the broadcast addresses of its networks; on Windows, a firewall is the reason.
+    if error.errno == errno.EACCES and not hasattr(error, "winerror"):
         return "it is the address of a whole network, not of one host"
     return error.strerror or str(error)
 

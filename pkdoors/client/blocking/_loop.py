@@ -10,6 +10,9 @@ from typing import Any
 
 from pkdoors.client.core.visit import FOREVER
 
+NAP = 0.2
+"""The longest time in seconds that a user waits after Ctrl-C on Windows."""
+
 
 class Loop:
     """
@@ -49,7 +52,7 @@ class Loop:
         """Wait until something is ready, and call what wants to know."""
         soon = min((when for when, _ in self._times.values()), default=FOREVER)
         left = None if soon == FOREVER else max(0.0, soon - self.clock())
-        for key, _ in self._selector.select(left):
+        for key, _ in self._select(left):
             # Unless another call changed that, or closed the socket, which then has no number.
             if self._selector.get_map().get(key.fd) is key:
                 key.data()
@@ -57,6 +60,16 @@ class Loop:
             if when <= self.clock() and self._times.get(owner) == (when, call):
                 del self._times[owner]
                 call()
+
+    def _select(self, seconds: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return what is ready; wait for it at most for some seconds."""
+        if isinstance(self._selector, selectors.SelectSelector):  # Windows has nothing better
+            # Ctrl-C does not wake it up there.
+            seconds = NAP if seconds is None else min(seconds, NAP)
+            if not self._selector.get_map():  # it refuses to wait for nothing
+                time.sleep(seconds)
+                return []
+        return self._selector.select(seconds)
 
     def close(self) -> None:
         """Release what the loop holds."""

@@ -160,7 +160,10 @@ def makeFileSigner(secret: bytes, passphrase: bytes | None = None) -> "FileSigne
     try:
         from pkdoors.client.keys._filesigner import parsePrivateKey  # it loads cryptography
     except ImportError as error:
-        raise NotReadable("Python's cryptography, which reads it, is not installed") from error
+        raise NotReadable(
+            "neither ssh-keygen nor Python's cryptography is installed, and one of them must seal: "
+            "install OpenSSH, or add the key to an SSH agent"
+        ) from error
     return parsePrivateKey(secret, passphrase)
 
 

@@ -113,7 +113,7 @@ class SignerTests(KeygenTestCase):
                 "the SSH agent or its user declined",
             ),
             ("Couldn't sign message: device not found", "did not find the security key"),
-            ("No private key found for public key", "add it to the SSH agent with ssh-add"),
+            ("No private key found for public key", "found no good private half"),
         ):
             self.write(f'echo "{said}" >&2; echo usage: >&2; exit 255')
             self.assertIn(expected, self.wrong())
