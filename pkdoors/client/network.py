@@ -30,7 +30,9 @@ def lookUp(host: str, family: int | None = None) -> list[str]:
     @param family: 4 or 6 for only those.
     @raise NoAddress: the host has none.
     """
-    name = os.fsencode(host) if "%" in host else host  # no domain name has a device in it
+    # Python loads a codec for a name with letters, but bytes are passed on as they are; so is a
+    # name with a device in it, which is no domain name.
+    name = os.fsencode(host) if host.isascii() or "%" in host else host
     try:
         found = socket.getaddrinfo(name, None, FAMILIES[family], socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
@@ -75,7 +77,8 @@ def sendSyn(address: str, port: int) -> None:
         connection.setblocking(False)
         result = connection.connect_ex((address, port))
         if result not in _SENT:
-            raise OSError(result, os.strerror(result))
+            names: dict[int, str] = getattr(socket, "errorTab", {})  # of Windows
+            raise OSError(result, names.get(result) or os.strerror(result))
 
 
 def withLook(attempt: Attempt, addresses: Iterable[str]) -> Attempt:
@@ -106,7 +109,8 @@ def findRoundTrip(address: str) -> float | None:
 
 def describeError(error: OSError) -> str:
     """Return why a datagram or a SYN could not be sent."""
-    if error.errno == errno.EACCES:  # the kernel knows the broadcast addresses of its networks
+    # Linux knows the broadcast addresses of its networks; on Windows, a firewall is the reason.
+    if error.errno == errno.EACCES and not hasattr(error, "winerror"):
         return "it is the address of a whole network, not of one host"
     return error.strerror or str(error)
 

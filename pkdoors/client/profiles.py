@@ -21,6 +21,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pkdoors.client._tables import checkKeys, checkTable, readGroup, readTables
+from pkdoors.client.core.binding import parseBind
 from pkdoors.client.core.hosts import parseWaitPort
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import parseKnockPort
@@ -53,6 +54,7 @@ class Profile(NamedTuple):
     @ivar isOnce: whether the door opens for one connection at a time.
     @ivar roundTrip: seconds from here to the host and back.
     @ivar hearsAny: whether the door hears any datagram as a knock, whatever its payload.
+    @ivar bind: what a sealed knock is bound to, see L{parseBind}.
     """
 
     address: str
@@ -65,6 +67,7 @@ class Profile(NamedTuple):
     isOnce: bool = False
     roundTrip: float | None = None
     hearsAny: bool = False
+    bind: str | None = None
 
 
 class Profiles(Mapping[str, Profile]):
@@ -282,6 +285,7 @@ def _readPort(value: object) -> int:
 _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "address": ("address", _readText),
     "sequence": ("sequence", _readSequence),
+    "bind": ("bind", lambda value: parseBind(_readText(value))),
     "door": ("door", lambda value: checkName(_readText(value))),
     "identity": ("identity", _readText),
     "sealed": ("isSealed", _readFlag),

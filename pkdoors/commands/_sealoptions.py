@@ -36,7 +36,8 @@ def addSealOptions(command: Parser) -> None:
         metavar="ADDRESS",
         type=asType(parseBind),
         help="sealed: the address that the host will see, the only one that can use the knock; "
-        f"'none' for any address; '{AUTO}', the default, for the local address if it is global",
+        "'stun:HOST' to ask a STUN server for it, from behind NAT; 'none' for any address; "
+        f"'{AUTO}', the default, for the local address if it is global",
     )
     command.set_defaults(close=False, recipient=None)
 
@@ -70,6 +71,7 @@ def checkPlain(options: Namespace, profile: Profile) -> None:
         "--for": options.recipient,
         "--door": options.door,
         f"door, in the profile of {options.host}": profile.door,
+        f"bind, in the profile of {options.host}": profile.bind,
     }
     for name, value in asked.items():
         if value:
@@ -103,7 +105,7 @@ def makeSealedMethod(
         door=options.door or profile.door or DEFAULT_DOOR,
         seconds=options.open_for or profile.openFor or 0,
         close=options.close,
-        bind=options.bind or AUTO,
+        bind=options.bind or profile.bind or AUTO,
         identity=Identity(identity, environment.get("SSH_AUTH_SOCK", ""), askPassphrase),
         timeOfDay=time.time,
         findLocalAddress=findLocalAddress,

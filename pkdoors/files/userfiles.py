@@ -33,7 +33,7 @@ class Contents(NamedTuple):
         """
         if self.isForeign:
             raise BadValue(
-                "it belongs to another user, and others can change it: use your own copy"
+                "it belongs to another user, and not only that user can change it: use a copy"
             )
 
     def secret(self) -> bytes:

@@ -16,7 +16,14 @@ from pkdoors.firewall.netlink.kernel import errorFor
 
 V = TypeVar("V")
 
-_SIZES = {"ipv4_addr": 4, "ipv6_addr": 16, "inet_service": 2, "inet_proto": 1, "ifname": 16}
+_SIZES = {
+    "ipv4_addr": 4,
+    "ipv6_addr": 16,
+    "inet_service": 2,
+    "inet_proto": 1,
+    "nf_proto": 1,
+    "ifname": 16,
+}
 OWNER, PERSIST = 0x2, 0x4
 
 OUR_PORT, OTHER_PORT = 4711, 4712

@@ -228,7 +228,6 @@ ALLOWED = {
     "client.keys.passphrase": {"open"},
     "client.relay": {"open"},
     # Files of the package.
-    "install.clientfile": {"read_text"},
     "install.unitfiles": {"read_text"},
     "client.export._scripts": {"read_text"},
     # The kernel's own files, in /proc.

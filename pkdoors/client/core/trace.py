@@ -15,6 +15,7 @@ from pkdoors.client.core.events import (
     Failed,
     Found,
     Greeted,
+    Learned,
     Planned,
     Sealing,
     Traced,
@@ -52,6 +53,8 @@ class Tracer:
                 return f"make the knock for {address}"
             case Asked() | Answered() | Sealing():
                 return self._describeKeys(traced)
+            case Learned(server, address):
+                return f"{server} sees this host as {address}"
             case Planned(address, plan):
                 ports = len(plan.sendings) if _isInOrder(traced) else _countPorts(traced)
                 self._counts[address] = ports, len(plan.sendings)

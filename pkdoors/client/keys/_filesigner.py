@@ -102,14 +102,15 @@ def parsePrivateKey(data: bytes, passphrase: bytes | None = None) -> FileSigner:
     @raise BadValue: the passphrase is wrong, the file is not a private key, or the daemon does not
         accept this kind of key.
     """
-    if isOpenSSH(data):
-        _checkCipher(parseHeader(data).cipher)
+    shown = parseHeader(data) if isOpenSSH(data) else None
+    if shown:
+        _checkCipher(shown.cipher)
     if passphrase is None and isEncrypted(data):
         raise PassphraseNeeded("it is encrypted")
     if passphrase == b"":  # no key is encrypted with it, and the parsers take it for no passphrase
         raise BadValue("the passphrase is wrong")
     try:
-        load = load_ssh_private_key if isOpenSSH(data) else load_pem_private_key
+        load = load_ssh_private_key if shown else load_pem_private_key
         # To check that the primes of an RSA key are primes takes 100 ms; L{_signRSA} checks more.
         key: Any = load(data.strip(), passphrase, unsafe_skip_rsa_key_validation=True)
         public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
@@ -119,6 +120,8 @@ def parsePrivateKey(data: bytes, passphrase: bytes | None = None) -> FileSigner:
         raise BadValue(DAMAGED if passphrase is None else "the passphrase is wrong") from error
     blob = b64decode(public.split()[1])
     checkPublicBlob(blob)
+    if shown and shown.blob != blob:  # cryptography does not always notice
+        raise BadValue(DAMAGED)
     return FileSigner(key, blob)
 
 

@@ -22,7 +22,7 @@ _REASONS = (
     ("option -- ", "is too old to sign: OpenSSH 8.1 or newer is needed"),
     ("agent refused operation", "did not get a signature: the SSH agent or its user declined"),
     ("device not found", "did not find the security key that the file is for: plug it in"),
-    ("No private key found", "did not find the private half: add it to the SSH agent with ssh-add"),
+    ("No private key found", "found no good private half: if the file is not damaged, run ssh-add"),
 )
 """What ssh-keygen writes -> what that means."""
 _WRONG = "incorrect passphrase"

@@ -28,6 +28,7 @@ from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.visit import FOREVER, Visit
 from pkdoors.client.network import describeError, lookUp, sendSyn, withLook
 from pkdoors.client.reactor._agent import askWith
+from pkdoors.client.reactor._stun import exchangeWith
 from pkdoors.client.reactor._work import workWith
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort
@@ -46,7 +47,8 @@ async def resolve(reactor: Any, attempt: Attempt) -> list[str]:
 
 def makeTools(reactor: Any, say: Callable[[str], None], trace: Trace = ignore) -> Tools:
     """Return what methods need of this driver."""
-    return Tools(traceAsk(askWith(reactor), trace), workWith(reactor), say, trace)
+    work = workWith(reactor)
+    return Tools(traceAsk(askWith(reactor), trace), work, exchangeWith(reactor, work), say, trace)
 
 
 async def perform(

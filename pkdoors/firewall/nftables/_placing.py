@@ -94,12 +94,19 @@ class GuardPlacer:
         """From now on it is unknown what is in place."""
         self._placed = None
 
-    def put(self, guard: Guard, openings: list[Opening], flows: Books | None = None) -> None:
+    def put(
+        self,
+        guard: Guard,
+        openings: list[Opening],
+        flows: Books | None = None,
+        isComplete: bool = True,
+    ) -> None:
         """
         Put a guard in place, with exactly these openings. If nobody else has changed what is there,
         only what differs is sent.
 
-        @param flows: the flows that go on, if others follow before it is complete; L{None} for all.
+        @param flows: the flows that go on, if others follow; L{None} for all.
+        @param isComplete: whether no more openings follow; otherwise L{complete} is called then.
         @raise FirewallError: the kernel refused.
         """
         self._journal = None
@@ -107,7 +114,7 @@ class GuardPlacer:
         if self._table.tableOf(TABLE) != self._tableThere:
             placed = None
         if placed is None or not self._change(placed, guard, openings):
-            self._replace(guard, openings, flows)
+            self._replace(guard, openings, flows, isComplete)
         self.openings = OpeningTable(openings)
         self._noteGuard(guard)
 
@@ -120,14 +127,24 @@ class GuardPlacer:
         self._tableThere = self._table.tableOf(TABLE)
         self.hasStarted = True
 
-    def _replace(self, guard: Guard, openings: list[Opening], flows: Books | None = None) -> None:
+    def complete(self) -> None:
+        """Hear that the last openings have followed."""
+        self._table.markComplete()
+
+    def _replace(
+        self,
+        guard: Guard,
+        openings: list[Opening],
+        flows: Books | None = None,
+        isComplete: bool = True,
+    ) -> None:
         """Put a guard in place, whatever there is now."""
         if self.hasStarted and not self._table.isThere():
             self._sessions.noteLost(self.openings)
         for triesLeft in reversed(range(TRIES)):
             try:
                 known = self._sessions.living() if flows is None else flows
-                self._table.replace(guard, openings, known)
+                self._table.replace(guard, openings, known, isComplete)
                 break
             except GuardGone:  # somebody flushed nftables meanwhile
                 if not triesLeft:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from socket import AF_INET, AF_INET6
 
 from pkdoors.firewall.guard.flowbooks import Books, findCut, findMoved, isUdpFlows
 from pkdoors.firewall.guard.guard import TABLE, Guard
@@ -15,6 +16,7 @@ from pkdoors.firewall.guard.openingsets import (
     sourceKey,
 )
 from pkdoors.firewall.guard.sets import (
+    COMPLETE,
     listOpeningSets,
     setsFor,
 )
@@ -190,6 +192,12 @@ class GuardWriter(GuardReader):
                 if key not in there or there[key].timeout < element.timeout:
                     there[key] = element
         return wanted
+
+    def markComplete(self, table: str = TABLE) -> None:
+        """Hear that all openings are there: sessions of others can be cut off."""
+        keys = {bytes([family]) for family in (AF_INET, AF_INET6)}
+        if not keys <= self.listKeys(COMPLETE, table):
+            self._kernel.transact(addElements(table, COMPLETE, map(Element, sorted(keys))))
 
     def removeStrange(self, strange: Iterable[tuple[str, bytes]]) -> None:
         """

@@ -474,10 +474,12 @@ class NftablesFirewall:
             flows = self._sessions.living()
             # Sessions stall until their flows are there.
             noted = flows if sum(map(len, flows.values())) <= FEW else {}
-            self._put([each for each in first if isFew and self._isCertain(each)], noted)
+            some = [each for each in first if isFew and self._isCertain(each)]
+            self._put(some, noted, isComplete=isFew)
             try:
                 if not isFew:
                     await takeInTurns(self._reactor, self._placer.fill(openings, self._addScope))
+                    self._placer.complete()
                 await self._restoreSessions()
             except GuardGone:
                 if not triesLeft:
@@ -512,7 +514,9 @@ class NftablesFirewall:
             self._placer.openings.has(opening) and not self._isDoubtful
         )
 
-    def _put(self, openings: list[Opening], flows: Books | None = None) -> None:
+    def _put(
+        self, openings: list[Opening], flows: Books | None = None, isComplete: bool = True
+    ) -> None:
         """Put the guard in place, see L{GuardPlacer.put}."""
         self._refreshCapture()
         # Only here do sets that no opening needs any more go: until then they cost little.
@@ -520,7 +524,7 @@ class NftablesFirewall:
         for known in (self._foreseen, self._placer.placed):
             if known == self._guard:  # their layouts are there already
                 self._guard = known
-        self._placer.put(self._guard, openings, flows)
+        self._placer.put(self._guard, openings, flows, isComplete)
         self._onPlaced(self._guard)
 
     def _refreshCapture(self) -> None:

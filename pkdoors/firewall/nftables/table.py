@@ -91,7 +91,13 @@ class GuardTable(GuardWriter):
             self._library.listAsJson(f"table inet {name}"), doors, self._seconds(), isSettled
         )
 
-    def replace(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
+    def replace(
+        self,
+        guard: Guard,
+        openings: Collection[Opening],
+        flows: Books,
+        isComplete: bool = True,
+    ) -> None:
         """
         Put a guard in place, with exactly these openings. Whatever there is now, no packet reaches
         a protected port without passing a guard meanwhile.
@@ -99,6 +105,7 @@ class GuardTable(GuardWriter):
         @param openings: those for one connection are left out unless this very table has been in
             place: nobody else knows whether they were used.
         @param flows: the flows that must go on, in addition to those that the kernel remembers.
+        @param isComplete: whether no more openings follow.
         @raise FirewallError: the kernel refused. The earlier guard is still in place.
         """
         survey = self.survey()
@@ -112,6 +119,8 @@ class GuardTable(GuardWriter):
         elif not (self._fits(survey) and self._mend(guard, survey, openings, flows)):
             openings = [opening for opening in openings if not opening.door.once]
             self._handOver(guard, openings, self.mergeFlows(flows, guard.doors, TABLE))
+        if isComplete:
+            self.markComplete()
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
 
     def change(self, before: Guard, guard: Guard) -> bool:
@@ -214,6 +223,7 @@ class GuardTable(GuardWriter):
             return False
         try:
             self._place(TABLE, guard, survey, None, {})
+            self.markComplete()
         except (NotPermitted, GuardGone):
             raise
         except FirewallError:

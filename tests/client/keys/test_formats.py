@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client.keys._filesigner import parsePrivateKey
@@ -25,7 +27,9 @@ from pkdoors.client.keys._formats import (
     parsePublicBlob,
 )
 from pkdoors.client.keys._pairs import readKeyPair
-from pkdoors.errors import BadValue
+from pkdoors.errors import BadValue, KnockError
+from pkdoors.knocks.seal import frameMessage
+from pkdoors.knocks.signatures import isGood, loadKey
 from tests.fakes.agent import SecurityKey, makeKey
 
 KINDS = ("ed25519", "ecdsa", "rsa")
@@ -106,6 +110,46 @@ class PrivateKeyTests(SynchronousTestCase):
         ):
             error = self.assertRaises(BadValue, parsePrivateKey, data)
             self.assertEqual("it is damaged, or not a supported private key", str(error))
+
+    def test_otherHalf(self) -> None:
+        """A file that shows another key's public half is damaged."""
+        for kind in KINDS:
+            key = makeKey(kind)
+            lines = encode(key).splitlines()
+            raw = b64decode(b"".join(lines[1:-1]))
+            blob = key.blob()
+            for at in range(12, len(blob), 5):
+                other = bytearray(blob)
+                other[at] ^= 1
+                changed = b64encode(raw.replace(blob, bytes(other), 1))
+                data = b"\n".join((lines[0], changed, lines[-1]))
+                self.assertRaises(BadValue, parsePrivateKey, data)
+
+    def test_damagedRSA(self) -> None:
+        """A wrong signature would tell the primes: an RSA key with wrong numbers signs nothing."""
+        key = makeKey("rsa")._keyObject.private_numbers()
+        for name in ("p", "q", "d", "dmp1", "dmq1", "iqmp"):
+            number = getattr(key, name)
+            lines = encode(makeKey("rsa")).splitlines()
+            raw = b64decode(b"".join(lines[1:-1]))
+            packed = number.to_bytes(number.bit_length() // 8 + 1)
+            if packed not in raw:
+                self.assertIn("dm", name)  # OpenSSH's format does not have these
+                continue
+            other = (number ^ 4).to_bytes(len(packed))
+            changed = b64encode(raw.replace(packed, other, 1))
+            data = b"\n".join((lines[0], changed, lines[-1]))
+            try:
+                signer = parsePrivateKey(data)
+            except BadValue:
+                continue
+            signing = Deferred.fromCoroutine(signer.sign(b"message"))
+            if signing.called and not isinstance(signing.result, Failure):
+                made = self.successResultOf(signing)  # by a way that the number is not needed for
+                good = isGood(loadKey(signer.publicKey), made, frameMessage(b"message"))
+                self.assertTrue(good, name)
+            else:
+                self.failureResultOf(signing, KnockError)
 
     def test_otherCipher(self) -> None:
         """An unsupported cipher is named before the passphrase is asked for."""

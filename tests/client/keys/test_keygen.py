@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.blocking._loop import workAtOnce
+from pkdoors.client.blocking._work import workAtOnce
 from pkdoors.client.keys import _keygenrun
 from pkdoors.client.keys._keygen import KeygenSigner, findKeygen
 from pkdoors.client.keys._keygenrun import MAX_OUTPUT, KeygenRun
@@ -113,7 +113,7 @@ class SignerTests(KeygenTestCase):
                 "the SSH agent or its user declined",
             ),
             ("Couldn't sign message: device not found", "did not find the security key"),
-            ("No private key found for public key", "add it to the SSH agent with ssh-add"),
+            ("No private key found for public key", "found no good private half"),
         ):
             self.write(f'echo "{said}" >&2; echo usage: >&2; exit 255')
             self.assertIn(expected, self.wrong())
