@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from pkdoors.install.clientfile import makeClientFile
+from tests import ROOT
 from tests.lab.case import KNOCKS, PORT, SshTestCase
 from tests.lab.hosts import CLIENT4, SERVER4, eventually
 
@@ -58,6 +59,14 @@ class ClientFileTests(SshTestCase):
         self.assertTrue(eventually(socket.exists))
         self.client.environment["SSH_AUTH_SOCK"] = str(socket)
         self.client.run("ssh-add", "-q", str(key))
+
+    def test_script(self) -> None:
+        """C{script/zipapp} makes it, in a clone."""
+        made = self.folder / "made.pyz"
+        subprocess.run([ROOT / "script" / "zipapp", made], check=True, stdout=subprocess.DEVNULL)
+        self.assertEqual(makeClientFile(), made.read_bytes())
+        said = subprocess.run([made, "--version"], check=True, capture_output=True).stdout
+        self.assertTrue(said.startswith(b"pkdoors "))
 
     def test_plain(self) -> None:
         """A plain knock opens."""
