@@ -3,6 +3,7 @@
 import platform
 import statistics
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from tests.lab.hosts import Daemon, Host
 from tests.lab.program import Program
@@ -20,6 +21,14 @@ def startDaemon(host: Host, *options: str, firewall: str = "nftables") -> Daemon
     """Start a daemon with the one door, for an hour."""
     door = ("--magic-seq", KNOCKS, "--ports", str(PROTECTED), "--open-for", "1h")
     return Daemon(host, *door, "--firewall", firewall, *options)
+
+
+def withBytecode(folder: Path) -> dict[str, str]:
+    """
+    Return an environment in which Python keeps its bytecode in a folder, as an installed program
+    has it: without it, compiling takes longer than all the rest of a short command.
+    """
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
 def summarize(tries: Sequence[float | None]) -> dict[str, float]:

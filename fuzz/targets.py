@@ -16,6 +16,14 @@ from twisted.conch.ssh.keys import Key
 from pkdoors.client.export.profiletext import addProfile
 from pkdoors.client.export.subject import Subject
 from pkdoors.client.export.uri import parseUri, renderUri
+from pkdoors.client.keys._filesigner import parsePrivateKey
+from pkdoors.client.keys._formats import (
+    findPublicBlob,
+    isEncrypted,
+    isPrivate,
+    parsePublicBlob,
+)
+from pkdoors.client.keys._sshsig import parseFileSignature
 from pkdoors.client.profiles import Profiles, readProfile
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
@@ -159,6 +167,34 @@ def _authority() -> Key:
     """Return the authority that signed the certificates of the corpus."""
     public: Key = Key(Ed25519PrivateKey.from_private_bytes(bytes(32))).public()
     return public
+
+
+def keyfile(data: bytes) -> None:
+    """Fuzz a file that the user names as a key: it is refused, or its halves agree."""
+    if not isPrivate(data):
+        try:
+            checkPublicBlob(parsePublicBlob(data))
+        except BadValue as error:
+            checkSentence(error)
+        return
+    try:
+        public = findPublicBlob(data)
+        if isEncrypted(data):
+            return  # to decrypt it takes long, by intent
+        found = parsePrivateKey(data)
+    except BadValue as error:
+        checkSentence(error)
+        return
+    checkPublicBlob(found.publicKey)
+    check(public in (None, found.publicKey), "the halves are of two keys")
+
+
+def filesignature(data: bytes) -> None:
+    """Fuzz what ssh-keygen writes."""
+    try:
+        parseFileSignature(data)
+    except BadValue as error:
+        checkSentence(error)
 
 
 def revocations(data: bytes) -> None:
@@ -358,6 +394,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         signature,
         key,
         certificate,
+        keyfile,
+        filesignature,
         revocations,
         authorizedkeys,
         ports,

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.cli import COMMANDS, main
+from pkdoors.client import network
 from pkdoors.client.blocking import driver as blocking
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.events import ignore
@@ -53,6 +54,7 @@ class CommandTestCase(SynchronousTestCase):
 
         self.patch(socket, "getaddrinfo", numeric)
         self.patch(blocking, "perform", self.perform)
+        self.patch(network, "findRoundTrip", lambda address: None)
 
     def perform(
         self, attempt: Attempt, say: Callable[[str], None], trace: Trace = ignore

@@ -1,16 +1,24 @@
 """Tests of what runs on Windows, macOS and telephones: all that is for a client."""
 
+import contextlib
 import os
+import random
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.cli import COMMANDS, OF_SERVER, OWN_SYNTAX
 from pkdoors.model.sequence import Sequence
 from tests import ROOT
+from tests.fakes.knocked import HOST, PATIENCE, FakeDoor
 
+ELSEWHERE = (sys.executable, "-m", "tests.fakes.elsewhere")
 PLATFORMS = ("win32", "darwin", "android")
 NEEDED = {"check": (), "close": ("--all",), "open": ("192.0.2.1",)}
 """Arguments that commands cannot do without."""
@@ -45,7 +53,7 @@ class ElsewhereTestCase(SynchronousTestCase):
     def run_(self, platform: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
         """Return how a command ends, and what it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "tests.fakes.elsewhere", platform, *arguments],
+            [*ELSEWHERE, platform, *arguments],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -119,6 +127,149 @@ class CommandTests(ElsewhereTestCase):
         status, stdout, stderr = self.run_("darwin", "completion", "zsh")
         self.assertEqual((0, ""), (status, stderr))
         self.assertIn("pkdoors", stdout)
+
+
+class ClientTests(ElsewhereTestCase):
+    """The client, which really knocks and relays there, on the loopback."""
+
+    def setUp(self) -> None:
+        """Make a door."""
+        self.door = FakeDoor()
+        self.addCleanup(self.door.close)
+        self.sequence = ",".join(map(str, self.door.ports))
+        self.port = str(self.door.protected)
+
+    def meanwhile(self, *work: Callable[[], Any]) -> None:
+        """Do some work in another thread."""
+
+        def run() -> None:
+            for each in work:
+                each()
+
+        thread = Thread(target=run)
+        thread.start()
+        self.addCleanup(thread.join)
+
+    def reopen(self) -> None:
+        """Have another door."""
+        self.door.close()
+        self.setUp()
+
+    def knock(self, platform: str, *options: str) -> tuple[int, str, str]:
+        """Knock on the door."""
+        return self.run_(platform, "knock", HOST, "-m", self.sequence, *options)
+
+    def test_plain(self) -> None:
+        """A plain knock arrives in whole and in order, with and without a pause."""
+        for platform in PLATFORMS:
+            for options in ((), ("--interval", "0")):
+                self.reopen()
+                status, stdout, stderr = self.knock(platform, *options)
+                self.assertEqual((0, f"knocked on {HOST} ({HOST})\n", ""), (status, stdout, stderr))
+                self.door.hear()
+                self.assertEqual([(at, b"knock\n") for at in range(5)], self.door.heard)
+
+    def test_wait(self) -> None:
+        """It waits until the door is open; Twisted could not be loaded there."""
+        for platform in PLATFORMS:
+            self.reopen()
+            self.meanwhile(self.door.hear, self.door.accept)
+            status, stdout, stderr = self.knock(platform, "--wait", self.port)
+            self.assertEqual((0, ""), (status, stderr))
+            self.assertIn(f"{self.port}/tcp of {HOST} opened ", stdout)
+
+    def test_refused(self) -> None:
+        """A port at which nothing listens is told from one that does not answer."""
+        for platform in PLATFORMS:
+            options = ("--wait", self.port, "--tries", "2", "--timeout", "200ms")
+            status, stdout, stderr = self.knock(platform, *options)
+            self.assertEqual((1, ""), (status, stdout), stderr)
+            self.assertIn("connection refused, knocking again (1 left)", stderr)
+            self.assertIn("nothing listens on that port", stderr)
+
+    def test_tcp(self) -> None:
+        """TCP ports are knocked on."""
+        for platform in PLATFORMS:
+            with contextlib.ExitStack() as stack:
+                ports = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(5)]
+                sequence = ",".join(f"{each.getsockname()[1]}/tcp" for each in ports)
+                status, _, stderr = self.run_(platform, "knock", HOST, "-m", sequence)
+                self.assertEqual((0, ""), (status, stderr))
+                for each in ports:
+                    each.settimeout(PATIENCE)
+                    each.accept()[0].close()
+
+    def test_connect(self) -> None:
+        """Bytes of every value are carried both ways, through a door that was closed."""
+        sent = random.Random(1).randbytes(3_000_000) + b"\r\n\n\r\x1a"
+        for platform in PLATFORMS:
+            self.reopen()
+            self.meanwhile(self.door.hear, self.door.accept, self.echo)
+            done = subprocess.run(
+                [*ELSEWHERE, platform, "connect", HOST, self.port, "-m", self.sequence],
+                cwd=ROOT,
+                input=sent,
+                capture_output=True,
+                timeout=PATIENCE,
+            )
+            self.assertEqual((0, b""), (done.returncode, done.stderr))
+            self.assertEqual(b"SSH-2.0-test\r\n" + sent, done.stdout)
+
+    def test_nonBlocking(self) -> None:
+        """Another program has set the mode of the pipe to its input."""
+        self.meanwhile(self.door.hear, self.door.accept, self.echo)
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        with subprocess.Popen(
+            [*ELSEWHERE, "android", "connect", HOST, self.port, "-m", self.sequence],
+            cwd=ROOT,
+            stdin=reading,
+            stdout=subprocess.PIPE,
+        ) as process:
+            os.close(reading)
+            assert process.stdout
+            self.assertEqual(b"SSH-2.0-test\r\n", process.stdout.read(14))
+            for word in (b"one", b"two"):
+                os.write(writing, word)
+                self.assertEqual(word, process.stdout.read(3))
+            os.close(writing)
+            self.assertEqual((b"", 0), (process.stdout.read(), process.wait(PATIENCE)))
+
+    def test_noReader(self) -> None:
+        """If the reader of its output goes, it ends."""
+        for platform in PLATFORMS:
+            self.reopen()
+            self.door.listen()
+            with subprocess.Popen(
+                [*ELSEWHERE, platform, "connect", HOST, self.port, "-m", self.sequence],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as process:
+                self.door.accept()
+                assert process.stdout and process.stderr
+                process.stdout.read(4)
+                process.stdout.close()
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.door.accepted[0].sendall(bytes(1000))
+                self.assertEqual(0, process.wait(PATIENCE))
+                self.assertEqual(b"", process.stderr.read())
+
+    def test_agent(self) -> None:
+        """Where Python cannot reach an SSH agent, that is a sentence."""
+        self.patch(os, "environ", {**os.environ, "SSH_AUTH_SOCK": "agent"})
+        status, stdout, stderr = self.knock("win32", "-i", "agent")
+        self.assertEqual((1, "", 1), (status, stdout, stderr.count("\n")), stderr)
+        self.assertIn("Python cannot connect to an agent on this system", stderr)
+
+    def echo(self) -> None:
+        """Send back all that comes, and its end."""
+        peer = self.door.accepted[-1]
+        while data := peer.recv(1 << 16):
+            peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
 
 
 class ProfileTests(SynchronousTestCase):

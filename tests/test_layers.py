@@ -13,7 +13,7 @@ knockports doorkeeper daemon admin adminclient install doctor client commands cl
 RANK = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("+")}
 IMPURE = {"os", "sys", "io", "pathlib", "socket", "subprocess", "threading", "time", "asyncio"}
 SSH = {
-    "client.keys._formats",
+    "client.keys._filesigner",
     "knocks.signatures",
     "locks.sealed.authorizedkeys",
 }
@@ -21,6 +21,7 @@ SSH = {
 LATE = {"argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client", "rich", "segno"}
 """What comes from the distribution, and may be missing; and what hardly anybody needs."""
 PROCESS = {"cli", "tap", "adminclient.console", "config.options", "client.keys.passphrase"}
+PROCESS |= {"client.keys._keygenrun"}
 PROCESS |= {"daemon.process", "doctor.options", "host.bootid", "install.servicecode", "util.output"}
 PROCESS |= {"client.api", "install._clientstart", "install.clientfile"}
 """Beside the commands, only these use the global reactor, the environment or C{sys}."""

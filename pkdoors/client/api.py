@@ -100,7 +100,8 @@ async def knock(
     @param door: sealed: its name; L{None} for C{"default"}.
     @param wait: the TCP port to wait for; L{None} to end as soon as the knock is sent.
     @param openFor: seconds to ask for; 0 for what the host grants.
-    @param bind: sealed: the address that the host will see, C{"none"}, or C{"auto"} as by default.
+    @param bind: sealed: the address that the host will see, C{"none"}, C{"stun:HOST"}, or
+        C{"auto"} as by default.
     @param family: 4 or 6 for only that.
     @param tries: when waiting: knocks in all.
     @param timeout: when waiting: seconds to wait after each knock.

@@ -3,7 +3,10 @@
 import errno
 import os
 import socket
+from collections.abc import Iterable
 
+from pkdoors.client.core import tcpmetrics
+from pkdoors.client.core.attempt import Attempt, lookFor
 from pkdoors.errors import NoAddress
 from pkdoors.model.unicast import isUnicast
 from pkdoors.util.quoting import quoteHost
@@ -13,6 +16,7 @@ MAX_ADDRESSES = 8
 
 FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
+_ANSWER = 65_536  # bytes, more than any answer of generic netlink
 _ANY_PORT = 9  # "discard"; nothing is sent to it
 _SENT = (0, errno.EINPROGRESS, errno.ECONNREFUSED, errno.EWOULDBLOCK)
 """Results of connecting that mean that the SYN was sent. The host itself may refuse at once."""
@@ -71,12 +75,40 @@ def sendSyn(address: str, port: int) -> None:
         connection.setblocking(False)
         result = connection.connect_ex((address, port))
         if result not in _SENT:
-            raise OSError(result, os.strerror(result))
+            names: dict[int, str] = getattr(socket, "errorTab", {})  # of Windows
+            raise OSError(result, names.get(result) or os.strerror(result))
+
+
+def withLook(attempt: Attempt, addresses: Iterable[str]) -> Attempt:
+    """Return an attempt with the time in which its port has to answer before the first knock."""
+    if attempt.look is not None or attempt.port is None:
+        return attempt
+    known = [found for found in map(findRoundTrip, addresses) if found is not None]
+    return attempt._replace(look=lookFor(max(known, default=None)))
+
+
+def findRoundTrip(address: str) -> float | None:
+    """
+    Return the seconds in which a host answers, as Linux remembers from earlier connections.
+
+    @return: L{None} if the system does not know.
+    """
+    try:
+        with socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, tcpmetrics.PROTOCOL
+        ) as kernel:
+            kernel.send(tcpmetrics.askForFamily())  # the kernel answers before this returns
+            family = tcpmetrics.readFamily(kernel.recv(_ANSWER))
+            kernel.send(tcpmetrics.askForMetrics(family, address))
+            return tcpmetrics.readRoundTrip(kernel.recv(_ANSWER), family)
+    except (OSError, AttributeError, ValueError):
+        return None
 
 
 def describeError(error: OSError) -> str:
     """Return why a datagram or a SYN could not be sent."""
-    if error.errno == errno.EACCES:  # the kernel knows the broadcast addresses of its networks
+    # Linux knows the broadcast addresses of its networks; on Windows, a firewall is the reason.
+    if error.errno == errno.EACCES and not hasattr(error, "winerror"):
         return "it is the address of a whole network, not of one host"
     return error.strerror or str(error)
 

@@ -21,6 +21,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pkdoors.client._tables import checkKeys, checkTable, readGroup, readTables
+from pkdoors.client.core.binding import parseBind
 from pkdoors.client.core.hosts import parseWaitPort
 from pkdoors.errors import BadValue
 from pkdoors.model.knockports import parseKnockPort
@@ -38,18 +39,22 @@ DEFAULT_DOOR = "default"
 FROM_AGENT = "agent"
 """In place of a key's path: any key of the SSH agent that the host accepts."""
 
+USUAL = "usual"
+"""Likewise: the agent's keys; without any, those in the files that ssh uses by itself."""
+
 
 class Profile(NamedTuple):
     """
     What is known about a host; L{None} for what its table does not say.
 
-    @ivar identity: the path of a key, or L{FROM_AGENT}.
+    @ivar identity: the path of a key, L{FROM_AGENT}, or L{USUAL}.
     @ivar isSealed: whether its knocks are sealed.
     @ivar openFor: seconds to ask for.
     @ivar wait: the TCP port to wait for.
     @ivar isOnce: whether the door opens for one connection at a time.
     @ivar roundTrip: seconds from here to the host and back.
     @ivar hearsAny: whether the door hears any datagram as a knock, whatever its payload.
+    @ivar bind: what a sealed knock is bound to, see L{parseBind}.
     """
 
     address: str
@@ -62,6 +67,7 @@ class Profile(NamedTuple):
     isOnce: bool = False
     roundTrip: float | None = None
     hearsAny: bool = False
+    bind: str | None = None
 
 
 class Profiles(Mapping[str, Profile]):
@@ -279,6 +285,7 @@ def _readPort(value: object) -> int:
 _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "address": ("address", _readText),
     "sequence": ("sequence", _readSequence),
+    "bind": ("bind", lambda value: parseBind(_readText(value))),
     "door": ("door", lambda value: checkName(_readText(value))),
     "identity": ("identity", _readText),
     "sealed": ("isSealed", _readFlag),

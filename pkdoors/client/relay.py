@@ -6,11 +6,13 @@ refuses files), leave the mode of a terminal that other programs share unchanged
 each however slow an end is, and carried two to five times as much as a reactor.
 """
 
-import fcntl
+import errno
 import os
 import select
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from socket import IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
 from stat import S_ISSOCK
 from threading import Thread
@@ -25,7 +27,12 @@ PIPE = 1024 * 1024
 """The size to give a pipe at either end, in bytes: the most that the kernel allows every user. With
 the usual 64 KiB each read and write is cut to that size, which halves the speed."""
 
+PAUSE = 0.01
+"""Seconds between two looks at a descriptor that is not ready, if the system cannot wait for it."""
+
 _LOST = "the connection was lost"
+_NOBODY_READS = (errno.EPIPE,) if hasattr(os, "readv") else (errno.EPIPE, errno.EINVAL)
+"""Errors of a pipe whose reader has gone; Windows, which has no C{readv}, gives either."""
 
 
 class Relay:
@@ -50,9 +57,7 @@ class Relay:
         """
         self._connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # the bytes come in pieces already
         for descriptor in (self._source, self._sink):
-            # It fails if this is not a pipe, if the user has too many pipes, or on other systems.
-            with suppress(OSError, AttributeError):
-                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
+            _prepare(descriptor)
         # If the connection breaks, nothing ends this thread's read: it must not be waited for.
         sending = Thread(target=self._send, daemon=True)
         sending.start()
@@ -64,9 +69,9 @@ class Relay:
 
     def _send(self) -> None:
         try:
-            for part in _readChunks(self._source, "cannot read standard input"):
+            for part in _readChunks(_readerOf(self._source), "cannot read standard input"):
                 try:
-                    _write(self._connection.fileno(), part)
+                    self._connection.sendall(part)
                 except OSError as error:
                     raise _makeError(_LOST, error) from error
         except RelayError as error:
@@ -76,26 +81,56 @@ class Relay:
 
     def _receive(self) -> None:
         """@raise BrokenPipeError: the reader of C{sink} has closed it."""
-        for part in _readChunks(self._connection.fileno(), _LOST):
+        # On Windows, only the methods of a socket can read and write it.
+        for part in _readChunks(self._connection.recv_into, _LOST):
             try:
                 _write(self._sink, part)
-            except BrokenPipeError:
-                raise
             except OSError as error:
+                if error.errno in _NOBODY_READS:
+                    raise BrokenPipeError from error
                 raise _makeError("cannot write standard output", error) from error
         _endOutput(self._sink)
 
 
-def _readChunks(source: int, complaint: str) -> Iterator[memoryview]:
+def _prepare(descriptor: int) -> None:
+    """Make a descriptor carry bytes as they are, and many at once."""
+    # It fails if this is not a pipe, if the user has too many pipes, or on other systems.
+    with suppress(OSError, AttributeError, ImportError):
+        fcntl = import_module("fcntl")
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
+    with suppress(ImportError):  # Windows knows descriptors whose ends of lines it changes
+        import_module("msvcrt").setmode(descriptor, vars(os)["O_BINARY"])
+
+
+def _readerOf(source: int) -> Callable[[bytearray], int]:
+    """Return a function that reads from a descriptor into a buffer."""
+
+    def read(buffer: bytearray) -> int:
+        while True:
+            try:
+                return readOnce(source, [buffer])
+            except BlockingIOError:
+                _waitFor(source, "POLLIN")
+
+    readOnce = getattr(os, "readv", _readCopying)
+    return read
+
+
+def _readCopying(source: int, buffers: list[bytearray]) -> int:
+    """Read as C{os.readv} does, where there is none."""
+    (buffer,) = buffers
+    data = os.read(source, len(buffer))
+    buffer[: len(data)] = data
+    return len(data)
+
+
+def _readChunks(read: Callable[[bytearray], int], complaint: str) -> Iterator[memoryview]:
     """Read to the end of a source. Each part overwrites the one before."""
     buffer = bytearray(CHUNK)
     view = memoryview(buffer)
     while True:
         try:
-            count = os.readv(source, [buffer])
-        except BlockingIOError:  # another program has set the mode of a descriptor that we share
-            _waitFor(source, select.POLLIN)
-            continue
+            count = read(buffer)
         except OSError as error:
             raise _makeError(complaint, error) from error
         if not count:
@@ -108,12 +143,16 @@ def _write(sink: int, part: memoryview) -> None:
         try:
             part = part[os.write(sink, part) :]
         except BlockingIOError:
-            _waitFor(sink, select.POLLOUT)
+            _waitFor(sink, "POLLOUT")
 
 
-def _waitFor(descriptor: int, event: int) -> None:
+def _waitFor(descriptor: int, event: str) -> None:
+    """Wait for a descriptor whose mode another program has set that shares it with us."""
+    if not hasattr(select, "poll"):
+        time.sleep(PAUSE)
+        return
     poll = select.poll()
-    poll.register(descriptor, event)
+    poll.register(descriptor, getattr(select, event))
     poll.poll()
 
 

@@ -3,16 +3,14 @@
 import time
 from argparse import Namespace
 from collections.abc import Mapping
-from importlib.util import find_spec
 
 from pkdoors.client.core.binding import AUTO, parseBind, parseRecipient
 from pkdoors.client.core.methods import SealedMethod
 from pkdoors.client.network import findLocalAddress
-from pkdoors.client.profiles import DEFAULT_DOOR, FROM_AGENT, Profile
+from pkdoors.client.profiles import DEFAULT_DOOR, FROM_AGENT, USUAL, Profile
 from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.model.names import checkName
 from pkdoors.model.sequence import Sequence
-from pkdoors.util.output import requireWhole
 
 
 def addSealOptions(command: Parser) -> None:
@@ -23,7 +21,8 @@ def addSealOptions(command: Parser) -> None:
         "--identity",
         metavar="FILE",
         help="seal the knock with this SSH key: a private key, a certificate, or a public key "
-        f"whose private half the SSH agent holds; '{FROM_AGENT}' for every key of the agent",
+        f"whose private half the SSH agent holds; '{FROM_AGENT}' for every key of the agent; "
+        f"'{USUAL}' for these or, if there are none, ssh's usual files in ~/.ssh",
     )
     completeWith(identity, "listFiles")
     add(
@@ -37,7 +36,8 @@ def addSealOptions(command: Parser) -> None:
         metavar="ADDRESS",
         type=asType(parseBind),
         help="sealed: the address that the host will see, the only one that can use the knock; "
-        f"'none' for any address; '{AUTO}', the default, for the local address if it is global",
+        "'stun:HOST' to ask a STUN server for it, from behind NAT; 'none' for any address; "
+        f"'{AUTO}', the default, for the local address if it is global",
     )
     command.set_defaults(close=False, recipient=None)
 
@@ -60,7 +60,7 @@ def addKnockSealOptions(command: Parser) -> None:
 def chooseIdentity(options: Namespace, profile: Profile) -> str | None:
     """Return the key that seals; L{None} for a plain knock."""
     given: str | None = options.identity
-    return given or ((profile.identity or FROM_AGENT) if profile.isSealed else None)
+    return given or ((profile.identity or USUAL) if profile.isSealed else None)
 
 
 def checkPlain(options: Namespace, profile: Profile) -> None:
@@ -71,6 +71,7 @@ def checkPlain(options: Namespace, profile: Profile) -> None:
         "--for": options.recipient,
         "--door": options.door,
         f"door, in the profile of {options.host}": profile.door,
+        f"bind, in the profile of {options.host}": profile.bind,
     }
     for name, value in asked.items():
         if value:
@@ -99,14 +100,12 @@ def makeSealedMethod(
         options.parser.error("use --close or --open-for, not both")
     if options.recipient and options.bind:
         options.parser.error("use --for or --bind, not both: a knock has room for one address")
-    if identity != FROM_AGENT and find_spec("pkdoors.client.keys._pairs") is None:
-        requireWhole(options.parser.prog, "--identity FILE")
     return SealedMethod(
         sequence=sequence,
         door=options.door or profile.door or DEFAULT_DOOR,
         seconds=options.open_for or profile.openFor or 0,
         close=options.close,
-        bind=options.bind or AUTO,
+        bind=options.bind or profile.bind or AUTO,
         identity=Identity(identity, environment.get("SSH_AUTH_SOCK", ""), askPassphrase),
         timeOfDay=time.time,
         findLocalAddress=findLocalAddress,

@@ -17,7 +17,7 @@ from pkdoors.model.principal import Principal
 from pkdoors.model.sources import readSource
 from pkdoors.util.turns import Turns
 
-AT_ONCE = 100
+AT_ONCE = 50
 """Openings that the guard closes in one step, which takes some milliseconds."""
 FEW = 25
 """Openings that are closed one by one, because that takes no longer than one turn."""

@@ -13,15 +13,28 @@ class Contents(NamedTuple):
     The contents of a file.
 
     @ivar isExposed: whether the file is the user's own, and others can read or write it. Like ssh,
-        the client does not care about files of other users.
+        the client does not care whether others can read files of other users.
+    @ivar isForeign: whether the file is another user's, and not only that user can write it.
     """
 
     path: str
     data: bytes
     isExposed: bool
+    isForeign: bool = False
 
     def __repr__(self) -> str:
         return f"<Contents of {self.path!r}, {len(self.data)} bytes>"
+
+    def checkOwner(self) -> None:
+        """
+        Check that the file is not one that anybody could have put there.
+
+        @raise BadValue: another user's file can be written by others.
+        """
+        if self.isForeign:
+            raise BadValue(
+                "it belongs to another user, and not only that user can change it: use a copy"
+            )
 
     def secret(self) -> bytes:
         """
@@ -50,10 +63,16 @@ def readFile(path: str, most: int = reading.MAX_BYTES) -> Contents | None:
         raise BadValue("it cannot be read: its path has a null byte") from error
     except OSError as error:
         raise BadValue(f"it cannot be read: {error.strerror or error}") from error
-    return Contents(path, found.data, _isExposed(found.status))
+    return Contents(path, found.data, _isExposed(found.status), _isForeign(found.status))
 
 
 def _isExposed(status: os.stat_result) -> bool:
     if not hasattr(os, "getuid"):  # Windows has no modes: the user's folder is theirs alone
         return False
     return status.st_uid == os.getuid() and status.st_mode & 0o077 != 0
+
+
+def _isForeign(status: os.stat_result) -> bool:
+    if not hasattr(os, "getuid"):
+        return False
+    return status.st_uid != os.getuid() and status.st_mode & 0o022 != 0

@@ -52,8 +52,6 @@ class IFirewall(Interface):
     def setDoors(doors: tuple[Door, ...]) -> None:
         """
         Use other doors: from now on L{restore} adds what these need. Nothing else changes.
-
-        @raise FirewallError: what they need is unknown; the doors are as before.
         """
 
     def restore(openings: Iterable[Opening]) -> Deferred[None]:

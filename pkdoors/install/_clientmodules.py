@@ -2,15 +2,13 @@
 Which modules the client in one file consists of, and their text as it stands there. Pure.
 
 The modules are found by following imports from the commands. A module that cannot do without other
-libraries is left out, and so is the work of other commands.
+libraries is left out.
 """
 
 import ast
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 from pkdoors.errors import InstallError
-
-_PUBLIC_COMMANDS = "pkdoors.commands."
 
 
 class Modules:
@@ -26,11 +24,12 @@ class Modules:
         self._library = library
         self._imports: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
 
-    def choose(self, roots: Iterable[str]) -> list[str]:
+    def choose(self, roots: Iterable[str], without: Container[str] = ()) -> list[str]:
         """
         Return the modules that some modules need, and the packages around them, sorted. What a
         function imports counts as well, if it is of use without other libraries.
 
+        @param without: modules that are left out if only functions import them.
         @raise InstallError: one of them needs another library.
         """
         chosen: set[str] = set()
@@ -43,7 +42,8 @@ class Modules:
             if name not in chosen:
                 chosen.add(name)
                 todo += self.inside(name, atTop=True)
-                todo += filter(self._isForAll, self.inside(name))
+                late = [each for each in self.inside(name) if each not in without]
+                todo += [each for each in late if not self.findLibraries(each)]
                 todo += filter(None, [name.rpartition(".")[0]])
         return sorted(chosen)
 
@@ -89,12 +89,6 @@ class Modules:
             both = frozenset(_listImports(tree, False)), frozenset(_listImports(tree, True))
             self._imports[name] = both
         return self._imports[name][atTop]
-
-    def _isForAll(self, name: str) -> bool:
-        """Return whether what a function imports is to be in the file."""
-        last = name.removeprefix(_PUBLIC_COMMANDS)
-        isOtherCommand = name.startswith(_PUBLIC_COMMANDS) and not last.startswith("_")
-        return not isOtherCommand and not self.findLibraries(name)
 
 
 def _listImports(tree: ast.Module, atTop: bool) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """
 The beginning of the client in one file, which runs as its C{__main__}.
 
-Python compiles the modules in a zip file each time they are loaded, which takes as long as all the
-rest of a knock. So the file holds the code of most of them, too. Other versions of Python cannot
-read that code: they compile the text.
+Python would compile the modules in a zip file each time it loads them, which takes as long as all
+the rest of a knock. So the file holds the code of most of them, too. Another version of Python
+cannot read that code, and compiles the text.
 """
 
 import marshal
@@ -14,39 +14,69 @@ from types import ModuleType
 from typing import Any
 
 CODE = "code"
-"""The folder in the file with the code, for each version of Python."""
+"""The folder in the file with the code, for each version of Python: the name of each module -> its
+code as C{marshal} writes it, or L{None} if there is only its text."""
+TEXTS = "modules.txt"
+"""The name in the file of the texts of all modules, one after the other: together they take half as
+much as each for itself."""
+HEAD = "#: "
+"""Before the name of a module, in the line before its text."""
 
 
-class CodeFinder:
+class ClientLoader:
     """
-    Finds modules, no packages, among those that are compiled already. See C{importlib.abc}, which
-    would load much more.
+    Finds and loads the modules in the file. See C{importlib.abc}, which would load much more.
 
-    @param codes: the name of each module -> its code, as C{marshal} writes it.
-    @param place: the path of the file.
+    @param archive: loads from the file what is not a module.
     """
 
-    def __init__(self, codes: dict[str, bytes], place: str) -> None:
-        self._codes = codes
-        self._place = place
+    def __init__(self, archive: Any) -> None:
+        self._archive = archive
+        self._texts: dict[str, str] = {}
+        self._codes: dict[str, bytes | None]
+        try:
+            self._codes = marshal.loads(self._read(f"{CODE}/{MAGIC_NUMBER.hex()}"))
+        except OSError:
+            self._codes = dict.fromkeys(self._readTexts())
+        self._packages = {name.rpartition(".")[0] for name in self._codes}
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
-        """Return how to load a module."""
+        """Return how to load a module; L{None} if it is not in the file."""
+        if name not in self._codes:
+            return None
         loader: Any = self
-        return ModuleSpec(name, loader, origin=self._place) if name in self._codes else None
+        isPackage = name in self._packages
+        return ModuleSpec(name, loader, origin=self._archive.archive, is_package=isPackage)
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Let Python make it."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Run a module."""
-        exec(marshal.loads(self._codes[module.__name__]), vars(module))
+        name = module.__name__
+        code = self._codes[name]
+        exec(marshal.loads(code) if code else self._compile(name), vars(module))
+
+    def get_source(self, name: str) -> str:
+        """Return the text of a module, for a traceback."""
+        return self._readTexts()[name]
+
+    def _compile(self, name: str) -> Any:
+        return compile(self.get_source(name), f"pkdoors-knock.pyz/{name}", "exec")
+
+    def _readTexts(self) -> dict[str, str]:
+        if not self._texts:
+            whole = f"\n{self._read(TEXTS).decode()}"
+            parts = [part.split("\n", 1) for part in whole.split(f"\n{HEAD}")[1:]]
+            self._texts = {name: f"{text}\n" for name, text in parts}
+        return self._texts
+
+    def _read(self, name: str) -> bytes:
+        data: bytes = self._archive.get_data(f"{self._archive.archive}/{name}")
+        return data
 
 
-def useCode(loader: Any) -> None:
-    """Take modules from the code in the file, if it is for this version of Python."""
-    try:
-        data = loader.get_data(f"{loader.archive}/{CODE}/{MAGIC_NUMBER.hex()}")
-    except OSError:
-        return
-    sys.meta_path.insert(0, CodeFinder(marshal.loads(data), loader.archive))
+def start(archive: Any) -> None:
+    """Let Python find the modules in the file."""
+    finder: Any = ClientLoader(archive)
+    sys.meta_path.insert(0, finder)

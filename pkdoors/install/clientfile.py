@@ -19,7 +19,7 @@ from pkdoors.errors import InstallError
 from pkdoors.files.reading import readFile
 from pkdoors.files.writing import replaceFile
 from pkdoors.install._clientmodules import Modules
-from pkdoors.install._clientstart import CODE
+from pkdoors.install._clientstart import CODE, HEAD, TEXTS
 
 COMMANDS = ("knock", "connect", "sequence")
 """The commands that it has."""
@@ -27,13 +27,15 @@ MAX_SIZE = 100_000
 """Bytes. So much can be sent by mail, or pasted into a terminal, without a second thought."""
 
 _ROOTS = ("pkdoors.cli", *(f"pkdoors.commands.{name}" for name in COMMANDS))
+_WITHOUT = ("pkdoors.commands.completion",)
+"""It answers shells, which complete only the command line of an installed program."""
 _FIRST = (*_ROOTS, "pkdoors.client.blocking.driver", "pkdoors.client.keys.signers")
 """Modules that are loaded for most knocks. Their code has precedence, as not all of it fits."""
 _START = "pkdoors.install._clientstart"
 _UNIX = 3  # the system that modes of files are of
 _SHEBANG = b"#!/usr/bin/env python3\n"
 _MAIN = """
-useCode(__loader__)
+start(__loader__)
 from pkdoors.cli import main
 main(inside={inside!r})
 """
@@ -61,16 +63,13 @@ def makeClientFile(python: str = sys.executable) -> bytes:
     @raise InstallError: it cannot be made.
     """
     modules = Modules(_readSources(), sys.stdlib_module_names)
-    names = modules.choose(_ROOTS)
+    names = modules.choose(_ROOTS, _WITHOUT)
     texts = {name: modules.render(name) for name in names}
     texts["pkdoors._version"] = _VERSION.format(version=pkdoors.__version__.public())
-    packages = {name.rpartition(".")[0] for name in names}
     main = modules.render(_START) + _MAIN.format(inside=COMMANDS)
-    files = {"__main__.py": main.encode()}
-    for name, text in sorted(texts.items()):
-        end = "/__init__.py" if name in packages else ".py"
-        files[name.replace(".", "/") + end] = text.encode()
-    magic, codes = _compile({name: texts[name] for name in names if name not in packages}, python)
+    whole = "".join(f"{HEAD}{name}\n{text}" for name, text in sorted(texts.items()))
+    files = {"__main__.py": main.encode(), TEXTS: whole.encode()}
+    magic, codes = _compile(texts, python)
     first = [name for name in modules.listNeeded(_FIRST) if name in codes]
     return _packMost(files, f"{CODE}/{magic.hex()}", codes, first)
 
@@ -98,8 +97,8 @@ def writeClientFile(path: str) -> None:
 def _isClientFile(data: bytes) -> bool:
     try:
         with zipfile.ZipFile(BytesIO(data)) as file:
-            return "pkdoors/cli.py" in file.namelist()
-    except (zipfile.BadZipFile, ValueError):
+            return f"{HEAD}pkdoors.cli\n".encode() in file.read(TEXTS)
+    except (zipfile.BadZipFile, ValueError, KeyError):
         return False
 
 
@@ -109,7 +108,7 @@ def _readSources() -> dict[str, str]:
     found = {}
     for path in root.rglob("*.py"):
         *above, last = path.relative_to(root.parent).with_suffix("").parts
-        found[".".join(above if last == "__init__" else [*above, last])] = path.read_text("utf-8")
+        found[".".join(above if last == "__init__" else [*above, last])] = readFile(path).text()
     if _START not in found:
         raise InstallError(f"{root} has no modules as text: install pkdoors with its sources")
     return found
@@ -144,8 +143,9 @@ def _packMost(
     wanted += sorted(codes.keys() - {*wanted})
 
     def pack(count: int) -> bytes:
-        taken = {name: codes[name] for name in sorted(wanted[:count])}
-        return _pack({**files, place: marshal.dumps(taken)})
+        taken = {*wanted[:count]}
+        code = {name: codes[name] if name in taken else None for name in sorted(codes)}
+        return _pack({**files, place: marshal.dumps(code)})
 
     fitting = bisect_left(range(len(wanted) + 1), MAX_SIZE, key=lambda count: len(pack(count)))
     if not fitting:

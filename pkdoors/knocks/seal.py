@@ -29,6 +29,8 @@ PREFIX = b"pkdoors1 "
 """The version. All sealed knocks begin with it."""
 NAMESPACE = b"knock@pkdoors"
 """The namespace of SSHSIG. A signature made for anything else, such as a file, opens no door."""
+SSHSIG, HASH = b"SSHSIG", b"sha512"
+"""The beginning of SSHSIG, and the hash that it names."""
 MAX_STATEMENT = 200
 """Bytes. The longest door, time and IPv6 address take L{LONGEST_STATEMENT}."""
 LONGEST_STATEMENT = 137
@@ -49,7 +51,6 @@ that they have the same key, but not which."""
 CLOSE = "close"
 """A word in place of the seconds: end the sender's own opening now."""
 
-_HASH = b"sha512"
 _LENGTH = 4  # bytes of the length of an SSH string
 _STATEMENT = re.compile(
     rb"pkdoors1 (?P<door>[a-z][a-z0-9_-]{0,31}) (?P<seconds>close|0|[1-9][0-9]{0,8}) "
@@ -206,7 +207,11 @@ def makeMessage(text: bytes, sequence: Sequence, certificate: bytes = b"") -> by
     return text + ports + b"\n" + end
 
 
+def frameMessage(message: bytes) -> bytes:
+    """Return the bytes that an SSH key signs for a message: SSHSIG around its hash."""
+    return SSHSIG + joinStrings(NAMESPACE, b"", HASH, sha512(message).digest())
+
+
 def makeSignedData(text: bytes, sequence: Sequence, certificate: bytes = b"") -> bytes:
     """Return the bytes that the SSH key signs: the SSHSIG structure of L{makeMessage}."""
-    digest = sha512(makeMessage(text, sequence, certificate)).digest()
-    return b"SSHSIG" + joinStrings(NAMESPACE, b"", _HASH, digest)
+    return frameMessage(makeMessage(text, sequence, certificate))

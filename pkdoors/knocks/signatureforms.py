@@ -9,10 +9,12 @@ from collections.abc import Callable
 from functools import partial
 
 from pkdoors.knocks.wire import (
+    ALGORITHMS,
     MAX_RSA_BITS,
     MIN_RSA_BITS,
     SK_TRAILER,
     Malformed,
+    kindOf,
     packNumber,
     splitStrings,
 )
@@ -47,6 +49,15 @@ def isWellFormed(signature: bytes) -> bool:
     except (Malformed, KeyError):
         return False
     return True
+
+
+def fitsKey(key: bytes, signature: bytes) -> bool:
+    """
+    Return whether a signature blob can be one of a key, as far as their forms tell.
+
+    @param key: a public key blob that passes L{pkdoors.knocks.wire.checkPublicBlob}.
+    """
+    return isWellFormed(signature) and kindOf(signature) in ALGORITHMS[kindOf(key)]
 
 
 def isVerified(signature: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Doors, and their openings."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import Address
@@ -239,3 +239,19 @@ class Opening:
     def key(self) -> tuple[str, Source]:
         """Identify the opening: each door has at most one for each source."""
         return self.door.name, self.source
+
+
+def carryOver(opening: Opening, door: Door | None, now: float) -> Opening | None:
+    """
+    Return an opening at the door that has its name in a new configuration; L{None} if it does not
+    go on, because it was granted for other ports, or would let in more connections.
+
+    @param now: the time of the change.
+    """
+    if door is opening.door:  # the longest time counts only for a door that changes
+        return opening
+    if door is None or door.ports != opening.door.ports:
+        return None
+    if opening.door.once and not door.once:
+        return None
+    return replace(opening, door=door, deadline=min(opening.deadline, now + door.maxOpenFor))

@@ -34,6 +34,7 @@ from pkdoors.client import (
 from pkdoors.client.core.methods import Work
 from pkdoors.client.core.visit import Visit
 from pkdoors.client.reactor import driver
+from pkdoors.client.reactor._work import workWith
 from pkdoors.knocks.seal import parseSealed
 from tests.client.names import HOST4, FakeNames
 from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, makeKey
@@ -317,7 +318,7 @@ class RealReactorTests(TestCase):
         def slow(reactor: Any) -> Work:
             work = original(reactor)
 
-            def wait(call: Callable[[], Any]) -> Any:
+            def wait(call: Callable[[], Any], stop: Callable[[], None] | None = None) -> Any:
                 names.append(threading.current_thread().name)
 
                 def waits() -> Any:
@@ -326,11 +327,11 @@ class RealReactorTests(TestCase):
                     return call()
 
                 reactor.callLater(0.01, went.set)  # it could not, if the reactor were blocked
-                return work(waits)
+                return work(waits, stop)
 
             return wait
 
-        original = driver.workWith
+        original = workWith
         self.patch(driver, "workWith", slow)
         key = Path(self.mktemp())
         key.write_bytes(makeKey("ed25519").toString("openssh"))

@@ -84,6 +84,14 @@ class ParseProfilesTests(SynchronousTestCase):
         self.assertIn('uses: 1 is neither "many" nor', self.wrong("uses = 1"))
         self.assertIn("uses: a list is neither", self.wrong("uses = [1]"))
 
+    def test_bind(self) -> None:
+        """What a knock is bound to is written as for the option."""
+        for text in ("none", "auto", "198.51.100.7", "stun:stun.example:19302"):
+            self.assertEqual(text, Profiles(f"[hosts.a]\nbind = '{text}'")["a"].bind)
+        for value in ("'here'", "''", "1", "'stun:'", "'stun:u@h'"):
+            error = self.assertRaises(BadValue, Profiles(f"[hosts.a]\nbind = {value}").get, "a")
+            self.assertIn("[hosts.a]: bind: ", str(error))
+
     def test_payload(self) -> None:
         """A door may hear any payload as a knock; other clients can then knock."""
         for value in (True, False):
@@ -111,7 +119,7 @@ class ParseProfilesTests(SynchronousTestCase):
         """An unknown key is refused, and the error names the known ones."""
         self.assertEqual(
             "[hosts.home]: unknown key 'adress': allowed are "
-            "address, sequence, door, identity, sealed, open_for, wait, uses, "
+            "address, sequence, bind, door, identity, sealed, open_for, wait, uses, "
             "round_trip, payload",
             self.wrong('adress = "home.example"'),
         )

@@ -1,13 +1,8 @@
 """Tests of L{pkdoors.commands._sealoptions}, and of C{pkdoors knock} with keys and profiles."""
 
-import os
-import signal
 import time
 from pathlib import Path
 
-from pkdoors.client.keys import passphrase
-from pkdoors.client.keys.passphrase import askPassphrase
-from pkdoors.errors import KnockError
 from pkdoors.knocks.seal import Statement, parseSealed
 from tests.client.keys.test_formats import encode
 from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, makeKey
@@ -281,56 +276,3 @@ class ProfileTests(SealedCommandTestCase):
         wrong = self.wrong("home")
         shown = end.stdout + end.stderr + wrong
         self.assertFalse([port for port in PORTS if str(port) in shown])
-
-
-class AskPassphraseTests(SealedCommandTestCase):
-    """
-    Tests of L{askPassphrase} without a terminal; those with one are in C{tests.real}.
-    """
-
-    def setUp(self) -> None:
-        """Make a terminal that answers."""
-        super().setUp()
-        self.patch(os, "open", lambda path, flags: os.dup(2) if path == "/dev/tty" else -1)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.addCleanup(signal.signal, number, signal.signal(number, self.handle))
-
-    def handle(self, number: int, frame: object) -> None:
-        """Handle a signal as the reactor does, which would end later."""
-
-    def checkHandlers(self) -> None:
-        """Assert that the signals are the reactor's again."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.assertEqual(self.handle, signal.getsignal(number))
-
-    def test_answer(self) -> None:
-        """The answer is returned as it was typed; the signals are as before."""
-        self.patch(passphrase, "getpass", lambda prompt: f"{prompt}ä")
-        self.assertEqual("Passphrase: ä".encode(), askPassphrase("Passphrase: "))
-        self.checkHandlers()
-
-    def test_interrupted(self) -> None:
-        """Ctrl-C, SIGTERM and the end of the input end it, with a running reactor, too."""
-        for number in (signal.SIGINT, signal.SIGTERM, None):
-
-            def answer(prompt: str, number: signal.Signals | None = number) -> str:
-                if number is None:
-                    raise EOFError
-                os.kill(os.getpid(), number)
-                return "too late"
-
-            self.patch(passphrase, "getpass", answer)
-            error = self.assertRaises(KnockError, askPassphrase, "Passphrase: ")
-            self.assertEqual("interrupted", str(error))
-        self.checkHandlers()
-
-    def test_noTerminal(self) -> None:
-        """Without a terminal nothing is read from elsewhere."""
-
-        def fail(path: str, flags: int) -> int:
-            raise OSError(6, "No such device or address")
-
-        self.patch(os, "open", fail)
-        self.patch(passphrase, "getpass", lambda prompt: self.fail("asked"))
-        error = self.assertRaises(KnockError, askPassphrase, "Passphrase: ")
-        self.assertIn("there is no terminal to ask for its passphrase", str(error))

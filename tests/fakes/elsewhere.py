@@ -8,11 +8,13 @@ import _socket
 import builtins
 import os
 import select
+import selectors
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
+from importlib import reload
 from types import ModuleType
 from typing import Any
 
@@ -67,6 +69,11 @@ if __name__ == "__main__":
 
     sys.platform = sys.argv.pop(1)
     sys.argv[0] = "pkdoors"
+    if sys.platform == "win32":
+        from tests.fakes.windows import beWindows
+
+        beWindows()
+    reload(selectors)  # without epoll(), and on Windows with another use of select()
     from pkdoors.cli import main
 
     main()

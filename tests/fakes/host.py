@@ -256,7 +256,9 @@ class _Probe:
     A UDP socket that finds a way to every address; nothing is sent.
     """
 
-    def __init__(self, family: int, kind: int) -> None:
+    def __init__(self, family: int, kind: int, protocol: int = 0) -> None:
+        if family == socket.AF_NETLINK:
+            raise OSError("this kernel remembers no round trips")
         assert kind == socket.SOCK_DGRAM
         self._address = "2001:db8::2" if family == socket.AF_INET6 else "192.0.2.2"
 

@@ -7,8 +7,7 @@ import errno
 import ipaddress
 import re
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 from twisted.internet.task import Clock
@@ -17,7 +16,14 @@ from pkdoors.firewall.netlink.kernel import errorFor
 
 V = TypeVar("V")
 
-_SIZES = {"ipv4_addr": 4, "ipv6_addr": 16, "inet_service": 2, "inet_proto": 1, "ifname": 16}
+_SIZES = {
+    "ipv4_addr": 4,
+    "ipv6_addr": 16,
+    "inet_service": 2,
+    "inet_proto": 1,
+    "nf_proto": 1,
+    "ifname": 16,
+}
 OWNER, PERSIST = 0x2, 0x4
 
 OUR_PORT, OTHER_PORT = 4711, 4712
@@ -85,6 +91,19 @@ class FakeTable:
     sets: dict[str, FakeSet] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
 
+    def copy(self) -> "FakeTable":
+        """Return a copy that does not change with this one."""
+        return replace(
+            self,
+            chains=dict(self.chains),
+            rules=[*self.rules],
+            sets={
+                name: replace(each, elements=dict(each.elements))
+                for name, each in self.sets.items()
+            },
+            counters=dict(self.counters),
+        )
+
     def texts(self, chain: str) -> list[str]:
         """Return the rules of a chain."""
         return [text for _, of, text in self.rules if of == chain]
@@ -130,7 +149,7 @@ class FakeTables:
     def change(self, step: str, do: Callable[["FakeTables"], None]) -> None:
         """Do a transaction, all of it or nothing."""
         self.failing(step)
-        before = deepcopy(self.tables)
+        before = {name: table.copy() for name, table in self.tables.items()}
         try:
             do(self)
         except BaseException:

@@ -54,6 +54,19 @@ class ReadFileTests(SynchronousTestCase):
         self.patch(os, "getuid", lambda: 12345)
         self.assertEqual(b"secret", self.read(0o644).secret())
 
+    def test_foreign(self) -> None:
+        """A file of another user that not only that user can change is refused as a key."""
+        self.read(0o666).checkOwner()
+        self.patch(os, "getuid", lambda: 12345)
+        for mode, isRefused in ((0o644, False), (0o600, False), (0o666, True), (0o664, True)):
+            found = self.read(mode)
+            self.assertEqual(isRefused, found.isForeign)
+            if isRefused:
+                error = self.assertRaises(BadValue, found.checkOwner)
+                self.assertIn("it belongs to another user, and not only that", str(error))
+            else:
+                found.checkOwner()
+
     def test_noPath(self) -> None:
         """A path that is invalid gives a sentence."""
         error = self.assertRaises(BadValue, readFile, "a\0b")
@@ -86,7 +99,9 @@ class ReadFileTests(SynchronousTestCase):
         """A system without the users of UNIX has no modes that could expose a file."""
         self.patch(os, "getuid", None)
         del os.getuid
-        self.assertEqual(b"secret", self.read(0o644).secret())
+        found = self.read(0o666)
+        found.checkOwner()
+        self.assertEqual(b"secret", found.secret())
 
     def test_repr(self) -> None:
         """The contents of a file do not get into a log."""

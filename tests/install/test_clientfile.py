@@ -1,11 +1,13 @@
 """Tests of L{pkdoors.install.clientfile}."""
 
 import ast
+import marshal
 import os
 import subprocess
 import sys
 import zipfile
 from functools import cache
+from importlib.util import MAGIC_NUMBER
 from io import BytesIO
 from pathlib import Path
 
@@ -18,15 +20,11 @@ from pkdoors.install import clientfile
 from pkdoors.install._clientmodules import Modules
 from pkdoors.install.clientfile import COMMANDS, MAX_SIZE, makeClientFile, writeClientFile
 from tests import ROOT
-from tests.lab.sources import modules
+from tests.lab.sources import modules, reached
 
 GUARDED = {
     "pkdoors.cli": {"pkdoors.commands.completion"},
-    "pkdoors.client.keys.signers": {
-        "pkdoors.client.keys._filesigner",
-        "pkdoors.client.keys._formats",
-        "pkdoors.client.keys._pairs",
-    },
+    "pkdoors.client.keys._filekeys": {"pkdoors.client.keys._filesigner"},
     "pkdoors.commands._run": {"twisted.internet.task"},
     "pkdoors.commands.knock": {
         "pkdoors.client.reactor.driver",
@@ -45,13 +43,20 @@ def make() -> bytes:
 
 def read() -> dict[str, str]:
     """Return the names of the modules in the file, and their texts."""
-    found = {}
     with zipfile.ZipFile(BytesIO(make())) as file:
-        for name in file.namelist():
-            if name.endswith(".py"):
-                module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-                found[module] = file.read(name).decode()
-    return found
+        whole = file.read("modules.txt").decode()
+        parts = [part.partition("\n") for part in whole.removeprefix("#: ").split("\n#: ")]
+        found = {name: text for name, _, text in parts}
+        return {**found, "__main__": file.read("__main__.py").decode()}
+
+
+def withoutCode() -> bytes:
+    """Return the file as another version of Python sees it: with no code for it."""
+    changed = BytesIO()
+    with zipfile.ZipFile(BytesIO(make())) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            new.writestr("code/other" if name.startswith("code/") else name, old.read(name))
+    return changed.getvalue()
 
 
 class MakeTests(SynchronousTestCase):
@@ -89,23 +94,33 @@ class MakeTests(SynchronousTestCase):
         self.assertEqual(GUARDED, outside)
 
     def test_loads(self) -> None:
-        """Each of its modules can be loaded, from text and from code, with nothing else there."""
+        """Each of its modules can be loaded, from code and from text, with nothing else there."""
         path = Path(self.mktemp()).absolute()
-        path.write_bytes(make())
         names = sorted(read().keys() - {"__main__"})
-        for isText in (True, False):
-            script = f"import sys, runpy; sys.path.insert(0, {str(path)!r})\n"
-            if not isText:
-                script += f"sys.argv = ['', '-V']\ntry: runpy.run_path({str(path)!r})\n"
-                script += "except SystemExit: pass\n"
-            script += f"import {', '.join(names)}; print(*(type(sys.modules[name].__loader__)"
-            script += f".__name__ for name in {names}))"
+        script = (
+            f"import runpy, sys\nsys.argv = ['', '-V']\ntry: runpy.run_path({str(path)!r})\n"
+            f"except SystemExit: pass\nimport {', '.join(names)}\n"
+            f"print({{type(sys.modules[each].__loader__).__name__ for each in {names}}})\n"
+        )
+        for content in (make(), withoutCode()):
+            path.write_bytes(content)
             done = subprocess.run(
                 [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True
             )
             self.assertEqual((0, ""), (done.returncode, done.stderr))
-            loaders = done.stdout.splitlines()[-1].split()
-            self.assertEqual(not isText, "CodeFinder" in loaders)
+            self.assertEqual("{'ClientLoader'}", done.stdout.splitlines()[-1])
+
+    def test_code(self) -> None:
+        """It holds the code of most of what a knock needs; the rest is compiled each time."""
+        with zipfile.ZipFile(BytesIO(make())) as file:
+            codes = marshal.loads(file.read(f"code/{MAGIC_NUMBER.hex()}"))
+        self.assertEqual(read().keys() - {"__main__"}, codes.keys())
+        texts = read()
+        needed = [
+            f"pkdoors.{each}".strip(".") for each in reached("cli", "commands.knock", atTop=True)
+        ]
+        size = sum(len(texts[each]) for each in needed)
+        self.assertGreater(sum(len(texts[each]) for each in needed if codes[each]), 0.5 * size)
 
     def test_foreign(self) -> None:
         """A module that needs another library is refused as a root, and left out elsewhere."""
@@ -122,6 +137,9 @@ class MakeTests(SynchronousTestCase):
         )
         self.assertEqual(
             ["pkdoors", "pkdoors.a", "pkdoors.b", "pkdoors.c"], modules.choose(["pkdoors.a"])
+        )
+        self.assertEqual(
+            ["pkdoors", "pkdoors.a", "pkdoors.b"], modules.choose(["pkdoors.a"], ["pkdoors.c"])
         )
         error = self.assertRaises(InstallError, modules.choose, ["pkdoors.d"])
         self.assertEqual("pkdoors.d needs x", str(error))
@@ -250,6 +268,23 @@ class RunTests(SynchronousTestCase):
         )
         self.assertEqual((0, ""), (done.returncode, done.stderr))
 
+    def test_traceback(self) -> None:
+        """If something goes wrong, the traceback shows the lines."""
+        script = (
+            "import runpy, sys\nsys.argv = ['', '-V']\n"
+            f"try: runpy.run_path({str(self.path)!r})\nexcept SystemExit: pass\n"
+            "import traceback\nfrom pkdoors.model.ports import parseTcpPort\n"
+            "try: parseTcpPort(None)\nexcept Exception: print(traceback.format_exc())\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True
+        )
+        self.assertIn('File "pkdoors-knock.pyz/pkdoors.model.ports", line ', done.stdout)
+        line = next(each for each in done.stdout.splitlines() if "pkdoors.model.ports" in each)
+        number = int(line.split("line ")[1].split(",")[0])
+        text = read()["pkdoors.model.ports"].splitlines()[number - 1].strip()
+        self.assertIn(text, done.stdout)
+
     def test_wait(self) -> None:
         """With Twisted installed, it waits for a port with its own driver."""
         wait = ("--wait", "9", "--tries", "1", "--timeout", "100ms", "--interval", "0")
@@ -288,7 +323,7 @@ class WriteTests(SynchronousTestCase):
     def test_again(self) -> None:
         """It replaces an older client."""
         with zipfile.ZipFile(self.path, "w") as file:
-            file.writestr("pkdoors/cli.py", "old")
+            file.writestr("modules.txt", "#: pkdoors\n\n#: pkdoors.cli\nold\n")
         writeClientFile(str(self.path))
         self.assertEqual(make(), self.path.read_bytes())
 
@@ -297,7 +332,7 @@ class WriteTests(SynchronousTestCase):
         other = self.folder / "other"
         other.write_bytes(b"precious")
         with zipfile.ZipFile(self.folder / "zip", "w") as file:
-            file.writestr("precious", "")
+            file.writestr("modules.txt", "precious")
         (self.folder / "link").symlink_to(other)
         (self.folder / "folder").mkdir()
         os.mkfifo(self.folder / "pipe")

@@ -1,5 +1,7 @@
 """The client in one file, run by Debian's own Python in an empty folder, against a real daemon."""
 
+import os
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -65,6 +67,28 @@ class ClientFileTests(SshTestCase):
         self.assertTrue(daemon.says(f"for {CLIENT4} until"))
         self.assertEqual([self.file], list(self.empty.iterdir()))
 
+    def test_light(self) -> None:
+        """It costs at most 2.5 times the time and 1.5 times the memory of what it has to import."""
+        base = self.cost("-c", "import argparse, socket, tomllib")
+        seconds, kilobytes = self.cost(
+            *PYTHON[1:], str(self.file), "knock", SERVER4, "-m", KNOCKS, "--interval", "0"
+        )
+        self.assertLess(seconds, 2.5 * base[0])
+        self.assertLess(kilobytes, 1.5 * base[1])
+
+    def cost(self, *arguments: str) -> tuple[float, float]:
+        """Return the least processor time of some runs, and their most memory."""
+        times, sizes = [], []
+        with self.client.inside():
+            for _ in range(12):
+                process = subprocess.Popen([PYTHON[0], *arguments], stdout=subprocess.DEVNULL)
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                self.assertEqual(0, process.returncode)
+                times.append(usage.ru_utime + usage.ru_stime)
+                sizes.append(usage.ru_maxrss)
+        return min(times), max(sizes)
+
     def test_profile(self) -> None:
         """A profile says how, and the client waits."""
         self.start()
@@ -86,18 +110,36 @@ class ClientFileTests(SshTestCase):
         self.assertEqual(0, status, output)
 
     def test_agent(self) -> None:
-        """The SSH agent seals, and closes again."""
+        """The SSH agent seals, with any key or the one that is named; and closes again."""
         key = self.makeKey()
         daemon = self.daemon("-k", str(self.folder / "doors.keys"))
         self.server.serve(PORT)
         self.agent(key)
-        for identity in ("agent",):
+        for identity in ("agent", f"{key}.pub", str(key)):
             status, output = self.knock(SERVER4, "-m", KNOCKS, "-i", identity, "--wait", str(PORT))
             self.assertEqual(0, status, output)
             self.assertIn("by anna (SHA256:", daemon.log())
             status, output = self.knock(SERVER4, "-m", KNOCKS, "-i", identity, "--close")
             self.assertEqual(0, status, output)
             self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
+
+    def test_keygen(self) -> None:
+        """Without an agent, ssh-keygen seals with a file; without that, it is a sentence."""
+        key = self.makeKey()
+        daemon = self.daemon("-k", str(self.folder / "doors.keys"))
+        self.server.serve(PORT)
+        sealed = (SERVER4, "-m", KNOCKS, "-i", str(key))
+        status, output = self.knock(*sealed, "--wait", str(PORT), SSH_AUTH_SOCK="")
+        self.assertEqual(0, status, output)
+        self.assertIn("by anna (SHA256:", daemon.log())
+        self.assertEqual([self.file], list(self.empty.iterdir()))
+        tools = self.folder / "tools"
+        tools.mkdir()
+        for tool in ("env", "python3"):
+            (tools / tool).symlink_to(f"/usr/bin/{tool}")
+        status, output = self.knock(*sealed, SSH_AUTH_SOCK="", PATH=str(tools))
+        self.assertEqual((1, 1), (status, output.count("\n")), output)
+        self.assertIn("ssh-keygen", output)
 
     def test_connect(self) -> None:
         """Real ssh gets through it, and through the door."""

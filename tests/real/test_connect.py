@@ -8,11 +8,16 @@ import signal
 import socket
 import struct
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pkdoors.client.core.attempt import LOOK, Attempt
+from pkdoors.client.core.methods import PlainMethod
+from pkdoors.client.network import findRoundTrip, withLook
+from pkdoors.model.sequence import Sequence
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase, SshTestCase
-from tests.lab.hosts import BIN, PATIENCE, SERVER4, SERVER6, heedSignals
+from tests.lab.hosts import BIN, PATIENCE, SERVER4, SERVER6, eventually, heedSignals
 
 PKDOORS = str(BIN / "pkdoors")
 
@@ -144,6 +149,39 @@ class KnockFirstTests(ConnectTestCase):
         process = self.connect("--timeout", "500ms", stdin=subprocess.DEVNULL)
         self.accept().close()
         self.assertEnds(process, 0, "knocking again")
+
+
+class RoundTripTests(ConnectTestCase):
+    """How long it waits before it knocks."""
+
+    def test_kernel(self) -> None:
+        """Linux knows the round trip to a host after some connections, and tells everybody."""
+        with self.client.inside():
+            self.assertIsNone(findRoundTrip(SERVER4))
+        for address in (SERVER4, SERVER6):
+            self.talk(address)
+            with self.client.inside():
+                found = eventually(partial(findRoundTrip, address))
+            self.assertLess(found, 1, "over a veth")
+
+    def talk(self, address: str) -> None:
+        """Have a short conversation with the server."""
+        with self.client.connect(PORT, address) as client, self.accept() as server:
+            for _ in range(10):
+                client.send(b"?")
+                server.recv(9)
+                server.send(b"!")
+                client.recv(9)
+
+    def test_known(self) -> None:
+        """The time for an answer suits the path: here it is short."""
+        attempt = Attempt(SERVER4, PlainMethod(Sequence(SEQUENCE), 0, 0), port=PORT)
+        with self.client.inside():
+            self.assertEqual(LOOK, withLook(attempt, [SERVER4]).look)
+        self.talk(SERVER4)
+        with self.client.inside():
+            look = eventually(lambda: withLook(attempt, [SERVER4, SERVER6]).look != LOOK)
+            self.assertTrue(look)
 
 
 class EndsTests(ConnectTestCase):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.lab.case import PORT, SEQUENCE
-from tests.lab.controlled import MANY, SSH, ControlledTestCase
+from tests.lab.controlled import MANY, ControlledTestCase, door
 from tests.lab.echoing import EchoServer
 from tests.lab.hosts import CLIENT4, PATIENCE, STRANGER4, eventually
 from tests.lab.traffic.prober import knocking
@@ -37,10 +37,12 @@ CHANGES = (
 class ManyTests(ControlledTestCase):
     """A door that is open for very many, a session of a client, and knocks all the time."""
 
+    sessions = "keep"
+
     def setUp(self) -> None:
-        """Open the door."""
+        """Open the door; last for the client, so that it has to wait for all others."""
         super().setUp()
-        self.running = self.controlled(SSH)
+        self.running = self.controlled(door("ssh", more=f'sessions = "{self.sessions}"\n'))
         self.openMany(SOME)
         self.open(CLIENT4)
 
@@ -132,6 +134,25 @@ class ManyTests(ControlledTestCase):
                 time.sleep(pause)
                 self.running.stop(signal.SIGKILL)
                 self.assertFalse(self.stranger.reaches(PORT))
-                self.running = self.controlled(SSH)
+                self.running = self.controlled(door("ssh", more=f'sessions = "{self.sessions}"\n'))
                 self.assertTrue(eventually(self.isRight))
                 self.assertFalse(self.stranger.reaches(PORT))
+
+
+class CutTests(ManyTests):
+    """The same with a door that cuts sessions: they go on while it is open."""
+
+    sessions = "cut"
+
+    def test_busy(self) -> None:
+        """A session that sends all the time survives flushes."""
+        if self.isOwned():
+            self.skipTest("nobody else can change the guard")
+        with EchoServer(self.listeners[PORT]):
+            session = self.client.connect(PORT)
+            self.addCleanup(session.close)
+            for _ in range(5):
+                self.server.run("nft", "flush", "ruleset")
+                end = time.monotonic() + 1
+                while time.monotonic() < end:
+                    self.assertTrue(self.echoes(session))

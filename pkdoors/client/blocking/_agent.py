@@ -5,6 +5,7 @@ from collections.abc import Generator
 from typing import Any
 
 from pkdoors.client.core.agentwire import (
+    NO_SOCKETS,
     AgentAway,
     AgentError,
     AnswerReader,
@@ -39,9 +40,7 @@ class Asking:
         @raise AgentError: no agent listens there.
         """
         if not hasattr(socket, "AF_UNIX"):
-            raise AgentError(
-                "Python cannot connect to an agent on this system: use --identity FILE"
-            )
+            raise AgentError(NO_SOCKETS)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             connection.setblocking(False)

@@ -12,8 +12,10 @@ from functools import partial
 from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Turn, Work, workAtOnce
+from pkdoors.client.blocking._loop import Loop
 from pkdoors.client.blocking._names import lookUpIn
+from pkdoors.client.blocking._stun import StunExchange
+from pkdoors.client.blocking._work import Turn, Work, workAtOnce
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
@@ -30,9 +32,9 @@ from pkdoors.client.core.events import (
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
-from pkdoors.client.network import describeError, familyOf, sendSyn
+from pkdoors.client.network import describeError, familyOf, sendSyn, withLook
 from pkdoors.errors import KnockError, NoKey
-from pkdoors.model.knockports import TcpPort
+from pkdoors.model.knockports import TcpPort, numberOf
 
 GREETING_SIZE = 256
 """Bytes of the server's first line that are looked at."""
@@ -98,14 +100,14 @@ class VisitDriver:
         self._say = say
         self._trace = trace
         self._onOver = onOver
-        self._tools = Tools(traceAsk(Asking, trace), workAtOnce, say, trace)
+        self._tools = Tools(traceAsk(Asking, trace), workAtOnce, StunExchange, say, trace)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
         self._work: Work | None = None
         self._queue: list[Action] = []
         self._isBusy = self._isPrepared = False
         self.connection: socket.socket | None = None
-        self.visit = Visit(attempt, addresses)
+        self.visit = Visit(withLook(attempt, addresses), addresses)
         self._do(self.visit.begin(loop.clock()))
 
     def close(self) -> None:
@@ -193,8 +195,7 @@ class VisitDriver:
             if isinstance(action.port, TcpPort):
                 sendSyn(action.address, action.port.number)
             else:
-                sender = self._senderFor(action.address)
-                sender.sendto(action.datagram, (action.address, action.port))
+                _sendDatagram(self._senderFor(action.address), action)
         except OSError as error:
             self._fail(action.address, describeError(error))
 
@@ -252,3 +253,11 @@ class VisitDriver:
         if connection := self._tries.pop(number, None):
             self._loop.forget(connection)
             connection.close()
+
+
+def _sendDatagram(sender: socket.socket, action: Send) -> None:
+    where = action.address, numberOf(action.port)
+    try:
+        sender.sendto(action.datagram, where)
+    except ConnectionError:  # so Windows says that the host refused an earlier one
+        sender.sendto(action.datagram, where)

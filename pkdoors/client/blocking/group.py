@@ -10,9 +10,11 @@ from functools import partial
 from types import MappingProxyType
 
 from pkdoors.client.blocking._agent import Asking
-from pkdoors.client.blocking._loop import Loop, Work, workAtOnce
+from pkdoors.client.blocking._loop import Loop
 from pkdoors.client.blocking._names import Found as Addresses
 from pkdoors.client.blocking._names import LookUps
+from pkdoors.client.blocking._stun import StunExchange
+from pkdoors.client.blocking._work import Work, workAtOnce
 from pkdoors.client.blocking.driver import VisitDriver
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
@@ -87,7 +89,9 @@ class _Group:
         for name, attempt in self._attempts.items():
             self._names.add(name, attempt.host, attempt.family)
             trace = self._traces[name]
-            tools = Tools(traceAsk(Asking, trace), workAtOnce, partial(self._say, name), trace)
+            tools = Tools(
+                traceAsk(Asking, trace), workAtOnce, StunExchange, partial(self._say, name), trace
+            )
             preparing = prepareOnce(attempt.method, tools)
             self._unprepared[name] = Work(self._loop, preparing, partial(self._prepared, name))
         for work in [*self._unprepared.values()]:

@@ -16,8 +16,8 @@ from pkdoors.client.core.agentwire import (
 from pkdoors.client.core.events import Answered, Asked, Event
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import isCertificate, parseCertificate
-from pkdoors.knocks.signatureforms import isWellFormed
-from pkdoors.knocks.wire import ALGORITHMS, checkPublicBlob, fingerprint, kindOf
+from pkdoors.knocks.signatureforms import fitsKey
+from pkdoors.knocks.wire import checkPublicBlob, fingerprint
 
 LIST_TIMEOUT = 10.0
 """Seconds in which the agent must accept a connection and list its keys."""
@@ -107,7 +107,7 @@ class Agent(NamedTuple):
                 "locked (unlock it with ssh-add -X), has lost the key, or its user declined"
             )
         signature = parseSignature(answer)
-        if not _isUsable(key, signature):
+        if not fitsKey(key, signature):
             raise KnockError(
                 f"the SSH agent's signature with {fingerprint(key)} is of an unsupported "
                 "kind (old agents use SHA-1 for RSA keys): use an ed25519 key"
@@ -126,13 +126,6 @@ class Agent(NamedTuple):
 def publicKeyIn(blob: bytes) -> bytes:
     """Return the public key blob of what an agent holds: a key, or a certificate."""
     return parseCertificate(blob).key if isCertificate(blob) else blob
-
-
-def _isUsable(key: bytes, signature: bytes) -> bool:
-    """Return whether a daemon could accept a signature, as far as its form tells."""
-    if not isWellFormed(signature):
-        return False
-    return kindOf(signature) in ALGORITHMS[kindOf(key)]
 
 
 def _isAccepted(blob: bytes) -> bool:

@@ -13,6 +13,12 @@ MAX_ANSWER = 256 * 1024
 MAX_LISTED = 256
 """The most keys that are looked at of those that an agent lists."""
 
+NO_SOCKETS = (
+    "Python cannot connect to an agent on this system: use --identity FILE, so that ssh-keygen "
+    "signs with that key"
+)
+"""Half a sentence, for systems without UNIX sockets."""
+
 FAILURE, _LIST, _IDENTITIES, _SIGN, _SIGNED = 5, 11, 12, 13, 14
 _LENGTH = 4  # bytes of the length of a message, and of other numbers
 

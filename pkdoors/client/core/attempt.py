@@ -6,21 +6,22 @@ from pkdoors.client.core.methods import Method
 from pkdoors.util.durations import formatDuration
 
 LOOK = 0.1
-"""Seconds in which an open port has time to answer before the client knocks. Most paths are
-shorter. On a longer one the client sends a knock that was not needed, and whichever connection
-answers first is used; a client that waits longer makes everybody wait whose door is closed."""
+"""Seconds in which an open port has time to answer before the client knocks, on a path of which
+nothing is known. Most paths are shorter. On a longer one the client sends a knock that was not
+needed, and whichever connection answers first is used; a client that waits longer makes everybody
+wait whose door is closed."""
 LONGEST_LOOK = 0.15
 SLACK = 0.01
 """Seconds beyond the round trip, for a server and a network that are busy."""
 
 
-def lookFor(roundTrip: float | None) -> float:
+def lookFor(answersWithin: float | None) -> float:
     """
     Return the seconds in which an open port has time to answer.
 
-    @param roundTrip: seconds from here to the host and back, if the user knows it.
+    @param answersWithin: seconds in which a packet to the host comes back; L{None} if unknown.
     """
-    return LOOK if roundTrip is None else min(1.5 * roundTrip + SLACK, LONGEST_LOOK)
+    return LOOK if answersWithin is None else min(answersWithin + SLACK, LONGEST_LOOK)
 
 
 class Attempt(NamedTuple):
@@ -34,7 +35,7 @@ class Attempt(NamedTuple):
     @ivar timeout: seconds to wait for it after each knock.
     @ivar tries: knocks in all.
     @ivar look: seconds in which the port has time to answer before the first knock; 0 to knock at
-        once.
+        once; L{None} for a time that suits the path, which the driver finds out.
     @ivar isRace: whether the connection is what the user wants: then an open port needs no knock.
         Otherwise the client knocks in any case, and waits only to see that the port is open.
     """
@@ -45,7 +46,7 @@ class Attempt(NamedTuple):
     port: int | None = None
     timeout: float = 5.0
     tries: int = 3
-    look: float = LOOK
+    look: float | None = None
     isRace: bool = False
 
     def describeFailure(self, refused: bool) -> str:

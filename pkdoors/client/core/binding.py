@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from ipaddress import ip_address
 
+from pkdoors.client.core.stun import SCHEME, parseServer
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import canonicalize
 from pkdoors.model.unicast import isUnicast
@@ -15,17 +16,22 @@ ANY = "*"
 
 def parseBind(text: str) -> str:
     """
-    Read C{auto}, C{none} or an address.
+    Read C{auto}, C{none}, an address, or C{stun:HOST}.
 
-    @return: an address in the form that statements use.
+    @return: an address in the form that statements use, or the text.
     @raise BadValue: the text is none of these.
     """
     if text in (AUTO, NONE):
         return text
+    if text.startswith(SCHEME):
+        parseServer(text)
+        return text
     try:
         return canonicalize(text)
     except ValueError:
-        raise BadValue(f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address") from None
+        raise BadValue(
+            f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address, stun:HOST"
+        ) from None
 
 
 def parseRecipient(text: str) -> str:

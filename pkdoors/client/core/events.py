@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from pkdoors.client.core.actions import Action
 from pkdoors.client.core.plan import Plan
+from pkdoors.client.core.stun import Server
 
 
 class Found(NamedTuple):
@@ -49,6 +50,13 @@ class Sealing(NamedTuple):
     statement: str
 
 
+class Learned(NamedTuple):
+    """A STUN server said from which address this host is seen."""
+
+    server: Server
+    address: str
+
+
 class Planned(NamedTuple):
     """A knock is made."""
 
@@ -86,7 +94,8 @@ class Greeted(NamedTuple):
     data: bytes
 
 
-Event = Found | Asked | Answered | Sealing | Planned | Failed | Connected | Disconnected | Greeted
+_Making = Asked | Answered | Sealing | Learned | Planned
+Event = Found | _Making | Failed | Connected | Disconnected | Greeted
 Traced = Action | Event
 
 

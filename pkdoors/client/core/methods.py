@@ -2,27 +2,36 @@
 
 from collections.abc import Awaitable, Callable
 from collections.abc import Sequence as Items
+from ipaddress import ip_address
 from math import ceil
 from typing import NamedTuple, Protocol, TypeVar
 
 from pkdoors.client.core.agent import Ask
-from pkdoors.client.core.binding import bindFor
-from pkdoors.client.core.events import Event, Sealing, ignore
+from pkdoors.client.core.binding import ANY, AUTO, bindFor
+from pkdoors.client.core.events import Event, Learned, Sealing, ignore
 from pkdoors.client.core.plan import Plan, planPlain, planSealed
+from pkdoors.client.core.stun import SCHEME, Exchange, learnAddress, parseServer
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.knocks.certificates import Certificate
 from pkdoors.knocks.knock import makePlainKnock
-from pkdoors.knocks.seal import Statement, hintOf, makeNonce, makeSignedData, packCertificate
+from pkdoors.knocks.seal import Statement, hintOf, makeMessage, makeNonce, packCertificate
+from pkdoors.model.addresses import canonicalize
 from pkdoors.model.sequence import Sequence
 
 T = TypeVar("T")
 
 
 class Work(Protocol):
-    """How a driver does what may wait for a disk."""
+    """How a driver does what waits for a disk, another program or the user."""
 
-    def __call__(self, call: Callable[[], T]) -> Awaitable[T]:
-        """Call something, and return its result or raise its error."""
+    def __call__(
+        self, call: Callable[[], T], stop: Callable[[], None] | None = None
+    ) -> Awaitable[T]:
+        """
+        Call something, and return its result or raise its error.
+
+        @param stop: makes the call end soon; it may be called from another thread.
+        """
 
 
 class Tools(NamedTuple):
@@ -30,13 +39,15 @@ class Tools(NamedTuple):
     What a driver lends to a method.
 
     @ivar ask: asks an SSH agent.
-    @ivar work: calls what may wait for a disk; the driver with a reactor uses another thread.
+    @ivar work: calls what takes long; the driver with a reactor uses another thread.
+    @ivar exchange: asks a STUN server.
     @ivar say: called with lines for the user about the progress.
     @ivar trace: called with what happens, for a report.
     """
 
     ask: Ask
     work: Work
+    exchange: Exchange
     say: Callable[[str], None]
     trace: Callable[[Event], None] = ignore
 
@@ -63,9 +74,9 @@ class Signer(Protocol):
     @property
     def asksAgent(self) -> bool: ...
 
-    async def sign(self, data: bytes) -> bytes:
+    async def sign(self, message: bytes) -> bytes:
         """
-        Return the signature blob over some data.
+        Return the signature blob over a message, see L{pkdoors.knocks.seal.frameMessage}.
 
         @raise KnockError: it does not sign.
         """
@@ -233,9 +244,28 @@ class SealedMethod(NamedTuple):
 
     async def plan(self, address: str, tools: Tools) -> Plan:
         """See L{Method.plan}."""
-        bind = self.recipient or bindFor(self.bind, address, self.findLocalAddress)
+        bind = self.recipient or await self._findBind(address, tools)
         signers = await self.identity.findSigners(tools)
         return planSealed(self.sequence, await self._sealWithAll(signers, bind, tools))
+
+    async def _findBind(self, address: str, tools: Tools) -> str:
+        if not self.bind.startswith(SCHEME):
+            return bindFor(self.bind, address, self.findLocalAddress)
+        isGlobal = ip_address(canonicalize(address)).is_global
+        if not isGlobal:  # the server is outside: it sees another address than a neighbour does
+            return bindFor(AUTO, address, self.findLocalAddress)
+        server = parseServer(self.bind)
+        learned = await learnAddress(server, address, tools.exchange)
+        if learned is not None:
+            tools.trace(Learned(server, learned))
+            return learned
+        local = bindFor(AUTO, address, self.findLocalAddress)
+        if local == ANY:  # the user asked for a bound knock
+            raise KnockError(
+                f"{server} has no IPv{6 if ':' in address else 4} address: use -4, -6, "
+                "--bind ADDRESS or --bind none"
+            )
+        return local
 
     async def _sealWithAll(self, signers: Items[Signer], bind: str, tools: Tools) -> list[bytes]:
         """
@@ -266,5 +296,5 @@ class SealedMethod(NamedTuple):
         ).encode()
         blob = certificate.blob if certificate else b""
         trace(Sealing(signer.publicKey, certificate is not None, text.decode("ascii")))
-        signature = await signer.sign(makeSignedData(text, self.sequence, blob))
+        signature = await signer.sign(makeMessage(text, self.sequence, blob))
         return text + packCertificate(blob) + signature

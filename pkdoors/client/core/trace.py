@@ -15,6 +15,7 @@ from pkdoors.client.core.events import (
     Failed,
     Found,
     Greeted,
+    Learned,
     Planned,
     Sealing,
     Traced,
@@ -52,6 +53,8 @@ class Tracer:
                 return f"make the knock for {address}"
             case Asked() | Answered() | Sealing():
                 return self._describeKeys(traced)
+            case Learned(server, address):
+                return f"{server} sees this host as {address}"
             case Planned(address, plan):
                 ports = len(plan.sendings) if _isInOrder(traced) else _countPorts(traced)
                 self._counts[address] = ports, len(plan.sendings)
@@ -125,8 +128,9 @@ def describeAttempt(attempt: Attempt) -> str:
     only = f", IPv{attempt.family} only" if attempt.family else ""
     wait = ""
     if attempt.port is not None:
-        look, timeout = formatDuration(attempt.look), formatDuration(attempt.timeout)
-        wait = f", port {attempt.port}/tcp, look {look}, tries {attempt.tries} of {timeout}"
+        look = "" if attempt.look is None else f", look {formatDuration(attempt.look)}"
+        timeout = formatDuration(attempt.timeout)
+        wait = f", port {attempt.port}/tcp{look}, tries {attempt.tries} of {timeout}"
     return f"{oneLine(attempt.host, _MOST)}: {what}{asked}{only}{wait}"
 
 

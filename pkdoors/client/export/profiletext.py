@@ -47,6 +47,7 @@ def _renderLines(name: str, profile: Profile) -> list[str]:
         "identity": quoteString(profile.identity) if profile.identity else "",
         "open_for": quoteString(formatDuration(profile.openFor)) if profile.openFor else "",
         "round_trip": (quoteString(formatDuration(profile.roundTrip)) if profile.roundTrip else ""),
+        "bind": quoteString(profile.bind) if profile.bind else "",
         "payload": '"any"' if profile.hearsAny else "",
     }
     return [f"[hosts.{key}]", *(f"{key} = {value}" for key, value in values.items() if value)]

@@ -1,28 +1,57 @@
-"""The formats of SSH key files. Pure."""
+"""The formats of SSH key files, as far as they need no cryptography. Pure."""
 
 from base64 import b64decode
-
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from twisted.conch.ssh.common import getNS
-from twisted.conch.ssh.keys import EncryptedKeyError, Key
+from typing import NamedTuple
 
 from pkdoors.errors import BadValue
-from pkdoors.knocks.signatures import checkKey
-from pkdoors.knocks.wire import checkPublicBlob
+from pkdoors.knocks.wire import checkPublicBlob, kindOf, splitNumber, splitStrings
+
+DAMAGED = "it is damaged, or not a supported private key"
+MAX_ROUNDS = 4096
+"""The most rounds of C{ssh-keygen -a} to wait for: they take a minute, and the default is 24."""
 
 _BEGIN, _BEGIN_OPENSSH = b"-----BEGIN ", b"-----BEGIN OPENSSH PRIVATE KEY-----"
+_ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED"
+"""How PEM files show that they are encrypted: in their first line, or in their second."""
 _MAGIC = b"openssh-key-v1\0"
-_CIPHERS = (b"none", b"aes128-ctr", b"aes192-ctr", b"aes256-ctr")
-"""The ciphers of OpenSSH's own format that conch can decrypt; ssh-keygen uses the last one."""
+_LENGTH = 4  # bytes of a number
 
 
 class PassphraseNeeded(BadValue):
     """The private key is encrypted, and no passphrase was given."""
 
 
+class NotReadable(BadValue):
+    """The private key may be good, but cryptography cannot read it, or is not installed."""
+
+
+class Header(NamedTuple):
+    """
+    What a private key file in OpenSSH's own format shows without its passphrase.
+
+    @ivar cipher: what it is encrypted with; C{none} for nothing.
+    @ivar blob: the public key blob.
+    """
+
+    cipher: bytes
+    blob: bytes
+
+
 def isPrivate(data: bytes) -> bool:
     """Return whether a file holds a private key; otherwise it should hold a public one."""
     return data.lstrip().startswith(_BEGIN)
+
+
+def isEncrypted(data: bytes) -> bool:
+    """
+    Return whether a private key file is encrypted.
+
+    @raise BadValue: the file is malformed.
+    """
+    if isOpenSSH(data):
+        return parseHeader(data).cipher != b"none"
+    first, _, rest = data.lstrip().partition(b"\n")
+    return first.startswith(_ENCRYPTED[0]) or rest.startswith(_ENCRYPTED[1])
 
 
 def parsePublicBlob(data: bytes) -> bytes:
@@ -34,8 +63,8 @@ def parsePublicBlob(data: bytes) -> bytes:
     try:
         kind, text = data.split(maxsplit=2)[:2]
         blob = b64decode(text, validate=True)
-        isKey = getNS(blob)[0] == kind
-    except Exception as error:  # base64 and conch's parser raise many kinds
+        isKey = kindOf(blob) == kind
+    except ValueError as error:
         raise BadValue("it does not contain an SSH key") from error
     if not isKey:
         raise BadValue("it does not contain an SSH key")
@@ -50,70 +79,39 @@ def findPublicBlob(data: bytes) -> bytes | None:
     @return: L{None} for a PEM file, which does not show it.
     @raise BadValue: the file is malformed, or the daemon does not accept this kind of key.
     """
-    if not _isOpenSSH(data):
+    if not isOpenSSH(data):
         return None
-    blob = _parseHeader(data)[1]
+    blob = parseHeader(data).blob
     checkPublicBlob(blob)
     return blob
 
 
-def parsePrivateKey(data: bytes, passphrase: bytes | None = None) -> Key:
-    """
-    Return the key in a private key file, in OpenSSH's own format or PEM.
-
-    @raise PassphraseNeeded: the key is encrypted.
-    @raise BadValue: the passphrase is wrong, the file is not a private key, or the daemon does not
-        accept this kind of key.
-    """
-    try:
-        key = _decode(data, passphrase)
-        key.sshType()  # raises if SSH does not know the curve
-    except BadValue:
-        raise
-    except Exception as error:  # conch passes on whatever its parsers raise
-        if passphrase is None:
-            raise BadValue("it is damaged, or not a supported private key") from error
-        raise BadValue("the passphrase is wrong") from error
-    checkKey(key)
-    return key
-
-
-def _decode(data: bytes, passphrase: bytes | None) -> Key:
-    if passphrase == b"":  # no key is encrypted with it, and the parsers take it for no passphrase
-        raise BadValue("the passphrase is wrong")
-    try:
-        if _isOpenSSH(data):
-            _checkCipher(_parseHeader(data)[0])
-            key: Key = Key.fromString(data.strip(), passphrase=passphrase)
-            return key
-        return Key(load_pem_private_key(data.strip(), passphrase))
-    except (EncryptedKeyError, TypeError) as error:
-        if passphrase is None:
-            raise PassphraseNeeded("it is encrypted") from error
-        raise
-
-
-def _isOpenSSH(data: bytes) -> bool:
+def isOpenSSH(data: bytes) -> bool:
+    """Return whether a file is in OpenSSH's own format, not PEM."""
     return data.lstrip().startswith(_BEGIN_OPENSSH)
 
 
-def _checkCipher(cipher: bytes) -> None:
-    if cipher not in _CIPHERS:
-        raise BadValue(
-            f"it is encrypted with {cipher.decode(errors='replace')}, which is not supported: "
-            "add it to the agent with ssh-add, or encrypt it again with "
-            "ssh-keygen -p -Z aes256-ctr -f FILE"
-        )
+def parseHeader(data: bytes) -> Header:
+    """
+    Read the beginning of a file in OpenSSH's own format, as in OpenSSH's C{PROTOCOL.key}.
 
-
-def _parseHeader(data: bytes) -> tuple[bytes, bytes]:
-    """Return the cipher and the public key blob, as in OpenSSH's C{PROTOCOL.key}."""
+    @raise BadValue: it is malformed, or would take very long to decrypt.
+    """
     try:
         raw = b64decode(b"".join(data.strip().splitlines()[1:-1]))
         if not raw.startswith(_MAGIC):
-            raise ValueError
-        cipher, _, _, rest = getNS(raw[len(_MAGIC) :], 3)
-        blob, _ = getNS(rest[4:])  # after the number of keys, which is one
-    except Exception as error:
-        raise BadValue("it is damaged, or not a supported private key") from error
-    return cipher, blob
+            raise ValueError(_MAGIC)
+        cipher, kdf, options, rest = splitStrings(raw[len(_MAGIC) :], 3)
+        count, rest = splitNumber(rest, _LENGTH)
+        blob = splitStrings(rest, 1)[0]
+        rounds = splitNumber(splitStrings(options, 1)[1], _LENGTH)[0] if kdf == b"bcrypt" else 0
+    except ValueError as error:
+        raise BadValue(DAMAGED) from error
+    if count != 1:
+        raise BadValue(DAMAGED)
+    if rounds > MAX_ROUNDS:
+        raise BadValue(
+            f"it is encrypted with {rounds} rounds, which take too long ({MAX_ROUNDS} are "
+            f"allowed): add it to the agent with ssh-add, or use fewer rounds (ssh-keygen -p -a 64)"
+        )
+    return Header(cipher, blob)

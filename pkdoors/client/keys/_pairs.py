@@ -1,25 +1,25 @@
 """The two halves of a key, from the file that the user names and the one beside it."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pkdoors.client.keys._certificates import ENDING, parseCertificateFile
 from pkdoors.client.keys._formats import findPublicBlob, isPrivate, parsePublicBlob
 from pkdoors.errors import BadValue
-from pkdoors.files.userfiles import Contents, readFile
+from pkdoors.files.userfiles import readFile
 from pkdoors.knocks.certificates import Certificate
-from pkdoors.knocks.wire import isSecurityKey
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPair:
+class KeyPair(NamedTuple):
     """
+    @ivar path: of the private key's file; without one, of the public key's.
     @ivar secret: the private key's file, perhaps encrypted; empty if there is none.
     @ivar blob: the public key; L{None} if it cannot be read without the passphrase.
     @ivar certificate: a certificate of the key.
     @ivar isCertificateAsked: whether the user named the certificate's file.
     """
 
-    secret: bytes = field(repr=False)
+    path: str
+    secret: bytes
     blob: bytes | None
     certificate: Certificate | None = None
     isCertificateAsked: bool = False
@@ -27,7 +27,10 @@ class KeyPair:
     @property
     def needsAgent(self) -> bool:
         """Whether only the agent can sign with the key, because the files lack its private half."""
-        return self.blob is not None and (not self.secret or isSecurityKey(self.blob))
+        return self.blob is not None and not self.secret
+
+    def __repr__(self) -> str:  # of its own: the key must not get into a log
+        return f"<KeyPair of {self.path!r}>"
 
 
 def readKeyPair(path: str) -> KeyPair:
@@ -36,28 +39,35 @@ def readKeyPair(path: str) -> KeyPair:
     beside a private key, the private key beside a certificate.
 
     @raise BadValue: there is no key, the daemon does not accept its kind, or other users can read
-        it.
+        or change it.
     """
     found = readFile(path)
+    if found:
+        found.checkOwner()
     asked = None if found is None or isPrivate(found.data) else parseCertificateFile(found.data)
     if asked is not None:
         return _readCertified(path, asked)
-    beside = readFile(f"{path}.pub")
     if found and isPrivate(found.data):
         secret = found.secret()
-        blob = findPublicBlob(secret) or _readBlob(beside)
-        return KeyPair(secret, blob, _readCertificate(path))
-    public = found or beside
-    if public is None:
+        blob = findPublicBlob(secret) or _readBlob(f"{path}.pub")
+        return KeyPair(path, secret, blob, _readCertificate(path))
+    if found:
+        return KeyPair(path, b"", parsePublicBlob(found.data))
+    beside = readFile(f"{path}.pub")
+    if beside is None:
         raise BadValue("no such file")
-    return KeyPair(b"", parsePublicBlob(public.data))
+    beside.checkOwner()
+    return KeyPair(f"{path}.pub", b"", parsePublicBlob(beside.data))
 
 
 def _readCertified(path: str, certificate: Certificate) -> KeyPair:
     """Return the key of a certificate that the user named."""
-    found = readFile(path.removesuffix(ENDING)) if path.endswith(ENDING) else None
-    secret = found.secret() if found and isPrivate(found.data) else b""
-    return KeyPair(secret, certificate.key, certificate, isCertificateAsked=True)
+    private = path.removesuffix(ENDING)
+    found = readFile(private) if path.endswith(ENDING) else None
+    if found and isPrivate(found.data):
+        found.checkOwner()
+        return KeyPair(private, found.secret(), certificate.key, certificate, True)
+    return KeyPair(path, b"", certificate.key, certificate, True)
 
 
 def _readCertificate(path: str) -> Certificate | None:
@@ -69,9 +79,10 @@ def _readCertificate(path: str) -> Certificate | None:
         return None
 
 
-def _readBlob(beside: Contents | None) -> bytes | None:
-    """Return the public key if it is good; the private key works without it."""
+def _readBlob(path: str) -> bytes | None:
+    """Return the public key in a file if it is good; the private key works without it."""
     try:
+        beside = readFile(path)
         return parsePublicBlob(beside.data) if beside else None
     except BadValue:
         return None

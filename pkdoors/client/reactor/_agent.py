@@ -1,5 +1,6 @@
 """One request to the SSH agent, with Twisted."""
 
+import socket
 from collections.abc import Awaitable
 from typing import Any
 
@@ -13,6 +14,7 @@ from twisted.python.failure import Failure
 
 from pkdoors.client.core.agent import LIST_TIMEOUT, Ask
 from pkdoors.client.core.agentwire import (
+    NO_SOCKETS,
     AgentAway,
     AgentError,
     AgentSilent,
@@ -75,6 +77,8 @@ def askWith(reactor: Any) -> Ask:
 
 
 async def _ask(reactor: Any, path: str, question: bytes, seconds: float) -> bytes:
+    if not hasattr(socket, "AF_UNIX"):
+        raise AgentError(NO_SOCKETS)
     if not IReactorUNIX.providedBy(reactor):
         raise AgentError("this reactor cannot connect to an agent: use the file of a key")
     endpoint = UNIXClientEndpoint(reactor, path, timeout=LIST_TIMEOUT)

@@ -40,7 +40,11 @@ def listenToRoutes() -> socket.socket:
         raise OSError("no netlink")
     kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
     listening = socket.socket(socket.AF_NETLINK, kind, _NETLINK_ROUTE)
-    listening.bind((0, _GROUPS))
+    try:
+        listening.bind((0, _GROUPS))
+    except OSError:  # Android forbids it to programs that are not the system's
+        listening.close()
+        raise
     return listening
 
 

@@ -1,6 +1,6 @@
 """Runs a visit with a Twisted reactor."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,6 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import CannotListenError, ConnectionRefusedError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
@@ -25,23 +24,16 @@ from pkdoors.client.core.events import (
     Traced,
     ignore,
 )
-from pkdoors.client.core.methods import T, Tools, Work, prepareOnce
+from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.visit import FOREVER, Visit
-from pkdoors.client.network import describeError, lookUp, sendSyn
+from pkdoors.client.network import describeError, lookUp, sendSyn, withLook
 from pkdoors.client.reactor._agent import askWith
+from pkdoors.client.reactor._stun import exchangeWith
+from pkdoors.client.reactor._work import workWith
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort
 
 Trace = Callable[[Traced], None]
-
-
-def workWith(reactor: Any) -> Work:
-    """Return what works in another thread."""
-
-    def work(call: Callable[[], T]) -> Awaitable[T]:
-        return deferToThreadPool(reactor, reactor.getThreadPool(), call)
-
-    return work
 
 
 async def resolve(reactor: Any, attempt: Attempt) -> list[str]:
@@ -55,7 +47,8 @@ async def resolve(reactor: Any, attempt: Attempt) -> list[str]:
 
 def makeTools(reactor: Any, say: Callable[[str], None], trace: Trace = ignore) -> Tools:
     """Return what methods need of this driver."""
-    return Tools(traceAsk(askWith(reactor), trace), workWith(reactor), say, trace)
+    work = workWith(reactor)
+    return Tools(traceAsk(askWith(reactor), trace), work, exchangeWith(reactor, work), say, trace)
 
 
 async def perform(
@@ -126,7 +119,7 @@ class VisitDriver:
         self._queue: list[Action] = []
         self._isBusy = self._isPrepared = self._isClosed = False
         self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
-        self.visit = Visit(attempt, addresses)
+        self.visit = Visit(withLook(attempt, addresses), addresses)
         self._do(self.visit.begin(reactor.seconds()))
 
     def close(self) -> None:

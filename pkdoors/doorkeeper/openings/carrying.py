@@ -1,11 +1,10 @@
 """What becomes of openings when the configuration changes."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from pkdoors.doorkeeper.openings.life import OpeningLife
 from pkdoors.doorkeeper.openings.lives import Each, Lives
-from pkdoors.model.doors import Door, Opening
+from pkdoors.model.doors import Door, Opening, carryOver
 from pkdoors.util.turns import Turns
 
 MOVED_AT_ONCE = 100
@@ -67,13 +66,6 @@ class Carrying:
                     life.end(GONE)
 
     def _carry(self, life: OpeningLife) -> Opening | None:
-        opening = life.opening
-        door = self._doors.get(opening.door.name)
-        if door is opening.door and life.isWanted():  # it was opened since the change
-            return opening
-        if door is None or not life.isWanted() or door.ports != opening.door.ports:
+        if not life.isWanted():
             return None
-        if opening.door.once and not door.once:
-            return None
-        latest = self._now + door.maxOpenFor
-        return replace(opening, door=door, deadline=min(opening.deadline, latest))
+        return carryOver(life.opening, self._doors.get(life.opening.door.name), self._now)

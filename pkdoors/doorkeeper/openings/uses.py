@@ -16,7 +16,7 @@ PACE = 1.0
 out at once, so this is for the log and the outer firewalls."""
 SHARE = 9.0
 """After a look, the daemon pauses for at least this many times the time that it took."""
-PORTION = 50
+PORTION = 20
 """Openings that the kernel is asked for in one turn: a millisecond."""
 
 LOST = "because somebody changed the guard, and nobody knows whether it was used"

@@ -130,6 +130,7 @@ _GRACE = (
 _CUT_OFF = """
 cut_off tcp flags & (syn|ack) == syn counter drop
 cut_off ct state established tcp flags & rst == rst accept
+cut_off meta nfproto != @complete counter drop
 cut_off ct state established meta l4proto tcp counter reject with tcp reset
 cut_off counter drop
 """

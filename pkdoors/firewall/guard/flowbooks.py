@@ -1,10 +1,11 @@
 """A copy of the flows that must go on, in case the kernel forgets them. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
-from pkdoors.firewall.guard.openingsets import udpTimesOf
-from pkdoors.firewall.guard.sets import SPARED_IDLE, SPARED_MOST, TCP_IDLE
-from pkdoors.firewall.netlink.flows import Flow, Tracked
+from pkdoors.firewall.guard.openingsets import UdpTimes, udpTimesOf
+from pkdoors.firewall.guard.sets import SPARED_IDLE, SPARED_MOST, TCP_IDLE, timesFor
+from pkdoors.firewall.netlink.flows import Flow, Tracked, isOn, parseFlow
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
 from pkdoors.model.sources import SourceSet
@@ -12,6 +13,7 @@ from pkdoors.model.trusted import listNetworks
 
 Books = Mapping[str, Mapping[bytes, float]]
 """The flows of each set of L{pkdoors.firewall.guard.sets}: key and deadline."""
+_UDP_FLOWS = re.compile(r"udp(idle|most|new)([46])_.*")
 
 
 class FlowBooks:
@@ -86,3 +88,46 @@ def findLetIn(
             if isLetIn or any(source in network for network in networks):
                 found.append((door, tracked.flow))
     return found
+
+
+def isUdpFlows(name: str) -> bool:
+    """Return whether a set has the flows of UDP sessions that a guard has let in."""
+    return _UDP_FLOWS.fullmatch(name) is not None
+
+
+def findMoved(doors: Iterable[Door], books: Books) -> Books:
+    """
+    Return the UDP flows whose door has other times now, in the sets for these.
+
+    @param books: all flows.
+    """
+    doors = list(doors)
+    every = timesFor(doors)
+    byPort: dict[int, list[UdpTimes]] = {}
+    moved: dict[str, dict[bytes, float]] = {}
+    for name in sorted(books):
+        match = _UDP_FLOWS.fullmatch(name)
+        for key, deadline in books[name].items() if match else ():
+            port = parseFlow("udp", key).port
+            if port not in byPort:
+                times = timesFor(door for door in doors if isOn(door.ports, "udp", port))
+                # After DNAT the port tells nothing about the door.
+                byPort[port] = times or every
+            for each in byPort[port]:
+                own = each.setName(match[1], int(match[2])) if match else ""
+                if own != name:
+                    moved.setdefault(own, {})[key] = deadline
+    return moved
+
+
+def findCut(doors: Iterable[Door], books: Books) -> dict[str, list[bytes]]:
+    """
+    Return the sessions of doors that cut them, by the names of their sets.
+
+    @param books: all flows.
+    """
+    cut = [ports for door in doors if door.cutSessions for ports in door.ports]
+    return {
+        name: [key for key in books.get(name, ()) if isOn(cut, "tcp", parseFlow("tcp", key).port)]
+        for name in (("sessions4", "sessions6") if cut else ())
+    }

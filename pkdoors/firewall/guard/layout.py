@@ -109,6 +109,14 @@ class Layout:
         yield from (f"add rule {where} {rule}" for rule in self.rules)
         yield from (command.format(where=where) for command in self.first)
 
+    def additions(self, table: str, present: Present) -> str:
+        """Return the nft commands that add the sets that are missing; empty if none is."""
+        return "".join(
+            f"add set inet {table} {name} {_braced(each.definition)}\n"
+            for name, each in self.sets.items()
+            if name not in present.sets
+        )
+
     def removal(self, table: str, present: Present) -> str:
         """Return the nft commands that remove what is not needed any more; empty if all is."""
         where = f"inet {table}"

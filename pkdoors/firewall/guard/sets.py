@@ -102,6 +102,11 @@ MAPS = {
 knock ports to the chains that limit knocks."""
 
 
+COMPLETE = "complete"
+"""The set of the versions of IP for which all openings are there. Until then, nobody is cut off
+with a reset: very many openings come back after the guard, and their sessions go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Set:
     """
@@ -132,6 +137,7 @@ def setsFor(doors: Iterable[Door], networks: Iterable[Scope] = ()) -> dict[str, 
         **dict.fromkeys(PORT_SETS.values(), Set(_PORTS)),
         **dict.fromkeys(RANGE_SETS.values(), Set("type inet_service; flags interval;")),
         "knocks": Set(_PORTS),
+        COMPLETE: Set("type nf_proto;"),
     }
     for version in ADDRESS:
         found |= _setsOfVersion(version)

@@ -12,6 +12,7 @@ from pkdoors.firewall.guard.sets import setsFor
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.netlink.messages import splitPortions
+from pkdoors.firewall.nftables._changing import GuardChange
 from pkdoors.firewall.nftables._inspection import Damage
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._writer import MANY
@@ -20,6 +21,8 @@ from pkdoors.firewall.openings.table import OpeningTable
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import isNetwork
 
+SETTLING = 1.0
+"""Seconds after a change during which nobody knows whether somebody else was faster."""
 TRIES = 5
 """How often the daemon tries to put the guard in place if somebody removes it meanwhile."""
 
@@ -41,6 +44,8 @@ class GuardPlacer:
         self._tableThere: Table | None = None
         self._fingerprint: object = None  # differs once a stranger has changed the guard
         self.openings = OpeningTable()
+        self._changing: GuardChange | None = None
+        self._changedAt = float("-inf")
         self._journal: list[Opening] | None = None  # what was opened during a change
         self._fresh: list[set[tuple[str, bytes]]] = []
         self._last: Guard | None = None  # that was in place, whatever others have done since
@@ -59,6 +64,28 @@ class GuardPlacer:
             self._named = placed, {*setsFor(placed.doors, placed.networks)}
         return None if placed is None else self._named[1]
 
+    @property
+    def isInPlace(self) -> bool:
+        """Whether what is in place is what was put there."""
+        return self._placed is not None and self._table.tableOf(TABLE) == self._tableThere
+
+    def begin(self, guard: Guard, now: float) -> GuardChange:
+        """Begin to put another guard in place, see L{finish}."""
+        before = self._placed or guard
+        change = GuardChange(self._table, lambda: self.openings, before, guard, now)
+        self._changing = change
+        return change
+
+    def end(self) -> None:
+        """End a change: it has succeeded, or it cannot."""
+        self._changing = None
+
+    def finishChange(self, guard: Guard, fingerprint: object, now: float) -> None:
+        """Note that a change has put a guard in place."""
+        self._changing, self._changedAt = None, now
+        self._noteGuard(guard)
+        self._fingerprint = fingerprint
+
     def start(self, table: GuardTable) -> None:
         """Begin to work with a table."""
         self._table = table
@@ -67,12 +94,19 @@ class GuardPlacer:
         """From now on it is unknown what is in place."""
         self._placed = None
 
-    def put(self, guard: Guard, openings: list[Opening], flows: Books | None = None) -> None:
+    def put(
+        self,
+        guard: Guard,
+        openings: list[Opening],
+        flows: Books | None = None,
+        isComplete: bool = True,
+    ) -> None:
         """
         Put a guard in place, with exactly these openings. If nobody else has changed what is there,
         only what differs is sent.
 
-        @param flows: the flows that go on, if others follow before it is complete; L{None} for all.
+        @param flows: the flows that go on, if others follow; L{None} for all.
+        @param isComplete: whether no more openings follow; otherwise L{complete} is called then.
         @raise FirewallError: the kernel refused.
         """
         self._journal = None
@@ -80,7 +114,7 @@ class GuardPlacer:
         if self._table.tableOf(TABLE) != self._tableThere:
             placed = None
         if placed is None or not self._change(placed, guard, openings):
-            self._replace(guard, openings, flows)
+            self._replace(guard, openings, flows, isComplete)
         self.openings = OpeningTable(openings)
         self._noteGuard(guard)
 
@@ -93,14 +127,24 @@ class GuardPlacer:
         self._tableThere = self._table.tableOf(TABLE)
         self.hasStarted = True
 
-    def _replace(self, guard: Guard, openings: list[Opening], flows: Books | None = None) -> None:
+    def complete(self) -> None:
+        """Hear that the last openings have followed."""
+        self._table.markComplete()
+
+    def _replace(
+        self,
+        guard: Guard,
+        openings: list[Opening],
+        flows: Books | None = None,
+        isComplete: bool = True,
+    ) -> None:
         """Put a guard in place, whatever there is now."""
         if self.hasStarted and not self._table.isThere():
             self._sessions.noteLost(self.openings)
         for triesLeft in reversed(range(TRIES)):
             try:
                 known = self._sessions.living() if flows is None else flows
-                self._table.replace(guard, openings, known)
+                self._table.replace(guard, openings, known, isComplete)
                 break
             except GuardGone:  # somebody flushed nftables meanwhile
                 if not triesLeft:
@@ -191,7 +235,7 @@ class GuardPlacer:
         Return whether what is in place is what was put there, and its openings need no other sets
         in another guard.
         """
-        if self._placed is None or self._table.tableOf(TABLE) != self._tableThere:
+        if self._placed is None or not self.isInPlace:
             return False
         networks = self._placed.networks
         if scopesOf(self._placed.doors, networks) != scopesOf(guard.doors, networks):
@@ -207,9 +251,17 @@ class GuardPlacer:
         """Return the lengths of networks that the rules compare."""
         return self._placed.networks if self._placed is not None else frozenset()
 
+    @property
+    def comparesNetworks(self) -> bool:
+        """Whether there may be openings for networks."""
+        placed = self._placed
+        return placed is None or scopesOf(placed.doors, placed.networks) != scopesOf(())
+
     def note(self, opening: Opening) -> None:
         """Note that the kernel has an opening."""
         self.openings.add(opening)
+        if self._changing is not None:
+            self._changing.note(opening)
         if self._journal is not None:
             self._journal.append(opening)
         for fresh in self._fresh:
@@ -335,8 +387,13 @@ class GuardPlacer:
         self._placed = guard if self._placed == before else None
         self._fingerprint = self._table.readFingerprint()
 
-    def hasSameRules(self) -> bool:
-        """Return whether rules and ports in the kernel are still as they were put there."""
+    def hasSameRules(self, now: float) -> bool:
+        """
+        Return whether rules and ports in the kernel are still as they were put there. During a
+        change, and for a moment after it, nobody knows.
+        """
+        if self._changing is not None or now < self._changedAt + SETTLING:
+            return False
         try:
             return self._table.readFingerprint() == self._fingerprint
         except FirewallError:

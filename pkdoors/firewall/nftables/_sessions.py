@@ -97,12 +97,24 @@ class SessionKeeper:
         @return: the connections that exist.
         @raise FirewallError: they cannot be read.
         """
-        live, doors = self._look(), guard.doors
-        tracked = live.ofPorts(listProtectedPorts(doors))
-        self._flows.addSpared(flow.flow for flow in tracked if predecessor.isSpared(flow, doors))
-        new = (way for way in guard.direct if predecessor.isNew(way.protocol, way.wanted))
-        self._flows.addSpared(flow.flow for flow in live.ofWays(new))
+        live = self._look()
+        self._flows.addSpared(_findSpared(live, guard, predecessor))
         return live
+
+    async def findSpared(self, guard: Guard, predecessor: Predecessor) -> set[Flow]:
+        """
+        Return the connections that L{spare} spares. Nothing is noted.
+
+        @raise FirewallError: they cannot be read.
+        """
+        return await self._lookBeside(lambda: _findSpared(self._look(), guard, predecessor))
+
+    def addSpared(self, flows: Collection[Flow]) -> Books:
+        """Note that flows are spared. Return their elements."""
+        self._flows.addSpared(flows)
+        found = FlowBooks(self._clock.seconds)
+        found.addSpared(flows)
+        return found.living()
 
     def noteLost(self, openings: OpeningTable) -> None:
         """
@@ -210,3 +222,11 @@ def _findLetIn(
         }
 
     return findLetIn(openings, flowsTo, guard.doors) if near or forwarded else []
+
+
+def _findSpared(live: LiveFlows, guard: Guard, predecessor: Predecessor) -> set[Flow]:
+    doors = guard.doors
+    tracked = live.ofPorts(listProtectedPorts(doors))
+    new = (way for way in guard.direct if predecessor.isNew(way.protocol, way.wanted))
+    spared = {flow.flow for flow in tracked if predecessor.isSpared(flow, doors)}
+    return spared | {flow.flow for flow in live.ofWays(new)}

@@ -1,10 +1,10 @@
 """Writes elements into the guard's table in the kernel."""
 
-import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from socket import AF_INET, AF_INET6
 
-from pkdoors.firewall.guard.flowbooks import Books
+from pkdoors.firewall.guard.flowbooks import Books, findCut, findMoved, isUdpFlows
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.layout import Change, Layout, Present, isInterval
 from pkdoors.firewall.guard.openingsets import (
@@ -16,11 +16,10 @@ from pkdoors.firewall.guard.openingsets import (
     sourceKey,
 )
 from pkdoors.firewall.guard.sets import (
+    COMPLETE,
     listOpeningSets,
     setsFor,
-    timesFor,
 )
-from pkdoors.firewall.netlink.flows import isOn, parseFlow
 from pkdoors.firewall.netlink.kernel import ElementThere, GuardGone, SetFull
 from pkdoors.firewall.netlink.messages import (
     PORTION,
@@ -39,8 +38,6 @@ from pkdoors.firewall.netlink.setchanges import (
 from pkdoors.firewall.nftables._reader import GuardReader, groupBySet
 from pkdoors.firewall.openings.elements import differs, lookupElement, openingElement
 from pkdoors.model.doors import Door, Opening
-
-_UDP_FLOWS = re.compile(r"udp(idle|most|new)([46])_.*")
 
 MANY = 50
 """Openings in one transaction: each has an element for each of its ports, too."""
@@ -196,6 +193,12 @@ class GuardWriter(GuardReader):
                     there[key] = element
         return wanted
 
+    def markComplete(self, table: str = TABLE) -> None:
+        """Hear that all openings are there: sessions of others can be cut off."""
+        keys = {bytes([family]) for family in (AF_INET, AF_INET6)}
+        if not keys <= self.listKeys(COMPLETE, table):
+            self._kernel.transact(addElements(table, COMPLETE, map(Element, sorted(keys))))
+
     def removeStrange(self, strange: Iterable[tuple[str, bytes]]) -> None:
         """
         Remove elements that no opening has: at most L{PORTION} of them.
@@ -213,9 +216,18 @@ class GuardWriter(GuardReader):
 
     def writeChanges(self, layout: Layout, present: Present, table: str = TABLE) -> None:
         """Write what differs of the elements that follow from the configuration alone."""
+        for _ in self.writingChanges(layout, present, table):
+            pass
+
+    def writingChanges(
+        self, layout: Layout, present: Present, table: str = TABLE
+    ) -> Iterator[None]:
+        """Do the same in steps."""
         for change in layout.changes(present):
             for gone, new in _portions(change):
                 self._kernel.transact(changeElements(table, change.name, gone, new))
+                yield
+            yield
 
     def writeWays(self, guard: Guard, table: str = TABLE) -> None:
         """
@@ -287,34 +299,45 @@ class GuardWriter(GuardReader):
                     self._kernel.transact(addElements(table, name, portion))
                 yield
 
+    def spareFlows(self, books: Books) -> Iterator[None]:
+        """
+        Add flows that are not known to be there, in steps, and without a look at what is there. One
+        that is there all the same counts from now.
+        """
+        now = self._seconds()
+        for name, flows in books.items():
+            elements = [
+                Element(key, expires=max(1, round(1000 * (deadline - now))))
+                for key, deadline in flows.items()
+            ]
+            for portion in splitPortions(elements):
+                with suppress(SetFull):
+                    self._kernel.transact(changeElements(TABLE, name, (), portion))
+                yield
+
     def moveFlows(self, doors: Iterable[Door], present: Iterable[str], table: str) -> None:
         """
         Copy UDP flows whose door has other times now into the sets for these.
 
         @param present: the names of the sets in the table.
         """
-        doors = list(doors)
-        every = timesFor(doors)
-        books: dict[str, dict[bytes, float]] = {}
-        for name in sorted(present):
-            match = _UDP_FLOWS.fullmatch(name)
-            for key, deadline in (self.listFlowsIn(name, table) if match else {}).items():
-                port = parseFlow("udp", key).port
-                # After DNAT the port tells nothing about the door.
-                times = timesFor([door for door in doors if isOn(door.ports, "udp", port)])
-                for each in times or every:
-                    own = each.setName(match[1], int(match[2])) if match else ""
-                    if own != name:
-                        books.setdefault(own, {})[key] = deadline
-        self.writeFlows(doors, books, table)
+        found = {name: self.listFlowsIn(name, table) for name in present if isUdpFlows(name)}
+        self.writeFlows(doors, findMoved(doors, found), table)
 
     def removeCutSessions(self, doors: Iterable[Door], table: str) -> None:
         """Remove the sessions of doors that cut sessions now, but may have kept them before."""
-        cut = [ports for door in doors if door.cutSessions for ports in door.ports]
-        for version in (4, 6) if cut else ():
-            name = f"sessions{version}"
-            flows = [parseFlow("tcp", element.key) for element in self.listElements(name, table)]
-            self._remove(table, name, [flow.key for flow in flows if isOn(cut, "tcp", flow.port)])
+        doors = list(doors)
+        if any(door.cutSessions for door in doors):
+            found = {name: self.listFlowsIn(name, table) for name in ("sessions4", "sessions6")}
+            for _ in self.removeFlows(findCut(doors, found), table):
+                pass
+
+    def removeFlows(self, gone: Mapping[str, Iterable[bytes]], table: str) -> Iterator[None]:
+        """Remove flows in steps."""
+        for name, keys in gone.items():
+            for portion in splitPortions(keys):
+                self._kernel.transact(removeElements(table, name, portion))
+                yield
 
     def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:
         for portion in splitPortions(keys):

@@ -5,22 +5,35 @@ If both the kernel and nft can do that, this process owns the table: then nobody
 touches it. Otherwise the daemon watches the table and heals it.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
 from errno import ENOENT
+from functools import partial
 from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, execute, succeed
+from twisted.internet.defer import Deferred, DeferredLock, execute
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.flowbooks import Books
+from pkdoors.firewall.guard.flowbooks import Books, findCut, findMoved
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import networkScopes, scopeOf
+from pkdoors.firewall.guard.openingsets import Scope, networkScopes, scopeOf
 from pkdoors.firewall.interface import IFirewall
+from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.netlink.kernel import GuardGone, errorFor
+from pkdoors.firewall.netlink.messages import splitPortions
+from pkdoors.firewall.nftables._changing import GuardChange
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._mending import Mender
@@ -29,7 +42,7 @@ from pkdoors.firewall.nftables._placing import TRIES, GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
-from pkdoors.firewall.nftables.table import GuardTable, openTable
+from pkdoors.firewall.nftables.table import GuardTable, needsFlows, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
@@ -77,7 +90,13 @@ class NftablesFirewall:
         self._capturing = capturing
         self._table: GuardTable
         self._monitor: NftablesMonitor
+        self._beside = beside
         self._guard = self._foreseen = Guard(())
+        self._doors: tuple[Door, ...] = ()  # that the guard gets next
+        self._changing: GuardChange | None = None
+        self._late: list[tuple[Opening, Deferred[None]]] = []  # openings that wait for its end
+        self._clearing: IDelayedCall | None = None
+        self._cleared: GuardChange
         self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors, beside)
         self._placer = GuardPlacer(self._sessions)
         self._mender = Mender(reactor, self._placer, self._sessions, beside)
@@ -112,6 +131,7 @@ class NftablesFirewall:
         self._ways = WaysFinder(table.readForwards, self._monitor.attend)
         # The group is bound before the rules name it: another program may have it.
         capture = None if self._capturing is None else self._capturing.begin()
+        self._doors = doors
         self._guard = self._withWays(Guard(doors, capture=capture))
         isSettled = self._readUptime() >= SETTLED
         predecessor = table.readPredecessor(doors, isSettled)
@@ -136,30 +156,24 @@ class NftablesFirewall:
         self._foreseen = guard
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
-        """
-        See L{IFirewall.setDoors}. Clients that are connected to a port that becomes protected are
-        spared.
-        """
-        # Compare with what is in the kernel: it may have refused the doors of the last call.
-        before = Predecessor(protected=self._protected)
-        guard = self._guard
-        self._guard = self._withWays(replace(guard, doors=doors))
-        if listProtectedPorts(doors) == self._protected:
-            return  # there is nobody to spare, and looking takes long if very much is tracked
-        try:
-            self._sessions.spare(self._guard, before)
-        except FirewallError:
-            self._guard = guard
-            raise
+        """See L{IFirewall.setDoors}."""
+        self._doors = doors
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
-        """See L{IFirewall.restore}."""
+        """
+        See L{IFirewall.restore}. Clients that are connected to a port that becomes protected are
+        spared.
+        """
         # A reload may come while the healing is at work, and the other way round.
-        return self._restoring.run(self._restore, openings)
+        return self._restoring.run(self._restore, self._doors, openings)
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
-        return execute(self._openNow, opening)
+        if self._changing is None or self._changing.compares(opening):
+            return execute(self._openNow, opening)
+        opened: Deferred[None] = Deferred()
+        self._late.append((opening, opened))
+        return opened
 
     def close(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.close}."""
@@ -193,15 +207,194 @@ class NftablesFirewall:
             self._counts.add(self._table.readCounts())
 
     def stop(self) -> Deferred[None]:
-        """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
+        """
+        See L{IFirewall.stop}. The guard stays, and the kernel ends the openings. What has begun is
+        completed before.
+        """
+        return self._restoring.run(self._letGo)
+
+    def _letGo(self) -> None:
+        self._clear()
         self._monitor.stop(self._reactor)
         self._throttle.stop()
         self._sessions.stop()
         self._table.close()
         self._log.info("the guard stays in the kernel; `pkdoors release` removes it")
-        return succeed(None)
 
-    async def _restore(self, openings: Iterable[Opening]) -> None:
+    async def _restore(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
+        self._clear()
+        if doors == self._guard.doors:
+            await self._heal(openings)
+        else:
+            await self._change(doors, openings)
+
+    async def _change(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
+        """
+        Put the guard of other doors in place. Until all is done, openings are granted on the terms
+        of the earlier doors.
+        """
+        if not self._table.isThere():
+            self._put([])  # it comes first, as without it everybody gets in
+        guard = await self._design(doors, openings)
+        protected = listProtectedPorts(doors)
+        spared: set[Flow] | None = None  # otherwise there is nobody to spare
+        # Compare with what is in the kernel: it may have refused the doors of the last call.
+        before = Predecessor(protected=self._protected)
+        if protected != self._protected:
+            spared = await self._sessions.findSpared(guard, before)
+        self._changing = change = self._placer.begin(guard, self._reactor.seconds())
+        try:
+            if not await self._changeSoftly(change, openings, before, spared):
+                await self._changeAtOnce(change, openings, spared)
+        except BaseException:
+            self._placer.forget()  # it is unknown how far that came
+            self._endChange(
+                change, FirewallError("the guard is put back first: pkdoors tries again")
+            )
+            raise
+        self._onPlaced(guard, protected)
+        self._endChange(change, None)
+        self._throttle.want()
+
+    async def _design(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> Guard:
+        """Return the guard of other doors, as the host is now."""
+        self._count()  # before the new counters begin at 0
+        capturing, capture, direct = self._capturing, self._guard.capture, self._guard.direct
+        if capturing is not None and capture is not None:
+            capture = await self._beside(partial(capturing.refresh, capture))
+
+        def look() -> Iterator[None]:
+            nonlocal direct
+            direct = yield from self._ways.look(listProtectedPorts(doors), direct)
+
+        await takeInTurns(self._reactor, look())
+        networks: set[Scope] = set()
+        if self._placer.comparesNetworks:
+
+            def lookForNetworks() -> Iterator[None]:
+                for some in splitPortions(openings, FEW):
+                    networks.update(networkScopes(some))
+                    yield
+
+            await takeInTurns(self._reactor, lookForNetworks())
+        guard = replace(
+            self._guard, doors=doors, capture=capture, direct=direct, networks=frozenset(networks)
+        )
+        for known in (self._foreseen, self._placer.placed):
+            if known == guard:  # their layouts are there already
+                guard = known
+        placed = self._placer.placed or guard
+        await self._beside(lambda: (guard.layout, placed.layout))
+        return guard
+
+    async def _changeSoftly(
+        self,
+        change: GuardChange,
+        openings: Iterable[Opening],
+        before: Predecessor,
+        spared: set[Flow] | None,
+    ) -> bool:
+        """
+        Change the guard that is in place, in turns.
+
+        @return: whether that was possible.
+        """
+        table, guard = self._table, change.guard
+        if not self._placer.isInPlace or guard.layout.reshapes(change.before.layout.present()):
+            return False
+        isMoving = needsFlows(change.before, guard)
+        try:
+            await takeInTurns(self._reactor, change.prepare(openings))
+            if spared:
+                await self._spare(spared)
+            if isMoving:
+                await self._moveFlows(change)
+            await takeInTurns(self._reactor, table.replaceRules(change.before, guard))
+            if spared is not None:  # a connection may have begun since the last look
+                await self._spare(await self._sessions.findSpared(guard, before) - spared)
+            if isMoving:
+                await self._moveFlows(change, isLast=True)
+            await takeInTurns(self._reactor, change.tidy())
+            if self._sessions.isIncomplete:  # it was gone for a moment
+                await self._restoreSessions()
+            fingerprint = await self._beside(table.readFingerprintBeside)
+            await takeInTurns(self._reactor, change.settle())
+        except GuardGone:  # somebody has flushed nftables meanwhile
+            self._placer.forget()
+            return False
+        if self._placer.placed is not change.before or not self._placer.isInPlace:
+            return False  # somebody has changed it meanwhile
+        self._guard = guard
+        self._placer.finishChange(guard, fingerprint, self._reactor.seconds())
+        self._sessions.noteReplaced()
+        self._clearing = self._reactor.callLater(0, self._clear)
+        self._cleared = change
+        return True
+
+    async def _spare(self, flows: Collection[Flow]) -> None:
+        await takeInTurns(self._reactor, self._table.spareFlows(self._sessions.addSpared(flows)))
+
+    async def _moveFlows(self, change: GuardChange, isLast: bool = False) -> None:
+        """
+        Let UDP sessions go on under the times of a new guard.
+
+        @param isLast: whether to end the sessions that it cuts, too.
+        """
+        doors, every = change.guard.doors, (*change.before.doors, *change.guard.doors)
+
+        def find() -> tuple[Books, Mapping[str, Iterable[bytes]]]:
+            with self._table.beside() as reader:
+                flows = reader.listFlows(every)
+            return findMoved(doors, flows), findCut(doors, flows)
+
+        moved, cut = await self._beside(find)
+        await takeInTurns(self._reactor, self._table.addFlows(doors, moved, TABLE))
+        if isLast:
+            await takeInTurns(self._reactor, self._table.removeFlows(cut, TABLE))
+
+    async def _changeAtOnce(
+        self, change: GuardChange, openings: Iterable[Opening], spared: set[Flow] | None
+    ) -> None:
+        """Put a guard in place, whatever there is now."""
+        self._placer.forget()
+        self._guard = change.guard
+        if spared:
+            self._sessions.addSpared(spared)
+        if self._table.isThere():
+            self._restoreNow([*openings])
+        else:
+            await self._restoreLost(openings)
+        if self._sessions.isIncomplete:  # it was gone for a moment
+            await self._restoreSessions()
+        await takeInTurns(self._reactor, change.settle())
+
+    def _endChange(self, change: GuardChange, error: FirewallError | None) -> None:
+        """Let openings that have waited for the end of a change go on."""
+        self._changing, late, self._late = None, self._late, []
+        self._placer.end()
+        for opening, opened in late:
+            if opened.called:  # it was cancelled
+                continue
+            if error is not None:
+                opened.errback(error)
+            elif (fitting := change.fit(opening)) is not None:
+                execute(self._openNow, fitting).chainDeferred(opened)
+            else:
+                opened.callback(None)  # it ends at once, with its door
+
+    def _clear(self) -> None:
+        """Remove what no opening needs any more since the last change."""
+        call, self._clearing = self._clearing, None
+        if call is None:
+            return
+        if call.active():
+            call.cancel()
+        try:
+            self._cleared.clear()
+        except FirewallError:
+            self._placer.forget()
+
+    async def _heal(self, openings: Iterable[Opening]) -> None:
         first = [*islice(openings, FEW + 1)]
         if not self._table.isThere():
             await self._restoreLost(openings)
@@ -281,10 +474,12 @@ class NftablesFirewall:
             flows = self._sessions.living()
             # Sessions stall until their flows are there.
             noted = flows if sum(map(len, flows.values())) <= FEW else {}
-            self._put([each for each in first if isFew and self._isCertain(each)], noted)
+            some = [each for each in first if isFew and self._isCertain(each)]
+            self._put(some, noted, isComplete=isFew)
             try:
                 if not isFew:
                     await takeInTurns(self._reactor, self._placer.fill(openings, self._addScope))
+                    self._placer.complete()
                 await self._restoreSessions()
             except GuardGone:
                 if not triesLeft:
@@ -319,7 +514,9 @@ class NftablesFirewall:
             self._placer.openings.has(opening) and not self._isDoubtful
         )
 
-    def _put(self, openings: list[Opening], flows: Books | None = None) -> None:
+    def _put(
+        self, openings: list[Opening], flows: Books | None = None, isComplete: bool = True
+    ) -> None:
         """Put the guard in place, see L{GuardPlacer.put}."""
         self._refreshCapture()
         # Only here do sets that no opening needs any more go: until then they cost little.
@@ -327,7 +524,7 @@ class NftablesFirewall:
         for known in (self._foreseen, self._placer.placed):
             if known == self._guard:  # their layouts are there already
                 self._guard = known
-        self._placer.put(self._guard, openings, flows)
+        self._placer.put(self._guard, openings, flows, isComplete)
         self._onPlaced(self._guard)
 
     def _refreshCapture(self) -> None:
@@ -336,8 +533,8 @@ class NftablesFirewall:
             capture = self._capturing.refresh(self._guard.capture)
             self._guard = replace(self._guard, capture=capture)
 
-    def _onPlaced(self, guard: Guard) -> None:
-        self._protected = listProtectedPorts(guard.doors)
+    def _onPlaced(self, guard: Guard, protected: Collection[PortRange] | None = None) -> None:
+        self._protected = listProtectedPorts(guard.doors) if protected is None else protected
         self._isDoubtful = False
 
     def _withWays(self, guard: Guard) -> Guard:
@@ -353,7 +550,7 @@ class NftablesFirewall:
         """
         before = self._guard
         direct = yield from self._ways.look(listProtectedPorts(before.doors), before.direct)
-        if before.doors is not self._guard.doors:
+        if self._changing is not None or before.doors is not self._guard.doors:
             return True  # a reload has changed the doors meanwhile
         if direct != self._guard.direct:
             self._guard = guard = replace(self._guard, direct=direct)
@@ -388,12 +585,21 @@ class NftablesFirewall:
         self._closeManyNow([opening])
 
     def _closeManyNow(self, openings: Sequence[Opening]) -> None:
-        table = self._placer.openings
+        table, change = self._placer.openings, self._changing
+        forms = [form for opening in openings for form in self._formsOf(opening)]
         for opening in openings:
             table.remove(opening)
         others = [other for opening in openings for other in table.others(opening)]
-        self._table.remove(openings, others, self._placer.sets)
+        sets = self._placer.sets if change is None else None
+        self._table.remove(forms, others, sets)
         self._sessions.noteSoon()
+
+    def _formsOf(self, opening: Opening) -> list[Opening]:
+        """Return an opening, also as a change of the guard may have put it into the kernel."""
+        if self._changing is not None:
+            return self._changing.formsOf(opening)
+        there = self._placer.openings.get(opening)
+        return [opening] if there is None or there.door is opening.door else [opening, there]
 
     def _onChanged(self, process: str) -> None:
         self._isDoubtful = True
@@ -403,7 +609,7 @@ class NftablesFirewall:
     def _onOverflow(self) -> None:
         """Check whether the guard is still ours, after more changes than the socket could hold."""
         self._throttle.want()
-        if not self._placer.hasSameRules():
+        if not self._placer.hasSameRules(self._reactor.seconds()):
             self._onChanged("somebody")
         elif self._isChecking:
             self._mustCheck = True

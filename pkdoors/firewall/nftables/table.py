@@ -11,6 +11,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.earlier import secondguard
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
+from pkdoors.firewall.guard.layout import Layout, Present
 from pkdoors.firewall.guard.openingsets import udpTimesOf
 from pkdoors.firewall.guard.sets import ABOUT, originNote
 from pkdoors.firewall.guard.survey import Survey
@@ -90,7 +91,13 @@ class GuardTable(GuardWriter):
             self._library.listAsJson(f"table inet {name}"), doors, self._seconds(), isSettled
         )
 
-    def replace(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
+    def replace(
+        self,
+        guard: Guard,
+        openings: Collection[Opening],
+        flows: Books,
+        isComplete: bool = True,
+    ) -> None:
         """
         Put a guard in place, with exactly these openings. Whatever there is now, no packet reaches
         a protected port without passing a guard meanwhile.
@@ -98,6 +105,7 @@ class GuardTable(GuardWriter):
         @param openings: those for one connection are left out unless this very table has been in
             place: nobody else knows whether they were used.
         @param flows: the flows that must go on, in addition to those that the kernel remembers.
+        @param isComplete: whether no more openings follow.
         @raise FirewallError: the kernel refused. The earlier guard is still in place.
         """
         survey = self.survey()
@@ -111,6 +119,8 @@ class GuardTable(GuardWriter):
         elif not (self._fits(survey) and self._mend(guard, survey, openings, flows)):
             openings = [opening for opening in openings if not opening.door.once]
             self._handOver(guard, openings, self.mergeFlows(flows, guard.doors, TABLE))
+        if isComplete:
+            self.markComplete()
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
 
     def change(self, before: Guard, guard: Guard) -> bool:
@@ -126,19 +136,52 @@ class GuardTable(GuardWriter):
         present = old.present()
         if new.reshapes(present):
             return False
-        if not new.hasRulesOf(old):
-            guard = guard.withOrigin(Survey(self.tableOf(TABLE)).origin(self.boot))
-            self._library.run(guard.layout.commands(TABLE))
-        self.writeChanges(new, present)
+        for _ in self.replaceRules(before, guard):
+            pass
         if _timesByPorts(before.doors) != _timesByPorts(guard.doors):
             self.moveFlows(guard.doors, present.sets, TABLE)
         if any(door.cutSessions for door in guard.doors):
             self.removeCutSessions(guard.doors, TABLE)
+        self.removeUnused(new, present)
+        return True
+
+    def replaceRules(self, before: Guard, guard: Guard) -> Iterator[None]:
+        """
+        Put the rules of a guard in place of those of another one, and the ports and ways that lead
+        to them, in steps. What only the earlier one needed stays.
+
+        @raise FirewallError: see L{change}.
+        """
+        old, new = before.layout, guard.layout
+        if not new.hasRulesOf(old):
+            ours = guard.withOrigin(Survey(self.tableOf(TABLE)).origin(self.boot))
+            self._library.run(ours.layout.commands(TABLE))
+            yield
+        yield from self.writingChanges(new, old.present())
         if before.direct != guard.direct or new.chains != old.chains:
             self.writeWays(guard)
-        if removal := new.removal(TABLE, present):
+            yield
+
+    def addSets(self, old: Layout, new: Layout) -> bool:
+        """
+        Add the sets that a layout needs and an earlier one did not. Return whether there are any.
+
+        @raise FirewallError: see L{change}.
+        """
+        commands = new.additions(TABLE, old.present())
+        if commands:
+            self._library.run(commands)
+        return bool(commands)
+
+    def removeUnused(self, layout: Layout, present: Present) -> None:
+        """
+        Remove what a layout does not need.
+
+        @param present: what may have to go.
+        @raise FirewallError: see L{change}.
+        """
+        if removal := layout.removal(TABLE, present):
             self._library.run(removal)
-        return True
 
     @contextmanager
     def beside(self) -> Iterator[GuardInspector]:
@@ -157,6 +200,14 @@ class GuardTable(GuardWriter):
         finally:
             kernel.close()
 
+    def readFingerprintBeside(self) -> object:
+        """Do what L{readFingerprint} does, in another thread; return L{None} if that fails."""
+        try:
+            with self.beside() as reader:
+                return reader.tableOf(TABLE) if self.isOwned else reader.readFingerprint()
+        except FirewallError:
+            return None
+
     def putRight(self, guard: Guard) -> bool:
         """
         Put the rules, the ports and the ways of a guard right that somebody else has changed.
@@ -172,6 +223,7 @@ class GuardTable(GuardWriter):
             return False
         try:
             self._place(TABLE, guard, survey, None, {})
+            self.markComplete()
         except (NotPermitted, GuardGone):
             raise
         except FirewallError:
@@ -337,6 +389,18 @@ class GuardTable(GuardWriter):
             raise notOwnerError(name)
         self._library.run(f"delete table inet {name}")
         return True
+
+
+def needsFlows(before: Guard, guard: Guard) -> bool:
+    """
+    Return whether flows must move or go when a guard replaces another one, because UDP sessions
+    have other times, or doors cut sessions that kept them.
+    """
+    cut = [
+        {ports for door in each.doors if door.cutSessions for ports in door.ports}
+        for each in (before, guard)
+    ]
+    return not cut[1] <= cut[0] or _timesByPorts(before.doors) != _timesByPorts(guard.doors)
 
 
 def _timesByPorts(doors: Collection[Door]) -> set[object]:

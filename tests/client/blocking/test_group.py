@@ -20,12 +20,12 @@ from pkdoors.client.network import findLocalAddress
 from pkdoors.errors import KnockError
 from pkdoors.knocks.seal import parseSealed
 from pkdoors.model.sequence import Sequence
-from tests.client.blocking import test_driver
+from tests.fakes import knocked
 from tests.fakes.agent import AgentReactor, FakeAgent, makeKey
 from tests.lab.hosts import eventually
 
-HOST = test_driver.HOST
-PATIENCE = test_driver.PATIENCE
+HOST = knocked.HOST
+PATIENCE = knocked.PATIENCE
 
 
 class GroupTestCase(SynchronousTestCase):
@@ -40,13 +40,13 @@ class GroupTestCase(SynchronousTestCase):
         self.results: dict[str, Outcome | KnockError] = {}
         self.said: list[tuple[str, str]] = []
 
-    def door(self) -> test_driver.FakeDoor:
+    def door(self) -> knocked.FakeDoor:
         """Make a door."""
-        door = test_driver.FakeDoor()
+        door = knocked.FakeDoor()
         self.addCleanup(door.close)
         return door
 
-    def plain(self, door: test_driver.FakeDoor, host: str = HOST, **fields: Any) -> Attempt:
+    def plain(self, door: knocked.FakeDoor, host: str = HOST, **fields: Any) -> Attempt:
         """Return an attempt with a plain knock."""
         method = PlainMethod(Sequence(door.ports), 0.0, 0.001)
         return Attempt(**{"host": host, "method": method, "timeout": PATIENCE, **fields})
@@ -214,7 +214,7 @@ class AgentTests(GroupTestCase):
         connection.close()
         return True
 
-    def sealed(self, door: test_driver.FakeDoor, host: str) -> Attempt:
+    def sealed(self, door: knocked.FakeDoor, host: str) -> Attempt:
         """Return an attempt with a sealed knock."""
         method = SealedMethod(
             sequence=Sequence(door.ports),

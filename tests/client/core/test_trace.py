@@ -138,5 +138,5 @@ class TracerTests(SynchronousTestCase):
         self.assertEqual(
             "h: plain knock on 5 ports, 20ms apart, asks for 1m30s, IPv4 only, "
             "port 22/tcp, look 100ms, tries 3 of 5s",
-            describeAttempt(Attempt("h", method, family=4, port=22)),
+            describeAttempt(Attempt("h", method, family=4, port=22, look=0.1)),
         )

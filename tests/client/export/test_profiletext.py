@@ -63,7 +63,13 @@ class RenderTests(SynchronousTestCase):
         whole = HOME._replace(isOnce=True, wait=None)
         self.assertEqual(whole, Profiles(renderProfile("home", whole))["home"])
         full = HOME._replace(
-            door="ssh", identity="k", isSealed=False, openFor=1.0, roundTrip=0.1, hearsAny=True
+            door="ssh",
+            identity="k",
+            isSealed=False,
+            openFor=1.0,
+            roundTrip=0.1,
+            hearsAny=True,
+            bind="stun:stun.example",
         )
         again = Profiles(renderProfile("home", full))["home"]
         self.assertEqual(full, again)

@@ -32,6 +32,7 @@ PROFILES = st.builds(
     isOnce=st.just(False),
     roundTrip=st.none(),
     hearsAny=st.booleans(),
+    bind=st.none(),
 )
 NAMES = st.from_regex(r"\A\w[\w.-]{0,63}\Z")
 

@@ -12,7 +12,7 @@ from pkdoors.client.keys._certificates import checkCertificate, parseCertificate
 from pkdoors.client.keys.signers import Identity
 from pkdoors.errors import BadValue
 from pkdoors.knocks.certificates import parseCertificate
-from pkdoors.knocks.seal import LONGEST_STATEMENT, MAX_CERTIFIED, packCertificate
+from pkdoors.knocks.seal import LONGEST_STATEMENT, MAX_CERTIFIED, frameMessage, packCertificate
 from pkdoors.knocks.signatures import isGood, loadKey
 from pkdoors.knocks.wire import longestSignature
 from tests.client.keys.test_agent import DATA, KEYS, AgentTestCase
@@ -62,7 +62,7 @@ class CertificateTestCase(AgentTestCase):
         signers = self.wait(self.signers(path, agentPath))
         for signer in signers:
             made = self.wait(signer.sign(DATA))
-            self.assertTrue(isGood(loadKey(signer.publicKey), made, DATA))
+            self.assertTrue(isGood(loadKey(signer.publicKey), made, frameMessage(DATA)))
             if signer.certificate is not None:
                 self.assertEqual(signer.publicKey, signer.certificate.key)
         return [signer.certificate.blob if signer.certificate else None for signer in signers]

@@ -1,6 +1,6 @@
 """Tests of L{pkdoors.client.keys._formats} and L{pkdoors.client.keys._pairs}."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import (
@@ -12,17 +12,24 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.client.keys._filesigner import parsePrivateKey
 from pkdoors.client.keys._formats import (
+    MAX_ROUNDS,
+    NotReadable,
     PassphraseNeeded,
     findPublicBlob,
+    isEncrypted,
     isPrivate,
-    parsePrivateKey,
     parsePublicBlob,
 )
 from pkdoors.client.keys._pairs import readKeyPair
-from pkdoors.errors import BadValue
+from pkdoors.errors import BadValue, KnockError
+from pkdoors.knocks.seal import frameMessage
+from pkdoors.knocks.signatures import isGood, loadKey
 from tests.fakes.agent import SecurityKey, makeKey
 
 KINDS = ("ed25519", "ecdsa", "rsa")
@@ -66,13 +73,13 @@ class PrivateKeyTests(SynchronousTestCase):
         for kind, form in FORMATS:
             data = encode(makeKey(kind), form)
             self.assertTrue(isPrivate(data))
-            self.assertEqual(makeKey(kind).blob(), parsePrivateKey(data).blob(), (kind, form))
+            self.assertEqual(makeKey(kind).blob(), parsePrivateKey(data).publicKey, (kind, form))
 
     def test_encrypted(self) -> None:
         """With the passphrase, encrypted ones are read, too."""
         for kind, form in FORMATS:
             data = encode(makeKey(kind), form, b"right")
-            self.assertEqual(makeKey(kind).blob(), parsePrivateKey(data, b"right").blob())
+            self.assertEqual(makeKey(kind).blob(), parsePrivateKey(data, b"right").publicKey)
 
     def test_passphraseNeeded(self) -> None:
         """The error for an encrypted key is of its own kind, so the passphrase can be asked for."""
@@ -104,11 +111,71 @@ class PrivateKeyTests(SynchronousTestCase):
             error = self.assertRaises(BadValue, parsePrivateKey, data)
             self.assertEqual("it is damaged, or not a supported private key", str(error))
 
+    def test_otherHalf(self) -> None:
+        """A file that shows another key's public half is damaged."""
+        for kind in KINDS:
+            key = makeKey(kind)
+            lines = encode(key).splitlines()
+            raw = b64decode(b"".join(lines[1:-1]))
+            blob = key.blob()
+            for at in range(12, len(blob), 5):
+                other = bytearray(blob)
+                other[at] ^= 1
+                changed = b64encode(raw.replace(blob, bytes(other), 1))
+                data = b"\n".join((lines[0], changed, lines[-1]))
+                self.assertRaises(BadValue, parsePrivateKey, data)
+
+    def test_damagedRSA(self) -> None:
+        """A wrong signature would tell the primes: an RSA key with wrong numbers signs nothing."""
+        key = makeKey("rsa")._keyObject.private_numbers()
+        for name in ("p", "q", "d", "dmp1", "dmq1", "iqmp"):
+            number = getattr(key, name)
+            lines = encode(makeKey("rsa")).splitlines()
+            raw = b64decode(b"".join(lines[1:-1]))
+            packed = number.to_bytes(number.bit_length() // 8 + 1)
+            if packed not in raw:
+                self.assertIn("dm", name)  # OpenSSH's format does not have these
+                continue
+            other = (number ^ 4).to_bytes(len(packed))
+            changed = b64encode(raw.replace(packed, other, 1))
+            data = b"\n".join((lines[0], changed, lines[-1]))
+            try:
+                signer = parsePrivateKey(data)
+            except BadValue:
+                continue
+            signing = Deferred.fromCoroutine(signer.sign(b"message"))
+            if signing.called and not isinstance(signing.result, Failure):
+                made = self.successResultOf(signing)  # by a way that the number is not needed for
+                good = isGood(loadKey(signer.publicKey), made, frameMessage(b"message"))
+                self.assertTrue(good, name)
+            else:
+                self.failureResultOf(signing, KnockError)
+
     def test_otherCipher(self) -> None:
         """An unsupported cipher is named before the passphrase is asked for."""
         error = self.assertRaises(BadValue, parsePrivateKey, securityFile(b"chacha20-poly1305"))
-        self.assertNotIsInstance(error, PassphraseNeeded)
+        self.assertIsInstance(error, NotReadable)
         self.assertIn("it is encrypted with chacha20-poly1305, which is not", str(error))
+
+    def test_isEncrypted(self) -> None:
+        """Each format shows whether it is encrypted."""
+        for kind, form in FORMATS:
+            self.assertFalse(isEncrypted(encode(makeKey(kind), form)))
+            self.assertTrue(isEncrypted(encode(makeKey(kind), form, b"right")), (kind, form))
+
+    def test_manyRounds(self) -> None:
+        """A file that would take years to decrypt is refused before anything is asked."""
+        data = encode(makeKey("ed25519"), OPENSSH, b"right")
+        lines = data.splitlines()
+        raw = bytearray(b64decode(b"".join(lines[1:-1])))
+        at = raw.index(NS(b"bcrypt")) + 10 + 4 + 4 + 16  # the name, two lengths, the salt
+        for rounds, isTaken in ((MAX_ROUNDS, True), (MAX_ROUNDS + 1, False), (2**32 - 1, False)):
+            raw[at : at + 4] = rounds.to_bytes(4)
+            changed = b"\n".join((lines[0], b64encode(raw), lines[-1]))
+            error = self.assertRaises(BadValue, parsePrivateKey, changed)
+            self.assertEqual(isTaken, isinstance(error, PassphraseNeeded))
+            if not isTaken:
+                self.assertIn(f"with {rounds} rounds, which take too long", str(error))
 
     def test_notTaken(self) -> None:
         """A kind of key that no daemon accepts is refused here already."""
@@ -222,9 +289,10 @@ class KeyPairTests(SynchronousTestCase):
             self.assertEqual((b"", self.blob, True), (pair.secret, pair.blob, pair.needsAgent))
 
     def test_securityKey(self) -> None:
-        """The agent also signs if there is a security key's private file."""
+        """A security key's private file can sign without the agent, if the key is there."""
         self.write(securityFile())
-        self.assertTrue(readKeyPair(str(self.path)).needsAgent)
+        pair = readKeyPair(str(self.path))
+        self.assertEqual((SecurityKey().blob(), False), (pair.blob, pair.needsAgent))
 
     def test_exposed(self) -> None:
         """A private key that others can read is refused; a public one can be read by all."""

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from typing import Any
 
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -187,6 +188,22 @@ class WorldTests(SynchronousTestCase):
         """A system without netlink raises L{OSError}, and so does such a kernel."""
         self.patch(_roaming, "socket", type("socket", (), {}))
         self.assertRaises(OSError, listenToRoutes)
+
+    def test_forbidden(self) -> None:
+        """Android has netlink, but not for programs: they get an error, and nothing stays open."""
+
+        class Forbidden(socket.socket):
+            def bind(self, address: Any) -> None:
+                raise PermissionError(errno.EACCES, "Permission denied")
+
+            def close(self) -> None:
+                made.append(self)
+                super().close()
+
+        made: list[socket.socket] = []
+        self.patch(socket, "socket", Forbidden)
+        self.assertRaises(PermissionError, listenToRoutes)
+        self.assertEqual(1, len(made))
 
     def test_noWay(self) -> None:
         """Without a route there is no address."""

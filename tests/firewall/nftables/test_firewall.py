@@ -237,9 +237,11 @@ class NftablesFirewallTests(NftablesTestCase):
             raise FirewallError("cannot read it")
 
         self.firewall._sessions._look = fail
-        self.assertRaises(
-            FirewallError, self.firewall.setDoors, (makeDoor(ports="443", name="web"),)
-        )
+        before = [*self.tables.steps]
+        self.firewall.setDoors((makeDoor(ports="443", name="web"),))
+        self.failureResultOf(self.firewall.restore([]), FirewallError)
+        self.assertEqual(before, self.tables.steps)
+        self.firewall.setDoors(self.doors)
         self.restore()
         self.assertIn("tcp_open4", self.ours().sets)
 

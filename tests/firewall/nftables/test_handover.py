@@ -55,6 +55,7 @@ class HandOverTests(GuardTableTestCase):
                 f"take {TABLE} 0",
                 f"run {TABLE}",
                 *(f"add {TABLE} {name}" for name in ADDED),
+                f"add {TABLE} complete 2",
                 f"delete {HANDOVER}",
             ],
             self.tables.steps,

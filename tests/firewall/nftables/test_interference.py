@@ -171,7 +171,14 @@ class UnsureTests(NftablesTestCase):
         self.assertEqual([], self.unsure())
         self.firewall.setDoors((*self.doors, makeDoor(NEXT, "443", name="web")))
         self.restore()
+        self.clock.advance(1)
         self.assertEqual([], self.unsure())
+
+    def test_justChanged(self) -> None:
+        """During a reload, and just after it, nobody knows: then the guard is restored, too."""
+        self.firewall.setDoors((*self.doors, makeDoor(NEXT, "443", name="web")))
+        self.restore()
+        self.assertEqual(["somebody changed the guard"], self.unsure())
 
     def test_changed(self) -> None:
         """An opening too many or too few, a rule, a port, or the table: the guard is restored."""

@@ -151,10 +151,13 @@ class ManyTests(NftablesTestCase):
         self.assertIn(f"run {TABLE}", self.tables.steps[: self.tables.steps.index(first)])
         self.turn()
         self.assertLess(self.present(), 40)
+        # Nobody is cut off whose opening is not there yet.
+        self.assertEqual({}, self.tables.living(TABLE, "complete"))
         self.close(SSH, "10.0.0.2")
         self.close(WEB, "10.0.1.19")
         self.open(WEB, "192.0.2.1")
         self.turns(done)
+        self.assertEqual({b"\x02", b"\x0a"}, {*self.tables.living(TABLE, "complete")})
         self.assertEqual(39, self.present())
         self.assertIn("192.0.2.1", self.tables.sources(SET))
 

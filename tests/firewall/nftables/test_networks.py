@@ -98,6 +98,7 @@ class NetworkTests(NftablesTestCase):
         changed = [step for step in self.tables.steps if "open" in step]
         self.assertEqual([f"remove pkdoors {SETS[WIDE]} 1"], changed)  # with its other element
         self.assertOpen(NET)
+        self.clock.advance(0)
         self.assertNotIn(SETS[WIDE], self.ours().sets)
         self.open(WIDE)
         self.assertOpen(NET, WIDE)
@@ -152,6 +153,7 @@ class NetworkTests(NftablesTestCase):
         self.doors = (makeDoor(),)
         self.firewall.setDoors(self.doors)
         self.heal(NET)
+        self.clock.advance(0)
         self.assertOpen(NET)
         self.assertNotIn(SETS[SIX], self.ours().sets)
 

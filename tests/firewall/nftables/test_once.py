@@ -263,6 +263,8 @@ class OnceTests(NftablesTestCase):
         self.open(granted())
         self.firewall.setDoors((makeDoor(),))
         self.restore()
+        self.assertEqual({}, self.present())
+        self.clock.advance(0)
         self.assertNotIn("default_once4", self.ours().sets)
         many = replace(makeOpening(), grant=2)
         self.open(many)

@@ -1,5 +1,7 @@
 """Tests of L{pkdoors.locks.sealed.keylines}."""
 
+from weakref import ref
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.locks.sealed import keylines
@@ -50,6 +52,26 @@ class KeyLinesTests(SynchronousTestCase):
         self.load(ANNA + BOB)
         self.lines.load(BOB + EVE)
         self.assertEqual(["bob"], self.names())
+
+    def test_freedInSteps(self) -> None:
+        """Former keys are freed while new lines are parsed: very many at once take too long."""
+        self.load(ANNA + BOB)
+        former = [ref(key.key) for key in self.lines.keys]
+
+        def left() -> int:
+            return sum(each() is not None for each in former)
+
+        self.lines.load(EVE + publicLine(makeKey()))
+        steps = self.lines.parse()
+        found = [left(), *(left() for _ in steps)]
+        self.assertEqual([2, 1, 0], found)
+
+    def test_freedAtTheEnd(self) -> None:
+        """If there are fewer new lines than former keys, the rest is freed at the end."""
+        self.load(ANNA + BOB)
+        former = [ref(key.key) for key in self.lines.keys]
+        self.load(EVE)
+        self.assertEqual([None, None], [each() for each in former])
 
     def test_changedMeanwhile(self) -> None:
         """Lines that were parsed before the text changed again are not lost."""

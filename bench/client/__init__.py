@@ -1,0 +1,1 @@
+"""What the client costs, and what it adds to ssh."""

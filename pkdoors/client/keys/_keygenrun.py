@@ -1,0 +1,135 @@
+"""
+Runs C{ssh-keygen} until it ends, somebody stops it, or its time is over. This blocks.
+
+What it signs goes over its standard input: others see command lines. A passphrase or a PIN it asks
+for at the terminal, by itself.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pkdoors.errors import KnockError
+
+MAX_OUTPUT = 64 * 1024
+"""The most bytes of its output. A signature has less than three thousand."""
+
+_TURN = 0.1  # seconds between two looks at whether somebody stopped it
+_GRACE = 2.0  # seconds in which it makes the terminal visible again before it is killed
+
+
+class Ran(NamedTuple):
+    """
+    A run that is over.
+
+    @ivar complaint: what it wrote to its standard error.
+    """
+
+    status: int
+    output: bytes
+    complaint: bytes
+
+
+class KeygenRun:
+    """
+    One run.
+
+    @param seconds: that it has.
+    @param needsAgent: whether it asks the SSH agent; otherwise it does not, as we did so before.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], data: bytes, seconds: float, needsAgent: bool = False
+    ) -> None:
+        self._argv = argv
+        self._data = data
+        self._seconds = seconds
+        self._needsAgent = needsAgent
+        self._isStopped = False
+
+    def stop(self) -> None:
+        """End it soon. Any thread can call this."""
+        self._isStopped = True
+
+    def __call__(self) -> Ran:
+        """
+        Run it.
+
+        @raise KnockError: it cannot be started, takes too long, or writes too much.
+        """
+        from subprocess import PIPE, Popen
+        from threading import Thread
+
+        try:
+            process = Popen(self._argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._makeEnv())
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise KnockError(f"{self._argv[0]} cannot be started: {reason}") from error
+        pipes = [_Pipe(process.stdout), _Pipe(process.stderr)]
+        readers = [Thread(target=pipe.read, daemon=True) for pipe in pipes]
+        try:
+            for reader in readers:
+                reader.start()
+            self._feed(process)
+            self._wait(process, readers[0], pipes)
+        finally:
+            _end(process)
+        for reader in readers:
+            reader.join(_GRACE)  # a child of its own may hold the pipe open
+        return Ran(process.returncode, *(bytes(pipe.data) for pipe in pipes))
+
+    def _makeEnv(self) -> dict[str, str]:
+        hidden = set() if self._needsAgent else {"SSH_AUTH_SOCK"}
+        return {name: value for name, value in os.environ.items() if name not in hidden}
+
+    def _feed(self, process: Any) -> None:
+        """Give it the data, which fits into a pipe; whether it wants them, its status says."""
+        try:
+            process.stdin.write(self._data)
+            process.stdin.close()
+        except OSError:
+            pass
+
+    def _wait(self, process: Any, reader: Any, pipes: list["_Pipe"]) -> None:
+        end = time.monotonic() + self._seconds
+        while process.poll() is None:
+            if self._isStopped:
+                raise KnockError("interrupted")
+            if time.monotonic() >= end:
+                raise KnockError(f"ssh-keygen did not sign within {self._seconds:g} s")
+            if any(pipe.isTooLong for pipe in pipes):
+                raise KnockError(f"ssh-keygen writes more than the {MAX_OUTPUT} bytes allowed")
+            if reader.is_alive():
+                reader.join(_TURN)
+            else:
+                time.sleep(0.001)  # it has closed its output, and is about to end
+
+
+class _Pipe:
+    """Reads what comes out of a pipe, up to a limit."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+        self.data = bytearray()
+        self.isTooLong = False
+
+    def read(self) -> None:
+        while chunk := self._pipe.read1(MAX_OUTPUT):
+            if len(self.data) + len(chunk) > MAX_OUTPUT:
+                self.isTooLong = True
+                return
+            self.data += chunk
+
+
+def _end(process: Any) -> None:
+    """End it if it runs, gently at first."""
+    from subprocess import TimeoutExpired
+
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_GRACE)
+        except TimeoutExpired:
+            process.kill()
+            process.wait()
