@@ -53,7 +53,8 @@ class Loop:
         soon = min((when for when, _ in self._times.values()), default=FOREVER)
         left = None if soon == FOREVER else max(0.0, soon - self.clock())
         for key, _ in self._select(left):
-            if self._selector.get_map().get(key.fileobj) is key:  # unless another call changed it
+            # Unless another call changed that, or closed the socket, which then has no number.
+            if self._selector.get_map().get(key.fd) is key:
                 key.data()
         for owner, (when, call) in list(self._times.items()):
             if when <= self.clock() and self._times.get(owner) == (when, call):

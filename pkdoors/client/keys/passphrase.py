@@ -88,13 +88,19 @@ class Question:
         return typed.removesuffix(b"\n")
 
 
-def askPassphrase(prompt: str) -> bytes:
-    """
-    Ask for a passphrase. Nothing else happens meanwhile.
+class Terminal:
+    """Asks for passphrases. Others ask in their own way, with any function."""
 
-    @raise KnockError: there is no terminal, or the user gave up.
-    """
-    return Question(prompt)()
+    def __call__(self, prompt: str) -> bytes:
+        """
+        Ask for a passphrase. Nothing else happens meanwhile.
+
+        @raise KnockError: there is no terminal, or the user gave up.
+        """
+        return Question(prompt)()
+
+
+askPassphrase = Terminal()
 
 
 def hasTerminal() -> bool:

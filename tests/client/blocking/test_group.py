@@ -93,7 +93,8 @@ class PerformAllTests(GroupTestCase):
         """A name whose look-up takes long holds up no other, however many there are of them."""
         reported, real = Event(), socket.getaddrinfo
 
-        def lookUp(host: str, *rest: Any) -> Any:
+        def lookUp(given: str | bytes, *rest: Any) -> Any:
+            host = os.fsdecode(given)
             if host.startswith("slow"):
                 reported.wait(PATIENCE)
                 host = "127.0.0.2" if host == "slow0" else "127.0.0.3"
