@@ -37,7 +37,7 @@ class Mender:
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
         with self._placer.recording() as fresh:
-            if isDoubtful:
+            if isDoubtful and any(door.once for door in guard.doors):
                 await takeInTurns(self._reactor, self._placer.dropOnce())
             damage = await self._inspect(guard, fresh)
             await takeInTurns(self._reactor, self._placer.repair(damage))
