@@ -110,21 +110,23 @@ class RealTestCase(SynchronousTestCase):
 
 
 class SshTestCase(RealTestCase):
-    """With sshd and ssh."""
+    """
+    With sshd and ssh.
 
-    def sshd(self, more: str = "") -> None:
-        """
-        Start sshd on the server, for root with a key of the client's.
+    @cvar moreForSshd: lines of sshd's configuration.
+    """
 
-        @param more: lines of its configuration.
-        """
+    moreForSshd = ""
+
+    def sshd(self) -> None:
+        """Start sshd on the server, for root with a key of the client's."""
         for name in ("host", "user"):
             key = str(self.folder / name)
             self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
         (self.folder / "sshd_config").write_text(
             f"HostKey {self.folder}/host\nAuthorizedKeysFile {self.folder}/user.pub\n"
             "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPidFile none\n"
-            f"Subsystem sftp internal-sftp\n{more}"
+            f"Subsystem sftp internal-sftp\n{self.moreForSshd}"
         )
         self.server.run("mkdir", "-p", "/run/sshd")  # where sshd puts its unprivileged half
         sshd = self.server.spawn(

@@ -457,12 +457,14 @@ class BackpressureTests(ConnectTestCase):
 class PenaltyTests(SshTestCase):
     """An sshd that refuses an address for a while, as those of OpenSSH 9.8 and later do."""
 
+    moreForSshd = "PerSourcePenalties noauth:60s min:1s\n"
+
     def test_explained(self) -> None:
         """C{knock --wait} and C{connect} say why."""
         version = self.server.status("ssh", "-V")[1].removeprefix("OpenSSH_").partition("p")[0]
         if tuple(map(int, version.split("."))) < (9, 8):
             raise SkipTest("this sshd has no PerSourcePenalties")
-        self.sshd("PerSourcePenalties noauth:60s min:1s\n")
+        self.sshd()
         self.daemon(ports="22")
         knock = (PKDOORS, "knock", SERVER4, "-m", KNOCKS, "--wait", "22")
 
