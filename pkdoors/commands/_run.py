@@ -6,12 +6,9 @@ from typing import Any, NoReturn, TypeVar
 
 from pkdoors.commands.parser import Parser
 from pkdoors.errors import KnockError
-from pkdoors.util.output import complain
+from pkdoors.util.output import INTERRUPTED, complain
 
 T = TypeVar("T")
-
-INTERRUPTED = 130
-"""The exit status that a shell reports for a program that Ctrl-C ended."""
 
 
 def hasTwisted() -> bool:
