@@ -14,8 +14,6 @@ from typing import IO, Any, NoReturn, TextIO
 
 from pkdoors.util.oneline import printable
 
-INTERRUPTED = 130
-"""The exit status that a shell reports for a program that Ctrl-C ended."""
 BROKEN_PIPE = 128 + 13
 """The exit status that a shell reports for a program that SIGPIPE ended, which Windows lacks."""
 
@@ -118,8 +116,7 @@ def _cleaning() -> Iterator[None]:
 def guardOutput() -> Iterator[None]:
     """
     Run a command, and end the process if its output cannot be written: silently if the reader has
-    gone, as in C{pkdoors status | head}, otherwise with status 1 and a sentence. Also end it if the
-    user interrupts it, even while it loads its modules.
+    gone, as in C{pkdoors status | head}, otherwise with status 1 and a sentence.
     """
     _fillClosed()
     try:
@@ -128,8 +125,6 @@ def guardOutput() -> Iterator[None]:
                 yield
         finally:
             sys.stdout.flush()
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         _printNoMore(sys.stdout)
         raise SystemExit(BROKEN_PIPE) from None

@@ -183,6 +183,65 @@ class RoundTripTests(ConnectTestCase):
             look = eventually(lambda: withLook(attempt, [SERVER4, SERVER6]).look != LOOK)
             self.assertTrue(look)
 
+    def test_penalty(self) -> None:
+        """If sshd refuses this address, one line says why; the bytes stay as they are."""
+        process = self.connect(stdin=subprocess.DEVNULL)
+        peer = self.accept()
+        words = b"Not allowed at this time\r\n"
+        peer.sendall(words)
+        peer.close()
+        assert process.stdout
+        self.assertEqual(words, process.stdout.read())
+        self.assertEnds(process, 0, "PerSourcePenalties")
+
+    def test_manyAddresses(self) -> None:
+        """Of eight addresses, seven of which are dead, the one that answers is used, once."""
+        self.daemon()
+        dead = [SERVER4.rpartition(".")[0] + f".{last}" for last in range(71, 78)]
+        name = "many.test"
+        hosts = self.folder / "hosts"
+        hosts.write_text("".join(f"{each} {name}\n" for each in (*dead, SERVER4)))
+        script = (
+            f"mount --bind {hosts} /etc/hosts && "
+            f"exec {PKDOORS} connect {name} {PORT} -m {KNOCKS} --interval 1ms"
+        )
+        process = self.client.spawn("unshare", "--mount", "sh", "-c", script)
+        peer = self.accept()
+        self.listening.settimeout(1.5)
+        self.assertRaises(TimeoutError, self.listening.accept)
+        self.assertIsNone(process.popen.poll())
+        peer.close()
+
+    def test_deadFamily(self) -> None:
+        """If one family is a black hole, the other one is used, once."""
+        self.daemon()
+        self.server.run(
+            "nft",
+            "table inet hole { chain c { type filter hook prerouting priority -500; "
+            "meta nfproto ipv6 drop; }; }",
+        )
+        name = "both.test"
+        hosts = self.folder / "hosts"
+        hosts.write_text(f"{SERVER6} {name}\n{SERVER4} {name}\n")
+        script = (
+            f"mount --bind {hosts} /etc/hosts && exec {PKDOORS} connect {name} {PORT} -m {KNOCKS}"
+        )
+        self.client.spawn("unshare", "--mount", "sh", "-c", script)
+        peer = self.accept()
+        self.assertNotIn(SERVER6[:4], peer.getpeername()[0])
+        self.listening.settimeout(1.5)
+        self.assertRaises(TimeoutError, self.listening.accept)
+
+    def test_opensMeanwhile(self) -> None:
+        """A port that opens while the client knocks is connected to once."""
+        self.daemon()
+        process = self.connect("--interval", "300ms", stdin=subprocess.DEVNULL)
+        self.client.send(SEQUENCE)
+        self.accept().close()
+        self.listening.settimeout(2.5)
+        self.assertRaises(TimeoutError, self.listening.accept)
+        self.assertEnds(process)
+
 
 class EndsTests(ConnectTestCase):
     """What can be at its ends, and how they end."""

@@ -17,7 +17,6 @@ from pkdoors.errors import BadValue, PkdoorsError
 from pkdoors.util import output as outlet
 from pkdoors.util.output import (
     BROKEN_PIPE,
-    INTERRUPTED,
     complain,
     fillStandard,
     guardOutput,
@@ -88,16 +87,6 @@ class HeedingTests(SynchronousTestCase):
         with redirect_stdout(StringIO()):
             for error in (FileNotFoundError(2, "No such file", "/nowhere"), ValueError()):
                 self.assertIs(error, self.assertRaises(type(error), fail, error))
-
-    def test_interrupted(self) -> None:
-        """Ctrl-C ends a command at any time, without a traceback."""
-
-        def interrupt() -> None:
-            with guardOutput():
-                raise KeyboardInterrupt
-
-        with redirect_stdout(StringIO()):
-            self.assertEqual(INTERRUPTED, self.assertRaises(SystemExit, interrupt).code)
 
     def test_filled(self) -> None:
         """Before a command opens anything, what is closed is filled."""
