@@ -3,9 +3,9 @@
 from typing import Any
 
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.nftables._inspection import Damage
-from pkdoors.firewall.nftables._placing import GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
+from pkdoors.firewall.nftables.contents.inspection import Damage
+from pkdoors.firewall.nftables.placing.placer import GuardPlacer
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.util.turns import Beside, takeInTurns
 
