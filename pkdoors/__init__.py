@@ -1,6 +1,6 @@
 """A port-knocking daemon for Linux, and its client."""
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # the name is enough, and typing takes longer to load than all of this
 
 if TYPE_CHECKING:
     from pkdoors._version import __version__
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 __all__ = ["__version__"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load the version when somebody asks for it: its library takes as long as all of a knock."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,27 @@
 """The C{pkdoors} command."""
 
+# ruff: noqa: E402
+# The module signal itself makes enumerations of these, and takes milliseconds to load.
+import _signal  # type: ignore[import-not-found]
+import os
 import sys
+
+
+def endAtOnce(number: int, frame: object = None) -> None:
+    """
+    Handle Ctrl-C: end with one line and status 130, wherever the program is. An exception could get
+    lost in a callback, or show up as a traceback.
+    """
+    os.write(2, b"pkdoors: interrupted\n")
+    os._exit(128 + number)
+
+
+# Before the rest is loaded, which takes most of the time of a knock. Another program that imports
+# this module keeps its own signals.
+if os.path.basename(sys.argv[0]).startswith("pkdoors"):
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, endAtOnce)
+
 from argparse import Action
 from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
@@ -8,7 +29,7 @@ from os import environ
 from typing import Any, NamedTuple
 
 from pkdoors.commands.parser import Parser
-from pkdoors.util.output import guardOutput, requireLinux, requireWhole
+from pkdoors.util.output import complain, guardOutput, requireLinux, requireWhole
 from pkdoors.util.quoting import shown
 
 
@@ -90,6 +111,11 @@ OF_SERVER = frozenset(
 )
 """Commands for the daemon's host, which need Linux."""
 
+AT_ONCE = frozenset(("connect", "knock", "sequence"))
+"""Commands that leave nothing behind, so that Ctrl-C can end them anywhere. Others clean up."""
+INTERRUPTED = 130
+"""The exit status that a shell reports for a program that Ctrl-C ended."""
+
 OWN_SYNTAX: Mapping[str, Mapping[str, Any]] = {"check": {"prefix_chars": "\0", "add_help": False}}
 """Settings of parsers that leave the options to the command, which has the daemon's; it parses them
 before it asks for Linux."""
@@ -123,7 +149,13 @@ def main(
         options = parser.parse_args(words)
         if name in OF_SERVER - {*OWN_SYNTAX}:
             requireLinux(f"{parser.prog} {name}")
-        options.run(options, environment)
+        if name not in AT_ONCE and _signal.getsignal(_signal.SIGINT) is endAtOnce:
+            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+        try:
+            options.run(options, environment)
+        except KeyboardInterrupt:
+            complain(f"{parser.prog} {name}", "interrupted")
+            raise SystemExit(INTERRUPTED) from None
 
 
 def makeParser(only: str | None = None, inside: Collection[str] = tuple(COMMANDS)) -> Parser:

@@ -178,6 +178,45 @@ class ClientTests(ElsewhereTestCase):
             self.assertEqual((0, ""), (status, stderr))
             self.assertIn(f"{self.port}/tcp of {HOST} opened ", stdout)
 
+    def test_group(self) -> None:
+        """A group is knocked on at once, and one of its hosts has a name."""
+        for platform in PLATFORMS:
+            self.reopen()
+            other = FakeDoor()
+            self.addCleanup(other.close)
+            self.writeProfiles(
+                f'[hosts.a]\naddress = "{HOST}"\nsequence = [{self.sequence}]\n'
+                f"wait = {self.port}\n"
+                f'[hosts.b]\naddress = "localhost"\nsequence = {list(other.ports)}\n'
+                '[groups.both]\nhosts = ["a", "b"]\n'
+            )
+            self.meanwhile(self.door.hear, self.door.accept)
+            self.meanwhile(other.hear)
+            status, stdout, stderr = self.run_(platform, "knock", "both", "-4")
+            self.assertEqual((0, 2, ""), (status, stdout.count("\n"), stderr), stdout)
+
+    def test_keygen(self) -> None:
+        """A file of a key seals, by ssh-keygen; the fake Windows cannot start programs."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True
+        )
+        for platform in PLATFORMS[1:]:
+            self.reopen()
+            self.meanwhile(self.door.hear)
+            status, _, stderr = self.knock(platform, "-i", str(folder / "id"))
+            self.assertEqual((0, ""), (status, stderr))
+
+    def writeProfiles(self, text: str) -> None:
+        """Write the client's profiles."""
+        folder = Path(self.mktemp()).absolute()
+        (folder / "pkdoors").mkdir(parents=True)
+        path = folder / "pkdoors" / "hosts.toml"
+        path.write_text(text)
+        path.chmod(0o600)
+        self.patch(os, "environ", {**os.environ, "XDG_CONFIG_HOME": str(folder)})
+
     def test_refused(self) -> None:
         """A port at which nothing listens is told from one that does not answer."""
         for platform in PLATFORMS:

@@ -112,6 +112,9 @@ class PackagingTests(SynchronousTestCase):
         ):
             output = run(*command, folder=folder)
             self.assertEqual(output.strip(), f"pkdoors {pkdoors.__version__.public()}")
+        client = folder / "client.pyz"
+        run(home / "bin/pkdoors", "init", "--client-file", client, folder=folder)
+        self.assertEqual(output, run(client, "--version", folder=folder))
         where = run(
             home / "bin/python", "-c", "import pkdoors; print(pkdoors.__file__)", folder=folder
         )

@@ -17,7 +17,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import Scope, lookupKeys, onceSetOf, sourceKey
+from pkdoors.firewall.guard.openingkeys import lookupKeys, sourceKey
+from pkdoors.firewall.guard.openingsets import Scope, onceSetOf
 from pkdoors.firewall.netlink.kernel import Kernel
 from pkdoors.firewall.netlink.setchanges import swapElements
 from pkdoors.model.doors import Door, Opening

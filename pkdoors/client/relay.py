@@ -30,6 +30,9 @@ the usual 64 KiB each read and write is cut to that size, which halves the speed
 PAUSE = 0.01
 """Seconds between two looks at a descriptor that is not ready, if the system cannot wait for it."""
 
+GREETING = 64
+"""Bytes of the server's beginning that are shown to whoever wants to know."""
+
 _LOST = "the connection was lost"
 _NOBODY_READS = (errno.EPIPE,) if hasattr(os, "readv") else (errno.EPIPE, errno.EINVAL)
 """Errors of a pipe whose reader has gone; Windows, which has no C{readv}, gives either."""
@@ -41,12 +44,20 @@ class Relay:
 
     @param connection: in blocking mode. What comes from C{source} goes there, and what it sends
         goes to C{sink}.
+    @param onFirst: called with the first bytes that it sends.
     """
 
-    def __init__(self, connection: socket, source: int, sink: int) -> None:
+    def __init__(
+        self,
+        connection: socket,
+        source: int,
+        sink: int,
+        onFirst: Callable[[bytes], None] = lambda data: None,
+    ) -> None:
         self._connection = connection
         self._source = source
         self._sink = sink
+        self._onFirst = onFirst
         self._trouble: RelayError | None = None
 
     def run(self) -> None:
@@ -82,7 +93,11 @@ class Relay:
     def _receive(self) -> None:
         """@raise BrokenPipeError: the reader of C{sink} has closed it."""
         # On Windows, only the methods of a socket can read and write it.
+        isFirst = True
         for part in _readChunks(self._connection.recv_into, _LOST):
+            if isFirst:
+                self._onFirst(bytes(part[:GREETING]))
+                isFirst = False
             try:
                 _write(self._sink, part)
             except OSError as error:

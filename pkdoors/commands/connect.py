@@ -46,8 +46,12 @@ def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     assert connection is not None
     from pkdoors.client.relay import Relay
 
+    def explain(data: bytes) -> None:
+        if line := attempt.explainGreeting(data):
+            say(line)
+
     try:
-        Relay(connection, 0, 1).run()
+        Relay(connection, 0, 1, explain).run()
     except RelayError as error:
         say(str(error))
         raise SystemExit(1) from error

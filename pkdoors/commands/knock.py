@@ -259,5 +259,5 @@ def _keep(options: Namespace, environment: Mapping[str, str], attempt: Attempt) 
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
     say, trace = makeReporter(parser), makeTrace(options, environment, attempt)
-    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, say, trace).run()))
+    tell(runReactor(parser, lambda reactor: KeepOpen(attempt, reactor, say, trace).run(), True))
     raise SystemExit(0)

@@ -134,16 +134,17 @@ class Doorkeeper:
         """
         fresh = self._hearing.locks.makeMissing(doors, self._makeLock)  # before anything is changed
         await self._uses.look()
-        carrying = Carrying(doors, self._clock.seconds())
-        await self._stack.change(doors, carrying.carryOver(self._lives))
-        self.doors = doors
-        self._admission.setDoors(doors, maxOpenings)
-        self._hearing.locks = self._hearing.locks.replaceDoors(doors, fresh)
-        self._carrying = carrying
+        self._uses.isChanging = True
         try:
+            carrying = Carrying(doors, self._clock.seconds())
+            await self._stack.change(doors, carrying.carryOver(self._lives))
+            self.doors = doors
+            self._admission.setDoors(doors, maxOpenings)
+            self._hearing.locks = self._hearing.locks.replaceDoors(doors, fresh)
+            self._carrying = carrying
             await carrying.move(self._lives, self._slices, self._turns, self._closer.finish)
         finally:
-            self._carrying = None
+            self._carrying, self._uses.isChanging = None, False
         self._uses.startIfNeeded()
 
     def _wanted(self) -> Iterable[Opening]:

@@ -45,9 +45,17 @@ def hide() -> None:
     for module, names in (*NAMES.items(), (_socket, NAMES[socket])):
         for name in names.split():
             vars(module).pop(name, None)
+    socket.socketpair = _makePair  # type: ignore[assignment]
     for module, names in ((builtins, "open"), (os, "open stat lstat listdir scandir readlink")):
         for name in names.split():
             setattr(module, name, _withoutProc(getattr(module, name)))
+
+
+def _makePair() -> tuple[socket.socket, socket.socket]:
+    """Return a pair of connected sockets, made as on Windows."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = socket.create_connection(server.getsockname())
+        return one, server.accept()[0]
 
 
 def _withoutProc(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,12 +6,13 @@ have other numbers. See the documentation of Winsock, and of Python's C{select} 
 import errno
 import os
 import select
+import shutil
 import socket
 import sys
 from collections.abc import Iterable
 from itertools import chain
 from stat import S_ISSOCK
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 NUMBERS = {
@@ -71,6 +72,7 @@ def beWindows() -> None:
     vars(errno)["EINPROGRESS"] = 10036
     select.select = _select
     os.read, os.write = _read, _write
+    vars(shutil)["_winapi"] = SimpleNamespace(NeedCurrentDirectoryForExePath=lambda mode: False)
     console: Any = ModuleType("msvcrt")
     console.setmode = _setMode
     sys.modules["msvcrt"] = console

@@ -110,7 +110,13 @@ class RealTestCase(SynchronousTestCase):
 
 
 class SshTestCase(RealTestCase):
-    """With sshd and ssh."""
+    """
+    With sshd and ssh.
+
+    @cvar moreForSshd: lines of sshd's configuration.
+    """
+
+    moreForSshd = ""
 
     def sshd(self) -> None:
         """Start sshd on the server, for root with a key of the client's."""
@@ -120,7 +126,7 @@ class SshTestCase(RealTestCase):
         (self.folder / "sshd_config").write_text(
             f"HostKey {self.folder}/host\nAuthorizedKeysFile {self.folder}/user.pub\n"
             "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPidFile none\n"
-            "Subsystem sftp internal-sftp\n"
+            f"Subsystem sftp internal-sftp\n{self.moreForSshd}"
         )
         self.server.run("mkdir", "-p", "/run/sshd")  # where sshd puts its unprivileged half
         sshd = self.server.spawn(

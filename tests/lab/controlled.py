@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pkdoors.config.parser import parseConfig
-from pkdoors.firewall.guard.openingsets import identify
+from pkdoors.firewall.guard.openingkeys import identify
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import Daemon, Process, eventually
 

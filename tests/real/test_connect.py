@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from twisted.trial.unittest import SkipTest
+
 from pkdoors.client.core.attempt import LOOK, Attempt
 from pkdoors.client.core.methods import PlainMethod
 from pkdoors.client.network import findRoundTrip, withLook
@@ -182,6 +184,91 @@ class RoundTripTests(ConnectTestCase):
         with self.client.inside():
             look = eventually(lambda: withLook(attempt, [SERVER4, SERVER6]).look != LOOK)
             self.assertTrue(look)
+
+
+class RaceTests(ConnectTestCase):
+    """Which connection is used, and that there is no other one."""
+
+    def test_penalty(self) -> None:
+        """If sshd refuses this address, one line says why; the bytes stay as they are."""
+        process = self.connect(stdin=subprocess.DEVNULL)
+        peer = self.accept()
+        words = b"Not allowed at this time\r\n"
+        peer.sendall(words)
+        peer.close()
+        assert process.stdout
+        self.assertEqual(words, process.stdout.read())
+        self.assertEnds(process, 0, "PerSourcePenalties")
+
+    def test_manyAddresses(self) -> None:
+        """Of eight addresses, seven of which are dead, the one that answers is used, once."""
+        self.daemon()
+        dead = [SERVER4.rpartition(".")[0] + f".{last}" for last in range(71, 78)]
+        name = "many.test"
+        hosts = self.folder / "hosts"
+        hosts.write_text("".join(f"{each} {name}\n" for each in (*dead, SERVER4)))
+        script = (
+            f"mount --bind {hosts} /etc/hosts && "
+            f"exec {PKDOORS} connect {name} {PORT} -m {KNOCKS} --interval 1ms"
+        )
+        process = self.client.spawn("unshare", "--mount", "sh", "-c", script)
+        peer = self.accept()
+        self.listening.settimeout(1.5)
+        self.assertRaises(TimeoutError, self.listening.accept)
+        self.assertIsNone(process.popen.poll())
+        peer.close()
+
+    def test_deadFamily(self) -> None:
+        """If one family is a black hole, the other one is used, once."""
+        self.daemon()
+        self.server.run(
+            "nft",
+            "table inet hole { chain c { type filter hook prerouting priority -500; "
+            "meta nfproto ipv6 drop; }; }",
+        )
+        name = "both.test"
+        hosts = self.folder / "hosts"
+        hosts.write_text(f"{SERVER6} {name}\n{SERVER4} {name}\n")
+        script = (
+            f"mount --bind {hosts} /etc/hosts && exec {PKDOORS} connect {name} {PORT} -m {KNOCKS}"
+        )
+        self.client.spawn("unshare", "--mount", "sh", "-c", script)
+        peer = self.accept()
+        self.assertNotIn(SERVER6[:4], peer.getpeername()[0])
+        self.listening.settimeout(1.5)
+        self.assertRaises(TimeoutError, self.listening.accept)
+
+    def test_onceDoor(self) -> None:
+        """A door for one connection opens once, and that connection is the one that is used."""
+        daemon = self.daemon("--uses", "once", "--log-knocks")
+        process = self.connect()
+        peer = self.accept()
+        assert process.stdin and process.stdout
+        process.stdin.write(b"ping")
+        self.assertEqual(b"ping", peer.recv(100))
+        peer.send(b"pong")
+        self.assertEqual(b"pong", process.stdout.read(100))
+        self.listening.settimeout(1.5)
+        self.assertRaises(TimeoutError, self.listening.accept)
+        self.assertEqual(1, daemon.log().count("opened door"), daemon.log())
+        process.stdin.close()
+        peer.close()
+        self.assertEnds(process)
+
+    def test_noAddress(self) -> None:
+        """A name without an address is one sentence."""
+        process = self.connect(to="nowhere.invalid")
+        self.assertEnds(process, 1, "no address found for 'nowhere.invalid'")
+
+    def test_opensMeanwhile(self) -> None:
+        """A port that opens while the client knocks is connected to once."""
+        self.daemon()
+        process = self.connect("--interval", "300ms", stdin=subprocess.DEVNULL)
+        self.client.send(SEQUENCE)
+        self.accept().close()
+        self.listening.settimeout(2.5)
+        self.assertRaises(TimeoutError, self.listening.accept)
+        self.assertEnds(process)
 
 
 class EndsTests(ConnectTestCase):
@@ -365,6 +452,32 @@ class BackpressureTests(ConnectTestCase):
         self.assertLess(sent, BOUND)
         assert process.stdout
         self.assertEqual(sent, len(process.stdout.readall()))  # type: ignore[attr-defined]
+
+
+class PenaltyTests(SshTestCase):
+    """An sshd that refuses an address for a while, as those of OpenSSH 9.8 and later do."""
+
+    moreForSshd = "PerSourcePenalties noauth:60s min:1s\n"
+
+    def test_explained(self) -> None:
+        """C{knock --wait} and C{connect} say why."""
+        version = self.server.status("ssh", "-V")[1].removeprefix("OpenSSH_").partition("p")[0]
+        if tuple(map(int, version.split("."))) < (9, 8):
+            raise SkipTest("this sshd has no PerSourcePenalties")
+        self.sshd()
+        self.daemon(ports="22")
+        knock = (PKDOORS, "knock", SERVER4, "-m", KNOCKS, "--wait", "22")
+
+        def isPenalized() -> bool:
+            return "PerSourcePenalties" in self.client.status(*knock)[1]
+
+        self.assertTrue(eventually(isPenalized))
+        proxy = f"ProxyCommand={PKDOORS} connect %h %p -m {KNOCKS}"
+        status, output = self.client.status(
+            "ssh", "-o", proxy, *self.sshOptions(), f"root@{SERVER4}", "true"
+        )
+        self.assertEqual(255, status)
+        self.assertIn("PerSourcePenalties", output)
 
 
 class ThroughSshTests(SshTestCase):

@@ -75,7 +75,7 @@ class BareTests(KeysTestCase):
         key = self.key()
         status, output = self.status(*self.bare("-i", str(key)), PATH="/nowhere")
         self.assertEqual((1, 1), (status, output.count("\n")), output)
-        self.assertIn("Python's cryptography, which reads it, is not installed", output)
+        self.assertIn("neither ssh-keygen nor Python's cryptography is installed", output)
 
     def test_otherHalf(self) -> None:
         """A file beside the key that is another key's public half is noticed."""

@@ -1,15 +1,20 @@
 """A new configuration is put in place while the daemon runs, and people knock."""
 
+import json
 import os
 import signal
 import time
+from contextlib import closing
+from random import Random
 from threading import Event, Thread
 
+from tests.lab.adminclient import AdminClient
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.controlled import SHARING, SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.firewalld import Firewalld
 from tests.lab.hosts import CLIENT4, STRANGER4, eventually, ip
 
+NAMES = ("ssh", "web", "vpn")
 RELOADS = 200
 PAUSE = 0.02
 """Seconds between two knocks: 50 a second."""
@@ -342,3 +347,62 @@ class CapturedSteadyTests(SteadyTests):
     """The same while the guard, which is replaced at each reload, hears the knocks."""
 
     listen = "capture"
+
+
+class TurnsTests(ControlledTestCase):
+    """A reload takes some turns of the daemon's reactor, and others have theirs in between."""
+
+    CHANGES = (
+        (SSH, door("web", WEB_SEQUENCE, WEB)),
+        (door("ssh", more='max_open_for = "30m"\n'), door("web", WEB_SEQUENCE, WEB)),
+        (SSH, door("web", WEB_SEQUENCE, WEB, 'uses = "once"\n')),
+        (SSH,),
+        (SSH, door("vpn", SHARING, 5000).replace("5000", '"5000/udp"')),
+        (SSH, door("vpn", SHARING, 5000, 'udp_idle = "20s"\n').replace("5000", '"5000/udp"')),
+    )
+
+    def test_meanwhile(self) -> None:
+        """
+        Whatever is opened, extended and closed meanwhile, the kernel has what the daemon shows, and
+        sessions go on.
+        """
+        daemon = self.controlled(*self.CHANGES[0])
+        self.open(CLIENT4)
+        session = self.client.connect(PORT)
+        self.addCleanup(session.close)
+        isOver = Event()
+
+        def operate(seed: int) -> None:
+            random = Random(seed)
+            with closing(AdminClient(self.socket)) as admin:
+                while not isOver.is_set():
+                    source, name = f"10.7.{seed}.{random.randrange(40)}", random.choice(NAMES)
+                    wanted = {"source": source, "door": name, "seconds": 600}
+                    if random.random() < 0.6:
+                        admin.request("POST", "/openings", json.dumps(wanted))
+                    else:
+                        admin.request("DELETE", f"/openings?door={name}&source={source}")
+                    admin.getresponse().read()  # the door may not be there
+
+        threads = [Thread(target=operate, args=(seed,)) for seed in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(1, 31):  # the last one is the first again
+                self.write(*self.CHANGES[number % len(self.CHANGES)])
+                self.assertTrue(self.reload())
+        finally:
+            isOver.set()
+            for thread in threads:
+                thread.join()
+        self.assertTrue(eventually(lambda: self.openings() == self.inKernel()), daemon.log())
+        self.assertIn(("ssh", CLIENT4), self.inKernel())
+        self.assertGreater(len(self.openings()), 20)
+        self.assertNotIn("changed the guard", daemon.log())
+        self.assertTrue(self.client.reaches(PORT))
+        session.sendall(b"still here")
+        session.settimeout(0.3)
+        self.assertRaises(TimeoutError, session.recv, 1)
+        self.ask("/openings", "-X", "DELETE")
+        self.assertTrue(eventually(lambda: self.inKernel() == set()))
+        self.assertFalse(self.client.reaches(PORT))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from pkdoors.client.core.visit import FOREVER
+from pkdoors.errors import KnockError
 
 NAP = 0.2
 """The longest time in seconds that a user waits after Ctrl-C on Windows."""
@@ -53,7 +54,8 @@ class Loop:
         soon = min((when for when, _ in self._times.values()), default=FOREVER)
         left = None if soon == FOREVER else max(0.0, soon - self.clock())
         for key, _ in self._select(left):
-            if self._selector.get_map().get(key.fileobj) is key:  # unless another call changed it
+            # Unless another call changed that, or closed the socket, which then has no number.
+            if self._selector.get_map().get(key.fd) is key:
                 key.data()
         for owner, (when, call) in list(self._times.items()):
             if when <= self.clock() and self._times.get(owner) == (when, call):
@@ -61,14 +63,23 @@ class Loop:
                 call()
 
     def _select(self, seconds: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready; wait for it at most for some seconds."""
+        """
+        Return what is ready; wait for it at most for some seconds.
+
+        @raise KnockError: the system cannot watch so many sockets.
+        """
         if isinstance(self._selector, selectors.SelectSelector):  # Windows has nothing better
             # Ctrl-C does not wake it up there.
             seconds = NAP if seconds is None else min(seconds, NAP)
             if not self._selector.get_map():  # it refuses to wait for nothing
                 time.sleep(seconds)
                 return []
-        return self._selector.select(seconds)
+        try:
+            return self._selector.select(seconds)
+        except ValueError as error:  # Windows watches 512 sockets at most
+            raise KnockError(
+                "this system cannot watch so many connections at once: knock on fewer hosts"
+            ) from error
 
     def close(self) -> None:
         """Release what the loop holds."""

@@ -58,7 +58,7 @@ class StunExchange:
             return
         try:
             self._socket.send(self._transaction.question)
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):  # as Linux and Windows say it
             self._end(StunError("refuses datagrams"))
             return
         except OSError as error:
@@ -73,7 +73,7 @@ class StunExchange:
             address = self._transaction.receive(self._socket.recv(MAX_ANSWER))
         except BlockingIOError:
             return
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):  # as Linux and Windows say it
             self._end(StunError("refuses datagrams"))
         except (StunError, OSError) as error:
             self._end(error)

@@ -20,7 +20,16 @@ T = TypeVar("T")
 
 async def workAtOnce(call: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
     """Call what takes long: a command has nothing else to do, and Ctrl-C ends it."""
-    return call()
+    from signal import SIGINT, default_int_handler, getsignal, signal
+
+    before = getsignal(SIGINT)
+    if getattr(before, "__module__", "") != "pkdoors.cli":
+        return call()
+    signal(SIGINT, default_int_handler)  # it may have to make a terminal visible again
+    try:
+        return call()
+    finally:
+        signal(SIGINT, before)
 
 
 class Turn:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pkdoors.client.blocking._agent import Asking
 from pkdoors.client.blocking._loop import Loop
+from pkdoors.client.blocking._names import lookUpIn
 from pkdoors.client.blocking._stun import StunExchange
 from pkdoors.client.blocking._work import Turn, Work, workAtOnce
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
@@ -31,7 +32,7 @@ from pkdoors.client.core.events import (
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
-from pkdoors.client.network import describeError, familyOf, lookUp, sendSyn, withLook
+from pkdoors.client.network import describeError, familyOf, sendSyn, withLook
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.model.knockports import TcpPort, numberOf
 
@@ -53,16 +54,24 @@ def perform(
         is a race.
     @raise KnockError: the knock could not be sent, or the port did not open.
     """
-    addresses = lookUp(attempt.host, attempt.family)
-    trace(Found(attempt.host, tuple(addresses)))
     loop = Loop()
+    try:
+        return _perform(loop, attempt, say, trace)
+    finally:
+        loop.close()
+
+
+def _perform(
+    loop: Loop, attempt: Attempt, say: Callable[[str], None], trace: Callable[[Traced], None]
+) -> tuple[Outcome, socket.socket | None]:
+    addresses = lookUpIn(loop, attempt.host, attempt.family)
+    trace(Found(attempt.host, tuple(addresses)))
     driver = VisitDriver(loop, attempt, addresses, say, trace)
     try:
         while not driver.visit.isOver:
             loop.turn()
     finally:
         driver.close()
-        loop.close()
     if driver.visit.error:
         raise driver.visit.error
     assert driver.visit.outcome

@@ -4,18 +4,15 @@ and not for a user who is to touch a key for it. Only the SSH agent is asked one
 and knocks on the same address come one after another, since the host would hear them mixed.
 """
 
-import socket
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from ipaddress import ip_address
-from selectors import EVENT_READ
-from threading import Thread
 from types import MappingProxyType
 
 from pkdoors.client.blocking._agent import Asking
 from pkdoors.client.blocking._loop import Loop
+from pkdoors.client.blocking._names import Found as Addresses
+from pkdoors.client.blocking._names import LookUps
 from pkdoors.client.blocking._stun import StunExchange
 from pkdoors.client.blocking._work import Work, workAtOnce
 from pkdoors.client.blocking.driver import VisitDriver
@@ -23,14 +20,11 @@ from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.events import Found, Traced, ignore
 from pkdoors.client.core.methods import Tools, prepareOnce
-from pkdoors.client.network import lookUp
 from pkdoors.errors import KnockError
 
 PREPARING = 1.0
 """Seconds in which all keys are prepared before the first knock: a question for a passphrase would
 hold up knocks that are under way. An agent that takes longer for its list holds up nobody."""
-MAX_LOOKUPS = 256
-"""The most names that are looked up at the same time, each in a thread."""
 
 Result = Outcome | KnockError
 Trace = Callable[[Traced], None]
@@ -88,7 +82,7 @@ class _Group:
         self._addresses: dict[str, list[str]] = {}  # of those that wait to begin
         self._drivers: dict[str, VisitDriver] = {}
         self._busy: dict[str, list[str]] = {}  # addresses that are being knocked on
-        self._names = _LookUps(loop, self._take)
+        self._names = LookUps(loop, self._take)
 
     def begin(self) -> None:
         """Look up all names, and prepare all keys."""
@@ -126,7 +120,7 @@ class _Group:
         self._isHeld = False
         self._start()
 
-    def _take(self, name: str, found: list[str] | KnockError) -> None:
+    def _take(self, name: str, found: Addresses) -> None:
         """A name is looked up."""
         if name not in self.left:
             return
@@ -172,85 +166,6 @@ class _Group:
             self.left.remove(name)
             self._addresses.pop(name, None)
             self._report(name, result)
-
-
-class _LookUps:
-    """
-    Looks up names in threads: the system has no other way to look up several at once.
-
-    @param take: called with a host's key, and its addresses or the error.
-    """
-
-    def __init__(self, loop: Loop, take: Callable[[str, list[str] | KnockError], None]) -> None:
-        self._loop = loop
-        self._take = take
-        self._found: deque[tuple[str, list[str] | KnockError]] = deque()
-        self._waiting: deque[tuple[str, str, int | None]] = deque()
-        self._running = 0
-        self._awake, self._waker = socket.socketpair()
-        for end in (self._awake, self._waker):
-            end.setblocking(False)
-        loop.watch(self._awake, EVENT_READ, self._wake)
-
-    def add(self, key: str, host: str, family: int | None) -> None:
-        """Look up a host."""
-        if _isAddress(host):  # this takes no time
-            self._found.append((key, _find(host, family)))
-            self._loop.callAt(self, self._loop.clock(), self._deliver)
-        else:
-            self._waiting.append((key, host, family))
-            self._begin()
-
-    def close(self) -> None:
-        """Listen to the threads no more: nothing can stop them, and the process need not wait."""
-        self._loop.cancel(self)
-        self._loop.forget(self._awake)
-        self._awake.close()
-        self._waker.close()
-
-    def _begin(self) -> None:
-        while self._waiting and self._running < MAX_LOOKUPS:
-            key, host, family = self._waiting[0]
-            try:
-                Thread(target=self._run, args=(key, host, family), daemon=True).start()
-            except RuntimeError:  # the system allows no more threads
-                if not self._running:
-                    self._found.append((key, KnockError("no thread is left to look up its name")))
-                    self._waiting.popleft()
-                    self._loop.callAt(self, self._loop.clock(), self._deliver)
-                return
-            self._waiting.popleft()
-            self._running += 1
-
-    def _run(self, key: str, host: str, family: int | None) -> None:
-        """In a thread."""
-        self._found.append((key, _find(host, family)))
-        with suppress(OSError):  # it is full, so the loop wakes anyway; or closed
-            self._waker.send(b"\0")
-
-    def _wake(self) -> None:
-        self._running -= len(self._awake.recv(MAX_LOOKUPS))
-        self._begin()
-        self._deliver()
-
-    def _deliver(self) -> None:
-        while self._found:
-            self._take(*self._found.popleft())
-
-
-def _find(host: str, family: int | None) -> list[str] | KnockError:
-    try:
-        return lookUp(host, family)
-    except KnockError as error:
-        return error
-
-
-def _isAddress(host: str) -> bool:
-    try:
-        ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _allowManyFiles() -> None:

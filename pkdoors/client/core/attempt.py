@@ -11,6 +11,8 @@ nothing is known. Most paths are shorter. On a longer one the client sends a kno
 needed, and whichever connection answers first is used; a client that waits longer makes everybody
 wait whose door is closed."""
 LONGEST_LOOK = 0.15
+_PENALTY = b"Not allowed at this time"
+"""What sshd says instead of its version to addresses that it penalizes (PerSourcePenalties)."""
 SLACK = 0.01
 """Seconds beyond the round trip, for a server and a network that are busy."""
 
@@ -48,6 +50,15 @@ class Attempt(NamedTuple):
     tries: int = 3
     look: float | None = None
     isRace: bool = False
+
+    def explainGreeting(self, data: bytes) -> str:
+        """Return what the first bytes of a server mean for the user; nothing if all is well."""
+        if not data.startswith(_PENALTY):
+            return ""
+        return (
+            f"sshd of {self.host} refuses this address for a while, because of too "
+            "many connections without a login (PerSourcePenalties): wait a minute or two"
+        )
 
     def describeFailure(self, refused: bool) -> str:
         """

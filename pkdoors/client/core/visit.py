@@ -18,8 +18,6 @@ from pkdoors.errors import KnockError, NotOpen
 
 GREETING = 0.3
 """Seconds for the first bytes of a server that speaks first, as sshd does."""
-_PENALTY = b"Not allowed at this time"
-"""What sshd says instead of its version to addresses that it penalizes (PerSourcePenalties)."""
 FOREVER = float("inf")
 
 
@@ -154,11 +152,7 @@ class Visit:
 
         @param data: nothing, if it closed the connection without any.
         """
-        if _PENALTY in data:
-            self._note = (
-                f"sshd of {self._attempt.host} refuses this address for a while, because of too "
-                "many connections without a login (PerSourcePenalties): wait a minute or two"
-            )
+        self._note = self._attempt.explainGreeting(data)
         self._greetingEnd = FOREVER
         self._settle()
         return []

@@ -11,7 +11,7 @@ from pkdoors.client.keys._agentkeys import AgentSigner, findInAgent, isUseful
 from pkdoors.client.keys._certificates import checkCertificate
 from pkdoors.client.keys._formats import NotReadable, PassphraseNeeded, isEncrypted
 from pkdoors.client.keys._pairs import KeyPair, readKeyPair
-from pkdoors.client.keys.passphrase import Question, askPassphrase
+from pkdoors.client.keys.passphrase import Question, Terminal
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.wire import fingerprint, isSecurityKey
 
@@ -34,6 +34,7 @@ class FileKeys:
         self._ask = ask
         self._unlocked: dict[bytes, FileSigner] = {}
         self._passphrase: bytes | None = None
+        self._left: set[str] = set()
         self.mayAsk = True
 
     async def choose(
@@ -108,7 +109,7 @@ class FileKeys:
             raise BadValue("it is encrypted, and a passphrase is asked for only once")
         self.mayAsk = False
         prompt = f"Passphrase for {path}: "
-        if self._ask is askPassphrase:  # a question of our own can be stopped
+        if isinstance(self._ask, Terminal):  # a question of our own can be stopped
             question = Question(prompt)
             self._passphrase = await tools.work(question, question.stop)
         else:
@@ -140,14 +141,15 @@ class FileKeys:
                 "`ssh-keygen -y -f FILE > FILE.pub`"
             )
         if pair.secret and isEncrypted(pair.secret):
-            self._askLater(tools.say)
+            self._askLater(pair.path, tools.say)
         return KeygenSigner(program, pair.path, pair.blob, tools.work)
 
-    def _askLater(self, say: Callable[[str], None]) -> None:
+    def _askLater(self, path: str, say: Callable[[str], None]) -> None:
         """Let ssh-keygen ask for a passphrase, if no other one is asked for."""
-        if not self.mayAsk:
+        if path not in self._left and not self.mayAsk:
             raise BadValue("it is encrypted, and a passphrase is asked for only once")
         self.mayAsk = False
+        self._left.add(path)
         say("ssh-keygen asks for the passphrase of the key for each knock: ssh-add avoids that")
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from pkdoors.client.keys.passphrase import saveTerminal
 from pkdoors.errors import KnockError
 
 MAX_OUTPUT = 64 * 1024
@@ -61,6 +62,7 @@ class KeygenRun:
         from subprocess import PIPE, Popen
         from threading import Thread
 
+        restore = saveTerminal()
         try:
             process = Popen(self._argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._makeEnv())
         except (OSError, ValueError) as error:
@@ -73,8 +75,14 @@ class KeygenRun:
                 reader.start()
             self._feed(process)
             self._wait(process, readers[0], pipes)
+        except KeyboardInterrupt:
+            _waitFor(process, _GRACE)  # Ctrl-C has reached it as well; two signals can confuse it
+            raise
         finally:
-            _end(process)
+            if process.poll() is None:
+                _end(process)
+            if process.returncode:
+                restore()
         for reader in readers:
             reader.join(_GRACE)  # a child of its own may hold the pipe open
         return Ran(process.returncode, *(bytes(pipe.data) for pipe in pipes))
@@ -123,13 +131,19 @@ class _Pipe:
 
 
 def _end(process: Any) -> None:
-    """End it if it runs, gently at first."""
+    """End it, gently at first."""
+    process.terminate()
+    if not _waitFor(process, _GRACE):
+        process.kill()
+        process.wait()
+
+
+def _waitFor(process: Any, seconds: float) -> bool:
+    """Wait until it ends; return whether it does in that time."""
     from subprocess import TimeoutExpired
 
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_GRACE)
-        except TimeoutExpired:
-            process.kill()
-            process.wait()
+    try:
+        process.wait(seconds)
+    except TimeoutExpired:
+        return False
+    return True

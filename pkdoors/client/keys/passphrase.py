@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 
 from pkdoors.errors import KnockError
 from pkdoors.util.oneline import printable
@@ -88,13 +90,19 @@ class Question:
         return typed.removesuffix(b"\n")
 
 
-def askPassphrase(prompt: str) -> bytes:
-    """
-    Ask for a passphrase. Nothing else happens meanwhile.
+class Terminal:
+    """Asks for passphrases. Others ask in their own way, with any function."""
 
-    @raise KnockError: there is no terminal, or the user gave up.
-    """
-    return Question(prompt)()
+    def __call__(self, prompt: str) -> bytes:
+        """
+        Ask for a passphrase. Nothing else happens meanwhile.
+
+        @raise KnockError: there is no terminal, or the user gave up.
+        """
+        return Question(prompt)()
+
+
+askPassphrase = Terminal()
 
 
 def hasTerminal() -> bool:
@@ -106,6 +114,33 @@ def hasTerminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def saveTerminal() -> Callable[[], None]:
+    """Return what makes the terminal show typing as it does now, if a program has changed that."""
+    try:
+        import termios
+    except ImportError:
+        return _doNothing
+    try:
+        with open(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY), "rb", buffering=0) as terminal:
+            before = termios.tcgetattr(terminal)
+    except (OSError, termios.error):
+        return _doNothing
+
+    def restore() -> None:
+        with (
+            suppress(OSError, termios.error),  # it may be gone by now
+            open(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY), "rb", buffering=0) as terminal,
+        ):
+            if termios.tcgetattr(terminal) != before:
+                termios.tcsetattr(terminal, termios.TCSANOW, before)
+
+    return restore
+
+
+def _doNothing() -> None:
+    """There is no terminal to restore."""
 
 
 def _catchSignals() -> list[tuple[int, object]]:

@@ -95,7 +95,6 @@ class Identity:
             from pkdoors.client.keys._filekeys import FileKeys  # the agent's keys need it not
 
             self._fileKeys = FileKeys(self._ask)
-        self._fileKeys.mayAsk = not self._ready
         return self._fileKeys
 
     async def _chooseNamed(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.task import deferLater
 
 from pkdoors.client.core.attempt import Attempt
 from pkdoors.client.core.events import Traced, ignore
@@ -22,6 +23,10 @@ FIRST_PAUSE = 1.0
 """Seconds until the next try after a failed knock; the pause doubles with each failure."""
 LAST_PAUSE = 60.0
 """The longest such pause, in seconds."""
+
+PROBE_PAUSE = 1.0
+"""Seconds between two connections that a port accepts: sshd counts those without a login, and
+refuses an address that makes too many (PerSourcePenalties)."""
 
 FAREWELL = 3.0
 """Seconds that closing the door at the end can take: a user waits at the keyboard."""
@@ -49,6 +54,7 @@ class KeepOpen:
         self._backOff = BackOff(FIRST_PAUSE, LAST_PAUSE)
         self._roaming = Roaming(reactor, self._move)
         self._isOver = self._hasMoved = False
+        self._answeredAt = float("-inf")
         self._failing = Trouble()
         self._sleep: Deferred[None] | None = None
         self._finished: Deferred[None] = Deferred()
@@ -97,6 +103,9 @@ class KeepOpen:
             await self._sleepFor(max(0.0, pause))
 
     async def _renew(self) -> None:
+        left = self._answeredAt + PROBE_PAUSE - self._reactor.seconds()
+        if left > 0:
+            await deferLater(self._reactor, left)
         addresses = await resolve(self._reactor, self._attempt)
         self._hasMoved = False  # before the knock: a move during it makes another one necessary
         self._roaming.watchTowards(addresses)
@@ -104,6 +113,10 @@ class KeepOpen:
         self._failing.end()
         self._backOff.reset()
         self._say(str(done))
+        if done.answered:
+            self._answeredAt = self._reactor.seconds()
+        if done.note:
+            self._say(done.note)
 
     def _fail(self, error: KnockError) -> None:
         if self._failing.begin("it cannot knock"):

@@ -7,8 +7,8 @@ from pkdoors.doorkeeper.openings.lives import Each, Lives
 from pkdoors.model.doors import Door, Opening, carryOver
 from pkdoors.util.turns import Turns
 
-MOVED_AT_ONCE = 100
-"""Openings that get a new door in one slice of work: a millisecond or two."""
+MOVED_AT_ONCE = 50
+"""Openings that get a new door in one slice of work: a millisecond."""
 FEW = 25
 """Openings that end one by one, because that takes no longer than one turn."""
 GONE = "because the new configuration has no such door"

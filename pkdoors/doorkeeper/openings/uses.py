@@ -25,6 +25,8 @@ LOST = "because somebody changed the guard, and nobody knows whether it was used
 class UseWatch:
     """
     @param lives: all openings.
+    @ivar isChanging: whether a reload may have removed openings that do not go on: they are not
+        lost, and end with it.
     """
 
     _log = Logger()
@@ -38,6 +40,7 @@ class UseWatch:
         self._turns = turns
         self._call: IDelayedCall | None = None
         self._isLooking = self._isStopped = False
+        self.isChanging = False
 
     def start(self) -> None:
         """Look from now on, as long as there are openings for one connection."""
@@ -76,7 +79,7 @@ class UseWatch:
             life = self._lives[opening.key]
             if isUsed:
                 life.noteUsed()
-            else:
+            elif not self.isChanging:
                 life.end(LOST)
 
     def _startIn(self, seconds: float) -> None:

@@ -33,15 +33,15 @@ from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.netlink.kernel import GuardGone, errorFor
 from pkdoors.firewall.netlink.messages import splitPortions
-from pkdoors.firewall.nftables._changing import GuardChange
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
-from pkdoors.firewall.nftables._mending import Mender
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
-from pkdoors.firewall.nftables._placing import TRIES, GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
+from pkdoors.firewall.nftables.placing.guardchange import GuardChange
+from pkdoors.firewall.nftables.placing.mending import Mender
+from pkdoors.firewall.nftables.placing.placer import TRIES, GuardPlacer
 from pkdoors.firewall.nftables.table import GuardTable, needsFlows, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts

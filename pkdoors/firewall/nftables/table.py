@@ -19,10 +19,10 @@ from pkdoors.firewall.netlink.dump import askChains, readChains
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.library import Library, notOwnerError
 from pkdoors.firewall.netlink.messages import OWNED, PERSISTS
-from pkdoors.firewall.nftables._inspection import GuardInspector
-from pkdoors.firewall.nftables._reader import bootClock
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
-from pkdoors.firewall.nftables._writer import GuardWriter
+from pkdoors.firewall.nftables.contents.inspection import GuardInspector
+from pkdoors.firewall.nftables.contents.reader import bootClock
+from pkdoors.firewall.nftables.contents.writer import GuardWriter
 from pkdoors.firewall.ways.forwards import Forwards
 from pkdoors.firewall.ways.natrules import readForwardsInTurns
 from pkdoors.model.doors import Door, Opening

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from pkdoors.firewall.guard.openingsets import lookupKeys, openingKey
+from pkdoors.firewall.guard.openingkeys import lookupKeys, openingKey
 from pkdoors.model.doors import Opening
 from pkdoors.model.sources import Source
 

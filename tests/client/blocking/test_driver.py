@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import resource
+import selectors
 import socket
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +14,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client import network
+from pkdoors.client.blocking._loop import Loop
 from pkdoors.client.blocking.driver import perform
 from pkdoors.client.core.attempt import Attempt
 from pkdoors.client.core.methods import Method, PlainMethod, SealedMethod, Tools
@@ -161,6 +164,42 @@ class DriverTests(SynchronousTestCase):
 
         method: Method = Interrupted(Sequence(self.door.ports), 0.0, 0.0)
         self.assertRaises(KeyboardInterrupt, perform, self.attempt(method=method), print)
+
+
+class SelectTests(SynchronousTestCase):
+    """
+    Tests of L{Loop} on a system that has only C{select()}.
+    """
+
+    def setUp(self) -> None:
+        """Make a loop."""
+        self.patch(selectors, "DefaultSelector", selectors.SelectSelector)
+        self.loop = Loop()
+        self.addCleanup(self.loop.close)
+
+    def test_nap(self) -> None:
+        """It wakes up now and then, because Ctrl-C does not wake it; also with nothing to watch."""
+        self.loop.callAt(self, self.loop.clock() + PATIENCE, self.fail)
+        began = self.loop.clock()
+        self.loop.turn()
+        one, other = socket.socketpair()
+        self.addCleanup(one.close)
+        self.addCleanup(other.close)
+        self.loop.watch(one, selectors.EVENT_READ, self.fail)
+        self.loop.turn()
+        self.assertLess(self.loop.clock() - began, PATIENCE / 2)
+
+    def test_tooMany(self) -> None:
+        """If it cannot watch so many sockets, that is a sentence."""
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(2000, limit[1]), limit[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limit)
+        for _ in range(1100):  # Linux watches 1024
+            one = socket.socket()
+            self.addCleanup(one.close)
+            self.loop.watch(one, selectors.EVENT_READ, self.fail)
+        error = self.assertRaises(KnockError, self.loop.turn)
+        self.assertIn("knock on fewer hosts", str(error))
 
 
 class AgentTests(SynchronousTestCase):

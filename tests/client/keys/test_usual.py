@@ -1,8 +1,12 @@
 """Tests of L{pkdoors.client.keys.signers} with ssh's usual files."""
 
 import os
+import sys
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
+
+from pkdoors.client.blocking._work import workAtOnce
 from pkdoors.client.core.methods import Signer
 from pkdoors.client.keys import _filekeys
 from pkdoors.client.keys.signers import Identity
@@ -102,6 +106,42 @@ class UsualTests(AgentTestCase):
             self.wait(identity.findSigners(self.tools()))
         self.assertEqual(1, len(self.prompts))
         self.assertNotIn("right", repr(vars(identity)) + repr(identity._fileKeys))
+
+    def test_bothAtOnce(self) -> None:
+        """Two hosts of a group that find the keys at the same time ask once as well."""
+        self.write("id_rsa", encode(RSA, passphrase=b"right"))
+        identity = Identity(USUAL, SOCKET, self.ask)
+        tools = self.tools()._replace(work=workAtOnce)
+        works = [Deferred.fromCoroutine(identity.findSigners(tools)) for _ in range(3)]
+        self.reactor.pump([0.0] * 8)
+        for work in works:
+            (signer,) = self.successResultOf(work)
+            self.assertEqual(RSA.blob(), signer.publicKey)
+        self.assertEqual(1, len(self.prompts))
+
+    def test_notAgain(self) -> None:
+        """After a wrong passphrase, nothing is asked for again either."""
+        self.write("id_rsa", encode(RSA, passphrase=b"other"))
+        identity = Identity(str(self.folder / "id_rsa"), "", self.ask)
+        for _ in range(3):
+            self.wrong(identity.findSigners(self.tools()))
+        self.assertEqual(1, len(self.prompts))
+
+    def test_leftToKeygen(self) -> None:
+        """If ssh-keygen is to ask, it does so for one file, however many hosts there are."""
+        for name, key in (("id_rsa", RSA), ("id_ed25519", ED25519)):
+            self.write(name, encode(key, passphrase=b"right"))
+        name = "pkdoors.client.keys._filesigner"
+        self.addCleanup(sys.modules.__setitem__, name, sys.modules[name])
+        sys.modules[name] = None  # type: ignore[assignment]
+        identity = Identity(USUAL, SOCKET, self.ask)
+        tools = self.tools()._replace(work=workAtOnce)
+        works = [Deferred.fromCoroutine(identity.findSigners(tools)) for _ in range(3)]
+        self.reactor.pump([0.0] * 8)
+        for work in works:
+            (signer,) = self.successResultOf(work)
+            self.assertEqual(RSA.blob(), signer.publicKey)
+        self.assertEqual([], self.prompts)
 
     def test_bad(self) -> None:
         """A file that cannot be used is named, and the others seal."""

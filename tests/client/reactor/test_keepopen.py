@@ -168,12 +168,27 @@ class StayTests(SynchronousTestCase):
         self.assertEqual(3, self.knocks())
 
     def test_movedMeanwhile(self) -> None:
-        """When it moves during a knock, there is another one after it."""
+        """
+        When it moves during a knock, there is another one after it; not within a second of a
+        connection, which sshd would count.
+        """
         self.keepOpen(port=22)
         self.made[0].move()
         self.reactor.accept().protocol.dataReceived(b"SSH-2.0-x")
         self.knock()
+        self.reactor.advance(0.9)
+        self.knock()
+        self.assertEqual(1, self.knocks())
+        self.reactor.advance(0.1)
+        self.knock()
         self.assertEqual(2, self.knocks())
+
+    def test_penalty(self) -> None:
+        """If sshd refuses this address for a while, it says so."""
+        self.keepOpen(port=22)
+        self.reactor.accept().protocol.dataReceived(b"Not allowed at this time\r\n")
+        self.knock()
+        self.assertIn("PerSourcePenalties", self.said[-1])
 
     def test_fails(self) -> None:
         """

@@ -105,11 +105,11 @@ class GroupTests(HostTestCase):
         key.chmod(0o600)
         asked: list[str] = []
 
-        def ask(prompt: str) -> bytes:
-            asked.append(prompt)
+        def ask(question: passphrase.Question) -> bytes:
+            asked.append(question._prompt)
             return b"secret"
 
-        self.patch(passphrase, "askPassphrase", ask)
+        self.patch(passphrase.Question, "__call__", ask)
         self.group(f'identity = "{key}"')
         end = self.command("knock", "prod")
         self.assertEqual((0, "", 2), (end.status, end.stderr, end.stdout.count("\n")))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard._rules import rulesFor
-from pkdoors.firewall.guard.openingsets import lookupKeys
+from pkdoors.firewall.guard.openingkeys import lookupKeys
 from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import setsFor
 from pkdoors.model.doors import Door, Opening

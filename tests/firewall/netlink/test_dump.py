@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
 from pkdoors.firewall.guard.guard import Guard
-from pkdoors.firewall.guard.openingsets import lookupKeys, openingKey
+from pkdoors.firewall.guard.openingkeys import lookupKeys, openingKey
 from pkdoors.firewall.guard.sets import FORMAT, MAPS, originNote, setsFor
 from pkdoors.firewall.netlink.dump import (
     askChains,

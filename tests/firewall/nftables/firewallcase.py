@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.netlink.flows import Flow
-from pkdoors.firewall.nftables import _reader
 from pkdoors.firewall.nftables._liveflows import LiveFlows
+from pkdoors.firewall.nftables.contents import reader
 from pkdoors.firewall.nftables.firewall import SETTLED, NftablesFirewall
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Door, Opening
@@ -32,7 +32,7 @@ class NftablesTestCase(SynchronousTestCase):
         self.log = Log(self)
         self.clock = Clock()
         self.tables = FakeTables(self.clock)
-        self.patch(_reader, "readBootId", lambda: "a boot")
+        self.patch(reader, "readBootId", lambda: "a boot")
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
         self.watch = FakeMonitor()

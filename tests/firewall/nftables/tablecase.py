@@ -9,7 +9,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.netlink.kernel import errorFor
-from pkdoors.firewall.nftables import _reader
+from pkdoors.firewall.nftables.contents import reader
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Door, Opening
 from tests.fakes.doors import flow, makeDoor
@@ -37,7 +37,7 @@ class GuardTableTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000.0)
         self.boot = BOOT
-        self.patch(_reader, "readBootId", lambda: self.boot)
+        self.patch(reader, "readBootId", lambda: self.boot)
         self.bootOffset = 500.0
         self.tables = FakeTables(self.clock)
         self.doors: tuple[Door, ...] = (makeDoor(),)

@@ -11,9 +11,10 @@ from twisted.internet.task import deferLater
 
 from pkdoors.doorkeeper.openings.lives import Each
 from pkdoors.firewall.guard.guard import TABLE
-from pkdoors.firewall.guard.openingsets import listKeys
-from pkdoors.firewall.nftables import _mending, _placing, firewall
+from pkdoors.firewall.guard.openingkeys import listKeys
+from pkdoors.firewall.nftables import firewall
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
+from pkdoors.firewall.nftables.placing import mending, placer
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import Source, readSource
 from tests.fakes.doors import flow, makeDoor
@@ -42,8 +43,8 @@ class ManyTests(NftablesTestCase):
         super().setUp()
         self.patch(firewall, "FEW", 3)
         self.patch(firewall, "takeInTurns", inTurns)
-        self.patch(_mending, "takeInTurns", inTurns)
-        self.patch(_placing, "MANY", 5)
+        self.patch(mending, "takeInTurns", inTurns)
+        self.patch(placer, "MANY", 5)
         self.wanted: dict[tuple[str, Source], Opening] = {}
         self.start(SSH, WEB)
         for door, first in ((SSH, "10.0.0.1"), (WEB, "10.0.1.1")):

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.nftables import _reader
+from pkdoors.firewall.nftables.contents import reader
 from pkdoors.model.doors import Opening
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.firewall.nftables.firewallcase import ANN, NEXT, NftablesTestCase
@@ -125,7 +125,7 @@ class NetworkTests(NftablesTestCase):
         for doors, boot in (((makeDoor(ports="22-23"),), "a boot"), (self.doors, "another boot")):
             self.open(NET)
             self.doors = doors
-            self.patch(_reader, "readBootId", lambda boot=boot: boot)
+            self.patch(reader, "readBootId", lambda boot=boot: boot)
             self.assertEqual([], self.takeOver())
             self.assertOpen()
             self.open(NET)

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE
-from pkdoors.firewall.guard.openingsets import sourceKey
+from pkdoors.firewall.guard.openingkeys import sourceKey
 from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.nftables.firewall import MARGIN
 from pkdoors.firewall.nftables.table import GuardTable

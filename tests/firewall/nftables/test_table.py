@@ -6,7 +6,7 @@ from typing import Any
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
-from pkdoors.firewall.guard.openingsets import openingKey
+from pkdoors.firewall.guard.openingkeys import openingKey
 from pkdoors.firewall.guard.sets import FORMAT
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.model.doors import Door, Opening

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.guard.openingsets import lookupKeys, openingKey
+from pkdoors.firewall.guard.openingkeys import lookupKeys, openingKey
 from pkdoors.firewall.openings.table import OpeningTable
 from tests.fakes.doors import makeOpening
 

@@ -7,14 +7,8 @@ from socket import AF_INET, AF_INET6
 from pkdoors.firewall.guard.flowbooks import Books, findCut, findMoved, isUdpFlows
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.layout import Change, Layout, Present, isInterval
-from pkdoors.firewall.guard.openingsets import (
-    OnceSet,
-    listKeys,
-    onceSetOf,
-    onceSets,
-    scopesOf,
-    sourceKey,
-)
+from pkdoors.firewall.guard.openingkeys import listKeys, sourceKey
+from pkdoors.firewall.guard.openingsets import OnceSet, onceSetOf, onceSets, scopesOf
 from pkdoors.firewall.guard.sets import (
     COMPLETE,
     listOpeningSets,
@@ -35,7 +29,7 @@ from pkdoors.firewall.netlink.setchanges import (
     splitRange,
     swapElements,
 )
-from pkdoors.firewall.nftables._reader import GuardReader, groupBySet
+from pkdoors.firewall.nftables.contents.reader import GuardReader, groupBySet
 from pkdoors.firewall.openings.elements import differs, lookupElement, openingElement
 from pkdoors.model.doors import Door, Opening
 

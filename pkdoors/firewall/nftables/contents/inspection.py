@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import listKeys
+from pkdoors.firewall.guard.openingkeys import listKeys
 from pkdoors.firewall.guard.sets import listOpeningSets, setsFor
 from pkdoors.firewall.netlink.dump import askElements, readElements
 from pkdoors.firewall.netlink.messages import Element
-from pkdoors.firewall.nftables._writer import GuardWriter
+from pkdoors.firewall.nftables.contents.writer import GuardWriter
 from pkdoors.firewall.openings.elements import differs
 from pkdoors.model.doors import Opening
 

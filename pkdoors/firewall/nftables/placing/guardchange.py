@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from pkdoors.firewall.guard.guard import Guard
 from pkdoors.firewall.guard.layout import Present
-from pkdoors.firewall.guard.openingsets import listKeys, scopeOf
+from pkdoors.firewall.guard.openingkeys import listKeys
+from pkdoors.firewall.guard.openingsets import scopeOf
 from pkdoors.firewall.netlink.messages import splitPortions
-from pkdoors.firewall.nftables._writer import MANY
+from pkdoors.firewall.nftables.contents.writer import MANY
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.openings.table import OpeningTable
 from pkdoors.model.doors import Opening, carryOver

@@ -3,9 +3,9 @@
 from typing import Any
 
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.nftables._inspection import Damage
-from pkdoors.firewall.nftables._placing import GuardPlacer
 from pkdoors.firewall.nftables._sessions import SessionKeeper
+from pkdoors.firewall.nftables.contents.inspection import Damage
+from pkdoors.firewall.nftables.placing.placer import GuardPlacer
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.util.turns import Beside, takeInTurns
 
@@ -37,7 +37,7 @@ class Mender:
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
         with self._placer.recording() as fresh:
-            if isDoubtful:
+            if isDoubtful and any(door.once for door in guard.doors):
                 await takeInTurns(self._reactor, self._placer.dropOnce())
             damage = await self._inspect(guard, fresh)
             await takeInTurns(self._reactor, self._placer.repair(damage))

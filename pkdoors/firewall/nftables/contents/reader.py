@@ -10,15 +10,8 @@ from pkdoors.firewall.guard.capture import HEARD_CHAIN, KNOCK_SETS
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.layout import Elements, Layout, isInterval
-from pkdoors.firewall.guard.openingsets import (
-    ADDRESS,
-    OnceSet,
-    identify,
-    onceSetOf,
-    openingsName,
-    sourceKey,
-    splitOpeningKey,
-)
+from pkdoors.firewall.guard.openingkeys import identify, sourceKey, splitOpeningKey
+from pkdoors.firewall.guard.openingsets import ADDRESS, OnceSet, onceSetOf, openingsName
 from pkdoors.firewall.guard.portgroups import Span
 from pkdoors.firewall.guard.sets import (
     ABOUT,

@@ -1,6 +1,6 @@
 """
-Tests of L{pkdoors.firewall.nftables._changing}: whatever is opened, closed or extended while a
-reload takes its turns, the kernel has exactly what is wanted afterwards.
+Tests of L{pkdoors.firewall.nftables.placing.guardchange}: whatever is opened, closed or extended
+while a reload takes its turns, the kernel has exactly what is wanted afterwards.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,8 +14,9 @@ from twisted.internet.task import deferLater
 from pkdoors.doorkeeper.openings.lives import Each
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE
-from pkdoors.firewall.guard.openingsets import listKeys
-from pkdoors.firewall.nftables import _changing, firewall
+from pkdoors.firewall.guard.openingkeys import listKeys
+from pkdoors.firewall.nftables import firewall
+from pkdoors.firewall.nftables.placing import guardchange
 from pkdoors.model.doors import Door, Opening, carryOver
 from pkdoors.model.sources import Source, readSource
 from tests.fakes.doors import flow, makeDoor
@@ -55,7 +56,7 @@ class ChangingTestCase(NftablesTestCase):
         """Start."""
         super().setUp()
         self.patch(firewall, "takeInTurns", inTurns)
-        self.patch(_changing, "MANY", 6)
+        self.patch(guardchange, "MANY", 6)
         self.begin()
 
     def begin(self) -> None:

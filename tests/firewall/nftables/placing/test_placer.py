@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.firewall.nftables._placing}: only what differs is sent to the kernel."""
+"""Tests of L{pkdoors.firewall.nftables.placing.placer}: only what differs is sent to the kernel."""
 
 from dataclasses import replace
 

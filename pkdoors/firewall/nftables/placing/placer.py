@@ -7,15 +7,16 @@ from dataclasses import replace
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import Scope, listAllKeys, scopesOf, udpTimesOf
+from pkdoors.firewall.guard.openingkeys import listAllKeys
+from pkdoors.firewall.guard.openingsets import Scope, scopesOf, udpTimesOf
 from pkdoors.firewall.guard.sets import setsFor
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.netlink.messages import splitPortions
-from pkdoors.firewall.nftables._changing import GuardChange
-from pkdoors.firewall.nftables._inspection import Damage
 from pkdoors.firewall.nftables._sessions import SessionKeeper
-from pkdoors.firewall.nftables._writer import MANY
+from pkdoors.firewall.nftables.contents.inspection import Damage
+from pkdoors.firewall.nftables.contents.writer import MANY
+from pkdoors.firewall.nftables.placing.guardchange import GuardChange
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.openings.table import OpeningTable
 from pkdoors.model.doors import Door, Opening
