@@ -32,6 +32,8 @@ def lookUp(host: str, family: int | None = None) -> list[str]:
     """
     # Python loads a codec for a name with letters, but bytes are passed on as they are; so is a
     # name with a device in it, which is no domain name.
+    if "\0" in host:  # the system would look up what is before it
+        raise NoAddress(f"no address found for {quoteHost(host)}: it has a null byte")
     name = os.fsencode(host) if host.isascii() or "%" in host else host
     try:
         found = socket.getaddrinfo(name, None, FAMILIES[family], socket.SOCK_DGRAM)

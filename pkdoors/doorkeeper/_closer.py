@@ -102,6 +102,13 @@ class Closer:
         self._stack.noteClosedInnermost([life.opening])
         self._conceal(life)
 
+    def finishNow(self, life: OpeningLife, reason: str) -> None:
+        """Do the same whatever it waits for: somebody wants another one in its place."""
+        if life.isAtRest():
+            self.finish(life, reason)
+        else:
+            life.end(reason)
+
     def _conceal(self, life: OpeningLife) -> None:
         """Show an opening no more if only its line in the log is left to do."""
         if self._stack.isInnermostEnough(life.opening):

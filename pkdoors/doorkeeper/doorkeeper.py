@@ -13,7 +13,7 @@ from pkdoors.doorkeeper._closer import Closer
 from pkdoors.doorkeeper._hearing import Hearing
 from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper.admission import Admission, findOwner
-from pkdoors.doorkeeper.openings.carrying import Carrying
+from pkdoors.doorkeeper.openings.carrying import GONE, Carrying
 from pkdoors.doorkeeper.openings.life import OpeningLife
 from pkdoors.doorkeeper.openings.lives import Each, Lives
 from pkdoors.doorkeeper.openings.report import OpeningReport
@@ -204,7 +204,9 @@ class Doorkeeper:
         life = self._lives.get(key)
         if life is None:
             return False
-        if life.opening.door.once and life.opening.who.isOther(who):
+        if self._carrying is not None and self._carrying.isOver(life):
+            self._closer.finishNow(life, GONE)  # it was granted for other ports than this request
+        elif life.opening.door.once and life.opening.who.isOther(who):
             self._uses.lookAtOne(life)  # if it is used, its time is not for others
             return key in self._lives
         return True

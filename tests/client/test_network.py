@@ -93,6 +93,13 @@ class ResolveTests(SynchronousTestCase):
             "no address found for 'host\\n.example': Name or service not known", str(error)
         )
 
+    def test_null(self) -> None:
+        """The system ends a name at a null byte: the client does not look up another host."""
+        for host in ("localhost\0.example", "fe80::1%lo\0x"):
+            error = self.assertRaises(KnockError, lookUp, host)
+            self.assertIn("it has a null byte", str(error))
+            self.assertNotIn("\0", str(error))
+
     def test_noneOfFamily(self) -> None:
         """The same is true without an address of the family that was asked for."""
         FakeNames(self, HOST4)

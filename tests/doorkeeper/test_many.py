@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
@@ -25,12 +26,12 @@ from pkdoors.doorkeeper.openings.state import (
 from pkdoors.errors import BadValue
 from pkdoors.events.event import CLOSED, OPENED, TAKEN_OVER
 from pkdoors.locks.lock import Request
-from pkdoors.model.principal import OPERATOR
+from pkdoors.model.principal import OPERATOR, Principal
 from pkdoors.model.sources import readSource
 from pkdoors.util.turns import PER_TURN
 from tests.doorkeeper.case import ANN, BOB, BUSY, KeeperTestCase
 from tests.fakes.daemon import MemoryDaemon
-from tests.fakes.doors import makeDoor, makeOpening
+from tests.fakes.doors import makeDoor, makeOpening, parse
 from tests.fakes.firewall import FakeFirewall
 
 
@@ -354,6 +355,29 @@ class ReloadTests(ManyTestCase):
         self.assertLessEqual(len(closes), CARRIED_FEW)
         reasons = {event.reason for event in self.events if event.kind == CLOSED}
         self.assertEqual({"because the new configuration has no such door"}, reasons)
+
+    def test_knockMeanwhile(self) -> None:
+        """
+        A client that knocks before its earlier opening has ended gets what it knocks for, and
+        nothing comes back of what was granted for the earlier ports.
+        """
+        moved, late = replace(self.door, ports=parse("8443")), "10.9.9.9"
+        self.keeper.request(Request(self.door, late, 0, who=Principal("eve", "SHA256:eve")))
+        done = Deferred.fromCoroutine(self.keeper.change((moved, self.web)))
+        self.assertNotIn(late, self.firewall.open_())
+        ann = Principal("ann", "SHA256:ann")
+        self.keeper.request(Request(moved, late, 0, who=ann))
+        self.turns(lambda: late in self.firewall.open_())
+        self.turns(lambda: bool(done.called))
+        self.assertEqual({ANN: 30.0, late: 30.0}, self.firewall.open_())
+        source = ip_address(late)
+        doors = [each.door for each in self.keeper.openings() if each.source == source]
+        self.assertEqual([moved], doors)
+        self.keeper.request(Request(moved, late, 0, close=True, who=ann))
+        self.turns(lambda: late not in self.firewall.open_())
+        self.turns(lambda: self.select().total == 1)
+        told = [event.kind for event in self.events if event.source == late]
+        self.assertEqual([OPENED, CLOSED, OPENED, CLOSED], told)
 
     def test_notPutBack(self) -> None:
         """A healing meanwhile puts back only what goes on."""

@@ -37,11 +37,14 @@ class Asking:
         Connect.
 
         @return: L{None} if it accepts no more connections at the moment.
-        @raise AgentError: no agent listens there.
+        @raise AgentError: no agent listens there, or this process cannot have another socket.
         """
         if not hasattr(socket, "AF_UNIX"):
             raise AgentError(NO_SOCKETS)
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:  # too many files are open
+            raise AgentError(error.strerror or str(error)) from error
         try:
             connection.setblocking(False)
             connection.connect(self._path)

@@ -15,6 +15,8 @@ _DEVIANT = "\u00df\u1e9e\u03c2\u200c\u200d"
 """Letters that the standards of 2003 and 2008 translate differently: two names, and two hosts."""
 
 
+_CONTROLS = {*map(chr, range(32)), "\x7f"}
+"""No name has one; the system's resolver stops at a null byte, so it would find another host."""
 _PORTS = re.compile(r"[0-9]{3,}[,;:|\s]+[0-9]")
 """What may be a part of a sequence, in the wrong place; no error shows it."""
 
@@ -125,7 +127,7 @@ def _toAscii(text: str, name: str) -> str:
 
     @raise BadValue: it cannot be a name.
     """
-    if not name or any(letter.isspace() for letter in name):
+    if not name or any(letter.isspace() or letter in _CONTROLS for letter in name):
         raise BadValue(f"{_quote(text)} names no host: {_EXAMPLES}")
     if name.isascii():
         return name

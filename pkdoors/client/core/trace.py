@@ -25,11 +25,13 @@ from pkdoors.errors import BadValue
 from pkdoors.knocks.wire import Malformed, fingerprint, kindOf
 from pkdoors.model.knockports import TcpPort
 from pkdoors.util.durations import formatDuration
-from pkdoors.util.oneline import oneLine
+from pkdoors.util.oneline import limitLines, oneLine
 
 _LIST = 11  # the agent protocol's number of a request for a list of the keys
 _MOST = 120
 """Letters of something from outside that a line shows."""
+_MOST_KEYS = 20
+"""Keys of an agent that a line shows; ssh gives up after fewer."""
 
 
 class Tracer:
@@ -154,11 +156,13 @@ def _describeAnswer(answer: bytes) -> str:
         return f"sends something else, {len(answer)} bytes"
     if not keys:
         return "has no keys"
-    return f"has {len(keys)} key{'s' if len(keys) > 1 else ''}: {', '.join(keys)}"
+    shown = ", ".join(limitLines(keys, "keys", _MOST_KEYS))
+    return f"has {len(keys)} key{'s' if len(keys) > 1 else ''}: {shown}"
 
 
 def _describeKey(blob: bytes) -> str:
     try:
-        return f"{kindOf(blob).decode(errors='replace')} {fingerprint(publicKeyIn(blob))}"
+        kind = oneLine(kindOf(blob).decode(errors="replace"), _MOST)
+        return f"{kind} {fingerprint(publicKeyIn(blob))}"
     except (BadValue, Malformed, ValueError):
         return "something else"

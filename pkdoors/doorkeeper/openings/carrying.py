@@ -56,7 +56,7 @@ class Carrying:
             carried = self._carry(life)
             if carried is not None:
                 life.move(carried.door, carried.deadline)
-            elif life.isWanted() or life.isUsed:
+            elif self.isOver(life):
                 ended += 1
                 if ended > FEW and life.isAtRest():
                     finish(life, GONE)
@@ -64,6 +64,10 @@ class Carrying:
                 await turns.next()
                 if lives.has(life) and self._carry(life) is None:  # much may happen meanwhile
                     life.end(GONE)
+
+    def isOver(self, life: OpeningLife) -> bool:
+        """Return whether an opening exists that does not go on, as its turn to end comes later."""
+        return self._carry(life) is None and (life.isWanted() or life.isUsed)
 
     def _carry(self, life: OpeningLife) -> Opening | None:
         if not life.isWanted():

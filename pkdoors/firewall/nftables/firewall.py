@@ -94,6 +94,7 @@ class NftablesFirewall:
         self._beside = beside
         self._guard = self._foreseen = Guard(())
         self._doors: tuple[Door, ...] = ()  # that the guard gets next
+        self._refused: tuple[Door, ...] | None = None  # a reload with these has failed
         self._changing: GuardChange | None = None
         self._late: list[tuple[Opening, Deferred[None]]] = []  # openings that wait for its end
         self._clearing: IDelayedCall | None = None
@@ -159,6 +160,8 @@ class NftablesFirewall:
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.setDoors}."""
         self._doors = doors
+        if doors is self._refused:  # another try
+            self._refused = None
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """
@@ -224,10 +227,20 @@ class NftablesFirewall:
 
     async def _restore(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
         self._clear()
-        if doors == self._guard.doors:
+        if doors is self._refused:  # a healing that has waited for a reload that failed
+            doors = self._doors
+        before = self._guard.doors
+        if doors == before:
             await self._heal(openings)
-        else:
+            return
+        try:
             await self._change(doors, openings)
+        except BaseException:
+            # Whoever waits for this begins before the caller hears of it.
+            self._refused = doors
+            if self._doors is doors:
+                self._doors = before
+            raise
 
     async def _change(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
         """
@@ -444,7 +457,6 @@ class NftablesFirewall:
         if self._guard.networks != (networks := self._placer.networks()):
             self._guard = replace(self._guard, networks=networks)
         guard = self._guard
-        began = self._reactor.seconds()
         try:
             await takeInTurns(self._reactor, self._placer.prepare(guard, openings))
             if self._placer.placed is None and not await self._putRight():
@@ -452,7 +464,7 @@ class NftablesFirewall:
             # A reload may have begun to change the doors; it waits for this.
             isSame = self._guard.doors is guard.doors
             guard = self._guard if isSame else replace(self._guard, doors=guard.doors)
-            self._placer.finish(guard, began)
+            self._placer.finish(guard)
         except GuardGone:  # somebody has flushed nftables meanwhile, or changed it too much
             if self._table.isThere():
                 self._restoreNow([*openings])

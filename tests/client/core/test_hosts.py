@@ -61,6 +61,8 @@ class ParseHostTests(SynchronousTestCase):
             ("", "names no host"),
             ("ssh://", "names no host"),
             ("two words", "names no host"),
+            ("host.example\0.elsewhere.example", "names no host"),
+            ("\x1b[2Jhost.example", "names no host"),
             ("stra\u00dfe.example", "write the name in its ASCII form, which begins with xn--"),
             (f"{'u' * 70}\u00fc.example", "cannot be the name of a host"),
         ):

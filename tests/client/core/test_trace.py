@@ -121,6 +121,12 @@ class TracerTests(SynchronousTestCase):
             answer = Answered(b"\x0c" + (1).to_bytes(4) + NS(blob) + NS(b""))
             self.assertIn("the agent has 1 key: ", self.tracer.describe(answer))
 
+    def test_longAnswer(self) -> None:
+        """However much an agent answers, a line of a report is short."""
+        for count, blob in ((200, b""), (1, NS(b"k" * 200_000) + NS(b"")), (200, NS(b"\n" * 900))):
+            answer = Answered(b"\x0c" + count.to_bytes(4) + count * (NS(blob) + NS(b"")))
+            self.assertLess(len(self.tracer.describe(answer)), 5000)
+
     def test_others(self) -> None:
         """The rest."""
         self.assertLine(f"h has {HOST4}, ::1", Found("h", (HOST4, "::1")))

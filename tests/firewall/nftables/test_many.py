@@ -136,6 +136,23 @@ class ManyTests(NftablesTestCase):
         self.assertEqual(40.0, ends["192.0.2.2"])
         self.assertEqual({40.0, 100.0}, {*self.tables.sources(SET).values()})
 
+    def test_closedMeanwhile(self) -> None:
+        """
+        What is opened for as long as the door allows, and closed, during a healing stays closed;
+        and what is opened then has all of its time.
+        """
+        done = self.begin(SSH, WEB)
+        self.turn()
+        self.clock.rightNow += 1.0
+        end = self.clock.seconds() + SSH.maxOpenFor
+        for source in ("192.0.2.1", "192.0.2.2"):
+            self.open(SSH, source, end)
+        self.close(SSH, "192.0.2.1")
+        self.turns(done)
+        sources = self.tables.sources(SET)
+        self.assertNotIn("192.0.2.1", sources)
+        self.assertEqual(SSH.maxOpenFor, sources["192.0.2.2"])
+
     def test_onlyThose(self) -> None:
         """An opening that nobody wants does not survive a reload."""
         del self.wanted["ssh", readSource("10.0.0.3")]

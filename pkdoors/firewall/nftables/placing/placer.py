@@ -319,20 +319,17 @@ class GuardPlacer:
             self._removeMany([each for each in some if id(each) not in kept and self._has(each)])
             yield
 
-    def finish(self, guard: Guard, now: float) -> None:
+    def finish(self, guard: Guard) -> None:
         """
         Put the guard in place for which L{prepare} has made the openings.
 
-        @param now: the time of the change: what was opened since then was so on the earlier terms.
         @raise FirewallError: the kernel refused.
         """
         journal, self._journal = self._journal or [], None
         doors = {door.name: door for door in guard.doors}
-        for opening in journal:
-            if not _isKept(opening, doors):
-                self._removeMany([opening])
-            elif opening.deadline > (end := now + doors[opening.door.name].maxOpenFor):
-                self._addMany([replace(opening, deadline=end)])
+        # What was closed since, or opened again, is not there in this form.
+        there = [each for each in journal if self._has(each)]
+        self._removeMany([each for each in there if not _isKept(each, doors)])
         placed, self._placed = self._placed, None
         if placed is None or not self._changeRules(placed, guard):
             self._replace(guard, [*self.openings])

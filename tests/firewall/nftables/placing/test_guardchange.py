@@ -237,6 +237,36 @@ class MeanwhileTests(ChangingTestCase):
                 self.successResultOf(healed)
                 self.assertExact((name, number))
 
+    def test_refusedBeforeHealing(self) -> None:
+        """A healing that waits for a reload that fails puts the earlier doors in place."""
+        failures: list[object] = []
+        for number in count():
+            self.begin()
+            left = [number]
+
+            def refuse(step: str, left: list[int] = left) -> None:
+                left[0] -= 1
+                if left[0] == -1:
+                    raise FirewallError("no")
+
+            self.tables.failing = refuse
+            before, failed = dict(self.wanted), len(failures)
+            done = self.change(SSH, WEB, BOTH).addErrback(failures.append)
+            self.turn()
+            # It begins as soon as the lock is free, before the caller hears of the failure.
+            healed = self.watchEnd(self.firewall.restore([*before.values()]))
+            healed.addErrback(lambda failure: failure.trap(FirewallError) and None)
+            self.turns(done)
+            self.turns(healed)
+            if len(failures) > failed:
+                self.wanted = before
+                self.assertExact(number)
+                self.assertTrue(self.judging(51820, "udp"))
+                self.assertIn((51820).to_bytes(2), self.ours().sets["udp_ports"].elements)
+            elif failures and left[0] >= 0:
+                break
+        self.assertGreater(len(failures), 3)
+
 
 class LateTests(ChangingTestCase):
     """
