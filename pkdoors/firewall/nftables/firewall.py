@@ -39,10 +39,11 @@ from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
+from pkdoors.firewall.nftables.contents.rulewriter import needsFlows
 from pkdoors.firewall.nftables.placing.guardchange import GuardChange
 from pkdoors.firewall.nftables.placing.mending import Mender
 from pkdoors.firewall.nftables.placing.placer import TRIES, GuardPlacer
-from pkdoors.firewall.nftables.table import GuardTable, needsFlows, openTable
+from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange

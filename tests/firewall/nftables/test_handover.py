@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.firewall.nftables.table}: a second guard that is in place during a change."""
+"""Tests of L{pkdoors.firewall.nftables._replacing}: a second guard that guards during a change."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.firewall.nftables.table}: a guard that is changed in place."""
+"""Tests of L{pkdoors.firewall.nftables._replacing}: a guard that is changed in place."""
 
 import errno
 from ipaddress import ip_address

@@ -1,1 +1,1 @@
-"""Reads, writes and compares what the guard's table has in the kernel."""
+"""Reads, compares and writes what the guard's table has in the kernel."""

@@ -9,7 +9,7 @@ from pkdoors.firewall.guard.openingkeys import listKeys
 from pkdoors.firewall.guard.sets import listOpeningSets, setsFor
 from pkdoors.firewall.netlink.dump import askElements, readElements
 from pkdoors.firewall.netlink.messages import Element
-from pkdoors.firewall.nftables.contents.writer import GuardWriter
+from pkdoors.firewall.nftables.contents.openingwriter import OpeningWriter
 from pkdoors.firewall.openings.elements import differs
 from pkdoors.model.doors import Opening
 
@@ -37,7 +37,7 @@ class Damage:
     fresh: set[tuple[str, bytes]]
 
 
-class GuardInspector(GuardWriter):
+class GuardInspector(OpeningWriter):
     """
     Compares very many openings with the kernel, in a thread with a connection of its own. Others
     change the sets meanwhile, so what it finds must be looked at again.

@@ -14,7 +14,7 @@ from pkdoors.firewall.guard.layout import Present
 from pkdoors.firewall.guard.openingkeys import listKeys
 from pkdoors.firewall.guard.openingsets import scopeOf
 from pkdoors.firewall.netlink.messages import splitPortions
-from pkdoors.firewall.nftables.contents.writer import MANY
+from pkdoors.firewall.nftables.contents.openingwriter import MANY
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.openings.table import OpeningTable
 from pkdoors.model.doors import Opening, carryOver

@@ -15,7 +15,7 @@ from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.netlink.messages import splitPortions
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables.contents.inspection import Damage
-from pkdoors.firewall.nftables.contents.writer import MANY
+from pkdoors.firewall.nftables.contents.openingwriter import MANY
 from pkdoors.firewall.nftables.placing.guardchange import GuardChange
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.openings.table import OpeningTable
