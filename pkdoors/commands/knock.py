@@ -1,6 +1,7 @@
 """C{pkdoors knock} on the command line."""
 
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
@@ -17,6 +18,7 @@ from pkdoors.commands._sealoptions import (
     chooseIdentity,
     makeSealedMethod,
 )
+from pkdoors.commands.knocking.pace import Pace
 from pkdoors.commands.knocking.target import chooseSequence, findMembers, findTarget
 from pkdoors.commands.knocking.verbose import addVerboseOption, makeTrace
 from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
@@ -164,7 +166,10 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     _warnIgnored(options, [] if port else [""])
     if options.keep:
         _keep(options, environment, attempt)
+    pace = Pace(attempt, environment)
+    runBlocking(options.parser, lambda: time.sleep(pace.left()))
     outcome = _perform(options, environment, attempt)
+    pace.note()
     tell(str(outcome))
     if outcome.note:
         makeReporter(options.parser)(outcome.note)

@@ -221,6 +221,7 @@ ALLOWED = {
     "config.file": {"open", "fdopen"},
     "host.serviceuser": {"open"},
     "install.installer": {"open"},
+    "commands.knocking.pace": {"open"},
     # Terminals and /dev/null.
     "host.descriptors": {"open"},
     "daemon.process": {"open"},

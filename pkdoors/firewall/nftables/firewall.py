@@ -42,6 +42,7 @@ from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.contents.rulewriter import needsFlows
 from pkdoors.firewall.nftables.placing.guardchange import GuardChange
 from pkdoors.firewall.nftables.placing.mending import Mender
+from pkdoors.firewall.nftables.placing.openingplacer import OpeningPlacer
 from pkdoors.firewall.nftables.placing.placer import TRIES, GuardPlacer
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
@@ -100,8 +101,9 @@ class NftablesFirewall:
         self._clearing: IDelayedCall | None = None
         self._cleared: GuardChange
         self._sessions = SessionKeeper(reactor, look, lambda: self._guard.doors, beside)
-        self._placer = GuardPlacer(self._sessions)
-        self._mender = Mender(reactor, self._placer, self._sessions, beside)
+        self._openings = OpeningPlacer()
+        self._placer = GuardPlacer(self._sessions, self._openings)
+        self._mender = Mender(reactor, self._openings, self._sessions, beside)
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
         self._isChecking = self._mustCheck = False  # the openings, after an overflow
@@ -123,6 +125,7 @@ class NftablesFirewall:
         """See L{IFirewall.start}."""
         self._table = table = self._makeTable(self._reactor.seconds)
         self._sessions.start(table)
+        self._openings.start(table)
         self._placer.start(table)
         self._mender.start(table)
         self._onLost = onLost
@@ -458,7 +461,7 @@ class NftablesFirewall:
             self._guard = replace(self._guard, networks=networks)
         guard = self._guard
         try:
-            await takeInTurns(self._reactor, self._placer.prepare(guard, openings))
+            await takeInTurns(self._reactor, self._openings.prepare(guard, openings))
             if self._placer.placed is None and not await self._putRight():
                 raise errorFor(ENOENT)
             # A reload may have begun to change the doors; it waits for this.
@@ -491,7 +494,7 @@ class NftablesFirewall:
             self._put(some, noted, isComplete=isFew)
             try:
                 if not isFew:
-                    await takeInTurns(self._reactor, self._placer.fill(openings, self._addScope))
+                    await takeInTurns(self._reactor, self._openings.fill(openings, self._addScope))
                     self._placer.complete()
                 await self._restoreSessions()
             except GuardGone:

@@ -14,7 +14,7 @@ from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingkeys import listKeys
 from pkdoors.firewall.nftables import firewall
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
-from pkdoors.firewall.nftables.placing import mending, placer
+from pkdoors.firewall.nftables.placing import mending, openingplacer
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import Source, readSource
 from tests.fakes.doors import flow, makeDoor
@@ -44,7 +44,7 @@ class ManyTests(NftablesTestCase):
         self.patch(firewall, "FEW", 3)
         self.patch(firewall, "takeInTurns", inTurns)
         self.patch(mending, "takeInTurns", inTurns)
-        self.patch(placer, "MANY", 5)
+        self.patch(openingplacer, "MANY", 5)
         self.wanted: dict[tuple[str, Source], Opening] = {}
         self.start(SSH, WEB)
         for door, first in ((SSH, "10.0.0.1"), (WEB, "10.0.1.1")):

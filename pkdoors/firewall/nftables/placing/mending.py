@@ -5,7 +5,7 @@ from typing import Any
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables.contents.inspection import Damage
-from pkdoors.firewall.nftables.placing.placer import GuardPlacer
+from pkdoors.firewall.nftables.placing.openingplacer import OpeningPlacer
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.util.turns import Beside, takeInTurns
 
@@ -17,10 +17,10 @@ class Mender:
     """
 
     def __init__(
-        self, reactor: Any, placer: GuardPlacer, sessions: SessionKeeper, beside: Beside
+        self, reactor: Any, openings: OpeningPlacer, sessions: SessionKeeper, beside: Beside
     ) -> None:
         self._reactor = reactor
-        self._placer = placer
+        self._openings = openings
         self._sessions = sessions
         self._beside = beside
         self._table: GuardTable
@@ -36,11 +36,11 @@ class Mender:
         @param isDoubtful: whether openings for one connection may have been used.
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
-        with self._placer.recording() as fresh:
+        with self._openings.recording() as fresh:
             if isDoubtful and any(door.once for door in guard.doors):
-                await takeInTurns(self._reactor, self._placer.dropOnce())
+                await takeInTurns(self._reactor, self._openings.dropOnce())
             damage = await self._inspect(guard, fresh)
-            await takeInTurns(self._reactor, self._placer.repair(damage))
+            await takeInTurns(self._reactor, self._openings.repair(damage))
         steps = self._table.addFlows(guard.doors, damage.flows, TABLE)
         await takeInTurns(self._reactor, steps)
 
@@ -51,16 +51,16 @@ class Mender:
         @param soon: a time; openings with an earlier deadline may be missing.
         @raise FirewallError: that cannot be read.
         """
-        with self._placer.recording() as fresh:
+        with self._openings.recording() as fresh:
             damage = await self._inspect(guard, fresh)
         missing = (each for each in damage.openings if each.deadline > soon)
-        openings = self._placer.openings
+        openings = self._openings.openings
         return fresh.issuperset(damage.strange) and not any(
             openings.get(opening) is opening for opening in missing
         )
 
     async def _inspect(self, guard: Guard, fresh: set[tuple[str, bytes]]) -> Damage:
-        openings, flows = [*self._placer.openings], self._sessions.living()
+        openings, flows = [*self._openings.openings], self._sessions.living()
 
         def inspect() -> Damage:
             with self._table.beside() as inspector:

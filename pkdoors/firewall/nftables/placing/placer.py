@@ -1,56 +1,51 @@
 """Puts guards in place, and knows what is in place."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import replace
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingkeys import listAllKeys
 from pkdoors.firewall.guard.openingsets import Scope, scopesOf, udpTimesOf
 from pkdoors.firewall.guard.sets import setsFor
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.firewall.netlink.kernel import GuardGone
-from pkdoors.firewall.netlink.messages import splitPortions
 from pkdoors.firewall.nftables._sessions import SessionKeeper
-from pkdoors.firewall.nftables.contents.inspection import Damage
-from pkdoors.firewall.nftables.contents.openingwriter import MANY
 from pkdoors.firewall.nftables.placing.guardchange import GuardChange
+from pkdoors.firewall.nftables.placing.openingplacer import OpeningPlacer
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.openings.table import OpeningTable
-from pkdoors.model.doors import Door, Opening
-from pkdoors.model.sources import isNetwork
+from pkdoors.model.doors import Opening
 
 SETTLING = 1.0
 """Seconds after a change during which nobody knows whether somebody else was faster."""
 TRIES = 5
 """How often the daemon tries to put the guard in place if somebody removes it meanwhile."""
 
-Steps = Iterator[None]
-"""Work that others may interrupt after each step."""
-
 
 class GuardPlacer:
     """
-    @ivar openings: the openings in the kernel.
+    @param openings: those in the kernel.
     @ivar hasStarted: whether a guard has been put in place.
     """
 
-    def __init__(self, sessions: SessionKeeper) -> None:
+    def __init__(self, sessions: SessionKeeper, openings: OpeningPlacer) -> None:
         self._sessions = sessions
+        self._openings = openings
         self._table: GuardTable
         self._placed: Guard | None = None  # unless somebody has changed it
         self._named: tuple[Guard | None, Collection[str]] = None, ()
         self._tableThere: Table | None = None
         self._fingerprint: object = None  # differs once a stranger has changed the guard
-        self.openings = OpeningTable()
         self._changing: GuardChange | None = None
         self._changedAt = float("-inf")
-        self._journal: list[Opening] | None = None  # what was opened during a change
-        self._fresh: list[set[tuple[str, bytes]]] = []
         self._last: Guard | None = None  # that was in place, whatever others have done since
         self.hasStarted = False
+
+    @property
+    def openings(self) -> OpeningTable:
+        """The openings in the kernel."""
+        return self._openings.openings
 
     @property
     def placed(self) -> Guard | None:
@@ -110,13 +105,13 @@ class GuardPlacer:
         @param isComplete: whether no more openings follow; otherwise L{complete} is called then.
         @raise FirewallError: the kernel refused.
         """
-        self._journal = None
+        self._openings.abandon()
         placed, self._placed = self._placed, None  # unless all of this succeeds
         if self._table.tableOf(TABLE) != self._tableThere:
             placed = None
         if placed is None or not self._change(placed, guard, openings):
             self._replace(guard, openings, flows, isComplete)
-        self.openings = OpeningTable(openings)
+        self._openings.openings = OpeningTable(openings)
         self._noteGuard(guard)
 
     def _noteGuard(self, guard: Guard) -> None:
@@ -209,28 +204,6 @@ class GuardPlacer:
         self._noteGuard(last)
         return last
 
-    def dropOnce(self) -> Steps:
-        """Remove openings for one connection, because they may have been used."""
-        for some in splitPortions([*self.openings], MANY):
-            self._removeMany([each for each in some if each.door.once and self._has(each)])
-            yield
-
-    def repair(self, damage: Damage) -> Steps:
-        """
-        Put right what differs in the kernel. Others can be opened and closed between two steps.
-
-        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
-        """
-        for strange in splitPortions(damage.strange):
-            self._table.removeStrange([each for each in strange if each not in damage.fresh])
-            yield
-        for marks in splitPortions(damage.marks):
-            self._table.removeMarks([each for each in marks if each not in damage.fresh])
-            yield
-        for some in splitPortions(damage.openings, MANY):
-            self._addMany([each for each in some if self._has(each)])
-            yield
-
     def isCloseTo(self, guard: Guard) -> bool:
         """
         Return whether what is in place is what was put there, and its openings need no other sets
@@ -260,101 +233,21 @@ class GuardPlacer:
 
     def note(self, opening: Opening) -> None:
         """Note that the kernel has an opening."""
-        self.openings.add(opening)
+        self._openings.note(opening)
         if self._changing is not None:
             self._changing.note(opening)
-        if self._journal is not None:
-            self._journal.append(opening)
-        for fresh in self._fresh:
-            fresh |= listAllKeys(opening)
-
-    @contextmanager
-    def recording(self) -> Iterator[set[tuple[str, bytes]]]:
-        """Return a set to which the elements of openings are added that are opened meanwhile."""
-        fresh: set[tuple[str, bytes]] = set()
-        self._fresh.append(fresh)
-        try:
-            yield fresh
-        finally:
-            self._fresh = [each for each in self._fresh if each is not fresh]
-
-    def fill(self, openings: Iterable[Opening], addScope: Callable[[Opening], None]) -> Steps:
-        """
-        Add openings to a guard that has none. Those for one connection are left out: nobody knows
-        whether they were used.
-
-        @param addScope: called before each that is for a network.
-        """
-        many = (opening for opening in openings if not opening.door.once)
-        for some in splitPortions(many, MANY):
-            for opening in some:
-                if isNetwork(opening.source):
-                    addScope(opening)
-            self._addMany(some)
-            yield
-
-    def prepare(self, guard: Guard, openings: Iterable[Opening]) -> Steps:
-        """
-        Make the openings those that exist under another guard, which L{finish} puts in place.
-        Others can be opened and closed between two steps.
-
-        @param openings: those that exist afterwards; each is looked at when its turn comes.
-        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
-        """
-        self._journal, doors = [], {door.name: door for door in guard.doors}
-        kept: set[int] = set()
-        # A port may get another door, and lose openings before that.
-        for some in splitPortions([*self.openings], MANY):
-            self._removeMany([each for each in some if not _isKept(each, doors)])
-            yield
-        for some in splitPortions(openings, MANY):
-            certain = [each for each in some if not each.door.once or self.openings.has(each)]
-            self._addMany([each for each in certain if self._differs(each)])
-            for opening in certain:
-                self.openings.add(opening)
-                kept.add(id(opening))
-            yield
-        for some in splitPortions([*self.openings], MANY):
-            kept |= {id(each) for each in self._journal}
-            self._removeMany([each for each in some if id(each) not in kept and self._has(each)])
-            yield
 
     def finish(self, guard: Guard) -> None:
         """
-        Put the guard in place for which L{prepare} has made the openings.
+        Put the guard in place for which L{OpeningPlacer.prepare} has made the openings.
 
         @raise FirewallError: the kernel refused.
         """
-        journal, self._journal = self._journal or [], None
-        doors = {door.name: door for door in guard.doors}
-        # What was closed since, or opened again, is not there in this form.
-        there = [each for each in journal if self._has(each)]
-        self._removeMany([each for each in there if not _isKept(each, doors)])
+        self._openings.settle(guard.doors)
         placed, self._placed = self._placed, None
         if placed is None or not self._changeRules(placed, guard):
             self._replace(guard, [*self.openings])
         self._noteGuard(guard)
-
-    def _has(self, opening: Opening) -> bool:
-        return self.openings.get(opening) is opening
-
-    def _differs(self, opening: Opening) -> bool:
-        known = self.openings.get(opening)
-        return known is None or (known.deadline, known.who) != (opening.deadline, opening.who)
-
-    def _addMany(self, openings: Sequence[Opening]) -> None:
-        if openings:
-            others = [other for each in openings for other in self.openings.others(each)]
-            self._table.addMany(openings, others)
-            for opening in openings:
-                self.openings.add(opening)
-
-    def _removeMany(self, openings: Sequence[Opening]) -> None:
-        if openings:
-            for opening in openings:
-                self.openings.remove(opening)
-            others = [other for each in openings for other in self.openings.others(each)]
-            self._table.remove(openings, others)
 
     def addScope(self, guard: Guard, scope: Scope) -> Guard:
         """
@@ -396,9 +289,3 @@ class GuardPlacer:
             return self._table.readFingerprint() == self._fingerprint
         except FirewallError:
             return False
-
-
-def _isKept(opening: Opening, doors: Mapping[str, Door]) -> bool:
-    """Return whether an opening goes on when there are other doors."""
-    door = doors.get(opening.door.name)
-    return door is not None and (door.ports, door.once) == (opening.door.ports, opening.door.once)
