@@ -75,8 +75,7 @@ def findKeygen() -> str:
     @raise BadValue: there is none.
     """
     name = "ssh-keygen.exe" if os.name == "nt" else "ssh-keygen"
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    for folder in (*folders, os.path.expandvars(_WINDOWS)):
+    for folder in (*os.get_exec_path(), os.path.expandvars(_WINDOWS)):
         program = os.path.join(folder, name)
         # One in the current folder may be anybody's. Windows would take it first, as which() does.
         if os.path.isabs(folder) and os.path.isfile(program) and os.access(program, os.X_OK):
