@@ -115,9 +115,9 @@ async def knock(
     @raise TypeError: the reactor lacks an interface.
     """
     _checkReactor(reactor)
-    _checkNumber("wait", 1 if wait is None else wait, 1, 65535)
+    _checkWhole("wait", 1 if wait is None else wait, 1, 65535)
     _checkNumber("openFor", openFor or 1, 1, MAX_DURATION)
-    _checkNumber("tries", tries, 1, 1000)
+    _checkWhole("tries", tries, 1, 1000)
     _checkNumber("timeout", timeout, 0.1, 24 * 3600)
     _checkNumber("interval", interval, 0, 10)
     ports = _readSequence(sequence)
@@ -231,6 +231,12 @@ def _at(name: str, read: Callable[[], Value]) -> Value:
 def _checkNumber(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise BadValue(f"{name} is {value:g}: it must be from {least:g} to {most:g}")
+
+
+def _checkWhole(name: str, value: int, least: int, most: int) -> None:
+    _checkNumber(name, value, least, most)
+    if value != int(value):  # annotations stop nobody, and half a try never ends
+        raise BadValue(f"{name} is {value:g}: it must be a whole number")
 
 
 def _checkHost(host: str) -> str:

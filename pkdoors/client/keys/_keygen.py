@@ -14,6 +14,7 @@ from pkdoors.knocks.seal import NAMESPACE
 from pkdoors.knocks.signatureforms import fitsKey
 from pkdoors.knocks.wire import isSecurityKey
 from pkdoors.util.oneline import oneLine
+from pkdoors.util.quoting import hidePorts
 
 _WINDOWS = r"%SYSTEMROOT%\System32\OpenSSH"
 """Where Windows has its own."""
@@ -73,15 +74,16 @@ def findKeygen() -> str:
 
     @raise BadValue: there is none.
     """
-    from shutil import which
-
-    program = which("ssh-keygen") or which("ssh-keygen", path=os.path.expandvars(_WINDOWS))
-    if program is None:
-        raise BadValue(
-            "this key needs ssh-keygen, which is not installed or not in PATH: install OpenSSH, or "
-            "add the key to the SSH agent"
-        )
-    return program
+    name = "ssh-keygen.exe" if os.name == "nt" else "ssh-keygen"
+    for folder in (*os.get_exec_path(), os.path.expandvars(_WINDOWS)):
+        program = os.path.join(folder, name)
+        # One in the current folder may be anybody's. Windows would take it first, as which() does.
+        if os.path.isabs(folder) and os.path.isfile(program) and os.access(program, os.X_OK):
+            return program
+    raise BadValue(
+        "this key needs ssh-keygen, which is not installed or not in PATH: install OpenSSH, or "
+        "add the key to the SSH agent"
+    )
 
 
 def checkRan(ran: Ran) -> bytes:
@@ -99,5 +101,6 @@ def checkRan(ran: Ran) -> bytes:
         if sign in said:
             raise KnockError(f"ssh-keygen {reason}")
     lines = [line for line in map(str.strip, said.splitlines()) if line]
-    last = oneLine(lines[-1], _LONGEST_COMPLAINT) if lines else f"status {ran.status}"
+    # It may quote what it signs, and the sequence is in that.
+    last = oneLine(hidePorts(lines[-1]), _LONGEST_COMPLAINT) if lines else f"status {ran.status}"
     raise KnockError(f"ssh-keygen does not sign: {last}")

@@ -88,7 +88,8 @@ class KeygenRun:
         return Ran(process.returncode, *(bytes(pipe.data) for pipe in pipes))
 
     def _makeEnv(self) -> dict[str, str]:
-        hidden = set() if self._needsAgent else {"SSH_AUTH_SOCK"}
+        # The sequence is a secret, and it may start programs of its own.
+        hidden = {"KNOCKER_SEQ"} if self._needsAgent else {"KNOCKER_SEQ", "SSH_AUTH_SOCK"}
         return {name: value for name, value in os.environ.items() if name not in hidden}
 
     def _feed(self, process: Any) -> None:

@@ -129,6 +129,30 @@ class SignerTests(KeygenTestCase):
             self.write(command, "exit 3")
             self.assertEqual(f"ssh-keygen does not sign: {expected}", self.wrong())
 
+    def test_quotedSequence(self) -> None:
+        """A complaint that quotes the sequence is shown without it."""
+        self.write("echo 'cannot sign 17001,17002: tcp/2222' >&2", "exit 1")
+        found = self.wrong()
+        self.assertEqual("ssh-keygen does not sign: cannot sign ...,...: tcp/...", found)
+
+    def test_environment(self) -> None:
+        """Neither it nor what it starts gets the sequence from the environment."""
+        self.patch(os, "environ", {**os.environ, "KNOCKER_SEQ": "17001,17002"})
+        for path in ("key", "key.pub"):
+            self.write(f"env > {self.folder}/environment", "exit 1")
+            self.wrong(path)
+            self.assertNotIn("17001", (self.folder / "environment").read_text())
+
+    def test_here(self) -> None:
+        """A program in the current folder is not run, even if PATH names that."""
+        self.write("exit 0")
+        self.patch(
+            os, "environ", {"PATH": os.pathsep.join(("", ".", os.path.relpath(self.folder)))}
+        )
+        self.assertRaises(BadValue, findKeygen)
+        os.environ["PATH"] += f"{os.pathsep}{self.folder}"
+        self.assertEqual(str(self.program), findKeygen())
+
     def test_missing(self) -> None:
         """Without ssh-keygen, that is one sentence."""
         self.patch(os, "environ", {"PATH": str(self.folder)})
