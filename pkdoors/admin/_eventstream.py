@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from pkdoors.admin._responses import Leaf, writeJSON
+from pkdoors.admin._responses import Leaf, breakCircle, writeJSON
 from pkdoors.events.event import Event, fields
 from pkdoors.util.oneline import formatJSONLine
 
@@ -44,6 +44,7 @@ class Events(Leaf):
         def forget(_: object) -> None:
             unsubscribe()
             self._streams.discard(stream)
+            breakCircle(request)
 
         request.notifyFinish().addBoth(forget)
         request.write(b": pkdoors\n\n")  # the client knows from it that it follows

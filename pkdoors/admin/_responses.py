@@ -141,6 +141,15 @@ def _hasBody(request: Request) -> bool:
     return bool(request.content.read(1))
 
 
+def breakCircle(request: Request) -> None:
+    """
+    Have a request that has ended refer to its producer no more. Twisted leaves it there if the
+    client goes first, and what is in circles can stay in memory for hours; see
+    L{pkdoors.daemon.process.Memory}.
+    """
+    request.producer = None
+
+
 class Senders:
     """All answers that are on their way, of any length; clients that do not read are dropped."""
 
@@ -187,8 +196,13 @@ class Sender:
         """Send, as fast as the client reads."""
         channel: Any = self._request.channel
         timeout = channel.callLater(READ_TIMEOUT, self.drop)
-        ended = self._request.notifyFinish()
-        ended.addBoth(lambda _: timeout.active() and timeout.cancel())
+
+        def end(_: object) -> None:
+            if timeout.active():
+                timeout.cancel()
+            breakCircle(self._request)
+
+        self._request.notifyFinish().addBoth(end)
         self._request.registerProducer(self, True)
         self.resumeProducing()
 

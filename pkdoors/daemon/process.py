@@ -163,18 +163,22 @@ class Memory(Component):
     openings that takes 0.2 s. So the collector forgets what is there as soon as it has looked at
     it once: C{gc.freeze()}. References are counted as before, so what is forgotten is freed, unless
     objects refer to each other in a circle. Openings leave none. For whatever does, the collector
-    looks at all objects again, once an hour, if they are not too many.
+    looks at all objects again, once an hour, if they are not too many, or twice as many as after
+    the last time: then much may be left in circles.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, collector: Any = gc) -> None:
         self._clock = clock
         self._collector = collector
         self._nextWhole = 0.0  # when all objects may be looked at again
+        self._isWhole = False  # whether that happens now
+        self._left = 0  # how many objects there were after the last time
 
     def ready(self) -> None:
         """See L{Component.ready}."""
         self._collector.freeze()
         self._collector.set_threshold(700, 10, OLD_EVERY)  # the first two are Python's own
+        self._left = self._collector.get_freeze_count()
         self._nextWhole = self._clock() + SELDOM
         self._collector.callbacks.append(self._onCollection)
         if hasattr(_libc, "malloc_trim"):  # only the GNU C library has it
@@ -192,7 +196,11 @@ class Memory(Component):
             return
         if phase == "stop":
             self._collector.freeze()
+            if self._isWhole:
+                self._isWhole, self._left = False, self._collector.get_freeze_count()
         elif (now := self._clock()) >= self._nextWhole:
             self._nextWhole = now + SELDOM
-            if self._collector.get_freeze_count() <= FEW:
+            count = self._collector.get_freeze_count()
+            if count <= FEW or count >= 2 * self._left:
+                self._isWhole = True
                 self._collector.unfreeze()

@@ -1,6 +1,7 @@
 """A site of the admin interface over transports in memory."""
 
 import json
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -225,3 +226,13 @@ class StatusTestCase(AdminTestCase):
 def encode(body: object) -> bytes:
     """Return a body of JSON."""
     return json.dumps(body).encode()
+
+
+def leave(transport: Connection) -> "weakref.ref[Any]":
+    """Have the other side close a connection on which something is sent; return what sent it."""
+    channel: Any = transport.producer
+    sender = weakref.ref(channel._requestProducer)
+    goAway(channel)
+    # Twisted's own connections forget both of these.
+    transport.producer = channel._requestProducer = None
+    return sender

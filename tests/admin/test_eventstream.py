@@ -1,12 +1,13 @@
 """Tests of L{pkdoors.admin._eventstream}."""
 
+import gc
 import json
 from typing import Any
 
 from twisted.web.http import HTTPChannel
 
 from pkdoors.admin._eventstream import MAX_BACKLOG, MAX_STREAMS
-from tests.admin.case import DOOR, AdminTestCase, Connection, goAway
+from tests.admin.case import DOOR, AdminTestCase, Connection, goAway, leave
 
 
 class EventStreamTests(AdminTestCase):
@@ -58,6 +59,13 @@ class EventStreamTests(AdminTestCase):
         goAway(channel)
         self.operations.publish()
         self.assertEqual((0, []), (self.operations.followers, self.received(transport)))
+
+    def test_freed(self) -> None:
+        """What was sent to it is freed without Python's collector."""
+        gc.disable()
+        self.addCleanup(gc.enable)
+        _, transport = self.follow()
+        self.assertIsNone(leave(transport)())
 
     def test_slow(self) -> None:
         """A client that reads slowly gets all events, in order."""

@@ -1,5 +1,6 @@
 """Tests of L{Senders}: long answers to clients that do not read."""
 
+import gc
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from twisted.internet.task import Clock
 
 from pkdoors.admin import _responses
 from pkdoors.admin._responses import MAX_BODIES, READ_TIMEOUT, SLICE_BYTES, Senders
-from tests.admin.case import Connection, StatusTestCase
+from tests.admin.case import Connection, StatusTestCase, leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ class SendingTests(StatusTestCase):
         transport.readAgain()
         self.reactor.advance(READ_TIMEOUT / 2)
         self.assertEqual((1, []), (transport.aborts, self.log.lines()))
+
+    def test_gone(self) -> None:
+        """A long answer is freed without Python's collector if its client has gone."""
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.assertIsNone(leave(self.askLong(True))())
 
     def test_bodies(self) -> None:
         """The number of answers in memory is bounded: the clients of the oldest are dropped."""

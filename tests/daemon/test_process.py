@@ -267,15 +267,19 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual([], self.collector.collect(0))
 
     def test_whole(self) -> None:
-        """Once an hour it looks at all objects, if they are few."""
-        self.memory.ready()
+        """Once an hour it looks at all objects, if they are few, or twice as many as before."""
         self.collector.frozen = FEW
+        self.memory.ready()
         self.clock.advance(SELDOM)
         self.assertEqual(["unfreeze", "freeze"], self.collector.collect(2))
         self.assertEqual(["freeze"], self.collector.collect(2))
-        self.collector.frozen = FEW + 1
+        self.collector.frozen = 2 * FEW - 1
         self.clock.advance(SELDOM)
         self.assertEqual(["freeze"], self.collector.collect(2))
+        self.collector.frozen = 2 * FEW
+        self.assertEqual(["freeze"], self.collector.collect(2))
+        self.clock.advance(SELDOM)
+        self.assertEqual(["unfreeze", "freeze"], self.collector.collect(2))
 
     def test_stop(self) -> None:
         """A daemon that stops leaves the collector alone, also if it was never ready."""

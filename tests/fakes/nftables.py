@@ -83,7 +83,7 @@ class FakeMonitor:
         unsure: Callable[[], None],
         moved: Callable[[], None],
     ) -> Any:
-        """Take the arguments of L{pkdoors.firewall.nftables._watch.Watch}."""
+        """Take the arguments of L{pkdoors.firewall.nftables._monitor.NftablesMonitor}."""
         assert table == "pkdoors"
         self.port, self.changed, self.unsure, self.moved = port, changed, unsure, moved
         return self

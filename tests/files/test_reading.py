@@ -240,8 +240,6 @@ ALLOWED = {
     "firewall.netlink.kernel": {"read_text"},
     "firewall.nftables._liveflows": {"read_text"},
     "firewall.nftables.capturing": {"read_text"},
-    "firewall.nftables.firewall": {"read_text"},
-    "firewall.nftables._watch": {"read_text"},
     # Files in a folder of the daemon's own, which has no links or pipes.
     "config.lastgood": {"open"},
     "daemon.replayfile": {"fdopen", "open"},

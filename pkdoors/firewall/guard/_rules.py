@@ -11,12 +11,7 @@ Each rule is a line here, with its chain in front.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from pkdoors.firewall.guard._grouprules import (
-    NFPROTO,
-    GroupChain,
-    groupChains,
-    udpLetInRules,
-)
+from pkdoors.firewall.guard._grouprules import NFPROTO, GroupChain, groupChains, udpLetInRules
 from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, Capture
 from pkdoors.firewall.guard.limits import LOCAL_CHAIN, limitRules, localRules

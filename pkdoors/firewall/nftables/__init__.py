@@ -1,5 +1,5 @@
 """
-The guard in the kernel: L{firewall} opens and closes doors, L{table} replaces the rules, and
-L{standalone} is for processes other than the daemon. L{contents} reads and writes, and L{placing}
-knows what is in place.
+The guard in the kernel: L{firewall} opens and closes doors, L{table} is the guard's table, and
+L{standalone} is for processes other than the daemon. L{contents} reads and writes the table,
+L{placing} changes and heals the guard.
 """

@@ -12,9 +12,8 @@ from twisted.internet.task import deferLater
 from pkdoors.doorkeeper.openings.lives import Each
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingkeys import listKeys
-from pkdoors.firewall.nftables import firewall
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
-from pkdoors.firewall.nftables.placing import mending, openingplacer
+from pkdoors.firewall.nftables.placing import changing, healing, mending, openingplacer
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import Source, readSource
 from tests.fakes.doors import flow, makeDoor
@@ -41,8 +40,10 @@ class ManyTests(NftablesTestCase):
     def setUp(self) -> None:
         """Start."""
         super().setUp()
-        self.patch(firewall, "FEW", 3)
-        self.patch(firewall, "takeInTurns", inTurns)
+        self.patch(healing, "FEW", 3)
+        self.patch(changing, "FEW", 3)
+        self.patch(healing, "takeInTurns", inTurns)
+        self.patch(changing, "takeInTurns", inTurns)
         self.patch(mending, "takeInTurns", inTurns)
         self.patch(openingplacer, "MANY", 5)
         self.wanted: dict[tuple[str, Source], Opening] = {}

@@ -7,7 +7,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingkeys import sourceKey
 from pkdoors.firewall.netlink.flows import Flow
-from pkdoors.firewall.nftables.firewall import MARGIN
+from pkdoors.firewall.nftables.placing.checking import MARGIN
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Opening
 from tests.fakes.doors import flow, makeDoor, makeOpening

@@ -6,14 +6,9 @@ from contextlib import suppress
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingkeys import listKeys, sourceKey
 from pkdoors.firewall.guard.openingsets import OnceSet, onceSetOf, onceSets, scopesOf
-from pkdoors.firewall.guard.sets import (
-    listOpeningSets,
-)
+from pkdoors.firewall.guard.sets import listOpeningSets
 from pkdoors.firewall.netlink.kernel import ElementThere, GuardGone
-from pkdoors.firewall.netlink.messages import (
-    Element,
-    splitPortions,
-)
+from pkdoors.firewall.netlink.messages import Element, splitPortions
 from pkdoors.firewall.netlink.setchanges import (
     addElements,
     addNew,

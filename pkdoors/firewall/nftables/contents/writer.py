@@ -7,16 +7,9 @@ from socket import AF_INET, AF_INET6
 from pkdoors.firewall.guard.flowbooks import Books, findCut, findMoved, isUdpFlows
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.layout import Change, Layout, Present, isInterval
-from pkdoors.firewall.guard.sets import (
-    COMPLETE,
-    setsFor,
-)
+from pkdoors.firewall.guard.sets import COMPLETE, setsFor
 from pkdoors.firewall.netlink.kernel import SetFull
-from pkdoors.firewall.netlink.messages import (
-    PORTION,
-    Element,
-    splitPortions,
-)
+from pkdoors.firewall.netlink.messages import PORTION, Element, splitPortions
 from pkdoors.firewall.netlink.setchanges import (
     addElements,
     changeElements,

@@ -15,8 +15,7 @@ from pkdoors.doorkeeper.openings.lives import Each
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingkeys import listKeys
-from pkdoors.firewall.nftables import firewall
-from pkdoors.firewall.nftables.placing import guardchange
+from pkdoors.firewall.nftables.placing import changing, guardchange, healing
 from pkdoors.model.doors import Door, Opening, carryOver
 from pkdoors.model.sources import Source, readSource
 from tests.fakes.doors import flow, makeDoor
@@ -55,7 +54,8 @@ class ChangingTestCase(NftablesTestCase):
     def setUp(self) -> None:
         """Start."""
         super().setUp()
-        self.patch(firewall, "takeInTurns", inTurns)
+        self.patch(healing, "takeInTurns", inTurns)
+        self.patch(changing, "takeInTurns", inTurns)
         self.patch(guardchange, "MANY", 6)
         self.begin()
 
@@ -410,4 +410,4 @@ class EndTests(ChangingTestCase):
         healed = self.watchEnd(self.firewall.restore(Each(lambda: iter([*self.wanted.values()]))))
         self.turns(done)
         self.turns(healed)
-        self.assertIs(STARTED[0], self.firewall._guard.doors[0])
+        self.assertIs(STARTED[0], self.firewall._current.guard.doors[0])
