@@ -9,31 +9,28 @@ import socket
 from collections.abc import Callable, Iterable
 from errno import ECONNREFUSED
 from functools import partial
-from typing import Any
 
+from pkdoors.client._driving import Driving
 from pkdoors.client.blocking._agent import Asking
 from pkdoors.client.blocking._loop import Loop
 from pkdoors.client.blocking._names import lookUpIn
 from pkdoors.client.blocking._stun import StunExchange
 from pkdoors.client.blocking._work import Turn, Work, workAtOnce
-from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
+from pkdoors.client.core.actions import Connect, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.events import (
     Connected,
     Disconnected,
-    Failed,
     Found,
     Greeted,
-    Planned,
     Traced,
     ignore,
 )
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
-from pkdoors.client.core.visit import Visit
-from pkdoors.client.network import describeError, familyOf, sendSyn, withLook
-from pkdoors.errors import KnockError, NoKey
+from pkdoors.client.network import describeError, familyOf, sendSyn
+from pkdoors.errors import KnockError
 from pkdoors.model.knockports import TcpPort, numberOf
 
 GREETING_SIZE = 256
@@ -78,7 +75,7 @@ def _perform(
     return driver.visit.outcome, driver.connection
 
 
-class VisitDriver:
+class VisitDriver(Driving):
     """
     Does what a visit asks for. It begins at once.
 
@@ -95,20 +92,16 @@ class VisitDriver:
         trace: Callable[[Traced], None],
         onOver: Callable[["VisitDriver"], None] = lambda driver: None,
     ) -> None:
+        super().__init__(attempt, addresses, loop.clock, say, trace)
         self._loop = loop
-        self._attempt = attempt
-        self._say = say
-        self._trace = trace
         self._onOver = onOver
         self._tools = Tools(traceAsk(Asking, trace), workAtOnce, StunExchange, say, trace)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
         self._work: Work | None = None
-        self._queue: list[Action] = []
-        self._isBusy = self._isPrepared = False
+        self._isPrepared = False
         self.connection: socket.socket | None = None
-        self.visit = Visit(withLook(attempt, addresses), addresses)
-        self._do(self.visit.begin(loop.clock()))
+        self._begin()
 
     def close(self) -> None:
         """Close what is open, except for the connection that the user wants."""
@@ -126,44 +119,16 @@ class VisitDriver:
             sender.close()
         self._senders.clear()
 
-    def _do(self, actions: Iterable[Action]) -> None:
-        """Do what the visit asks for, and what it asks for in consequence, in this order."""
-        self._queue += actions
-        if self._isBusy:
-            return
-        self._isBusy = True
-        while self._queue:
-            action = self._queue.pop(0)
-            self._trace(action)
-            self._doOne(action)
-            now = self._loop.clock()
-            if not self._queue and self.visit.nextTime() <= now:
-                self._queue += self.visit.tick(now)
-        self._isBusy = False
-        if self.visit.isOver:
-            self.close()
-            self._onOver(self)
-        else:
-            self._loop.callAt(self, self.visit.nextTime(), self._tick)
+    def _end(self) -> None:
+        self.close()
+        self._onOver(self)
 
-    def _tick(self) -> None:
-        self._do(self.visit.tick(self._loop.clock()))
+    def _wakeAt(self, when: float) -> None:
+        self._loop.callAt(self, when, self._tick)
 
-    def _doOne(self, action: Action) -> None:
-        match action:
-            case Send():
-                self._send(action)
-            case Connect():
-                self._connect(action)
-            case Seal():
-                self._seal(action.address)
-            case Say():
-                self._say(action.line)
-            case Abandon():
-                self._abandon(action.number)
-            case Listen():
-                read = partial(self._greet, action.number)
-                self._loop.watch(self._tries[action.number], selectors.EVENT_READ, read)
+    def _listen(self, number: int) -> None:
+        read = partial(self._greet, number)
+        self._loop.watch(self._tries[number], selectors.EVENT_READ, read)
 
     def _seal(self, address: str) -> None:
         self._work = Work(self._loop, self._plan(address), partial(self._finishSeal, address))
@@ -177,18 +142,9 @@ class VisitDriver:
             await Turn()
         return await self._attempt.method.plan(address, self._tools)
 
-    def _finishSeal(self, address: str, result: Any) -> None:
+    def _finishSeal(self, address: str, result: Plan | KnockError | OSError) -> None:
         self._work = None
-        if isinstance(result, NoKey):
-            self.visit.abort(result)
-            self._do(())
-        elif isinstance(result, OSError):
-            self._fail(address, describeError(result))
-        elif isinstance(result, KnockError):
-            self._fail(address, str(result))
-        else:
-            self._trace(Planned(address, result))
-            self._do(self.visit.sealed(address, result, self._loop.clock()))
+        super()._finishSeal(address, result)
 
     def _send(self, action: Send) -> None:
         try:
@@ -198,10 +154,6 @@ class VisitDriver:
                 _sendDatagram(self._senderFor(action.address), action)
         except OSError as error:
             self._fail(action.address, describeError(error))
-
-    def _fail(self, address: str, reason: str) -> None:
-        self._trace(Failed(address, reason))
-        self._do(self.visit.failed(address, reason, self._loop.clock()))
 
     def _senderFor(self, address: str) -> socket.socket:
         family = familyOf(address)
@@ -230,13 +182,13 @@ class VisitDriver:
             self._lose(number, error)
         else:
             self._trace(Connected(number))
-            self._do(self.visit.connected(number, self._loop.clock()))
+            self._do(self.visit.connected(number, self._clock()))
 
     def _lose(self, number: int, error: int | None) -> None:
         isRefused = error == ECONNREFUSED
         self._trace(Disconnected(number, isRefused))
         self._abandon(number)
-        self._do(self.visit.disconnected(number, isRefused, self._loop.clock()))
+        self._do(self.visit.disconnected(number, isRefused, self._clock()))
 
     def _greet(self, number: int) -> None:
         try:
@@ -247,7 +199,7 @@ class VisitDriver:
             data = b""
         self._abandon(number)
         self._trace(Greeted(data))
-        self._do(self.visit.greeted(data, self._loop.clock()))
+        self._do(self.visit.greeted(data, self._clock()))
 
     def _abandon(self, number: int) -> None:
         if connection := self._tries.pop(number, None):

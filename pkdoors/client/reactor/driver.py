@@ -11,26 +11,26 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
+from pkdoors.client._driving import Driving
+from pkdoors.client.core.actions import Action, Connect, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.events import (
     Connected,
     Disconnected,
-    Failed,
     Found,
     Greeted,
-    Planned,
     Traced,
     ignore,
 )
 from pkdoors.client.core.methods import Tools, prepareOnce
-from pkdoors.client.core.visit import FOREVER, Visit
-from pkdoors.client.network import describeError, lookUp, sendSyn, withLook
+from pkdoors.client.core.plan import Plan
+from pkdoors.client.core.visit import FOREVER
+from pkdoors.client.network import describeError, lookUp, sendSyn
 from pkdoors.client.reactor._agent import askWith
 from pkdoors.client.reactor._stun import exchangeWith
 from pkdoors.client.reactor._work import workWith
-from pkdoors.errors import KnockError, NoKey
+from pkdoors.errors import KnockError
 from pkdoors.model.knockports import TcpPort
 
 Trace = Callable[[Traced], None]
@@ -91,7 +91,7 @@ class _FirstBytes(Protocol):
         self.dataReceived(b"")
 
 
-class VisitDriver:
+class VisitDriver(Driving):
     """
     Does what a visit asks for. It begins at once.
 
@@ -106,21 +106,17 @@ class VisitDriver:
         say: Callable[[str], None],
         trace: Trace,
     ) -> None:
+        super().__init__(attempt, addresses, reactor.seconds, say, trace)
         self._reactor = reactor
-        self._attempt = attempt
-        self._say = say
-        self._trace = trace
         self._tools = makeTools(reactor, say, trace)
         self._senders: dict[str, Any] = {}
         self._tries: dict[int, Deferred[Any]] = {}
         self._connections: dict[int, _FirstBytes] = {}
         self._sealing: Deferred[None] | None = None
         self._call: IDelayedCall | None = None
-        self._queue: list[Action] = []
-        self._isBusy = self._isPrepared = self._isClosed = False
+        self._isPrepared = self._isClosed = False
         self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
-        self.visit = Visit(withLook(attempt, addresses), addresses)
-        self._do(self.visit.begin(reactor.seconds()))
+        self._begin()
 
     def close(self) -> None:
         """Close what is open, and do nothing any more."""
@@ -136,33 +132,10 @@ class VisitDriver:
         self._senders.clear()
 
     def _do(self, actions: Iterable[Action]) -> None:
-        """Do what the visit asks for, and what it asks for in consequence, in this order."""
-        self._queue += actions
-        if self._isBusy:
-            return
-        self._isBusy = True
         try:
-            self._doAll()
+            super()._do(actions)
         except Exception:
             self._crash(Failure())
-            return
-        self._isBusy = False
-        self._stopCall()
-        if self.visit.isOver:
-            self.close()
-            self.done.callback(None)
-        elif (when := self.visit.nextTime()) < FOREVER:
-            left = max(0.0, when - self._reactor.seconds())
-            self._call = self._reactor.callLater(left, self._tick)
-
-    def _doAll(self) -> None:
-        while self._queue:
-            action = self._queue.pop(0)
-            self._trace(action)
-            self._doOne(action)
-            now = self._reactor.seconds()
-            if not self._queue and self.visit.nextTime() <= now:
-                self._queue += self.visit.tick(now)
 
     def _crash(self, failure: Failure) -> None:
         """Pass on a fault of the program: nobody must wait for ever because of it."""
@@ -170,47 +143,39 @@ class VisitDriver:
             self.close()
             self.done.errback(failure)
 
+    def _end(self) -> None:
+        self.close()
+        self.done.callback(None)
+
+    def _wakeAt(self, when: float) -> None:
+        self._stopCall()
+        if when < FOREVER:
+            left = max(0.0, when - self._clock())
+            self._call = self._reactor.callLater(left, self._tick)
+
     def _stopCall(self) -> None:
         call, self._call = self._call, None
         if call and call.active():
             call.cancel()
 
-    def _tick(self) -> None:
-        self._do(self.visit.tick(self._reactor.seconds()))
+    def _seal(self, address: str) -> None:
+        self._sealing = Deferred.fromCoroutine(self._plan(address))
+        self._sealing.addErrback(self._crash)
 
-    def _doOne(self, action: Action) -> None:
-        match action:
-            case Send():
-                self._send(action)
-            case Connect():
-                self._connect(action)
-            case Seal():
-                self._sealing = Deferred.fromCoroutine(self._seal(action.address))
-                self._sealing.addErrback(self._crash)
-            case Say():
-                self._say(action.line)
-            case Abandon():
-                self._abandon(action.number)
-            case Listen():
-                self._connections[action.number].listener = self._greet
-
-    async def _seal(self, address: str) -> None:
+    async def _plan(self, address: str) -> None:
         method = self._attempt.method
+        result: Plan | KnockError | OSError
         try:
             if not self._isPrepared:
                 await prepareOnce(method, self._tools)
                 self._isPrepared = True
-            plan = await method.plan(address, self._tools)
-        except NoKey as error:
-            self.visit.abort(error)
-            self._do(())
-        except KnockError as error:
-            self._fail(address, str(error))
-        except OSError as error:
-            self._fail(address, describeError(error))
-        else:
-            self._trace(Planned(address, plan))
-            self._do(self.visit.sealed(address, plan, self._reactor.seconds()))
+            result = await method.plan(address, self._tools)
+        except (KnockError, OSError) as error:
+            result = error
+        self._finishSeal(address, result)
+
+    def _listen(self, number: int) -> None:
+        self._connections[number].listener = self._greet
 
     def _send(self, action: Send) -> None:
         try:
@@ -223,10 +188,6 @@ class VisitDriver:
             self._fail(action.address, describeError(error))
         except CannotListenError as error:  # this host has no IPv6, say
             self._fail(action.address, describeError(error.socketError))
-
-    def _fail(self, address: str, reason: str) -> None:
-        self._trace(Failed(address, reason))
-        self._do(self.visit.failed(address, reason, self._reactor.seconds()))
 
     def _senderFor(self, address: str) -> Any:
         interface = "::" if ":" in address else ""
@@ -249,17 +210,17 @@ class VisitDriver:
         del self._tries[number]
         self._connections[number] = connection
         self._trace(Connected(number))
-        self._do(self.visit.connected(number, self._reactor.seconds()))
+        self._do(self.visit.connected(number, self._clock()))
 
     def _lose(self, number: int, failure: Failure) -> None:
         if self._tries.pop(number, None):  # otherwise it was given up
             isRefused = failure.check(ConnectionRefusedError) is not None
             self._trace(Disconnected(number, isRefused))
-            self._do(self.visit.disconnected(number, isRefused, self._reactor.seconds()))
+            self._do(self.visit.disconnected(number, isRefused, self._clock()))
 
     def _greet(self, data: bytes) -> None:
         self._trace(Greeted(data))
-        self._do(self.visit.greeted(data, self._reactor.seconds()))
+        self._do(self.visit.greeted(data, self._clock()))
 
     def _abandon(self, number: int) -> None:
         attempt = self._tries.pop(number, None)
