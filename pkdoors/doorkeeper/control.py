@@ -151,13 +151,13 @@ class DoorControl:
         await self._wait(closing.asked, GUARD_PATIENCE)
         await self._wait(closing.done, CLOSE_PATIENCE)
         closed, left = await self._split(statuses, closing)
-        others = self._explainOthers(status.opening for status in statuses if source)
+        others = self._explainOthers(status.opening for status in statuses) if source else ()
         return Closed(state, closed, left, tuple(others))
 
     async def _split(
         self, statuses: Sequence[OpeningStatus], closing: Closing
     ) -> tuple[Sequence[OpeningStatus], Sequence[OpeningStatus]]:
-        """Return the openings that are closed, and the others."""
+        """Return the openings that are closed, and the others, for which nobody waits any more."""
         asked, left = statuses[: closing.count], frozenset(closing.left)
         if not left:
             return asked, statuses[closing.count :]
@@ -166,7 +166,10 @@ class DoorControl:
         for number, status in enumerate(asked):
             if number % SLICE == SLICE - 1:
                 await turns.next()
-            found[status.opening.key in left].append(status)
+            isLeft = status.opening.key in left
+            found[isLeft].append(status)
+            if isLeft:
+                closing.forget(status.opening.key)
         return found[False], [*found[True], *statuses[closing.count :]]
 
     def _explainOthers(self, closed: Iterable[Opening]) -> Iterator[str]:
