@@ -73,7 +73,7 @@ def _makeCommands(network: Network) -> Mapping[str, list[str]]:
         ],
         "plain": plain,
         "sealed, agent": [*plain, "-i", "agent"],
-        "sealed, key file": [*plain, "-i", str(key)],
+        "sealed, key file": ["env", "-u", "SSH_AUTH_SOCK", *plain, "-i", str(key)],
         "connect": [pkdoors, "connect", SERVER4, str(OPEN), "-m", KNOCKS],
         "Debian's knock": ["knock", SERVER4, *(f"{port}:udp" for port in SEQUENCE)],
         "Debian's fwknop": fwknop.split(),

@@ -95,7 +95,8 @@ class GuardChange:
             yield
         for some in splitPortions([*self._openings], MANY):
             opened = {id(each) for each in self._journal}
-            self._remove([each for each in some if id(each) not in kept | opened])
+            gone = [each for each in some if id(each) not in kept and id(each) not in opened]
+            self._remove(gone)
             yield
 
     def tidy(self) -> Steps:
