@@ -5,7 +5,7 @@ What the client costs, and what it adds to ssh.
 knock and fwknop, and beside a Python that only imports argparse, socket and tomllib. ``ssh``: the
 time from ``ssh HOST true`` to its end, directly, through nc, and through C{pkdoors connect}, over
 paths of 1 ms and of 80 ms round trip. All take turns, so noise on a shared machine hits all of
-them. What is missing is installed. Run as root, on a machine that does nothing else::
+them. The benchmark installs the programs that it needs. Run it as root, on an idle machine::
 
     python -m bench.client [costs] [ssh] [--tries N] [--json FILE]
 """

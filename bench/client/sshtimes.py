@@ -30,7 +30,7 @@ WAYS: Mapping[str, tuple[int, str, bool]] = {
     "connect, closed, plain": (GUARDED, "plain", False),
     "connect, closed, plain, round trip known": (GUARDED, "plain-known", False),
 }
-"""What is measured: the port, the ProxyCommand or the profile, and whether the door is open."""
+"""Way to connect -> its port, its ProxyCommand or profile, and whether the door is open."""
 
 
 def measure(tries: int) -> Figures:
@@ -132,7 +132,7 @@ def _timeOne(network: Network, name: str) -> float:
 
 
 def describe(figures: Figures) -> str:
-    """Return a table for each path, with what is allowed beside it."""
+    """Return a table for each path; its last column has the limit."""
     lines = []
     width = max(map(len, WAYS))
     for path, times in figures.items():

@@ -143,8 +143,8 @@ def _hasBody(request: Request) -> bool:
 
 def breakCircle(request: Request) -> None:
     """
-    Have a request that has ended refer to its producer no more. Twisted leaves it there if the
-    client goes first, and what is in circles can stay in memory for hours; see
+    Make a request that has ended forget its producer. Twisted does not, if the client goes first,
+    and Python can keep objects that refer to each other in memory for hours; see
     L{pkdoors.daemon.process.Memory}.
     """
     request.producer = None

@@ -1,6 +1,6 @@
 """
 C{pkdoors knock} and C{pkdoors connect}, which users run on their own machines, and L{knock} for
-programs. C{docs/client-api.md} describes what is here; all else may change.
+programs. C{docs/client-api.md} describes what stays as it is; everything else may change.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -41,5 +41,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List what can be asked for, too."""
+    """List also the names that are loaded when somebody uses them."""
     return sorted({*globals(), *__all__})

@@ -1,41 +1,36 @@
 """What both drivers of a visit do in the same way."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import Attempt
-from pkdoors.client.core.events import Failed, Planned, Traced
+from pkdoors.client.core.events import Connected, Disconnected, Failed, Greeted, Planned
+from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
 from pkdoors.client.network import describeError, withLook
 from pkdoors.errors import KnockError, NoKey
 
 
-class Driving:
+class Driving(ABC):
     """
     Passes on what a visit asks for, and tells it what happens. A driver has the methods that do
-    something; here they only say what.
+    something.
 
     @param clock: seconds, which only go forward.
-    @param say: called with lines for the user about the progress.
-    @param trace: called with each action before it is done, and with what happens, for a report.
+    @param tools: what the driver lends to the method of the attempt.
     """
 
     def __init__(
-        self,
-        attempt: Attempt,
-        addresses: Iterable[str],
-        clock: Callable[[], float],
-        say: Callable[[str], None],
-        trace: Callable[[Traced], None],
+        self, attempt: Attempt, addresses: Iterable[str], clock: Callable[[], float], tools: Tools
     ) -> None:
         addresses = list(addresses)
         self._attempt = attempt
         self._clock = clock
-        self._say = say
-        self._trace = trace
+        self._tools = tools
         self._queue: list[Action] = []
-        self._isBusy = False
+        self._isBusy = self._isPrepared = False
         self.visit = Visit(withLook(attempt, addresses), addresses)
 
     def _begin(self) -> None:
@@ -50,7 +45,7 @@ class Driving:
         self._isBusy = True
         while self._queue:
             action = self._queue.pop(0)
-            self._trace(action)
+            self._tools.trace(action)
             self._doOne(action)
             now = self._clock()
             if not self._queue and self.visit.nextTime() <= now:
@@ -70,7 +65,7 @@ class Driving:
             case Seal():
                 self._seal(action.address)
             case Say():
-                self._say(action.line)
+                self._tools.say(action.line)
             case Abandon():
                 self._abandon(action.number)
             case Listen():
@@ -81,7 +76,7 @@ class Driving:
 
     def _fail(self, address: str, reason: str) -> None:
         """An address cannot be knocked on."""
-        self._trace(Failed(address, reason))
+        self._tools.trace(Failed(address, reason))
         self._do(self.visit.failed(address, reason, self._clock()))
 
     def _finishSeal(self, address: str, result: Plan | KnockError | OSError) -> None:
@@ -94,28 +89,54 @@ class Driving:
         elif isinstance(result, KnockError):
             self._fail(address, str(result))
         else:
-            self._trace(Planned(address, result))
+            self._tools.trace(Planned(address, result))
             self._do(self.visit.sealed(address, result, self._clock()))
 
+    async def _prepare(self) -> None:
+        """Prepare the method before its first plan."""
+        if not self._isPrepared:
+            await prepareOnce(self._attempt.method, self._tools)
+            self._isPrepared = True
+
+    def _noteConnected(self, number: int) -> None:
+        """A try to connect succeeded."""
+        self._tools.trace(Connected(number))
+        self._do(self.visit.connected(number, self._clock()))
+
+    def _noteLost(self, number: int, isRefused: bool) -> None:
+        """A try to connect failed."""
+        self._tools.trace(Disconnected(number, isRefused))
+        self._do(self.visit.disconnected(number, isRefused, self._clock()))
+
+    def _noteGreeting(self, data: bytes) -> None:
+        """The server's first bytes came; none, if it closed the connection."""
+        self._tools.trace(Greeted(data))
+        self._do(self.visit.greeted(data, self._clock()))
+
+    @abstractmethod
     def _send(self, action: Send) -> None:
-        raise NotImplementedError
+        """Do what L{Send} asks for."""
 
+    @abstractmethod
     def _connect(self, action: Connect) -> None:
-        raise NotImplementedError
+        """Do what L{Connect} asks for."""
 
+    @abstractmethod
     def _seal(self, address: str) -> None:
-        raise NotImplementedError
+        """Do what L{Seal} asks for."""
 
+    @abstractmethod
     def _abandon(self, number: int) -> None:
-        raise NotImplementedError
+        """Do what L{Abandon} asks for."""
 
+    @abstractmethod
     def _listen(self, number: int) -> None:
-        raise NotImplementedError
+        """Do what L{Listen} asks for."""
 
+    @abstractmethod
     def _wakeAt(self, when: float) -> None:
         """Call L{_tick} at a time; never for infinity."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _end(self) -> None:
         """The visit is over."""
-        raise NotImplementedError

@@ -30,10 +30,10 @@ def lookUp(host: str, family: int | None = None) -> list[str]:
     @param family: 4 or 6 for only those.
     @raise NoAddress: the host has none.
     """
-    # Python loads a codec for a name with letters, but bytes are passed on as they are; so is a
-    # name with a device in it, which is no domain name.
     if "\0" in host:  # the system would look up what is before it
         raise NoAddress(f"no address found for {quoteHost(host)}: it has a null byte")
+    # Python loads a codec for text, but passes on bytes as they are. A name with a device in it is
+    # no domain name.
     name = os.fsencode(host) if host.isascii() or "%" in host else host
     try:
         found = socket.getaddrinfo(name, None, FAMILIES[family], socket.SOCK_DGRAM)

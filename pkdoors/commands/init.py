@@ -19,7 +19,12 @@ from pkdoors.commands.exporting.output import (
     showExport,
     writeFile,
 )
-from pkdoors.commands.parser import Parser, addLengthOption, asType, completeWith, parsePath
+from pkdoors.commands.parser import (
+    Parser,
+    addFileOption,
+    addLengthOption,
+    asType,
+)
 from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.parser import parseSeed
 from pkdoors.config.template import renderConf
@@ -37,26 +42,22 @@ NEEDS_PROFILE = "ssh-config"
 
 def addInitCommand(command: Parser) -> None:
     """Add the options."""
-    output = command.add_argument(
+    addFileOption(
+        command,
         "--output",
         "-c",  # this and the next are the option's names in all other commands
         "--conf",
-        metavar="FILE",
         default=CONF_FILE,
-        type=asType(parsePath),
         help="the file to write, which must not exist yet (default: %(default)s)",
     )
-    seed = command.add_argument(
+    addFileOption(
+        command,
         "--seed",
-        metavar="FILE",
         nargs="?",
         const=True,
-        type=asType(parsePath),
         help="take sequence, ports and times from the configuration of port-knocking-doors "
         f"(default: ~/{SEED_NAME}, or else {SEED_FILE})",
     )
-    completeWith(output, "listFiles")
-    completeWith(seed, "listFiles")
     addLengthOption(command)
     _addDoorOptions(command)
     _addClientOptions(command)
@@ -67,22 +68,18 @@ def addInitCommand(command: Parser) -> None:
 def _addClientOptions(command: Parser) -> None:
     """Add the options about the client's part."""
     addFormatOption(command, "toml", unfit=NEEDS_PROFILE)
-    file = command.add_argument(
+    addFileOption(
+        command,
         "-o",
         "--client-output",
-        metavar="FILE",
-        type=asType(parsePath),
         help="a new file for the client's part (default: standard output)",
     )
-    completeWith(file, "listFiles")
-    program = command.add_argument(
+    addFileOption(
+        command,
         "--client-file",
-        metavar="FILE",
-        type=asType(parsePath),
         help="write the client as one file, which needs only Python, and nothing else: no "
         "configuration, no profile",
     )
-    completeWith(program, "listFiles")
     command.add_argument(
         "--qr",
         action="store_true",
@@ -106,16 +103,14 @@ def _addDoorOptions(command: Any) -> None:
         type=asType(parsePortRanges),
         help="the ports to protect: 22,80,51820/udp,6000-6010/tcp (default: 22)",
     )
-    sealed = add(
+    addFileOption(
+        command,
         "--sealed",
-        metavar="FILE",
         nargs="?",
         const=KEYS_FILE,
-        type=asType(parsePath),
         help="accept only knocks that are sealed with one of the SSH keys in FILE "
         f"(default: {KEYS_FILE})",
     )
-    completeWith(sealed, "listFiles")
     add(
         "--address",
         metavar="HOST",

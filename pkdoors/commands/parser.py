@@ -112,6 +112,16 @@ def parsePath(text: str) -> str:
     return abspath(text)
 
 
+def addFileOption(command: ArgumentParser, *names: str, **settings: Any) -> None:
+    """
+    Add an option that takes a file's path, which the shell completes.
+
+    @param settings: see C{ArgumentParser.add_argument}.
+    """
+    option = command.add_argument(*names, metavar="FILE", type=asType(parsePath), **settings)
+    completeWith(option, "listFiles")
+
+
 def addLengthOption(command: ArgumentParser) -> None:
     """Add the option of all commands that make a sequence."""
     command.add_argument(

@@ -20,14 +20,11 @@ from pkdoors.client.core.actions import Connect, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.events import (
-    Connected,
-    Disconnected,
     Found,
-    Greeted,
     Traced,
     ignore,
 )
-from pkdoors.client.core.methods import Tools, prepareOnce
+from pkdoors.client.core.methods import Tools
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.network import describeError, familyOf, sendSyn
 from pkdoors.errors import KnockError
@@ -69,10 +66,7 @@ def _perform(
             loop.turn()
     finally:
         driver.close()
-    if driver.visit.error:
-        raise driver.visit.error
-    assert driver.visit.outcome
-    return driver.visit.outcome, driver.connection
+    return driver.visit.result(), driver.connection
 
 
 class VisitDriver(Driving):
@@ -92,14 +86,13 @@ class VisitDriver(Driving):
         trace: Callable[[Traced], None],
         onOver: Callable[["VisitDriver"], None] = lambda driver: None,
     ) -> None:
-        super().__init__(attempt, addresses, loop.clock, say, trace)
+        tools = Tools(traceAsk(Asking, trace), workAtOnce, StunExchange, say, trace)
+        super().__init__(attempt, addresses, loop.clock, tools)
         self._loop = loop
         self._onOver = onOver
-        self._tools = Tools(traceAsk(Asking, trace), workAtOnce, StunExchange, say, trace)
         self._senders: dict[int, socket.socket] = {}
         self._tries: dict[int, socket.socket] = {}
         self._work: Work | None = None
-        self._isPrepared = False
         self.connection: socket.socket | None = None
         self._begin()
 
@@ -135,9 +128,7 @@ class VisitDriver(Driving):
         self._work.start()
 
     async def _plan(self, address: str) -> Plan:
-        if not self._isPrepared:
-            await prepareOnce(self._attempt.method, self._tools)
-            self._isPrepared = True
+        await self._prepare()
         if await self._attempt.method.asksAgent(self._tools):
             await Turn()
         return await self._attempt.method.plan(address, self._tools)
@@ -181,14 +172,11 @@ class VisitDriver(Driving):
         if error:
             self._lose(number, error)
         else:
-            self._trace(Connected(number))
-            self._do(self.visit.connected(number, self._clock()))
+            self._noteConnected(number)
 
     def _lose(self, number: int, error: int | None) -> None:
-        isRefused = error == ECONNREFUSED
-        self._trace(Disconnected(number, isRefused))
         self._abandon(number)
-        self._do(self.visit.disconnected(number, isRefused, self._clock()))
+        self._noteLost(number, error == ECONNREFUSED)
 
     def _greet(self, number: int) -> None:
         try:
@@ -198,8 +186,7 @@ class VisitDriver(Driving):
         except OSError:
             data = b""
         self._abandon(number)
-        self._trace(Greeted(data))
-        self._do(self.visit.greeted(data, self._clock()))
+        self._noteGreeting(data)
 
     def _abandon(self, number: int) -> None:
         if connection := self._tries.pop(number, None):

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from pkdoors.client.core.agent import Ask
 from pkdoors.client.core.binding import ANY, AUTO, bindFor
-from pkdoors.client.core.events import Event, Learned, Sealing, ignore
+from pkdoors.client.core.events import Event, Learned, Sealing, Traced, ignore
 from pkdoors.client.core.plan import Plan, planPlain, planSealed
 from pkdoors.client.core.stun import SCHEME, Exchange, learnAddress, parseServer
 from pkdoors.errors import KnockError, NoKey
@@ -42,14 +42,14 @@ class Tools(NamedTuple):
     @ivar work: calls what takes long; the driver with a reactor uses another thread.
     @ivar exchange: asks a STUN server.
     @ivar say: called with lines for the user about the progress.
-    @ivar trace: called with what happens, for a report.
+    @ivar trace: called with each action before it is done, and with what happens, for a report.
     """
 
     ask: Ask
     work: Work
     exchange: Exchange
     say: Callable[[str], None]
-    trace: Callable[[Event], None] = ignore
+    trace: Callable[[Traced], None] = ignore
 
 
 class Signer(Protocol):

@@ -60,6 +60,17 @@ class Visit:
         """Whether there is an outcome, or an error."""
         return self.outcome is not None or self.error is not None
 
+    def result(self) -> Outcome:
+        """
+        Return how it ended; it must be over.
+
+        @raise KnockError: it failed.
+        """
+        if self.error is not None:
+            raise self.error
+        assert self.outcome is not None
+        return self.outcome
+
     def nextTime(self) -> float:
         """Return when to call L{tick}, if nothing happens before; L{FOREVER} for never."""
         if self.isOver:
@@ -134,7 +145,7 @@ class Visit:
         knocked = self._knockedAt.get(address)
         # TCP repeats its first packet after a second, so a late answer may be due to the knock.
         wasOpen = knocked is None or (began < knocked and now - began < 1)
-        self._answer = address, None if wasOpen else max(0.0, now - knocked if knocked else 0.0)
+        self._answer = address, None if knocked is None or wasOpen else now - knocked
         self.taken = number
         done = self._tries.abandonOthers(number)
         if self._attempt.isRace:

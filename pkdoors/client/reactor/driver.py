@@ -16,14 +16,11 @@ from pkdoors.client.core.actions import Action, Connect, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.events import (
-    Connected,
-    Disconnected,
     Found,
-    Greeted,
     Traced,
     ignore,
 )
-from pkdoors.client.core.methods import Tools, prepareOnce
+from pkdoors.client.core.methods import Tools
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import FOREVER
 from pkdoors.client.network import describeError, lookUp, sendSyn
@@ -68,10 +65,7 @@ async def perform(
         await driver.done
     finally:
         driver.close()
-    if driver.visit.error:
-        raise driver.visit.error
-    assert driver.visit.outcome
-    return driver.visit.outcome
+    return driver.visit.result()
 
 
 class _FirstBytes(Protocol):
@@ -106,15 +100,14 @@ class VisitDriver(Driving):
         say: Callable[[str], None],
         trace: Trace,
     ) -> None:
-        super().__init__(attempt, addresses, reactor.seconds, say, trace)
+        super().__init__(attempt, addresses, reactor.seconds, makeTools(reactor, say, trace))
         self._reactor = reactor
-        self._tools = makeTools(reactor, say, trace)
         self._senders: dict[str, Any] = {}
         self._tries: dict[int, Deferred[Any]] = {}
         self._connections: dict[int, _FirstBytes] = {}
         self._sealing: Deferred[None] | None = None
         self._call: IDelayedCall | None = None
-        self._isPrepared = self._isClosed = False
+        self._isClosed = False
         self.done: Deferred[None] = Deferred(lambda cancelled: self.close())
         self._begin()
 
@@ -163,19 +156,16 @@ class VisitDriver(Driving):
         self._sealing.addErrback(self._crash)
 
     async def _plan(self, address: str) -> None:
-        method = self._attempt.method
         result: Plan | KnockError | OSError
         try:
-            if not self._isPrepared:
-                await prepareOnce(method, self._tools)
-                self._isPrepared = True
-            result = await method.plan(address, self._tools)
+            await self._prepare()
+            result = await self._attempt.method.plan(address, self._tools)
         except (KnockError, OSError) as error:
             result = error
         self._finishSeal(address, result)
 
     def _listen(self, number: int) -> None:
-        self._connections[number].listener = self._greet
+        self._connections[number].listener = self._noteGreeting
 
     def _send(self, action: Send) -> None:
         try:
@@ -209,18 +199,11 @@ class VisitDriver(Driving):
     def _answer(self, number: int, connection: _FirstBytes) -> None:
         del self._tries[number]
         self._connections[number] = connection
-        self._trace(Connected(number))
-        self._do(self.visit.connected(number, self._clock()))
+        self._noteConnected(number)
 
     def _lose(self, number: int, failure: Failure) -> None:
         if self._tries.pop(number, None):  # otherwise it was given up
-            isRefused = failure.check(ConnectionRefusedError) is not None
-            self._trace(Disconnected(number, isRefused))
-            self._do(self.visit.disconnected(number, isRefused, self._clock()))
-
-    def _greet(self, data: bytes) -> None:
-        self._trace(Greeted(data))
-        self._do(self.visit.greeted(data, self._clock()))
+            self._noteLost(number, failure.check(ConnectionRefusedError) is not None)
 
     def _abandon(self, number: int) -> None:
         attempt = self._tries.pop(number, None)

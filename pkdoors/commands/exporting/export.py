@@ -15,7 +15,7 @@ from pkdoors.commands.exporting.output import (
     showExport,
     writeFile,
 )
-from pkdoors.commands.parser import Parser, asType, completeWith, parsePath
+from pkdoors.commands.parser import Parser, addFileOption, completeWith
 from pkdoors.errors import BadValue, PkdoorsError
 from pkdoors.util.quoting import quoteHost
 
@@ -27,14 +27,12 @@ def addExportCommand(command: Parser) -> None:
     )
     completeWith(name, "listProfiles")
     addFormatOption(command)
-    output = command.add_argument(
+    addFileOption(
+        command,
         "-o",
         "--output",
-        metavar="FILE",
-        type=asType(parsePath),
         help="the file to write, which must not exist yet (default: standard output)",
     )
-    completeWith(output, "listFiles")
     command.set_defaults(run=_export, parser=command)
 
 

@@ -229,6 +229,14 @@ class WaitTests(SynchronousTestCase):
         self.assertEqual(15, len(world.sent))
         self.assertTrue(world.visit.outcome)
 
+    def test_clockAtZero(self) -> None:
+        """A clock may begin at 0: a time of 0 is a time like others."""
+        world = makeWorld(HOST4, plan=planPlain(SEQUENCE, b"", 0.0), port=22)
+        world.now = 0.0
+        world.begin().pass_(0.25)
+        world.answer(1)
+        self.assertEqual(0.25, world.visit.outcome and world.visit.outcome.seconds)
+
     def test_pace(self) -> None:
         """It tries again after 5 ms, then after twice the pause each time, up to half a second."""
         world = makeWorld(HOST4, plan=planPlain(SEQUENCE, b"", 0.0), port=22).begin()

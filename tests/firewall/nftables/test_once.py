@@ -74,7 +74,7 @@ class OnceTests(NftablesTestCase):
 
     def test_nothingIsTriedInVain(self) -> None:
         """
-        The kernel is not asked to delete what is not there: an attempt that fails takes it ten
+        The daemon asks the kernel to delete only what is there: an attempt that fails takes it ten
         milliseconds.
         """
         self.start()

@@ -7,7 +7,7 @@ from typing import Any
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
 from pkdoors.firewall.guard.openingkeys import openingKey
-from pkdoors.firewall.guard.sets import FORMAT
+from pkdoors.firewall.guard.sets import FORMAT, listOpeningSets
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import parsePortRanges
@@ -228,7 +228,9 @@ class ElementTests(GuardTableTestCase):
         }
         openings = {openingKey(makeOpening(source)) for source in ("203.0.113.9", "2001:db8::7")}
         expected = lookups | openings
-        self.assertEqual(expected, self.table.listOpenKeys(Guard(self.doors)))
+        names = listOpeningSets(self.doors)
+        found = {(name, key) for name in names for key in self.table.listKeys(name)}
+        self.assertEqual(expected, found)
 
     def test_fingerprint(self) -> None:
         """

@@ -8,7 +8,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.earlier import secondguard
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, KNOCK_SETS
 from pkdoors.firewall.guard.flowbooks import Books
-from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.layout import Elements, Layout, isInterval
 from pkdoors.firewall.guard.openingkeys import identify, sourceKey, splitOpeningKey
 from pkdoors.firewall.guard.openingsets import ADDRESS, OnceSet, onceSetOf, openingsName
@@ -20,7 +20,6 @@ from pkdoors.firewall.guard.sets import (
     PORT_SETS,
     PROTOCOLS,
     RANGE_SETS,
-    listOpeningSets,
     setsFor,
 )
 from pkdoors.firewall.guard.survey import Survey
@@ -209,14 +208,6 @@ class GuardReader:
                 if key in used or key not in present
             ]
         return found
-
-    def listOpenKeys(self, guard: Guard) -> set[tuple[str, bytes]]:
-        """
-        Return the set and the key of each opening in the kernel, with those in which packets are
-        looked up.
-        """
-        names = listOpeningSets(guard.doors, guard.networks)
-        return {(name, key) for name in names for key in self.listKeys(name)}
 
     def countOpenings(self) -> int:
         """Return the number of openings of all doors."""

@@ -178,8 +178,7 @@ class GuardChanger:
             if isMoving:
                 await self._moveFlows(change, isLast=True)
             await takeInTurns(self._reactor, change.tidy())
-            if self._sessions.isIncomplete:  # it was gone for a moment
-                await self._healer.restoreSessions()
+            await self._healer.completeSessions()
             fingerprint = await self._beside(table.readFingerprintBeside)
             await takeInTurns(self._reactor, change.settle())
         except GuardGone:  # somebody has flushed nftables meanwhile
@@ -223,12 +222,8 @@ class GuardChanger:
         self._current.guard = change.guard
         if spared:
             self._sessions.addSpared(spared)
-        if self._table.isThere():
-            self._healer.restoreNow([*openings])
-        else:
-            await self._healer.restoreLost(openings)
-        if self._sessions.isIncomplete:  # it was gone for a moment
-            await self._healer.restoreSessions()
+        await self._healer.restoreWhole(openings)
+        await self._healer.completeSessions()
         await takeInTurns(self._reactor, change.settle())
 
     def _endChange(self, change: GuardChange, error: FirewallError | None) -> None:

@@ -66,12 +66,9 @@ class GuardHealer:
             self.restoreNow(first)
         elif await self._putRight() and self._placer.isCloseTo(self._current.guard):
             await self._restoreSoftly(openings)
-        elif self._table.isThere():
-            self.restoreNow([*openings])
         else:
-            await self.restoreLost(openings)
-        if self._sessions.isIncomplete:  # it was gone for a moment
-            await self.restoreSessions()
+            await self.restoreWhole(openings)
+        await self.completeSessions()
 
     async def _putRight(self) -> bool:
         """
@@ -84,10 +81,8 @@ class GuardHealer:
             if self._placer.placed is not None:
                 return True
             self._current.refreshCapture()
-            isDoubtful, self._current.isDoubtful = (
-                self._current.isDoubtful,
-                False,
-            )  # others may change it again
+            isDoubtful = self._current.isDoubtful
+            self._current.isDoubtful = False  # others may change it again
             try:
                 guard = self._placer.putRight(self._current.guard)
                 if guard is not None:
@@ -121,10 +116,7 @@ class GuardHealer:
             )
             self._placer.finish(guard)
         except GuardGone:  # somebody has flushed nftables meanwhile, or changed it too much
-            if self._table.isThere():
-                self.restoreNow([*openings])
-            else:
-                await self.restoreLost(openings)
+            await self.restoreWhole(openings)
         else:
             self._current.onPlaced(guard)
         self._lookAtWays()
@@ -160,6 +152,11 @@ class GuardHealer:
         # not wait for them.
         self._lookAtWays()
 
+    async def completeSessions(self) -> None:
+        """Put back the flows that go on, if the guard was gone for a moment."""
+        if self._sessions.isIncomplete:
+            await self.restoreSessions()
+
     async def restoreSessions(self) -> None:
         """Put back the flows that go on, after the guard was gone."""
         await takeInTurns(self._reactor, self._addFlows())
@@ -169,6 +166,13 @@ class GuardHealer:
 
     def _addFlows(self) -> Iterator[None]:
         return self._table.addFlows(self._current.guard.doors, self._sessions.living(), TABLE)
+
+    async def restoreWhole(self, openings: Iterable[Opening]) -> None:
+        """Put the guard in place, whatever there is now."""
+        if self._table.isThere():
+            self.restoreNow([*openings])
+        else:
+            await self.restoreLost(openings)
 
     def restoreNow(self, openings: list[Opening]) -> None:
         """Put the guard in place at once, with the openings that can be put there again."""
