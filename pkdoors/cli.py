@@ -74,7 +74,7 @@ COMMANDS = {
     ),
     "release": Command(
         "stop the daemon, and remove everything that pkdoors put into the firewall",
-        "release",
+        "service.release",
         "addReleaseCommand",
     ),
     "check": Command("find what is wrong on this host", "check", "addCheckCommand"),
@@ -85,7 +85,7 @@ COMMANDS = {
     ),
     "install-service": Command(
         "make the daemon a service of systemd, with a user of its own",
-        "install",
+        "service.install",
         "addInstallCommand",
     ),
     "status": Command("show the daemon's doors and openings", "control", "addStatusCommand"),

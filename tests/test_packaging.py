@@ -76,7 +76,7 @@ class PackagingTests(SynchronousTestCase):
         modules = {str(path.relative_to(ROOT)) for path in (ROOT / "pkdoors").rglob("*.py")}
         self.assertEqual(modules, {each for each in names if each.endswith(".py")} - {PLUGIN})
         for template in PLACES:
-            self.assertIn(f"pkdoors/systemd/{template}", names)
+            self.assertIn(f"pkdoors/install/systemd/{template}", names)
         scripts = (ROOT / "pkdoors" / "client" / "export").iterdir()
         wanted = {
             f"pkdoors/client/export/{path.name}"

@@ -79,7 +79,7 @@ class ServiceFiles:
                 )
 
     def _text(self, name: str) -> str:
-        template = (files("pkdoors") / "systemd" / name).read_text()
+        template = (files("pkdoors.install") / "systemd" / name).read_text()
         return template.replace("{bin}", _escape(str(self._scripts)))
 
     def _place(self, name: str, text: str) -> str:

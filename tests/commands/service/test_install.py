@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.commands.install}."""
+"""Tests of L{pkdoors.commands.service.install}."""
 
 import os
 from contextlib import redirect_stderr, redirect_stdout

@@ -1,0 +1,1 @@
+"""Commands for the daemon as a service: how it is installed, started and removed."""
