@@ -254,7 +254,7 @@ def _describeClient(form: str, file: str) -> str:
         return f"Take {file} to the client"
     if form == "toml":
         return "Put the lines above into ~/.config/pkdoors/hosts.toml on the client (chmod 600)"
-    return f"What is above is the client's part ({form})"
+    return f"The lines above are the client's part ({form})"
 
 
 def _describeNextSteps(file: str, door: Door, isForService: bool, client: str) -> str:

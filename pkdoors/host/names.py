@@ -24,7 +24,7 @@ def getPublicName() -> str:
         return address
     raise PkdoorsError(
         "this host has no name with a domain and no global address: "
-        "use --address to say how clients reach it"
+        "use --address to name the address for clients"
     )
 
 
