@@ -9,8 +9,6 @@ from pkdoors.host.serviceuser import NAME, findServiceGroup
 
 UNIT = Path("/etc/systemd/system/pkdoors.service")
 """Where C{pkdoors install-service} puts our unit."""
-PACKAGE_UNIT = Path("/usr/lib/systemd/system/pkdoors.service")
-"""Where a package of the distribution puts it."""
 
 START = "systemctl start pkdoors"
 RUNNING = "/run/systemd/system"
@@ -28,12 +26,7 @@ def isRunning() -> bool:
 
 def isInstalled() -> bool:
     """Return whether our service is installed, so that systemd starts the daemon."""
-    return UNIT.exists() or isPackaged()
-
-
-def isPackaged() -> bool:
-    """Return whether a package of the distribution has installed our service."""
-    return PACKAGE_UNIT.exists()
+    return UNIT.exists()
 
 
 def isOn(service: str) -> bool:
