@@ -73,7 +73,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_found(self) -> None:
         """A link that leads nowhere is found."""
-        page = Path(self.mktemp()).absolute()
+        page = Path(f"{self.mktemp()}.md").absolute()
         page.write_text("# A `b` c?\n\n[1](#a-b-c) [2](#nothing) [3](nothing.md) ![4](no.svg)\n")
         self.assertEqual(["#nothing", "nothing.md", "no.svg"], [*findBroken(page)])
 
