@@ -8,8 +8,8 @@ from tests import ROOT
 from tests.lab.english import Text, findFaults
 from tests.lab.pages import listPages, readProse
 
-OTHERS = ("docs/performance.rst", "SECURITY.md", "CONTRIBUTING.md")
-"""More pages, of which some are in other languages, or may be missing."""
+PERFORMANCE = ROOT / "docs" / "performance.rst"
+"""The only page that is not in Markdown."""
 
 _HEADLESS = re.compile(r"(?:^|(?<=[.;:] ))(?:\W*)(?:Whoever|Who|Whom) (?![^.;]*\?)")
 """A sentence that begins with a clause in place of a noun."""
@@ -24,10 +24,8 @@ class EnglishTests(SynchronousTestCase):
 
     def texts(self) -> list[Text]:
         """Return what is on them."""
-        found = [Text(place, text) for page in listPages() for place, _, text in readProse(page)]
-        others = [ROOT / name for name in OTHERS]
-        found += [Text(path.name, path.read_text()) for path in others if path.exists()]
-        return found
+        found = [Text(part.place, part.text) for page in listPages() for part in readProse(page)]
+        return [*found, Text(PERFORMANCE.name, PERFORMANCE.read_text())]
 
     def test_patterns(self) -> None:
         """No page has one of the patterns."""

@@ -14,7 +14,7 @@ from pkdoors.client.profiles import Profiles
 from pkdoors.config.parser import parseConfig
 from pkdoors.doctor.options import CheckOptions
 from tests.fakes.doors import PORTS
-from tests.lab.pages import Block, listPages, readBlocks, readInline
+from tests.lab.pages import Part, listPages, readBlocks, readInline
 
 _COMMAND = re.compile(r"(?:^|[\s;(\"'])(?:\S*/)?pkdoors (?=[a-z-]+)")
 _END = re.compile(r"`|\s(?:\||\|\||&&|;|>>?|<|#)\s|[;)]|\s(?:>>?|<)(?=\S)|\s#.*$|$")
@@ -34,7 +34,7 @@ _PLACEHOLDERS = {
 _NAMES = {*COMMANDS}
 
 
-def findCommands(code: Block) -> Iterator[str]:
+def findCommands(code: Part) -> Iterator[str]:
     """Yield the command lines of C{pkdoors} in a block, each beginning with the command's name."""
     text = re.sub(r"\\\n\s*", " ", code.text)
     for line in text.splitlines():
@@ -105,7 +105,7 @@ class CommandTests(SynchronousTestCase):
             ("journalctl -u pkdoors -f", []),
             ("pkdoors 26.11.0, up", []),
         ):
-            self.assertEqual(commands, [*findCommands(Block("", "", text))], text)
+            self.assertEqual(commands, [*findCommands(Part("", text))], text)
         self.assertIn("unrecognized", self.complaint("status --nothing", True))
         self.assertEqual("", self.complaint("open", False))
         self.assertIn("required", self.complaint("open", True))
@@ -122,7 +122,7 @@ class FileTests(SynchronousTestCase):
         blocks = [code for page in listPages() for code in readBlocks(page)]
         blocks = [code for code in blocks if code.language == "toml"]
         self.assertGreater(len(blocks), 5)
-        for place, _, text in blocks:
+        for place, text, _ in blocks:
             tables = loads(text)
             if {"hosts", "groups"} & {*tables}:
                 profiles = Profiles(text)
@@ -135,6 +135,6 @@ class FileTests(SynchronousTestCase):
     def test_fenced(self) -> None:
         """Each block that looks like TOML says so, and is tested."""
         for page in listPages():
-            for place, language, text in readBlocks(page):
+            for place, text, language in readBlocks(page):
                 if re.search(r"^\[(?:doors|hosts|groups)\.", text, re.M):
                     self.assertEqual("toml", language, place)
