@@ -42,6 +42,7 @@ def addCompletionCommand(command: Parser) -> None:
         "pkdoors completion fish > ~/.config/fish/completions/pkdoors.fish",
     )
     command.add_argument("shell", choices=SHELLS, help="which shell")
+    command.epilog = 'Example: eval "$(pkdoors completion bash)"'
     command.set_defaults(run=_printScript)
 
 

@@ -33,6 +33,7 @@ ENDS = ("SIGINT", "SIGTERM", "SIGHUP")
 def addWatchCommand(command: Parser) -> None:
     """Add the options."""
     addAdminOptions(command)
+    command.epilog = "Example: sudo pkdoors watch"
     command.set_defaults(run=_watch, parser=command)
 
 

@@ -40,6 +40,8 @@ class Sequence:
                 f"it has {len(ports)} ports: "
                 f"a sequence has {MIN_PORTS} to {MAX_PORTS}, separated by commas"
             )
+        if len(set(ports)) == 1:
+            raise BadValue("it repeats one port: use different ports, in a mixed order")
         self.ports: Final = ports
 
     def __eq__(self, other: object) -> bool:
@@ -122,9 +124,10 @@ class Sequence:
                 "mix the ports"
             )
         if self.tries() < SAFE_TRIES:
+            tries = "1 try" if self.tries() == 1 else f"{self.tries()} tries"
             found.append(
                 "the sequence has so few different ports that anybody who finds them can guess "
-                f"their order in only {self.tries()} tries: use at least 6, better 8"
+                f"their order in only {tries}: use at least 6, better 8"
             )
         return found
 
