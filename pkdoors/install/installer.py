@@ -57,7 +57,6 @@ def installService(
     run("systemd-tmpfiles", "--create", str(files.path("pkdoors.tmpfiles")))
     for conf in [path for path in CONFS if os.path.exists(path)][:1]:
         yield from _shareConf(Path(conf))
-    fillPluginCache()
     yield from _reload(run)
 
 
@@ -93,25 +92,11 @@ def runCommand(*argv: str) -> None:
         raise InstallError(f"`{join(argv)}` failed: {words}")
 
 
-def fillPluginCache() -> None:
-    """Let Twisted write its cache of plugins now: the service may not write it."""
-    from twisted.plugin import IPlugin, getPlugins
-
-    import twisted.plugins
-
-    for _ in getPlugins(IPlugin):
-        pass
-    for folder in twisted.plugins.__path__:
-        cache = Path(folder, "dropin.cache")
-        if cache.exists() and not cache.stat().st_mode & stat.S_IROTH:
-            cache.chmod(0o644)
-
-
 def _needSystemd() -> None:
     if which("systemctl") is None:
         raise InstallError(
             "this host has no systemd: let its service manager run "
-            "`twistd --nodaemon --pidfile= pkdoors`, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE"
+            "`pkdoors daemon`, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE"
         )
 
 

@@ -25,7 +25,7 @@ class ServiceFiles:
     """
     The files below a root folder.
 
-    @param scripts: the folder of C{twistd} and C{pkdoors}.
+    @param scripts: the folder of C{pkdoors}.
     """
 
     def __init__(self, root: Path, scripts: Path) -> None:

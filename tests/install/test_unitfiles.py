@@ -40,14 +40,14 @@ class ServiceFilesTests(SynchronousTestCase):
         """The unit runs the programs of this installation."""
         list(self.files.place())
         text = self.unit.read_text()
-        self.assertIn('ExecStart="/opt/pkdoors/bin/twistd" --nodaemon --pidfile= pkdoors\n', text)
+        self.assertIn('ExecStart="/opt/pkdoors/bin/pkdoors" daemon\n', text)
         self.assertIn('ExecReload="/opt/pkdoors/bin/pkdoors" reload\n', text)
         self.assertNotIn("{bin}", text)
 
     def test_specialCharacters(self) -> None:
         """Characters that are special in a unit are escaped."""
         list(ServiceFiles(self.root, Path('/a b/50%/$x/"\\')).place())
-        self.assertIn('"/a b/50%%/$$x/\\"\\\\/twistd"', self.unit.read_text())
+        self.assertIn('"/a b/50%%/$$x/\\"\\\\/pkdoors"', self.unit.read_text())
 
     def test_update(self) -> None:
         """An older file of ours is replaced."""

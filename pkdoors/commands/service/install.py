@@ -61,7 +61,7 @@ def _work(options: Namespace, files: "ServiceFiles", scripts: Path) -> Iterator[
     if options.uninstall:
         return uninstallService(files, runCommand)
     modules = [Path(str(package.__file__)) for package in (pkdoors, twisted)]
-    programs = [scripts / "twistd", scripts / "pkdoors", Path(sys.executable)]
+    programs = [scripts / "pkdoors", Path(sys.executable)]
     return installService(files, [*programs, *modules], runCommand, findCodeFlaw)
 
 
