@@ -375,7 +375,12 @@ class ServiceTests(ServiceTestCase):
         self.assertIn("doors.ssh: unknown key 'port'", self.machine.log())
         conf.write_text(good.replace("'1h'", "'30m'"))
         self.machine.run("systemctl", "reload", "pkdoors")
-        self.assertTrue(self.machine.says("reloaded: changed door ssh"), self.machine.log())
+        self.assertTrue(
+            self.machine.says(
+                f"guarding door ssh ({PORT}/tcp) with nftables: 6 knocks open it for 30m"
+            ),
+            self.machine.log(),
+        )
         self.assertEqual("active", self.machine.show("ActiveState"))
 
     def test_init(self) -> None:
