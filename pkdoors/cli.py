@@ -94,7 +94,9 @@ COMMANDS = {
         "addInstallCommand",
     ),
     "status": Command("show the daemon's doors and openings", "control", "addStatusCommand"),
-    "watch": Command("show openings and events live, until Ctrl-C", "watch", "addWatchCommand"),
+    "watch": Command(
+        "show openings and events live, until you press q", "watch", "addWatchCommand"
+    ),
     "open": Command(
         "open a door for an address or a network, without a knock", "control", "addOpenCommand"
     ),

@@ -48,7 +48,7 @@ class Parser(ArgumentParser):
         from difflib import get_close_matches
 
         name = unknown[0].partition("=")[0]
-        near = get_close_matches(name, self._option_string_actions, n=1)
+        near = get_close_matches(name, self._option_string_actions, n=1, cutoff=0.75)
         hint = f": did you mean {near[0]}?" if near and name.startswith("--") else ""
         self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 

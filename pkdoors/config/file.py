@@ -115,7 +115,8 @@ def _isForService(status: os.stat_result) -> bool:
 def writeConf(path: str, text: str) -> bool:
     """
     Write a new file that only its owner may read and write. If the default folder does not exist,
-    make it, too, for its owner alone; any other one may be a mistake. If we are root and the service has a user, that user may read both.
+    make it, too, for its owner alone; any other one may be a mistake. If we are root and the
+    service has a user, that user may read both.
 
     @return: whether the service may read the file.
     @raise ConfigError: the file exists or cannot be written. No half-written file is left.
@@ -168,8 +169,9 @@ def _makeFolder(folder: Path) -> None:
 
 
 def _describeFailure(path: str, error: OSError) -> str:
-    first = {errno.ENOSPC: "free space there", errno.EDQUOT: "free space there"}
+    remedy = "use --output FILE to write elsewhere"
     if isinstance(error, PermissionError):
-        first[error.errno] = "run this as root"
-    remedy = f"{first[error.errno]}, or use" if error.errno in first else "use"
-    return f"cannot write {path}: {error.strerror}: {remedy} --output FILE to write elsewhere"
+        remedy = f"run this as root, or {remedy}"
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = f"free space there, or {remedy}"
+    return f"cannot write {path}: {error.strerror}: {remedy}"
