@@ -50,6 +50,12 @@ def judgeRunning(daemon: Daemon) -> Finding:
     return Finding(OK, "daemon", f"it is running (process {daemon.process})")
 
 
+def reportNotAtBoot() -> Finding:
+    """Report a service that is installed, and not enabled."""
+    text = "after a boot it does not start: nobody can knock then, and no guard closes the ports"
+    return Finding(WARNING, "daemon", text, "`systemctl enable pkdoors`")
+
+
 def reportOutdated(
     daemon: Daemon, deaf: Collection[int], unguarded: Collection[PortRange], knocks: Collection[int]
 ) -> Finding:

@@ -17,7 +17,10 @@ class CheckOptions(Options):
         "and accepts the options that the daemon does. The exit status is 0 if all is well, "
         "1 for warnings, 2 for errors; INFO does not count."
     )
-    optFlags: ClassVar = [["json", None, "print a JSON list of objects, for programs"]]
+    optFlags: ClassVar = [
+        ["json", None, "print a JSON list of objects, for programs"],
+        ["quiet", "q", "print only warnings and errors: nothing if all is well"],
+    ]
 
     def postOptions(self) -> None:
         """Read the configuration, as the daemon does, on the daemon's host."""
