@@ -18,9 +18,11 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from email.utils import formatdate
 from importlib.metadata import Distribution, distributions
+from os import environ
 from pathlib import Path
 
-MAINTAINER = "The pkdoors authors <pkdoors@packages.invalid>"
+NOBODY = ("The pkdoors authors", "pkdoors@packages.invalid")
+"""Who maintains the package, unless the environment says it."""
 PREFIX = "usr/lib/pkdoors"
 
 FOLDERS = (
@@ -44,8 +46,8 @@ FILES = ("etc/logrotate.d/pkdoors", "usr/bin/pkdoors")
 INSIDE = {
     "bcrypt": "Compiled; it contains crates of Rust, under MIT, Apache-2.0 or BSD licenses.",
     "cffi": "Compiled; it may contain libffi, under the MIT license.",
-    "cryptography": "Compiled; it contains OpenSSL, under the Apache-2.0 license, and crates of Rust, "
-    "under MIT, Apache-2.0 or BSD licenses. The folder sboms beside its metadata lists them.",
+    "cryptography": "Compiled; it contains OpenSSL, under the Apache-2.0 license, and crates of "
+    "Rust, under MIT, Apache-2.0 or BSD licenses. The folder sboms beside its metadata lists them.",
 }
 """What compiled packages of the package index contain besides their own code."""
 
@@ -63,8 +65,8 @@ _COMMON = "On Debian systems, the license is in /usr/share/common-licenses/Apach
 
 def debianVersion(version: str, system: Mapping[str, str]) -> str:
     """
-    Return a version as Debian orders them: what is before a release comes before it, and the package
-    for a later release of the distribution comes after the one for this release.
+    Return a version as Debian orders them: what is before a release comes before it, and the
+    package for a later release of the distribution comes after the one for this release.
 
     @param version: as Python writes it, C{26.11.0.dev0}.
     @param system: what C{os-release} says.
@@ -72,6 +74,12 @@ def debianVersion(version: str, system: Mapping[str, str]) -> str:
     number = re.sub(r"\.?(dev|a|b|rc)(?=\d)", r"~\1", version)
     name = "deb" if system["ID"] == "debian" else system["ID"]
     return f"{number}+{name}{system['VERSION_ID']}"
+
+
+def nameMaintainer(environment: Mapping[str, str]) -> str:
+    """Return who maintains the package; C{debchange(1)}."""
+    name, address = NOBODY
+    return f"{environment.get('DEBFULLNAME', name)} <{environment.get('DEBEMAIL', address)}>"
 
 
 def control(version: str, architecture: str, size: str, libraries: str) -> str:
@@ -97,7 +105,7 @@ def control(version: str, architecture: str, size: str, libraries: str) -> str:
 Package: pkdoors
 Version: {version}
 Architecture: {architecture}
-Maintainer: {MAINTAINER}
+Maintainer: {nameMaintainer(environ)}
 Installed-Size: {size}
 Depends: {", ".join(depends)}
 Recommends: python3-firewall, polkitd, logrotate
@@ -121,7 +129,7 @@ def changelog(version: str, time: float) -> str:
     return (
         f"pkdoors ({version}) unstable; urgency=medium\n\n"
         "  * Made from the sources; NEWS.gz has the changes.\n\n"
-        f" -- {MAINTAINER}  {formatdate(time)}\n"
+        f" -- {nameMaintainer(environ)}  {formatdate(time)}\n"
     )
 
 
@@ -144,7 +152,9 @@ def copyright(folder: Path) -> str:
     )
     stanzas = [_describe(["*"], own)]
     for each in others:
-        stanzas.append(_describe([f"{PREFIX}/*/site-packages/{name}" for name in _tops(each)], each))
+        stanzas.append(
+            _describe([f"{PREFIX}/*/site-packages/{name}" for name in _tops(each)], each)
+        )
     return "\n".join([head, *stanzas])
 
 
@@ -183,14 +193,15 @@ def _readLicenses(package: Distribution) -> Iterator[str]:
 
 
 def _nameLicense(package: Distribution) -> str:
-    """Return a short name of a license, which is one word for Debian."""
-    named = package.metadata.get("License-Expression", "")
-    for classifier in package.metadata.get_all("Classifier", []):
+    """Return the name of a license, with the conjunctions as Debian writes them."""
+    fields = package.metadata.json
+    named = str(fields.get("license_expression", ""))
+    for classifier in fields.get("classifier", []):
         kind, _, name = classifier.rpartition(" :: ")
         if not named and kind.startswith("License"):
             named = _LICENSES.get(name, "")
-    named = named or package.metadata.get("License", "").partition("\n")[0] or "other"
-    return re.sub(r"\s+(and|or)\s+", r" \1 ", named.strip(), flags=re.I).replace(" AND ", " and ")
+    named = named or str(fields.get("license", "")).partition("\n")[0] or "other"
+    return re.sub(r" (AND|OR) ", lambda found: found[0].lower(), named.strip())
 
 
 def _indent(text: str) -> str:
