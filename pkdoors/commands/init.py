@@ -260,7 +260,7 @@ def _describeClient(form: str, file: str) -> str:
 def _describeNextSteps(file: str, door: Door, isForService: bool, client: str) -> str:
     here = quote(str(Path(sys.executable).parent))
     conf = "" if file == CONF_FILE else f" --conf {quote(file)}"
-    daemon = f"{here}/twistd -n --pidfile= pkdoors{conf}"
+    daemon = f"{here}/pkdoors daemon{conf}"
     if isForService and not conf:
         daemon = "systemctl enable --now pkdoors"
     from pkdoors.host.serviceuser import NAME

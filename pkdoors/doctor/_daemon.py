@@ -19,7 +19,7 @@ class Daemon:
     """
 
     process: int | None = None
-    start: str = "`twistd pkdoors`"
+    start: str = "`pkdoors daemon`"
     conf: str = ""
     reload: str = "pkdoors reload"
     isService: bool = False

@@ -128,8 +128,8 @@ class DaemonFacts:
     def _makeStartCommand(self) -> str:
         if self.isService:
             return f"`{START}`"
-        twistd = quote(str(Path(get_path("scripts"), "twistd")))
-        return f"`{twistd} pkdoors` with the options of this check"
+        pkdoors = quote(str(Path(get_path("scripts"), "pkdoors")))
+        return f"`{pkdoors} daemon` with the options of this check"
 
     def _makeReloadCommand(self, process: int | None) -> str:
         if not self.config.admin:

@@ -4,7 +4,7 @@ from typing import ClassVar, NoReturn
 
 from twisted.python.usage import UsageError
 
-from pkdoors.config.options import Options
+from pkdoors.config.options import WRONG_USAGE, Options
 from pkdoors.util.output import complain, requireLinux
 
 
@@ -27,10 +27,10 @@ class CheckOptions(Options):
         requireLinux("pkdoors check")
         super().postOptions()
 
-    def refuse(self, line: str) -> NoReturn:
+    def refuse(self, line: str, status: int = WRONG_USAGE) -> NoReturn:
         """See L{Options.refuse}."""
         complain("pkdoors check", line)
-        raise SystemExit(2)
+        raise SystemExit(WRONG_USAGE)
 
     def hintFor(self, error: UsageError) -> str:
         """See L{Options.hintFor}."""

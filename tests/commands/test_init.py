@@ -157,7 +157,7 @@ class InitTests(InitTestCase):
         folder = Path(sys.executable).parent
         self.assertIn(f"Wrote {self.file}.", stderr)
         self.assertIn(f"{folder}/pkdoors check --conf {self.file}\n", stderr)
-        self.assertIn(f"{folder}/twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
+        self.assertIn(f"{folder}/pkdoors daemon --conf {self.file}\n", stderr)
         self.assertNotIn("SSH keys", stderr)
 
     def test_service(self) -> None:
@@ -165,7 +165,7 @@ class InitTests(InitTestCase):
         self.patch(pkdoors.config.file, "letRead", lambda descriptor: True)
         _, stderr = self.init()
         self.assertIn("Only root and the service (user pkdoors) may read the file.\n", stderr)
-        self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
+        self.assertIn(f"pkdoors daemon --conf {self.file}\n", stderr)
 
     def test_startService(self) -> None:
         """At the usual place, the file is the service's, and it says to start the service."""
