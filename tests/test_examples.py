@@ -8,10 +8,7 @@ from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.cli import COMMANDS, OWN_SYNTAX, main, makeParser
-from pkdoors.doctor.options import CheckOptions
-
-_KNOCKS = {"KNOCKER_SEQ": "17001,17203,17005,17404,17002", "KNOCKER_PORTS": "22"}
+from pkdoors.cli import COMMANDS, main, makeParser
 
 
 class ExampleTests(SynchronousTestCase):
@@ -45,16 +42,9 @@ class ExampleTests(SynchronousTestCase):
             self.assertEqual(["pkdoors", name], words[:2])
             with redirect_stderr(StringIO()) as stderr:
                 try:
-                    self.parse(name, words[2:])
+                    makeParser(name).parse_args(words[1:])
                 except SystemExit:
                     self.fail(f"{example}: {stderr.getvalue()}")
-
-    def parse(self, name: str, words: list[str]) -> None:
-        """Parse the words of a command."""
-        if name in OWN_SYNTAX:
-            CheckOptions(_KNOCKS).parseOptions(words)
-        else:
-            makeParser(name).parse_args([name, *words])
 
     def test_narrow(self) -> None:
         """A narrow terminal breaks no example."""
