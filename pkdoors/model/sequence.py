@@ -40,8 +40,6 @@ class Sequence:
                 f"it has {len(ports)} ports: "
                 f"a sequence has {MIN_PORTS} to {MAX_PORTS}, separated by commas"
             )
-        if len(set(ports)) == 1:
-            raise BadValue("it repeats one port: use different ports, in a mixed order")
         self.ports: Final = ports
 
     def __eq__(self, other: object) -> bool:

@@ -39,14 +39,8 @@ class ParseTests(SynchronousTestCase):
     def test_length(self) -> None:
         """5 and 20 ports are allowed."""
         for length in (5, 20):
-            ports = (17001, *[17002] * (length - 1))
-            self.assertEqual(ports, Sequence.parse(",".join(map(str, ports))).ports)
-
-    def test_onePort(self) -> None:
-        """One port again and again is refused: whoever sends to it often enough would get in."""
-        line = str(self.assertRaises(BadValue, Sequence.parse, ",".join(["17001"] * 5)))
-        self.assertEqual("it repeats one port: use different ports, in a mixed order", line)
-        self.assertEqual(2, len(set(Sequence.parse("7,7,7,7,7/tcp").ports)))
+            text = ",".join(["17001"] * length)
+            self.assertEqual((17001,) * length, Sequence.parse(text).ports)
 
     def test_wrongLength(self) -> None:
         """Fewer than 5 or more than 20 ports are refused, and the message gives both limits."""
@@ -148,6 +142,7 @@ class WarningTests(SynchronousTestCase):
         for ports in (
             (1, 2, 3, 4, 5),
             (1, 1, 2, 2, 3),
+            (1,) * 5,
             (1, 1, 2, 2, 3, 3),
             (1, 1, 1, 2, 2, 2),
             (1, 2, 1, 2, 1, 2),
