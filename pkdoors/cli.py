@@ -79,8 +79,8 @@ COMMANDS = {
     ),
     "check": Command("find what is wrong on this host", "check", "addCheckCommand"),
     "init": Command(
-        "create a configuration for the daemon, with a random sequence, and the client's profile",
-        "init",
+        "create a configuration for the daemon, and the client's profile",
+        "setup.init",
         "addInitCommand",
     ),
     "install-service": Command(
