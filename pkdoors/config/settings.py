@@ -251,7 +251,7 @@ DOOR_SETTINGS = (
         kind=PAYLOAD.kind,
         option="payload",
         about='knock or any: whether a knock over UDP must have the payload "knock"',
-        comment='What a knock over UDP has in it: "knock", or "any" for clients that cannot send '
+        comment='The content of a knock over UDP: "knock", or "any" for clients that cannot send '
         "that. A knock over TCP is a connection that begins, with nothing in it.",
     ),
     *LIMIT_SETTINGS,

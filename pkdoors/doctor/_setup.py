@@ -314,8 +314,8 @@ def _judgeNetwork(network: Network, door: Door) -> tuple[str, str, str]:
         return WARNING, f"{network} is a large part of the Internet", ""
     if any(ports.protocol == "udp" for ports in door.ports):
         text = (
-            f"{network} is a public network: where its packets arrive, anybody can forge its "
-            "addresses, and a UDP service may act on a single forged datagram"
+            f"{network} is a public network: anybody can forge its addresses on the interface "
+            "where its packets arrive, and a UDP service may act on a single forged datagram"
         )
         return INFO, text, "if the service does, trust a VPN's interface instead"
     return INFO, "", ""

@@ -27,7 +27,7 @@ def getPublicName() -> str:
     if not names:
         raise PkdoorsError(
             "this host has no name with a domain and no global address: "
-            "use --host NAME to give the one by which clients reach it"
+            "use --host NAME to name the address for clients"
         )
     return next((name for name in names if not explainUnreachable(name)), names[0])
 

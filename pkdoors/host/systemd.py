@@ -9,6 +9,8 @@ from pkdoors.host.serviceuser import NAME, findServiceGroup
 
 UNIT = Path("/etc/systemd/system/pkdoors.service")
 """Where C{pkdoors install-service} puts our unit."""
+PACKAGE_UNIT = Path("/usr/lib/systemd/system/pkdoors.service")
+"""Where a package of the distribution puts it."""
 
 START = "systemctl start pkdoors"
 RUNNING = "/run/systemd/system"
@@ -26,7 +28,12 @@ def isRunning() -> bool:
 
 def isInstalled() -> bool:
     """Return whether our service is installed, so that systemd starts the daemon."""
-    return UNIT.exists()
+    return UNIT.exists() or isPackaged()
+
+
+def isPackaged() -> bool:
+    """Return whether a package of the distribution has installed our service."""
+    return PACKAGE_UNIT.exists()
 
 
 def isOn(service: str) -> bool:

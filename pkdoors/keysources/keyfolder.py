@@ -186,7 +186,7 @@ class KeyFolder:
             self._report()
 
     def _exchange(self, before: list[AuthorizedKey], file: KeyReader) -> None:
-        """Exchange the keys of one file. To collect all of them anew would take 15 ms."""
+        """Exchange the keys of one file. To collect all of them again would take 15 ms."""
         gone = set(map(id, before))
         self._keys = [*(key for key in self._keys if id(key) not in gone), *file.keys][:MAX_KEYS]
         for number in gone:

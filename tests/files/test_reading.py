@@ -220,7 +220,7 @@ ALLOWED = {
     "files.writing": {"open", "fdopen"},
     "config.file": {"open", "fdopen"},
     "host.serviceuser": {"open"},
-    "install.installer": {"open"},
+    "install.sharing": {"open"},
     "commands.knocking.pace": {"open"},
     # Terminals and /dev/null.
     "host.descriptors": {"open"},

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import twisted.plugins
 from pkdoors.errors import InstallError
 from pkdoors.files.trust import Flaw
-from pkdoors.install import installer
+from pkdoors.install import sharing
 from pkdoors.install.installer import (
     fillPluginCache,
     installService,
@@ -76,7 +76,7 @@ class InstallTests(InstallTestCase):
         hidden.mkdir()
         (hidden / "code.py").touch()
         link.symlink_to(hidden)
-        self.patch(installer, "HIDDEN", (str(hidden),))
+        self.patch(sharing, "HIDDEN", (str(hidden),))
         self.assertIn(f"does not see {hidden}/code.py: install", self.refused(link / "code.py"))
 
     def test_notThere(self) -> None:
@@ -90,7 +90,7 @@ class InstallTests(InstallTestCase):
 
     def test_private(self) -> None:
         """Code that others may not read is refused, with a remedy."""
-        self.patch(installer, "HIDDEN", ())
+        self.patch(sharing, "HIDDEN", ())
         self.root.chmod(0o755)
         code = self.root / "a b" / "code.py"
         code.parent.mkdir()
@@ -106,7 +106,7 @@ class InstallTests(InstallTestCase):
 
     def test_othersCode(self) -> None:
         """Code that others can change is refused, with a remedy; nothing is written."""
-        self.patch(installer, "HIDDEN", ())
+        self.patch(sharing, "HIDDEN", ())
         self.root.chmod(0o755)
         code = self.root / "bin" / "twistd"
         code.parent.mkdir()
