@@ -88,6 +88,12 @@ COMMANDS = {
         "service.install",
         "addInstallCommand",
     ),
+    "trial": Command(
+        "start the daemon for a while, and take everything back unless you keep it",
+        "service.trial",
+        "addTrialCommand",
+    ),
+    "keep": Command("keep the daemon that is on trial running", "service.trial", "addKeepCommand"),
     "status": Command("show the daemon's doors and openings", "control", "addStatusCommand"),
     "watch": Command("show openings and events live, until Ctrl-C", "watch", "addWatchCommand"),
     "open": Command(
@@ -107,7 +113,10 @@ COMMANDS = {
 }
 
 OF_SERVER = frozenset(
-    ("check", "close", "init", "install-service", "open", "release", "reload", "status", "watch")
+    (
+        *("check", "close", "init", "install-service", "keep", "open", "release", "reload"),
+        *("status", "trial", "watch"),
+    )
 )
 """Commands for the daemon's host, which need Linux."""
 

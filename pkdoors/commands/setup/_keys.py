@@ -97,8 +97,8 @@ def _describe(key: "LoginKey") -> str:
 def _explainNone(
     user: "User", places: Iterable[str], complaints: Collection[str], isCaller: bool
 ) -> str:
-    looked = ", ".join(places) or "AuthorizedKeysFile of sshd, which is none"
-    why = f"looked in {looked}"
+    looked = ", ".join(places)
+    why = f"looked in {looked}" if looked else "AuthorizedKeysFile in sshd_config names no file"
     if complaints:
         first, *others = complaints
         why = f"{first}; and {len(others)} more" if others else first

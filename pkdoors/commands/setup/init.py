@@ -256,7 +256,7 @@ def _describeClient(form: str, file: str) -> str:
             "Put the lines above into ~/.config/pkdoors/hosts.toml there (chmod 600): they are "
             "just as secret"
         )
-    return f"What is above is the client's part ({form}): it is just as secret"
+    return f"The lines above are the client's part ({form}): they are just as secret"
 
 
 def _writeClient(options: Namespace) -> None:

@@ -278,7 +278,7 @@ class FormatTests(InitTestCase):
             file = os.path.abspath(self.mktemp())
             stdout, stderr = self.init("--plain", "--format", form)
             self.assertTrue(stdout.startswith(beginning))
-            self.assertIn(f"The lines above are the client's part ({form}): it is just as", stderr)
+            self.assertIn(f"The lines above are the client's part ({form}): they are", stderr)
             os.unlink(self.file)
             stdout, stderr = self.init("--plain", "--format", form, "-o", file)
             self.assertEqual("", stdout)
