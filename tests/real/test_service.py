@@ -8,11 +8,11 @@ import socket
 from functools import partial
 from pathlib import Path
 
-from tests import ROOT
 from tests.lab import hosts
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import CLIENT4, PATIENCE, SERVER4, eventually
 from tests.lab.machine import BIN, Machine, isPossible
+from tests.lab.pages import OPERATING, block
 
 PKDOORS = str(BIN / "pkdoors")
 INSTALL = (PKDOORS, "install-service")
@@ -336,17 +336,15 @@ class ServiceTests(ServiceTestCase):
         self.assertFalse(self.client.reaches(PORT))
         self.assertEqual("active", self.machine.show("ActiveState"))
 
-    def test_readme(self) -> None:
-        """The commands in README's section do what it says, in this order."""
+    def test_documented(self) -> None:
+        """The commands in the manual's section do what it says, in this order."""
         self.machine.run(*INSTALL, "--uninstall")
         self.configure()
         self.machine.run(*INSTALL, "--uninstall")
-        text = (ROOT / "README.md").read_text()
-        section = text.partition("#### As a service\n")[2].partition("\n####")[0]
         commands = [
-            line.removeprefix("    sudo ").partition(" #")[0].rstrip()
-            for line in section.splitlines()
-            if line.startswith("    ") and "journalctl" not in line
+            re.sub("^pkdoors ", f"{PKDOORS} ", line.removeprefix("sudo ").partition(" #")[0])
+            for line in block("sudo pkdoors install-service", OPERATING).splitlines()
+            if "journalctl" not in line
         ]
         states = []
         for command in commands:
