@@ -126,7 +126,7 @@ def _begin(host: "Host", duration: float, program: str) -> None:
         f"3. If that works: {program} keep\n"
         f"If it does not, wait, or run `{program} trial --end`.\n"
     )
-    if sys.stdout.isatty():
+    if getRawOutput().isatty():
         _countDown(host)
     else:
         tell(f"The trial ends in {length}.")

@@ -79,10 +79,11 @@ def readAs(user: User, paths: Iterable[str]) -> list[UserFile]:
     wanted = [*paths]
     if user.uid == os.geteuid():
         return _readAll(wanted)
+    groups = os.getgrouplist(user.name, user.gid)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _answer(user, wanted, writing)
+        _answer(user, groups, wanted, writing)
     os.close(writing)
     try:
         answer = _receive(reading, time.monotonic() + TIMEOUT, MAX_BYTES * (2 + 8 * len(wanted)))
@@ -99,17 +100,21 @@ def readAs(user: User, paths: Iterable[str]) -> list[UserFile]:
         os.waitpid(child, os.WNOHANG)
 
 
-def _answer(user: User, paths: list[str], writing: int) -> NoReturn:
+def _answer(user: User, groups: list[int], paths: list[str], writing: int) -> NoReturn:
     """In a process of its own: become the user for good, and write what the files hold."""
     status = 1
     try:
-        os.setgroups(os.getgrouplist(user.name, user.gid))
+        os.setgroups(groups)
         os.setresgid(user.gid, user.gid, user.gid)
         os.setresuid(user.uid, user.uid, user.uid)
         data = json.dumps(_readAll(paths)).encode()
         while data:
             data = data[os.write(writing, data) :]
         status = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc(file=open("/tmp/init_dbg", "a"))
     finally:
         os._exit(status)  # nothing of the process that forked may run here
 

@@ -10,6 +10,7 @@ from shlex import join
 from typing import Protocol
 
 from pkdoors.errors import InstallError
+from pkdoors.files.reading import readFile
 from pkdoors.host.serviceuser import openOwn
 from pkdoors.install.installer import Run
 
@@ -20,8 +21,8 @@ LOG = "/var/log/pkdoors.log"
 """Where a daemon without systemd writes its log."""
 START_TIMEOUT = 60.0
 """Seconds for a daemon to guard its doors."""
-_SHOWN = 4096
-"""Bytes of a log that are searched for the reason why a daemon did not start."""
+_MAX_LOG = 1 << 22
+"""Bytes of that log; the daemon begins a new file earlier."""
 _READY = b"guarding door"
 _PAUSE = 0.1
 
@@ -105,7 +106,7 @@ class Process:
 
     def arm(self, command: Sequence[str], seconds: float) -> None:
         """See L{IDaemon.arm}. The command waits by itself, in a session of its own."""
-        _detach(command, os.devnull)
+        _detach(command, None)
 
     def disarm(self) -> None:
         """See L{IDaemon.disarm}: the command ends as soon as it sees that there is no trial."""
@@ -132,11 +133,14 @@ class Process:
         )
 
 
-def _detach(words: Sequence[str], log: str) -> "subprocess.Popen[bytes]":
-    """Start a program that outlives this one, its terminal and its session."""
+def _detach(words: Sequence[str], log: str | None) -> "subprocess.Popen[bytes]":
+    """
+    Start a program that outlives this one, its terminal and its session.
+
+    @param log: the file for its output; L{None} for nowhere.
+    """
     try:
-        flags = os.O_WRONLY | os.O_APPEND
-        output = os.open(log, flags) if log == os.devnull else openOwn(log, flags)
+        output = openOwn(log, os.O_WRONLY | os.O_APPEND) if log else subprocess.DEVNULL
         try:
             return subprocess.Popen(
                 words,
@@ -147,7 +151,8 @@ def _detach(words: Sequence[str], log: str) -> "subprocess.Popen[bytes]":
                 start_new_session=True,
             )
         finally:
-            os.close(output)
+            if log:
+                os.close(output)
     except OSError as error:
         raise InstallError(f"cannot run `{join(words)}`: {error.strerror}") from error
 
@@ -158,7 +163,8 @@ def _sizeOf(path: str) -> int:
 
 def _readAfter(path: str, start: int) -> bytes:
     """Return what a log has after some bytes; all of it if a new file has been begun."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        file.seek(max(start if start <= size else 0, size - _SHOWN))
-        return file.read(_SHOWN)
+    try:
+        data = readFile(path, _MAX_LOG).data
+    except OSError:
+        return b""
+    return data[start if start <= len(data) else 0 :]

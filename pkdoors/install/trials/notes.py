@@ -13,6 +13,7 @@ from pkdoors.errors import InstallError
 from pkdoors.files.reading import readFile
 from pkdoors.files.writing import replaceFile
 from pkdoors.host.bootid import readBootId
+from pkdoors.host.serviceuser import openOwn
 
 FOLDER = Path("/run/pkdoors-trial")
 """Root's own, unlike the daemon's folder: the notes decide what root stops and starts."""
@@ -61,8 +62,7 @@ class NotesFile:
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self._path("lock"), flags, 0o600)
+            descriptor = openOwn(self._path("lock"), os.O_RDWR)
         except OSError as error:
             remedy = ": run this as root" if isinstance(error, PermissionError) else ""
             raise InstallError(f"cannot write {self._folder}: {error.strerror}{remedy}") from error
