@@ -6,6 +6,7 @@ from pathlib import Path
 _DOCS = Path(__file__).parent
 sys.path[:0] = [str(_DOCS.parent), str(_DOCS / "_ext")]
 
+from manual.pages import forSphinx, listOthers  # noqa: E402
 from pkdoors import __version__  # noqa: E402
 
 project = "pkdoors"
@@ -13,8 +14,8 @@ author = "the authors of pkdoors"
 copyright = f"{author}. Licence: MIT"
 version = release = __version__.public()
 
-extensions = ["myst_parser"]
-exclude_patterns = ["_ext"]
+extensions = ["myst_parser", "manual.extension"]
+exclude_patterns = ["_ext", *listOthers(_DOCS)]
 nitpicky = True
 
 # Headings get the anchors that code hosts give them, so the same links work in both.
@@ -25,3 +26,6 @@ html_theme = "furo"
 html_title = f"pkdoors {release}"
 html_copy_source = False
 html_last_updated_fmt = None
+today_fmt = "%Y-%m-%d"
+
+man_pages = forSphinx()

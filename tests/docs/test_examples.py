@@ -1,9 +1,12 @@
 """What the pages show can be pasted: files parse, and command lines are understood."""
 
+import ast
+import json
 import re
 import shlex
 from collections.abc import Iterator
 from contextlib import redirect_stderr
+from importlib import import_module
 from io import StringIO
 from tomllib import loads
 
@@ -14,7 +17,7 @@ from pkdoors.client.profiles import Profiles
 from pkdoors.config.parser import parseConfig
 from pkdoors.doctor.options import CheckOptions
 from tests.fakes.doors import PORTS
-from tests.lab.pages import Part, listPages, readBlocks, readInline
+from tests.lab.pages import DOCS, Part, listPages, readBlocks, readInline
 
 _COMMAND = re.compile(r"(?:^|[\s;(\"'])(?:\S*/)?pkdoors (?=[a-z-]+)")
 _END = re.compile(r"`|\s(?:\||\|\||&&|;|>>?|<|#)\s|[;)]|\s(?:>>?|<)(?=\S)|\s#.*$|$")
@@ -32,6 +35,21 @@ _PLACEHOLDERS = {
 }
 """What stands for these words, in prose."""
 _NAMES = {*COMMANDS}
+PAGES = (
+    "locked-out",
+    "sealed-knocks",
+    "firewalls",
+    "configuration",
+    "clients",
+    "operating",
+    "security",
+    "moving",
+    "how-it-works",
+    "developers",
+)
+"""The pages for users and newcomers."""
+_EARLY = 30
+"""Lines: a reader in a hurry sees no more."""
 
 
 def findCommands(code: Part) -> Iterator[str]:
@@ -138,3 +156,29 @@ class FileTests(SynchronousTestCase):
             for place, text, language in readBlocks(page):
                 if re.search(r"^\[(?:doors|hosts|groups)\.", text, re.M):
                     self.assertEqual("toml", language, place)
+
+    def test_json(self) -> None:
+        """Each block of JSON is JSON, with dots where something is left out in a text."""
+        blocks = [code for page in listPages() for code in readBlocks(page)]
+        blocks = [code for code in blocks if code.language == "json"]
+        self.assertGreater(len(blocks), 0)
+        for place, text, _ in blocks:
+            self.assertTrue(json.loads(text), place)
+
+    def test_python(self) -> None:
+        """Each program in Python compiles, and imports from pkdoors what is there."""
+        blocks = [code for page in listPages() for code in readBlocks(page)]
+        blocks = [code for code in blocks if code.language == "python"]
+        self.assertGreater(len(blocks), 1)
+        for place, text, _ in blocks:
+            for node in ast.walk(ast.parse(text, place)):
+                if isinstance(node, ast.ImportFrom) and f"{node.module}".startswith("pkdoors"):
+                    names = {alias.name for alias in node.names}
+                    self.assertEqual(set(), names - {*dir(import_module(f"{node.module}"))}, place)
+
+    def test_everywhere(self) -> None:
+        """Each page of the manual for users has an example near its beginning."""
+        for name in PAGES:
+            text = (DOCS / f"{name}.md").read_text()
+            early = "\n".join(text.splitlines()[:_EARLY])
+            self.assertRegex(early, r"(?m)^(```\w+|    \S)", name)

@@ -10,10 +10,8 @@ from tests.lab.hosts import CLIENT4, SERVER4, SERVER6, Host, eventually, ip
 from tests.real.test_guard_container import ALLOWED, INSIDE, OUTSIDE, BoxTestCase
 
 
-class UfwTests(RealTestCase):
-    """With ufw, which drops everything but the protected port."""
-
-    listen = "capture"
+class UfwTestCase(RealTestCase):
+    """A host with ufw."""
 
     def ufw(self, *commands: str) -> str:
         """Run commands of ufw on the server, with a copy of its files."""
@@ -26,6 +24,12 @@ class UfwTests(RealTestCase):
             script.insert(0, f"cp -a /etc/ufw {copy}/ufw; cp /etc/default/ufw {copy}/default")
         script += commands
         return self.server.run("unshare", "--mount", "sh", "-euc", "\n".join(script))
+
+
+class UfwTests(UfwTestCase):
+    """With ufw, which drops everything but the protected port."""
+
+    listen = "capture"
 
     def test_ufw(self) -> None:
         """Knocks are heard over IPv4 and IPv6, and no rule of ufw's changes."""
