@@ -87,10 +87,15 @@ def readAs(user: User, paths: Iterable[str]) -> list[UserFile]:
     os.close(writing)
     try:
         answer = _receive(reading, time.monotonic() + TIMEOUT, MAX_BYTES * (2 + 8 * len(wanted)))
-        return [UserFile(*item) for item in json.loads(answer)]
-    except ValueError:
+        found = json.loads(answer)
+        if isinstance(found, str):
+            raise ValueError(found)
+        return [UserFile(*item) for item in found]
+    except ValueError as error:
+        reason = "that failed" if isinstance(error, json.JSONDecodeError) else str(error)
         raise PkdoorsError(
-            f"cannot read {', '.join(wanted)} with the rights of {user.name}: run this as that user"
+            f"cannot read {', '.join(wanted)} with the rights of {user.name} ({reason}): run this "
+            "as that user"
         ) from None
     finally:
         os.close(reading)
@@ -102,21 +107,23 @@ def readAs(user: User, paths: Iterable[str]) -> list[UserFile]:
 
 def _answer(user: User, groups: list[int], paths: list[str], writing: int) -> NoReturn:
     """In a process of its own: become the user for good, and write what the files hold."""
-    status = 1
+    try:
+        data = json.dumps(_readFor(user, groups, paths)).encode()
+        while data:
+            data = data[os.write(writing, data) :]
+    finally:
+        os._exit(0)  # nothing of the process that forked may run here
+
+
+def _readFor(user: User, groups: list[int], paths: list[str]) -> list[UserFile] | str:
+    """Return what the files hold, or why that is unknown."""
     try:
         os.setgroups(groups)
         os.setresgid(user.gid, user.gid, user.gid)
         os.setresuid(user.uid, user.uid, user.uid)
-        data = json.dumps(_readAll(paths)).encode()
-        while data:
-            data = data[os.write(writing, data) :]
-        status = 0
-    except BaseException:
-        import traceback
-
-        traceback.print_exc(file=open("/tmp/init_dbg", "a"))
-    finally:
-        os._exit(status)  # nothing of the process that forked may run here
+        return _readAll(paths)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def _receive(reading: int, until: float, most: int) -> bytes:
@@ -125,15 +132,16 @@ def _receive(reading: int, until: float, most: int) -> bytes:
 
     @raise ValueError: it does not end in time, or is too much.
     """
-    data = b""
-    while select.select([reading], [], [], max(0.0, until - time.monotonic()))[0]:
+    data, poll = b"", select.poll()  # select() knows only the first 1024 descriptors
+    poll.register(reading, select.POLLIN)
+    while poll.poll(max(0.0, until - time.monotonic()) * 1000):
         chunk = os.read(reading, _CHUNK)
         if not chunk:
             return data
         data += chunk
         if len(data) > most:
-            break
-    raise ValueError("no end")
+            raise ValueError("they are too large")
+    raise ValueError(f"that took more than {TIMEOUT:g} s")
 
 
 def _readAll(paths: Iterable[str]) -> list[UserFile]:
