@@ -18,7 +18,7 @@ def endAtOnce(number: int, frame: object = None) -> None:
 
 # Before the rest is loaded, which takes most of the time of a knock. Another program that imports
 # this module keeps its own signals.
-if os.path.basename(sys.argv[0]).startswith("pkdoors"):
+if os.path.basename(sys.argv[0].removesuffix("/__main__.py")).startswith("pkdoors"):
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, endAtOnce)
 
@@ -78,6 +78,11 @@ COMMANDS = {
         "addReleaseCommand",
     ),
     "check": Command("find what is wrong on this host", "check", "addCheckCommand"),
+    "daemon": Command(
+        "run the daemon in the foreground, as a service manager does",
+        "service.daemon",
+        "addDaemonCommand",
+    ),
     "init": Command(
         "create a configuration for the daemon, and the client's profile",
         "setup.init",
@@ -114,14 +119,25 @@ COMMANDS = {
 
 OF_SERVER = frozenset(
     (
-        *("check", "close", "init", "install-service", "keep", "open", "release", "reload"),
-        *("status", "trial", "watch"),
+        "check",
+        "close",
+        "daemon",
+        "init",
+        "install-service",
+        "keep",
+        "open",
+        "release",
+        "reload",
+        "status",
+        "trial",
+        "watch",
     )
 )
 """Commands for the daemon's host, which need Linux."""
 
-AT_ONCE = frozenset(("connect", "knock", "sequence"))
-"""Commands that leave nothing behind, so that Ctrl-C can end them anywhere. Others clean up."""
+AT_ONCE = frozenset(("connect", "daemon", "knock", "sequence"))
+"""Commands that leave nothing behind, so that Ctrl-C can end them anywhere; the daemon handles it
+itself later. Others clean up."""
 INTERRUPTED = 130
 """The exit status that a shell reports for a program that Ctrl-C ended."""
 

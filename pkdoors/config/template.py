@@ -12,7 +12,7 @@ WIDTH = 100
 """Columns of a line."""
 
 _HEAD = """\
-# The configuration of pkdoors, which the daemon reads when it starts (twistd pkdoors --conf FILE).
+# The configuration of pkdoors, which the daemon reads when it starts (pkdoors daemon --conf FILE).
 # It holds a secret, the sequence: nobody else may read it.
 """
 _DOOR_HEAD = """\

@@ -41,6 +41,11 @@ def isOn(service: str) -> bool:
     return any(_askSystemctl(question, service) for question in ("is-active", "is-enabled"))
 
 
+def startsAtBoot() -> bool | None:
+    """Return whether our own service starts at boot; L{None} if systemd did not boot this host."""
+    return _askSystemctl("is-enabled", UNIT.name) if isRunning() else None
+
+
 def mayService(access: str, path: str) -> bool:
     """
     Return whether the user of our own service may use a file. The answer is yes, too, if there is

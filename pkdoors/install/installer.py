@@ -43,7 +43,6 @@ def installService(
     yield _makeUser(files, run)
     run("systemd-tmpfiles", "--create", str(files.path("pkdoors.tmpfiles")))
     yield from shareConfiguration()
-    fillPluginCache()
     yield from _reload(run)
 
 
@@ -92,25 +91,11 @@ def runCommand(*argv: str) -> None:
         raise InstallError(f"`{join(argv)}` failed: {words}")
 
 
-def fillPluginCache() -> None:
-    """Let Twisted write its cache of plugins now: the service may not write it."""
-    from twisted.plugin import IPlugin, getPlugins
-
-    import twisted.plugins
-
-    for _ in getPlugins(IPlugin):
-        pass
-    for folder in twisted.plugins.__path__:
-        cache = Path(folder, "dropin.cache")
-        if cache.exists() and not cache.stat().st_mode & stat.S_IROTH:
-            cache.chmod(0o644)
-
-
 def _needSystemd() -> None:
     if which("systemctl") is None:
         raise InstallError(
             "this host has no systemd: let its service manager run "
-            "`twistd --nodaemon --pidfile= pkdoors`, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE"
+            "`pkdoors daemon`, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE"
         )
 
 

@@ -19,14 +19,11 @@ class Layout(NamedTuple):
     @ivar places: the place of each file below the root, by the name of its template.
     @ivar mark: this is in each of the files. A file without it is not ours.
     @ivar heading: what follows the mark in a file's first line.
-    @ivar demand: how the unit demands a configuration: with C{Assert} a start without one is an
-        error, with C{Condition} it is left out.
     """
 
     places: Mapping[str, str]
     mark: str
     heading: str
-    demand: str
 
 
 LOCAL = Layout(
@@ -39,7 +36,6 @@ LOCAL = Layout(
     },
     "Made by `pkdoors install-service`",
     ", which replaces it each time.",
-    "Assert",
 )
 """For C{pkdoors install-service}."""
 
@@ -53,8 +49,6 @@ PACKAGE = Layout(
     },
     "Part of the package pkdoors",
     ".",
-    # A package enables the service before anybody can have written a configuration.
-    "Condition",
 )
 """For a package of a distribution."""
 
@@ -63,7 +57,7 @@ class ServiceFiles:
     """
     The files below a root folder.
 
-    @param scripts: the folder of C{twistd} and C{pkdoors}.
+    @param scripts: the folder of C{pkdoors}.
     @param layout: where they are.
     """
 
@@ -128,7 +122,6 @@ class ServiceFiles:
         text = (files("pkdoors.install") / "systemd" / name).read_text()
         values = {
             "heading": self._layout.mark + self._layout.heading,
-            "demand": self._layout.demand,
             "bin": _escape(str(self._scripts)),  # the last one, as any text may be in it
         }
         for key, value in values.items():

@@ -67,6 +67,7 @@ class KeyFolder:
         if not self.keys() and not self._isSweeping:
             error = KeyFileError(
                 self._trouble.text
+                or next(iter(self.complaints()), "")
                 or f"no file in {self._path} has a key that may knock: put ssh-keygen's .pub files "
                 "there"
             )

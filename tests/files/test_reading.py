@@ -224,7 +224,7 @@ ALLOWED = {
     "commands.knocking.pace": {"open"},
     # Terminals and /dev/null.
     "host.descriptors": {"open"},
-    "daemon.process": {"open"},
+    "daemon.process.signals": {"open"},
     "util.output": {"open", "fdopen"},
     "client.keys.passphrase": {"open"},
     "client.relay": {"open"},

@@ -125,7 +125,7 @@ class Machine:
             except OSError:  # it has ended
                 continue
             numbers = f"\nNSpid:\t{folder.name}\t{inside}\n"
-            if numbers in status and status.startswith("Name:\ttwistd\n"):
+            if numbers in status and status.startswith("Name:\tpkdoors\n"):
                 return folder
         raise AssertionError(f"there is no process {inside}: {self.log()}")
 

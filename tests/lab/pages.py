@@ -31,7 +31,7 @@ class Part(NamedTuple):
 
 def listPages() -> list[Path]:
     """Return README.md and all hand-written pages."""
-    return [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+    return [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 
 @cache

@@ -2,9 +2,9 @@
 
 import re
 
-from tests.lab.case import KNOCKS, PORT, SEQUENCE
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.lab.pages import DOCS
-from tests.real.test_capture_hosts import UfwTestCase
+from tests.lab.ufw import Ufw
 
 _DROPS = "table inet mine { chain in { type filter hook input priority 0; policy drop; }; }"
 _CLOSED = "-P INPUT DROP"
@@ -24,7 +24,7 @@ def readRules(name: str) -> tuple[list[str], str]:
     return rules, re.sub(r"\b22\b", str(PORT), port)
 
 
-class FirewallRulesTests(UfwTestCase):
+class FirewallRulesTests(RealTestCase):
     """
     Other firewalls that drop everything.
     """
@@ -62,6 +62,6 @@ class FirewallRulesTests(UfwTestCase):
     def test_ufw(self) -> None:
         """Rules of ufw."""
         knocks, port = readRules("ufw")
-        self.ufw("ufw default deny incoming", *knocks, port, "ufw --force enable")
+        Ufw(self.server).run("ufw default deny incoming", *knocks, port, "ufw --force enable")
         self.start()
         self.assertOpens()

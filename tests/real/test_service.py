@@ -54,7 +54,7 @@ class UnitTests(RealTestCase):
         self.assertEqual(5, len(placed))
         for path in map(Path, placed):
             self.assertEqual((0o644, True), (path.stat().st_mode & 0o7777, path.is_file()))
-        self.assertIn(f'"{hosts.BIN}/twistd"', Path(self.unit).read_text())
+        self.assertIn(f'"{hosts.BIN}/pkdoors" daemon', Path(self.unit).read_text())
         removed = self.server.run(*HERE, "--uninstall", "--root", str(self.folder))
         self.assertEqual([f"removed    {path}" for path in placed], removed.splitlines())
         self.assertFalse([path for path in placed if Path(path).exists()])
@@ -300,11 +300,18 @@ class ServiceTests(ServiceTestCase):
         self.assertNotEqual(before, self.machine.process())
 
     def test_noConfiguration(self) -> None:
-        """Without a configuration it does not start, nor try again and again."""
+        """Without a configuration it is left out, which is not a failure."""
         self.assertIn(f"Create a configuration:   {PKDOORS} init\n", self.output)
-        status, output = self.machine.status("systemctl", "start", "pkdoors")
-        self.assertEqual((1, "Assertion failed on job for pkdoors.service.\n"), (status, output))
-        self.assertEqual("0", self.machine.show("NRestarts"))
+        self.assertLeftOut()
+
+    def assertLeftOut(self) -> None:
+        """Assert that a start does nothing, and does not fail."""
+        self.machine.run("systemctl", "start", "pkdoors")
+        found = [
+            self.machine.show(name) for name in ("ActiveState", "ConditionResult", "NRestarts")
+        ]
+        self.assertEqual(["inactive", "no", "0"], found)
+        self.assertEqual("", self.machine.run("systemctl", "--failed", "--quiet"))
 
     def test_lostConfiguration(self) -> None:
         """
@@ -323,8 +330,58 @@ class ServiceTests(ServiceTestCase):
         self.machine.run("systemctl", "stop", "pkdoors")
         self.machine.run(PKDOORS, "release")
         self.assertTrue(self.client.reaches(PORT))
-        status, output = self.machine.status("systemctl", "start", "pkdoors")
-        self.assertEqual((1, "Assertion failed on job for pkdoors.service.\n"), (status, output))
+        self.machine.run("systemctl", "reset-failed")
+        self.assertLeftOut()
+
+    def test_brokenConfiguration(self) -> None:
+        """
+        A broken configuration, or a wrong option, ends the daemon with one line, and it is not
+        started again; the guard stays, and a start with a good one works.
+        """
+        self.begin()
+        good = self.file(CONF).read_text()
+        self.file(CONF).write_text("[doors.")
+        self.machine.status("systemctl", "restart", "pkdoors")
+        self.assertStaysDown(78)
+        self.assertEqual(1, self.machine.log().count("is not valid TOML"))
+        self.file(CONF).write_text(good)
+        folder = self.file(f"{UNIT}.d")
+        folder.mkdir()
+        (folder / "x.conf").write_text(f"[Service]\nExecStart=\nExecStart={PKDOORS} daemon -t x\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.status("systemctl", "restart", "pkdoors")
+        self.assertStaysDown(2)
+        (folder / "x.conf").unlink()
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "restart", "pkdoors")
+        self.assertTrue(self.opens(), self.machine.log())
+
+    def assertStaysDown(self, status: int) -> None:
+        """Assert that the daemon has ended with a status for good, and that the port is closed."""
+        names = ("ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts")
+        found = [self.machine.show(name) for name in names]
+        self.assertEqual(["failed", "failed", "exit-code", str(status), "0"], found)
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_reloadWithoutSocket(self) -> None:
+        """C{systemctl reload} works without an admin socket, too, and finds a wrong file."""
+        self.configure()
+        conf = self.file(CONF)
+        conf.write_text(f"admin = 'off'\n{conf.read_text()}")
+        self.machine.run("systemctl", "start", "pkdoors")
+        good = conf.read_text()
+        conf.write_text(good + "port = 1\n")
+        self.assertNotEqual(self.machine.status("systemctl", "reload", "pkdoors")[0], 0)
+        self.assertIn("doors.ssh: unknown key 'port'", self.machine.log())
+        conf.write_text(good.replace("'1h'", "'30m'"))
+        self.machine.run("systemctl", "reload", "pkdoors")
+        self.assertTrue(
+            self.machine.says(
+                f"guarding door ssh ({PORT}/tcp) with nftables: 6 knocks open it for 30m"
+            ),
+            self.machine.log(),
+        )
+        self.assertEqual("active", self.machine.show("ActiveState"))
 
     def test_init(self) -> None:
         """C{pkdoors init} after the installation writes for the service."""

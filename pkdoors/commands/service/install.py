@@ -85,7 +85,7 @@ def _installFrom(files: "ServiceFiles", scripts: Path) -> Iterator[str]:
     from pkdoors.install.servicecode import findCodeFlaw
 
     modules = [Path(str(package.__file__)) for package in (pkdoors, twisted)]
-    programs = [scripts / "twistd", scripts / "pkdoors", Path(sys.executable)]
+    programs = [scripts / "pkdoors", Path(sys.executable)]
     return installService(files, [*programs, *modules], runCommand, findCodeFlaw)
 
 

@@ -9,7 +9,7 @@ option is refused, because the option would not restrict it as its author thinks
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -81,14 +81,27 @@ class AuthorizedKey:
 
     def findRefusal(self, door: str, source: str, today: float) -> str:
         """Return why the key may not open a door from an address now; empty if it may."""
-        if self.expires is not None and today >= self.expires:
-            when = datetime.fromtimestamp(self.expires)
-            return f"the key of {self} expired {when:%Y-%m-%d %H:%M}"
+        if expired := self.findExpiry(today):
+            return expired
         if self.doors is not None and door not in self.doors:
             return f"the key of {self} is not for this door"
         if self.sources is not None and not self.sources.match(source):
             return f"the key of {self} may not knock from here (from=)"
         return ""
+
+    def findExpiry(self, today: float) -> str:
+        """Return that it has expired; an empty string if it has not."""
+        if self.expires is None or today < self.expires:
+            return ""
+        when = datetime.fromtimestamp(self.expires)
+        return f"the key of {self} expired {when:%Y-%m-%d %H:%M}"
+
+    def findIdleness(self, doors: Collection[str], today: float) -> str:
+        """Return why it opens none of some doors, wherever it knocks from; empty if it may."""
+        if self.doors is not None and self.doors.isdisjoint(doors):
+            names = ", ".join(sorted(self.doors))
+            return f"the key of {self} is only for doors that do not use this file: {names}"
+        return self.findExpiry(today)
 
     def findSealFlaw(self, signature: bytes) -> str:
         """Return what a good seal of this key lacks; empty if nothing."""
@@ -112,6 +125,8 @@ def parseLine(line: str) -> AuthorizedKey:
     options, rest = splitOptions(line)
     _checkOnce(options)
     kind, blob, comment = [*rest.split(None, 2), "", "", ""][:3]
+    if not kind:
+        raise BadValue("it has no key: use a line from one of ssh-keygen's .pub files")
     if kind in certificateTypes():
         raise BadValue(
             "it is a certificate: add the key of its authority instead, as "
