@@ -94,7 +94,7 @@ class FileTests(ConfTestCase):
                 self.write(text, mode)
                 command = (TWISTD, "-n", "--pidfile=", "pkdoors", "-c", str(self.file))
                 status, output = self.server.status(*command)
-                self.assertEqual((status, output.count("\n")), (1, 1), output)
+                self.assertEqual((status, output.count("\n")), (78, 1), output)
                 self.assertIn(str(self.file), output)
                 self.assertIn(words, output)
         self.assertEqual(self.server.run("nft", "list", "ruleset"), before)
@@ -265,7 +265,7 @@ class SeedTests(ClientTestCase):
         self.assertTrue(daemon.says("the sequence is the public default of port-knocking-doors"))
 
     def test_bad(self) -> None:
-        """A bad file, or one that others may read, is one line and status 1."""
+        """A bad file, or one that others may read, is one line and status 78."""
         home = self.inHome(self.seed, 0o644)
         file = f"{home}/.port_knocker.toml"
         for text, mode, words in (
@@ -277,7 +277,7 @@ class SeedTests(ClientTestCase):
             Path(file).write_text(text)
             command = (TWISTD, "-n", "--pidfile=", "pkdoors")
             status, output = self.server.status(*command, HOME=home)
-            self.assertEqual((status, output.count("\n")), (1, 1), output)
+            self.assertEqual((status, output.count("\n")), (78, 1), output)
             self.assertIn(file, output)
             self.assertIn(words, output)
         self.assertEqual(self.reached(), [PORT, OTHER_PORT])
