@@ -19,6 +19,7 @@ RELATED = {
     "export": ("pkdoors-import.1", "pkdoors-init.1", "hosts.toml.5"),
     "import": ("pkdoors-export.1", "hosts.toml.5"),
     "sequence": ("pkdoors-init.1", "pkdoors.toml.5"),
+    "daemon": ("pkdoors.8", "pkdoors.toml.5", "twistd(1)"),
     "release": ("pkdoors.8", "pkdoors-install-service.1", "nft(8)"),
     "check": ("pkdoors-status.1", "pkdoors.8", "pkdoors.toml.5"),
     "init": ("pkdoors-install-service.1", "pkdoors-check.1", "pkdoors.toml.5", "hosts.toml.5"),
@@ -82,7 +83,7 @@ def _describeAction(action: argparse.Action) -> tuple[str, str]:
 def _nameAction(action: argparse.Action) -> Iterator[str]:
     word = action.metavar or action.dest.upper()
     if action.choices is not None:
-        word = action.metavar or ", ".join(map(str, action.choices))
+        word = action.metavar or r"\|".join(map(str, action.choices))
     value = "" if action.nargs == 0 else f"*{word}*"
     if action.nargs == "?" and action.option_strings:
         value = f"[{value}]"
