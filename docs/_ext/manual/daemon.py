@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-from manual.markdown import escape, listDefinitions
+from manual.markdown import escape, fence, listDefinitions
 from manual.settings import nameOption
 from pkdoors.config.options import Options
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 
 _SETTINGS = {one.option: one for one in (*DAEMON_SETTINGS, *DOOR_SETTINGS) if one.option}
+
+
+def showDaemonSynopsis() -> str:
+    """Return the ways to start the daemon."""
+    return fence("pkdoors daemon [OPTION ...]\ntwistd [-n] pkdoors [OPTION ...]")
 
 
 def describeDaemonOptions() -> str:
