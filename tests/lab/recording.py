@@ -127,7 +127,9 @@ class World:
         argv = ["sh", "-c", step.command]
         if host is self.server:
             argv = ["unshare", "--uts", "sh", "-c", f"hostname myhost; {step.command}"]
-        _, output = host.status(*argv, **self._environment())
+        status, output = host.status(*argv, **self._environment())
+        if status and step.mustSucceed:
+            raise AssertionError(f"{step.command} ended with {status}: {output}")
         self._last.write_text(output)
         return self._clean(output)
 
@@ -142,10 +144,12 @@ class World:
 
     def startDaemon(self) -> Process:
         """Create a configuration, and start the daemon with it."""
-        self.run(Step("server", "mkdir -p /etc/pkdoors"))
-        self.run(Step("server", f"cp {self.key}.pub {KEYS_FILE}"))
-        self.run(Step("server", "pkdoors init --sealed --address myhost.example"))
-        self.run(Step("client", SAVE_PROFILE))
+        for host, command in (
+            ("server", f"mkdir -p /etc/pkdoors && cp {self.key}.pub {KEYS_FILE}"),
+            ("server", "pkdoors init --sealed --address myhost.example"),
+            ("client", SAVE_PROFILE),
+        ):
+            self.run(Step(host, command, mustSucceed=True))
         self._letSealsCount()
         daemon = self._onMyhost("exec pkdoors daemon")
         if not daemon.says("guarding door"):
@@ -177,8 +181,9 @@ def recordPicture() -> str:
         with world.watch() as terminal:
             if not terminal.shows("no door is open"):
                 raise AssertionError("\n".join(terminal.screen()))
-            world.run(Step("server", "pkdoors open 198.51.100.20 --for 2h"))
-            output = freeze(world.run(Step("client", command)))
+            byOperator = "pkdoors open 198.51.100.20 --for 45m"
+            world.run(Step("server", byOperator, mustSucceed=True))
+            output = freeze(world.run(Step("client", command, mustSucceed=True)))
             if not terminal.shows("9m"):  # the bar has begun to run down
                 raise AssertionError("\n".join(terminal.screen()))
             screen = terminal.picture()

@@ -21,7 +21,7 @@ def readLines(picture: str) -> list[str]:
             r"\d\d:\d\d:\d\d",
             r"[\d.]+knocks/s",
             r"pkdoors[\d.]+(dev\d+)?,up\w+",
-            r"\d+[hms]\d+[ms]\d*s?",
+            r"\d+[hms](\d+[ms])*",
         )
     )
     return [re.sub(changing, "", re.sub(r"\s", "", line)) for line in lines]
