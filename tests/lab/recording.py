@@ -12,7 +12,7 @@ from typing import Self
 
 from rich.text import Text
 
-from pkdoors.config.config import CONF_FILE, KEYS_FILE
+from pkdoors.config.config import CONF_FILE
 from pkdoors.daemon.replayfile import seenPath
 from tests import ROOT
 from tests.lab.hosts import BIN, Host, Network, Process
@@ -88,6 +88,7 @@ class World:
             "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPidFile none\n"
             "PrintMotd no\n"
         )
+        self.server.run("cp", str(settings), "/etc/ssh/sshd_config")  # `sshd -T` reads that
         self.server.run("mkdir", "-p", "/run/sshd")
         sshd = self._onMyhost("exec /usr/sbin/sshd -D -e -f sshd_config")
         if not sshd.says("Server listening on :: port 22"):
@@ -144,12 +145,9 @@ class World:
 
     def startDaemon(self) -> Process:
         """Create a configuration, and start the daemon with it."""
-        for host, command in (
-            ("server", f"mkdir -p /etc/pkdoors && cp {self.key}.pub {KEYS_FILE}"),
-            ("server", "pkdoors init --sealed --address myhost.example"),
-            ("client", SAVE_PROFILE),
-        ):
-            self.run(Step(host, command, mustSucceed=True))
+        init = Step("server", "pkdoors init --host myhost.example", mustSucceed=True)
+        for step in (init, Step("client", SAVE_PROFILE, mustSucceed=True)):
+            self.run(step)
         self._letSealsCount()
         daemon = self._onMyhost("exec pkdoors daemon")
         if not daemon.says("guarding door"):

@@ -63,7 +63,11 @@ def describeCommand(name: str) -> str:
         f"## DESCRIPTION\n\n{escape(parser.description or '')}\n",
     ]
     arguments = [action for action in parser._actions if not action.option_strings]
-    options = [action for action in parser._actions if action.option_strings]
+    options = [
+        action
+        for action in parser._actions
+        if action.option_strings and action.help != argparse.SUPPRESS
+    ]
     for title, actions in (("ARGUMENTS", arguments), ("OPTIONS", options)):
         if actions:
             parts.append(f"## {title}\n\n{listDefinitions(map(_describeAction, actions))}")
