@@ -42,7 +42,7 @@ hosts = ["home", "office"]
 
 KEYS = """\
 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... anna@laptop
-from="10.0.0.0/8",max-open="1h" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... bob@desk
+from="10.0.0.0/8",max-open-for="1h" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... bob@desk
 expiry-time="20371231",doors="ssh" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... guest
 cert-authority,principals="staff,oncall" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... company CA
 """
