@@ -104,6 +104,11 @@ COMMANDS = {
     "reload": Command(
         "make the daemon read its configuration again", "control", "addReloadCommand"
     ),
+    "metrics": Command(
+        "print the daemon's metrics for Prometheus, or write them for node_exporter",
+        "service.metrics",
+        "addMetricsCommand",
+    ),
     "completion": Command(
         "print the script that makes a shell complete the command line of pkdoors",
         "completion",
@@ -118,6 +123,7 @@ OF_SERVER = frozenset(
         "daemon",
         "init",
         "install-service",
+        "metrics",
         "open",
         "release",
         "reload",
