@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from pkdoors.daemon.component import Component
 from pkdoors.events.event import Event, fields
+from pkdoors.files.folders import makeFolders
 from pkdoors.host.serviceuser import openOwn
 from pkdoors.util.oneline import formatJSONLine
 from pkdoors.util.trouble import Trouble
@@ -99,7 +100,8 @@ class AuditFile(Component):
 
     def _open(self) -> None:
         path = Path(self._path)
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if makeFolders(path.parent, 0o750):
+            self._log.info("created the folder {folder} for the audit file", folder=path.parent)
         self._file = openOwn(path, os.O_RDWR | os.O_APPEND)
         size = os.fstat(self._file).st_size
         self._isTorn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"

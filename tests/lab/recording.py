@@ -4,6 +4,7 @@ C{script/record} writes them again.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from pkdoors.config.config import CONF_FILE
 from pkdoors.daemon.replayfile import seenPath
 from tests import ROOT
 from tests.lab.hosts import BIN, Host, Network, Process
-from tests.lab.picture import draw
+from tests.lab.picture import draw, readPicture
 from tests.lab.sealing import leaveNotes
 from tests.lab.terminal import Terminal
 from tests.lab.transcript import Step, freeze, record
@@ -128,7 +129,9 @@ class World:
         argv = ["sh", "-c", step.command]
         if host is self.server:
             argv = ["unshare", "--uts", "sh", "-c", f"hostname myhost; {step.command}"]
-        _, output = host.status(*argv, **self._environment())
+        status, output = host.status(*argv, **self._environment())
+        if status and step.mustSucceed:
+            raise AssertionError(f"{step.command} ended with {status}: {output}")
         self._last.write_text(output)
         return self._clean(output)
 
@@ -143,8 +146,9 @@ class World:
 
     def startDaemon(self) -> Process:
         """Create a configuration, and start the daemon with it."""
-        self.run(Step("server", "pkdoors init --host myhost.example"))
-        self.run(Step("client", SAVE_PROFILE))
+        init = Step("server", "pkdoors init --host myhost.example", mustSucceed=True)
+        for step in (init, Step("client", SAVE_PROFILE, mustSucceed=True)):
+            self.run(step)
         self._letSealsCount()
         daemon = self._onMyhost("exec pkdoors daemon")
         if not daemon.says("guarding door"):
@@ -176,8 +180,9 @@ def recordPicture() -> str:
         with world.watch() as terminal:
             if not terminal.shows("no door is open"):
                 raise AssertionError("\n".join(terminal.screen()))
-            world.run(Step("server", "pkdoors open 198.51.100.20 --for 2h"))
-            output = freeze(world.run(Step("client", command)))
+            byOperator = "pkdoors open 198.51.100.20 --for 45m"
+            world.run(Step("server", byOperator, mustSucceed=True))
+            output = freeze(world.run(Step("client", command, mustSucceed=True)))
             if not terminal.shows("9m"):  # the bar has begun to run down
                 raise AssertionError("\n".join(terminal.screen()))
             screen = terminal.picture()
@@ -187,11 +192,27 @@ def recordPicture() -> str:
     return draw(lines, COLUMNS, "pkdoors")
 
 
+def readLines(picture: str) -> list[str]:
+    """Return the lines of a picture, with one value in place of what is different each time."""
+    lines = freeze("\n".join(readPicture(picture))).splitlines()
+    changing = "|".join(
+        (
+            "[━╸╺]",
+            r"\d\d:\d\d:\d\d",
+            r"[\d.]+knocks/s",
+            r"pkdoors[\d.]+(dev\d+)?,up\w+",
+            r"\d+[hms](\d+[ms])*",
+        )
+    )
+    return [re.sub(changing, "", re.sub(r"\s", "", line)) for line in lines]
+
+
 def main() -> None:
-    """Write everything again."""
+    """Write again what has changed."""
     START.write_text(recordStart(START.read_text()))
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(recordPicture())
+    picture = recordPicture()
+    if not PICTURE.exists() or readLines(PICTURE.read_text()) != readLines(picture):
+        PICTURE.write_text(picture)
 
 
 if __name__ == "__main__":
