@@ -22,6 +22,10 @@ nitpicky = True
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 
+# Quotes are often part of a value, and a block of code can be in any language.
+smartquotes = False
+highlight_language = "text"
+
 html_theme = "furo"
 html_title = f"pkdoors {release}"
 html_copy_source = False

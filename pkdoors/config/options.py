@@ -42,9 +42,11 @@ class Options(TwistedOptions):
     @ivar config: what the operator wants, after the parsing.
     @ivar file: the configuration file that was read; empty if there was none.
     @cvar program: the command that has them.
+    @ivar speaker: what its complaints begin with.
     """
 
     program = "twistd pkdoors"
+    speaker = "pkdoors"
 
     synopsis = "[--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
     longdesc = ABOUT
@@ -107,7 +109,7 @@ class Options(TwistedOptions):
 
     def refuse(self, line: str, status: int = WRONG_USAGE) -> NoReturn:
         """Print what is wrong, and end."""
-        complain("pkdoors", line)
+        complain(self.speaker, line)
         raise SystemExit(status)
 
     def hintFor(self, error: UsageError) -> str:

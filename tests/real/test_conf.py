@@ -94,7 +94,7 @@ class FileTests(ConfTestCase):
                 self.write(text, mode)
                 command = (TWISTD, "-n", "--pidfile=", "pkdoors", "-c", str(self.file))
                 status, output = self.server.status(*command)
-                self.assertEqual((status, output.count("\n")), (1, 1), output)
+                self.assertEqual((status, output.count("\n")), (78, 1), output)
                 self.assertIn(str(self.file), output)
                 self.assertIn(words, output)
         self.assertEqual(self.server.run("nft", "list", "ruleset"), before)
@@ -133,7 +133,7 @@ class InitTests(ClientTestCase):
         self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
         self.assertEqual(self.file.parent.stat().st_mode & 0o777, 0o700)
         following = (self.folder / "next").read_text()
-        self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", following)
+        self.assertIn(f"pkdoors daemon --conf {self.file}\n", following)
         daemon = Daemon(self.server, "--conf", str(self.file))
         self.assertTrue(daemon.says(f"guarding door ssh ({PORT}/tcp)"))
         self.assertFalse(self.client.reaches(PORT))
@@ -265,7 +265,7 @@ class SeedTests(ClientTestCase):
         self.assertTrue(daemon.says("the sequence is the public default of port-knocking-doors"))
 
     def test_bad(self) -> None:
-        """A bad file, or one that others may read, is one line and status 1."""
+        """A bad file, or one that others may read, is one line and status 78."""
         home = self.inHome(self.seed, 0o644)
         file = f"{home}/.port_knocker.toml"
         for text, mode, words in (
@@ -277,7 +277,7 @@ class SeedTests(ClientTestCase):
             Path(file).write_text(text)
             command = (TWISTD, "-n", "--pidfile=", "pkdoors")
             status, output = self.server.status(*command, HOME=home)
-            self.assertEqual((status, output.count("\n")), (1, 1), output)
+            self.assertEqual((status, output.count("\n")), (78, 1), output)
             self.assertIn(file, output)
             self.assertIn(words, output)
         self.assertEqual(self.reached(), [PORT, OTHER_PORT])

@@ -66,11 +66,13 @@ class ServiceTestCase(RealTestCase):
     if os.getuid() == 0 and not isPossible():
         skip = "these tests run systemd: they need a kernel with cgroup2"
 
+    hasJournal = False
+
     def setUp(self) -> None:
         """Boot, and install the service."""
         super().setUp()
         self.server.serve(PORT)
-        self.machine = Machine(self.server)
+        self.machine = Machine(self.server, self.hasJournal)
         self.addCleanup(self.machine.stop)
         self.output = self.machine.run(*INSTALL)
 
@@ -603,3 +605,45 @@ class InstallTests(ServiceTestCase):
         self.assertLessEqual({"firewalld.service", "nftables.service", "ufw.service"}, {*after})
         self.assertLessEqual({"network-pre.target", "network-online.target"}, {*before})
         self.assertEqual(set(), {*after} & {*before})
+
+
+class JournalTests(ServiceTestCase):
+    """Tests of what the service writes to the journal."""
+
+    hasJournal = True
+
+    def journal(self, *matches: str) -> list[dict[str, str]]:
+        """Return what the journal has."""
+        self.machine.run("journalctl", "--sync")
+        output = self.machine.run("journalctl", "--quiet", "--output=json", *matches)
+        return [json.loads(line) for line in output.splitlines()]
+
+    def test_fields(self) -> None:
+        """
+        Each line has a priority and no second time; the fields of the events find a client's lines.
+        The lines of the start and the end are the unit's, too.
+        """
+        self.begin()
+        self.assertTrue(self.opens())
+        (opened,) = self.journal(f"PKDOORS_SOURCE={CLIENT4}")
+        self.assertEqual(("opened", "ssh"), (opened["PKDOORS_EVENT"], opened["PKDOORS_DOOR"]))
+        self.assertEqual(("6", "pkdoors"), (opened["PRIORITY"], opened["SYSLOG_IDENTIFIER"]))
+        self.assertTrue(opened["MESSAGE"].startswith("opened door ssh"), opened)
+        self.assertEqual(f"{PORT}/tcp", opened["PKDOORS_PORTS"])
+        self.machine.run("systemctl", "stop", "pkdoors")
+        texts = [
+            each["MESSAGE"] for each in self.journal("--unit=pkdoors", "SYSLOG_IDENTIFIER=pkdoors")
+        ]
+        for beginning in ("guarding door ssh", "opened door ssh", "stopped; door ssh"):
+            self.assertEqual(1, sum(text.startswith(beginning) for text in texts), texts)
+
+    def test_priorities(self) -> None:
+        """What is wrong has another priority, and so has a start that fails."""
+        self.configure("authorized_keys = '/etc/pkdoors/nothing'\n")
+        self.machine.run("systemctl", "start", "pkdoors")
+        self.file(CONF).write_text("[doors.")
+        self.machine.status("systemctl", "restart", "pkdoors")
+        errors = self.journal("--priority=err", "_COMM=pkdoors")
+        keys, toml = (each["MESSAGE"] for each in errors)
+        self.assertIn("cannot read /etc/pkdoors/nothing", keys)
+        self.assertTrue(toml.startswith(f"pkdoors: {CONF} is not valid TOML"), toml)

@@ -6,11 +6,14 @@ from collections.abc import Sequence as ListOf
 from contextlib import contextmanager
 from typing import NoReturn
 
+from twisted.logger import LogLevel
+
 from pkdoors.config.lastgood import STATE, LastGood
 from pkdoors.config.options import WRONG_USAGE
 from pkdoors.config.options import Options as DaemonOptions
 from pkdoors.daemon.component import Component
 from pkdoors.daemon.failclosed import keepClosed
+from pkdoors.daemon.process.journal import PRIORITIES, isJournal
 from pkdoors.daemon.process.setup import takeReactor
 from pkdoors.errors import PkdoorsError
 from pkdoors.host.instance import Instance
@@ -31,6 +34,8 @@ class Options(DaemonOptions):
         components: Iterable[Component] = (),
     ) -> None:
         super().__init__(environment)
+        if isJournal(environment):
+            self.speaker = f"<{PRIORITIES[LogLevel.error]}>pkdoors"
         self.components = components
         self._arguments: ListOf[str] = ()
 

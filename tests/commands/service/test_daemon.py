@@ -105,9 +105,10 @@ class RunTests(DaemonTestCase):
         """It can write both; the log is private, and begins again at a reload."""
         log, number = Path(self.mktemp()).absolute(), Path(self.mktemp()).absolute()
         options = self.run_("-m", SEQ, "-p", "22", "--logfile", str(log), "--pidfile", str(number))
-        ((_, pidfile, file),) = self.ran
-        self.addCleanup(file.close)
-        self.assertEqual((str(number), str(log)), (pidfile, file.path))
+        ((_, pidfile, makeLog),) = self.ran
+        makeLog()({"log_format": "said", "log_time": 0.0})
+        self.assertEqual(str(number), pidfile)
+        self.assertIn("said\n", log.read_text())
         self.assertEqual(0o600, log.stat().st_mode & 0o7777)
         (reopener,) = options.components
         log.unlink()
