@@ -84,8 +84,8 @@ COMMANDS = {
         "addDaemonCommand",
     ),
     "init": Command(
-        "create a configuration for the daemon, with a random sequence, and the client's profile",
-        "init",
+        "create a configuration for the daemon, and the client's profile",
+        "setup.init",
         "addInitCommand",
     ),
     "install-service": Command(
@@ -93,6 +93,12 @@ COMMANDS = {
         "service.install",
         "addInstallCommand",
     ),
+    "trial": Command(
+        "start the daemon for a while, and take everything back unless you keep it",
+        "service.trial",
+        "addTrialCommand",
+    ),
+    "keep": Command("keep the daemon that is on trial running", "service.trial", "addKeepCommand"),
     "status": Command("show the daemon's doors and openings", "control", "addStatusCommand"),
     "watch": Command("show openings and events live, until Ctrl-C", "watch", "addWatchCommand"),
     "open": Command(
@@ -118,10 +124,12 @@ OF_SERVER = frozenset(
         "daemon",
         "init",
         "install-service",
+        "keep",
         "open",
         "release",
         "reload",
         "status",
+        "trial",
         "watch",
     )
 )

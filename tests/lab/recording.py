@@ -12,7 +12,7 @@ from typing import Self
 
 from rich.text import Text
 
-from pkdoors.config.config import CONF_FILE, KEYS_FILE
+from pkdoors.config.config import CONF_FILE
 from pkdoors.daemon.replayfile import seenPath
 from tests import ROOT
 from tests.lab.hosts import BIN, Host, Network, Process
@@ -88,6 +88,7 @@ class World:
             "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPidFile none\n"
             "PrintMotd no\n"
         )
+        self.server.run("cp", str(settings), "/etc/ssh/sshd_config")  # `sshd -T` reads that
         self.server.run("mkdir", "-p", "/run/sshd")
         sshd = self._onMyhost("exec /usr/sbin/sshd -D -e -f sshd_config")
         if not sshd.says("Server listening on :: port 22"):
@@ -142,9 +143,7 @@ class World:
 
     def startDaemon(self) -> Process:
         """Create a configuration, and start the daemon with it."""
-        self.run(Step("server", "mkdir -p /etc/pkdoors"))
-        self.run(Step("server", f"cp {self.key}.pub {KEYS_FILE}"))
-        self.run(Step("server", "pkdoors init --sealed --address myhost.example"))
+        self.run(Step("server", "pkdoors init --host myhost.example"))
         self.run(Step("client", SAVE_PROFILE))
         self._letSealsCount()
         daemon = self._onMyhost("exec pkdoors daemon")

@@ -129,7 +129,7 @@ class InitTests(ClientTestCase):
         it printed.
         """
         port = ("--ports", str(PORT), "--address", SERVER4)
-        profile = self.init("--output", str(self.file), *port)
+        profile = self.init("--output", str(self.file), "--plain", *port)
         self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
         self.assertEqual(self.file.parent.stat().st_mode & 0o777, 0o700)
         following = (self.folder / "next").read_text()
@@ -160,29 +160,29 @@ class InitTests(ClientTestCase):
 
     def test_again(self) -> None:
         """It does not overwrite what it wrote."""
-        self.init("--output", str(self.file))
+        self.init("--output", str(self.file), "--plain")
         before = self.file.read_text()
-        status, output = self.server.status(PKDOORS, "init", "--output", str(self.file))
+        status, output = self.server.status(PKDOORS, "init", "--output", str(self.file), "--plain")
         self.assertEqual((status, output.count("\n")), (1, 1), output)
         self.assertIn(f"{self.file} already exists", output)
         self.assertEqual(self.file.read_text(), before)
 
     def test_address(self) -> None:
         """A host without a domain has its short name and its first address."""
-        script = f"hostname lonely && exec {PKDOORS} init --output {self.file} 2>/dev/null"
+        script = f"hostname lonely && exec {PKDOORS} init --plain --output {self.file} 2>/dev/null"
         output = self.server.run("unshare", "--uts", "sh", "-c", script)
         self.assertEqual(tomllib.loads(output)["hosts"]["lonely"]["address"], SERVER4)
 
     def test_qrCode(self) -> None:
         """A QR code is drawn, even if the output is not a terminal."""
-        output = self.server.run(PKDOORS, "init", "--output", str(self.file), "--qr")
+        output = self.server.run(PKDOORS, "init", "--output", str(self.file), "--qr", "--plain")
         self.assertIn("\u2588", output)
 
     def test_usualPlace(self) -> None:
         """Without options it writes to the place where a daemon without options reads."""
         etc = self.folder / "etc"
         script = f"""
-            cp -a /etc {etc} && mount --bind {etc} /etc && {PKDOORS} init --ports {PORT} &&
+            cp -a /etc {etc} && mount --bind {etc} /etc && {PKDOORS} init --plain --ports {PORT} &&
             exec {TWISTD} -n --pidfile= pkdoors"""
         # A mount namespace of its own leaves the machine's own folder as it is.
         process = self.server.spawn("unshare", "--mount", "sh", "-ec", script)

@@ -387,10 +387,10 @@ class ServiceTests(ServiceTestCase):
 
     def test_init(self) -> None:
         """C{pkdoors init} after the installation writes for the service."""
-        init = (PKDOORS, "init", "--ports", str(PORT), "--address", SERVER4)
+        init = (PKDOORS, "init", "--plain", "--ports", str(PORT), "--host", SERVER4)
         output = self.machine.run(*init)
-        self.assertIn("Only root and the service (user pkdoors) may read the file.", output)
-        self.assertIn("systemctl enable --now pkdoors\n", output)
+        self.assertIn("Only root and the service (user pkdoors) may read it.", output)
+        self.assertIn("pkdoors trial 10m\n", output)
         self.machine.run("systemctl", "enable", "--quiet", "--now", "pkdoors")
         self.assertFalse(self.client.reaches(PORT))
         self.assertEqual("active", self.machine.show("ActiveState"))

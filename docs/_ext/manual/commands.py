@@ -19,6 +19,7 @@ RELATED = {
     "export": ("pkdoors-import.1", "pkdoors-init.1", "hosts.toml.5"),
     "import": ("pkdoors-export.1", "hosts.toml.5"),
     "sequence": ("pkdoors-init.1", "pkdoors.toml.5"),
+    "daemon": ("pkdoors.8", "pkdoors.toml.5", "twistd(1)"),
     "release": ("pkdoors.8", "pkdoors-install-service.1", "nft(8)"),
     "check": ("pkdoors-status.1", "pkdoors.8", "pkdoors.toml.5"),
     "init": ("pkdoors-install-service.1", "pkdoors-check.1", "pkdoors.toml.5", "hosts.toml.5"),
@@ -62,7 +63,11 @@ def describeCommand(name: str) -> str:
         f"## DESCRIPTION\n\n{escape(parser.description or '')}\n",
     ]
     arguments = [action for action in parser._actions if not action.option_strings]
-    options = [action for action in parser._actions if action.option_strings]
+    options = [
+        action
+        for action in parser._actions
+        if action.option_strings and action.help != argparse.SUPPRESS
+    ]
     for title, actions in (("ARGUMENTS", arguments), ("OPTIONS", options)):
         if actions:
             parts.append(f"## {title}\n\n{listDefinitions(map(_describeAction, actions))}")
@@ -78,7 +83,7 @@ def _describeAction(action: argparse.Action) -> tuple[str, str]:
 def _nameAction(action: argparse.Action) -> Iterator[str]:
     word = action.metavar or action.dest.upper()
     if action.choices is not None:
-        word = action.metavar or ", ".join(map(str, action.choices))
+        word = action.metavar or r"\|".join(map(str, action.choices))
     value = "" if action.nargs == 0 else f"*{word}*"
     if action.nargs == "?" and action.option_strings:
         value = f"[{value}]"

@@ -12,6 +12,11 @@ from pkdoors.doctor.options import CheckOptions
 _SETTINGS = {one.option: one for one in (*DAEMON_SETTINGS, *DOOR_SETTINGS) if one.option}
 
 
+def showDaemonSynopsis() -> str:
+    """Return the ways to start the daemon."""
+    return fence("pkdoors daemon [OPTION ...]\ntwistd [-n] pkdoors [OPTION ...]")
+
+
 def describeDaemonOptions() -> str:
     """Return the options of the daemon."""
     return listDefinitions(_list(Options))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from manual.commands import describeCommand, describeCommands, giveExamples, seeAlso
-from manual.daemon import describeDaemonOptions
+from manual.daemon import describeDaemonOptions, showDaemonSynopsis
 from manual.examples import showConfiguration, showKeys, showProfiles
 from manual.keys import describeKeyOptions
 from manual.pages import listPages
@@ -21,6 +21,7 @@ GENERATORS: dict[str, Callable[..., str]] = {
     "commands": describeCommands,
     "configuration": showConfiguration,
     "daemon-options": describeDaemonOptions,
+    "daemon-synopsis": showDaemonSynopsis,
     "daemon-settings": describeDaemonSettings,
     "door-settings": describeDoorSettings,
     "examples": giveExamples,

@@ -110,6 +110,7 @@ def _workPackaged(options: Namespace, scripts: Path) -> Iterator[str]:
 
 
 def _describeNextSteps() -> str:
+    from pkdoors.firewall.firststart import SECOND, STAY
     from pkdoors.host.program import ownCommand
 
     own = ownCommand()
@@ -118,8 +119,11 @@ def _describeNextSteps() -> str:
     return (
         f"\n{init}"
         f"Check that all is well:   {own} check\n"
-        "Start it, at boot, too:   systemctl enable --now pkdoors\n"
+        f"Try it for 10 minutes:    {own} trial 10m\n"
+        f"Keep it, at boot, too:    {own} keep\n"
+        "Start it without a trial: systemctl enable --now pkdoors\n"
         "See what it does:         systemctl status pkdoors; journalctl -u pkdoors\n"
+        f"\n{STAY}\n{SECOND}\n"
     )
 
 

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.firststart import describeSpared
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
@@ -114,7 +115,9 @@ class NftablesFirewall:
         isSettled = self._readUptime() >= SETTLED
         predecessor = table.readPredecessor(doors, isSettled)
         warnAbout(predecessor, listProtectedPorts(doors))
-        live = self._sessions.spare(self._current.guard, predecessor)
+        live, spared = self._sessions.spare(self._current.guard, predecessor)
+        for line in () if predecessor.isThere else describeSpared(spared):
+            self._log.info("{line}", line=line)
         if isSettled and not predecessor.isThere and live.untracked:
             versions = tuple(live.untracked)
             self._current.guard = replace(

@@ -84,7 +84,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual((0, ""), (status, stderr))
         first, *rest = stdout.splitlines()
         self.assertEqual(f"unchanged  {unit}, which the package has installed", first)
-        self.assertIn("Start it, at boot, too:   systemctl enable --now pkdoors", rest)
+        self.assertIn("Start it without a trial: systemctl enable --now pkdoors", rest)
         tmpfiles = unitfiles.PACKAGE.places["pkdoors.tmpfiles"]
         self.assertEqual([f"systemd-tmpfiles --create {tmpfiles}"], self.ran)
         self.assertEqual(before, unit.stat().st_mtime_ns)
