@@ -112,6 +112,11 @@ COMMANDS = {
     "reload": Command(
         "make the daemon read its configuration again", "control", "addReloadCommand"
     ),
+    "metrics": Command(
+        "print the daemon's metrics for Prometheus, or write them for node_exporter",
+        "service.metrics",
+        "addMetricsCommand",
+    ),
     "completion": Command(
         "print the script that makes a shell complete the command line of pkdoors",
         "completion",
@@ -127,6 +132,7 @@ OF_SERVER = frozenset(
         "init",
         "install-service",
         "keep",
+        "metrics",
         "open",
         "release",
         "reload",

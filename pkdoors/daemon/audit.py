@@ -27,6 +27,7 @@ class AuditFile(Component):
     @param path: where the file is; empty for nowhere.
     @param write: C{write(2)}.
     @ivar trouble: why the file cannot be written; empty if it can.
+    @ivar lost: how many events are missing in it since the start.
     """
 
     _log = Logger()
@@ -39,6 +40,7 @@ class AuditFile(Component):
         self.trouble = ""
         self._failing = Trouble()
         self._missing = 0
+        self.lost = 0
 
     def use(self, path: str) -> list[str]:
         """
@@ -67,6 +69,7 @@ class AuditFile(Component):
         """Write an event."""
         if self._path and not self._attempt(formatJSONLine(fields(event)).encode() + b"\n"):
             self._missing += 1
+            self.lost += 1
 
     def close(self) -> None:
         """Stop writing."""
