@@ -28,6 +28,8 @@ highlight_language = "text"
 
 html_theme = "furo"
 html_title = f"pkdoors {release}"
+html_static_path = ["_static"]
+html_css_files = ["manual.css"]
 html_copy_source = False
 html_last_updated_fmt = None
 today_fmt = "%Y-%m-%d"

@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from manual.daemon import describeCheck
 from manual.markdown import escape, fence, listDefinitions
 from manual.pages import ABOUT, link
-from pkdoors.cli import COMMANDS, OWN_SYNTAX, makeParser
+from pkdoors.cli import COMMANDS, makeParser
 
 WIDTH = 66
 """Columns of a synopsis: with the margin of a manual page, it fits into a terminal."""
@@ -54,8 +53,6 @@ def describeCommand(name: str) -> str:
     """Return what a page says of a command: its synopsis, what it does, and its options."""
     parser = parsers()[name]
     head = f"# pkdoors-{name}(1)\n\n## SYNOPSIS\n\n"
-    if name in OWN_SYNTAX:
-        return head + describeCheck()
     usage = argparse.HelpFormatter(parser.prog, width=WIDTH)
     usage.add_usage(None, parser._actions, parser._mutually_exclusive_groups, prefix="")
     parts = [

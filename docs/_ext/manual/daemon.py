@@ -1,4 +1,4 @@
-"""The reference of the daemon's options, and of C{pkdoors check}, which has the same ones."""
+"""The reference of the daemon's options."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,6 @@ from manual.markdown import escape, fence, listDefinitions
 from manual.settings import nameOption
 from pkdoors.config.options import Options
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
-from pkdoors.doctor.options import CheckOptions
 
 _SETTINGS = {one.option: one for one in (*DAEMON_SETTINGS, *DOOR_SETTINGS) if one.option}
 
@@ -20,14 +19,6 @@ def showDaemonSynopsis() -> str:
 def describeDaemonOptions() -> str:
     """Return the options of the daemon."""
     return listDefinitions(_list(Options))
-
-
-def describeCheck() -> str:
-    """Return what the page of C{pkdoors check} has that other commands have from their parsers."""
-    synopsis = CheckOptions.synopsis.removeprefix("Usage: ").replace("[options]", "[OPTION ...]")
-    about = escape(CheckOptions.longdesc)
-    options = listDefinitions(_list(CheckOptions))
-    return f"{fence(synopsis)}\n## DESCRIPTION\n\n{about}\n\n## OPTIONS\n\n{options}"
 
 
 def _list(kind: type[Options]) -> Iterator[tuple[str, str]]:
