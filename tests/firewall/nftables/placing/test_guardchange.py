@@ -13,11 +13,13 @@ from twisted.internet.task import deferLater
 
 from pkdoors.doorkeeper.openings.lives import Each
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard import openingkeys
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingkeys import listKeys
-from pkdoors.firewall.nftables.placing import changing, guardchange, healing
+from pkdoors.firewall.nftables.placing import changing, guardchange
 from pkdoors.model.doors import Door, Opening, carryOver
 from pkdoors.model.sources import Source, readSource
+from pkdoors.util import lane
 from tests.fakes.doors import flow, makeDoor
 from tests.firewall.nftables.firewallcase import EVE, NEXT, NftablesTestCase
 
@@ -54,9 +56,10 @@ class ChangingTestCase(NftablesTestCase):
     def setUp(self) -> None:
         """Start."""
         super().setUp()
-        self.patch(healing, "takeInTurns", inTurns)
+        self.patch(lane, "PORTION", 0.0)
         self.patch(changing, "takeInTurns", inTurns)
-        self.patch(guardchange, "MANY", 6)
+        self.patch(openingkeys, "TOGETHER", 12)
+        self.patch(guardchange, "LAST", 6)
         self.begin()
 
     def begin(self) -> None:
