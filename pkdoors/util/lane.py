@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from math import inf
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, execute
@@ -17,15 +18,18 @@ T = TypeVar("T")
 PORTION = 0.005
 """Seconds of steps that are taken one after the other, before others have their turn."""
 WAITED = 0.005
-"""Seconds of calls that have waited, and are made in one turn of the reactor."""
+"""Seconds of calls that have waited, and are made in one turn of the reactor. Then the next work
+begins: calls that fail because work is due would keep it from beginning."""
+PATIENCE = 20
+"""Turns of calls that work in the reactor lets pass, as there must be none when it begins."""
 
 
 class Lane:
     """
     Does the long work on something that allows only one user at a time, such as a connection. Work
     runs beside the reactor. Short calls are made at once, in the reactor; if the lane is busy, they
-    are made as soon as the present work is over, before the next one begins. So whatever comes
-    while the lane works finds the same state as if the work had held the reactor.
+    are made as soon as the present work is over, in their order, between this work and the next. So
+    whatever comes while the lane works finds the same state as if the work had held the reactor.
 
     @param beside: does work beside the reactor.
     @ivar stop: ends whatever does that work.
@@ -43,7 +47,8 @@ class Lane:
         self._isBusy = False
         self._isWorking = False  # beside the reactor, at this moment
         self._calls: deque[Callable[[], None]] = deque()
-        self._works: deque[Callable[[], bool]] = deque()
+        self._works: deque[tuple[Callable[[], bool], bool]] = deque()
+        self._patience = PATIENCE
         self._after: deque[Callable[[], object]] = deque()
 
     @property
@@ -91,7 +96,7 @@ class Lane:
         Do work in the reactor when its turn comes and no call waits. Whoever waits for it goes on
         in the same turn, before any other call.
         """
-        return self._add(lambda: execute(work))
+        return self._add(lambda: execute(work), isHere=True)
 
     async def take(self, steps: Iterable[object]) -> None:
         """
@@ -126,26 +131,38 @@ class Lane:
                 return True
         return False
 
-    def _add(self, begin: Callable[[], Deferred[T]]) -> Deferred[T]:
+    def _add(self, begin: Callable[[], Deferred[T]], isHere: bool = False) -> Deferred[T]:
         done: Deferred[T] = Deferred(lambda _: None)
-        self._works.append(partial(self._begin, begin, done))
+        self._works.append((partial(self._begin, begin, done), isHere))
         if not self._isBusy:
             self._isBusy = True
             self._goOn()
         return done
 
     def _goOn(self) -> None:
-        """Make the calls that wait, then begin the next work."""
-        end = self._clock.seconds() + WAITED
+        """Make calls that wait, then begin the next work."""
         while self._calls or self._works:
-            if self._calls:
-                self._calls.popleft()()
-                if self._calls and self._clock.seconds() >= end:
-                    self._clock.callLater(0, self._goOn)
-                    return
-            elif not self._works.popleft()():
+            self._makeCalls(self._clock.seconds() + WAITED)
+            isHere = bool(self._works) and self._works[0][1]
+            if self._calls and isHere and not self._patience:
+                self._makeCalls()
+            if self._calls and (isHere or not self._works):
+                self._patience -= isHere
+                self._clock.callLater(0, self._goOn)
                 return
+            if self._works:
+                self._patience = PATIENCE
+                begin, _ = self._works.popleft()
+                if not begin():
+                    return
         self._isBusy = False
+
+    def _makeCalls(self, end: float = inf) -> None:
+        """Make the calls that wait, until some time."""
+        while self._calls:
+            self._calls.popleft()()
+            if self._clock.seconds() >= end:
+                return
 
     def _begin(self, begin: Callable[[], Deferred[T]], done: Deferred[T]) -> bool:
         """Begin work. Return whether it is over already."""

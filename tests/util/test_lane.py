@@ -115,17 +115,44 @@ class CallTests(LaneTestCase):
     def test_manyInTurns(self) -> None:
         """Very many calls that have waited take several turns, and no new one overtakes them."""
         self.run_("work")
-        self.run_("more")
         for name in "abc":
             self.lane.do(partial(execute, self.slow, name))
         self.thread.work()
         self.assertEqual(["a"], self.done[2:])
         self.call("d")
-        self.assertEqual(0, len(self.thread))
         for _ in "bc":
             self.clock.advance(0)
         self.assertEqual([*"abcd"], self.done[2:])
-        self.assertEqual(1, len(self.thread))
+        self.assertFalse(self.lane.isBusy)
+
+    def test_manyBeforeWork(self) -> None:
+        """They do not keep the next work from beginning, however many they are."""
+        for name in ("work", "more", "last"):
+            self.run_(name)
+        for name in "abc":
+            self.lane.do(partial(execute, self.slow, name))
+        for _ in range(3):
+            self.thread.work()
+        expected = ["work", "after work", "a", "more", "after more", "b", "last", "after last", "c"]
+        self.assertEqual(expected, self.done)
+
+    def test_manyBeforeHere(self) -> None:
+        """Work in the reactor lets some turns of calls pass, then it makes all of them."""
+        self.patch(laneModule, "PATIENCE", 2)
+        self.lane = Lane(self.clock, self.thread)
+        self.run_("work")
+        self.lane.runHere(lambda: self.done.append("here"))
+        for name in "abcdef":
+            self.lane.do(partial(execute, self.slow, name))
+        self.thread.work()
+        self.assertEqual([*"a"], self.done[2:])
+        (call,) = self.clock.calls
+        self.clock.calls.clear()
+        call.func()
+        self.assertEqual([*"ab"], self.done[2:])
+        (call,) = self.clock.calls
+        call.func()
+        self.assertEqual([*"abcdef", "here"], self.done[2:])
 
     def slow(self, name: str) -> None:
         """Do what takes longer than a turn may."""
