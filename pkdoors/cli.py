@@ -18,7 +18,7 @@ def endAtOnce(number: int, frame: object = None) -> None:
 
 # Before the rest is loaded, which takes most of the time of a knock. Another program that imports
 # this module keeps its own signals.
-if os.path.basename(sys.argv[0]).startswith("pkdoors"):
+if os.path.basename(sys.argv[0].removesuffix("/__main__.py")).startswith("pkdoors"):
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, endAtOnce)
 
@@ -78,9 +78,14 @@ COMMANDS = {
         "addReleaseCommand",
     ),
     "check": Command("find what is wrong on this host", "check", "addCheckCommand"),
+    "daemon": Command(
+        "run the daemon in the foreground, as a service manager does",
+        "service.daemon",
+        "addDaemonCommand",
+    ),
     "init": Command(
-        "create a configuration for the daemon, with a random sequence, and the client's profile",
-        "init",
+        "create a configuration for the daemon, and the client's profile",
+        "setup.init",
         "addInitCommand",
     ),
     "install-service": Command(
@@ -88,6 +93,12 @@ COMMANDS = {
         "service.install",
         "addInstallCommand",
     ),
+    "trial": Command(
+        "start the daemon for a while, and take everything back unless you keep it",
+        "service.trial",
+        "addTrialCommand",
+    ),
+    "keep": Command("keep the daemon that is on trial running", "service.trial", "addKeepCommand"),
     "status": Command("show the daemon's doors and openings", "control", "addStatusCommand"),
     "watch": Command("show openings and events live, until Ctrl-C", "watch", "addWatchCommand"),
     "open": Command(
@@ -107,12 +118,26 @@ COMMANDS = {
 }
 
 OF_SERVER = frozenset(
-    ("check", "close", "init", "install-service", "open", "release", "reload", "status", "watch")
+    (
+        "check",
+        "close",
+        "daemon",
+        "init",
+        "install-service",
+        "keep",
+        "open",
+        "release",
+        "reload",
+        "status",
+        "trial",
+        "watch",
+    )
 )
 """Commands for the daemon's host, which need Linux."""
 
-AT_ONCE = frozenset(("connect", "knock", "sequence"))
-"""Commands that leave nothing behind, so that Ctrl-C can end them anywhere. Others clean up."""
+AT_ONCE = frozenset(("connect", "daemon", "knock", "sequence"))
+"""Commands that leave nothing behind, so that Ctrl-C can end them anywhere; the daemon handles it
+itself later. Others clean up."""
 INTERRUPTED = 130
 """The exit status that a shell reports for a program that Ctrl-C ended."""
 

@@ -13,10 +13,8 @@ application that has other things to do uses L{makeDoorService}, which leaves th
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from collections.abc import Sequence as ListOf
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
 
@@ -25,7 +23,7 @@ from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
 from pkdoors.config.file import readConf
 from pkdoors.config.lastgood import STATE, LastGood
-from pkdoors.config.options import Options as DaemonOptions
+from pkdoors.config.options import WRONG_CONFIG
 from pkdoors.config.parser import parseConfig
 from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.component import Component
@@ -34,19 +32,16 @@ from pkdoors.daemon.firewalls import chooseFirewalls
 from pkdoors.daemon.hooks import Hooks
 from pkdoors.daemon.listening import IKnockPorts, choosePacketLog, explainNoCapture
 from pkdoors.daemon.locksmith import Locksmith
-from pkdoors.daemon.process import (
-    Memory,
-    handleHangup,
-    refuseUid,
-    setUpProcess,
-    takeReactor,
-)
+from pkdoors.daemon.process.memory import Memory
+from pkdoors.daemon.process.options import Options
+from pkdoors.daemon.process.setup import refuseUid, setUpProcess
+from pkdoors.daemon.process.signals import handleHangup
 from pkdoors.daemon.reload import ConfigFollowers, Reloader
 from pkdoors.daemon.sdnotify import Health, Notifier
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.errors import ConfigError, PkdoorsError
+from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.counted import CountedFirewall
@@ -67,53 +62,10 @@ if TYPE_CHECKING:
 __all__ = ["Options", "makeDoorService", "makeService"]
 
 
-class Options(DaemonOptions):
-    """
-    The options of C{twistd pkdoors}. If they, or the file, are wrong, the ports stay closed as in
-    the last good configuration; see L{keepClosed}.
-    """
-
-    def parseOptions(self, options: ListOf[str] | None = None) -> None:
-        """See L{DaemonOptions.parseOptions}."""
-        self._arguments = tuple(options or ())
-        with self.closedOnFailure():
-            super().parseOptions(options)
-
-    def refuse(self, line: str) -> NoReturn:
-        """See L{DaemonOptions.refuse}."""
-        super().refuse(line + self.keepClosed())
-
-    @contextmanager
-    def closedOnFailure(self) -> Iterator[None]:
-        """
-        Keep the ports closed if something fails meanwhile that nobody foresaw. If the host lacks
-        something, a descriptor for example, print one line; a mistake of ours has its traceback.
-        """
-        try:
-            yield
-        except PkdoorsError:
-            raise
-        except OSError as error:
-            raise SystemExit(f"pkdoors: cannot start: {error}{self.keepClosed()}") from error
-        except Exception:
-            complain("pkdoors", f"cannot start, by a mistake in pkdoors itself{self.keepClosed()}")
-            raise
-
-    def keepClosed(self) -> str:
-        """See L{keepClosed}."""
-        if self["firewall"] == "dry-run":  # it touches nothing
-            return ""
-        return keepClosed(self.lastGood(), Instance(), takeReactor())
-
-    def lastGood(self) -> LastGood:
-        """Return the last good copy of the configuration that is meant."""
-        return LastGood(STATE, self.guessFile(self._arguments))
-
-
 def makeService(options: Options) -> IService:
     """
     Return the daemon, ready to start, in a process of its own. If something is missing, exit with
-    one line on the terminal, and status 1.
+    one line on the terminal, and status 1; if the configuration is wrong, with L{WRONG_CONFIG}.
     """
     reactor = setUpProcess()
     try:
@@ -127,14 +79,16 @@ def makeService(options: Options) -> IService:
                 keepClosed=options.keepClosed,
                 file=options.file,
                 environment=os.environ,
-                components=[Memory()],
+                components=[Memory(), *options.components],
             )
             handleHangup(options.parent, reactor, service.reload)
             service.prepare()
     except AlreadyRunning as error:
-        raise SystemExit(f"pkdoors: {error}") from error
+        complain("pkdoors", str(error))
+        raise SystemExit(1) from error
     except PkdoorsError as error:
-        raise SystemExit(f"pkdoors: {error}{options.keepClosed()}") from error
+        isWrong = isinstance(error, (BadValue, ConfigError))
+        options.refuse(str(error), WRONG_CONFIG if isWrong else 1)
     return service
 
 

@@ -107,7 +107,7 @@ TEST_NEEDS="$SERVER_NEEDS command:firewalld:firewalld command:dbus-daemon:dbus c
     command:rsync:rsync command:curl:curl command:ss:iproute2 command:logrotate:logrotate
     command:systemd-analyze:systemd file:/usr/lib/polkit-1/polkitd:polkitd command:setpriv:util-linux
     command:zsh:zsh command:fish:fish
-    command:zbarimg:zbar-tools command:rsvg-convert:librsvg2-bin
+    command:mandoc:mandoc command:zbarimg:zbar-tools command:rsvg-convert:librsvg2-bin
     command:iptables-nft:iptables command:conntrack:conntrack command:ufw:ufw command:nmap:nmap command:knock:knockd
     command:cc:gcc file:/usr/include/stdio.h:libc6-dev
     file:/etc/protocols:netbase"

@@ -11,8 +11,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import tap
-from pkdoors.daemon import process, replayfile
+from pkdoors.daemon import replayfile
 from pkdoors.daemon.failclosed import keepClosed
+from pkdoors.daemon.process import options, setup
 from pkdoors.firewall.netlink import library
 from pkdoors.firewall.nftables import firewall as nftables
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
@@ -26,6 +27,7 @@ from tests.fakes.log import Log
 from tests.fakes.modules import makeModule, replaceModule, replaceReactor
 from tests.fakes.nftables import FakeLibrary
 from tests.fakes.reactor import FakeReactor
+from tests.fakes.refusals import refusal
 from tests.fakes.tables import FakeTables
 
 SEQ = "17001,17203,17005,17404,17002"
@@ -44,12 +46,13 @@ class TapTestCase(SynchronousTestCase):
         replaceReactor(self, self.reactor)
         self.patch(sys, "excepthook", sys.excepthook)
         folder = Path(self.mktemp())  # another run on this machine may be at the same test
-        self.patch(tap, "Instance", lambda: Instance(folder))
         self.state = Path(self.mktemp())
-        for module in (tap, replayfile):
+        for module in (tap, options):
+            self.patch(module, "Instance", lambda: Instance(folder))
+        for module in (tap, options, replayfile):
             self.patch(module, "STATE", self.state)
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
-        self.patch(process, "handleInterrupt", lambda: None)  # Ctrl-C is for trial
+        self.patch(setup, "handleInterrupt", lambda: None)  # Ctrl-C is for trial
         self.lackNftables()
 
     def haveNftables(self, error: str = "") -> None:
@@ -64,7 +67,8 @@ class TapTestCase(SynchronousTestCase):
         self.patch(nftables, "NftablesFirewall", made)
         guarded = partial(isGuarded, makeTable=makeTable)
         keep = partial(keepClosed, makeFirewall=made, isGuarded=guarded)
-        self.patch(tap, "keepClosed", keep)
+        for module in (tap, options):
+            self.patch(module, "keepClosed", keep)
 
     def lackNftables(self) -> None:
         """Pretend a kernel without nftables."""
@@ -81,12 +85,10 @@ class TapTestCase(SynchronousTestCase):
 
     def make(self, *arguments: str) -> IService:
         """Return the service for a command line."""
-        options = Options({})
-        options.parseOptions(["-m", SEQ, "-p", "22", "--admin", "off", *arguments])
-        return makeService(options)
+        wanted = Options({})
+        wanted.parseOptions(["-m", SEQ, "-p", "22", "--admin", "off", *arguments])
+        return makeService(wanted)
 
-    def refusal(self, *arguments: str) -> str:
+    def refusal(self, *arguments: str, status: int = 1) -> str:
         """Return the line with which the start fails."""
-        end = self.assertRaises(SystemExit, self.make, *arguments)
-        self.assertNotIn("\n", str(end.code))
-        return str(end.code)
+        return refusal(self, status, self.make, *arguments)

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.lab.sources import imports, inside, isPure, modules, namedIn, outside, reached
 
 ORDER = """errors+_version+util files model knocks locks host config keysources events firewall
-knockports doorkeeper daemon admin adminclient install doctor client commands cli+tap"""
+knockports doorkeeper daemon admin adminclient install doctor client tap commands cli __main__"""
 """The packages from the ground up: each imports only itself and those before it."""
 RANK = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("+")}
 IMPURE = {"os", "sys", "io", "pathlib", "socket", "subprocess", "threading", "time", "asyncio"}
@@ -22,7 +22,8 @@ LATE = {"argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client"
 """What comes from the distribution, and may be missing; and what hardly anybody needs."""
 PROCESS = {"cli", "tap", "adminclient.console", "config.options", "client.keys.passphrase"}
 PROCESS |= {"client.keys._keygenrun"}
-PROCESS |= {"daemon.process", "doctor.options", "host.bootid", "install.servicecode", "util.output"}
+PROCESS |= {"daemon.process.options", "daemon.process.setup", "daemon.process.signals"}
+PROCESS |= {"doctor.options", "host.bootid", "install.servicecode", "util.output"}
 PROCESS |= {"client.api", "install._clientstart", "install.clientfile"}
 """Beside the commands, only these use the global reactor, the environment or C{sys}."""
 

@@ -49,7 +49,7 @@ LIGHT = (
 """What a client loads to knock."""
 _RUN = """
 import sys
-from pkdoors.daemon.process import takeReactor
+from pkdoors.daemon.process.setup import takeReactor
 from pkdoors.tap import Options, makeService
 options = Options({})
 options.parseOptions(sys.argv[1:])

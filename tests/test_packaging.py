@@ -15,7 +15,7 @@ from tempfile import mkdtemp
 from twisted.trial.unittest import SynchronousTestCase
 
 import pkdoors
-from pkdoors.install.unitfiles import PLACES
+from pkdoors.install.unitfiles import LOCAL
 from tests import ROOT
 
 PLUGIN = "twisted/plugins/pkdoors_plugin.py"
@@ -75,7 +75,7 @@ class PackagingTests(SynchronousTestCase):
         self.assertIn(PLUGIN, names)
         modules = {str(path.relative_to(ROOT)) for path in (ROOT / "pkdoors").rglob("*.py")}
         self.assertEqual(modules, {each for each in names if each.endswith(".py")} - {PLUGIN})
-        for template in PLACES:
+        for template in LOCAL.places:
             self.assertIn(f"pkdoors/install/systemd/{template}", names)
         scripts = (ROOT / "pkdoors" / "client" / "export").iterdir()
         wanted = {

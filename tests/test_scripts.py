@@ -19,11 +19,11 @@ need() { :; }
 make_venv() { :; }
 """
 _PKDOORS = """#!/bin/sh
-[ "$1" = sequence ] && echo 17001,17203,17005,17404,17002
-"""
-_TWISTD = """#!/bin/sh
-echo "arguments: $*"
-echo "variables: $KNOCKER_SEQ $KNOCKER_PORTS"
+case $1 in
+sequence) echo 17001,17203,17005,17404,17002 ;;
+daemon) echo "arguments: $*"; echo "variables: $KNOCKER_SEQ $KNOCKER_PORTS" ;;
+*) exit 1 ;;
+esac
 """
 
 
@@ -33,14 +33,14 @@ class ServerTests(SynchronousTestCase):
     """
 
     def run_(self, *options: str) -> str:
-        """Return what it prints, and what twistd gets."""
+        """Return what it prints, and what the daemon gets."""
         root = Path(self.mktemp())
         programs = root / ".venv" / "bin"
         programs.mkdir(parents=True)
         (root / "script").mkdir()
         copy(SERVER, root / "script")
         (root / "script" / "lib.sh").write_text(_LIB)
-        for name, text in (("pkdoors", _PKDOORS), ("twistd", _TWISTD)):
+        for name, text in (("pkdoors", _PKDOORS),):
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
         done = subprocess.run(
@@ -58,7 +58,7 @@ class ServerTests(SynchronousTestCase):
         The sequence is in the environment, not on a command line, which C{ps} shows to all users.
         """
         output = self.run_()
-        self.assertIn("arguments: --nodaemon --pidfile= pkdoors\n", output)
+        self.assertIn("arguments: daemon\n", output)
         self.assertIn("variables: 17001,17203,17005,17404,17002 2222\n", output)
         self.assertIn("KNOCKER_SEQ=17001,17203,17005,17404,17002 pkdoors knock ", output)
         self.assertIn(
@@ -70,6 +70,4 @@ class ServerTests(SynchronousTestCase):
     def test_options(self) -> None:
         """Options are passed on unchanged, and nothing is added."""
         output = self.run_("--conf", "/a file")
-        self.assertEqual(
-            "arguments: --nodaemon --pidfile= pkdoors --conf /a file\nvariables:  \n", output
-        )
+        self.assertEqual("arguments: daemon --conf /a file\nvariables:  \n", output)

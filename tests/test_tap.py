@@ -27,6 +27,7 @@ from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
 from pkdoors.tap import Options, makeService, wire
 from tests.fakes.doors import makeDoor
+from tests.fakes.refusals import refusal
 from tests.lab.sealing import makeKey, publicLine
 from tests.tapcase import SEQ, TapTestCase
 
@@ -67,8 +68,8 @@ class MakeServiceTests(TapTestCase):
         options = Options({})
         options.parent = {"uid": 1000}  # type: ignore[assignment]
         options.parseOptions(["-m", SEQ, "-p", "22", "-f", "dry-run"])
-        end = self.assertRaises(SystemExit, makeService, options)
-        self.assertIn("twistd's --uid would take from the daemon the right", str(end.code))
+        line = refusal(self, 1, makeService, options)
+        self.assertIn("twistd's --uid would take from the daemon the right", line)
         self.assertEqual([], self.host.bound())
 
     def test_zoneWithoutFirewalld(self) -> None:

@@ -83,7 +83,7 @@ def main() -> None:
     sys.argv[0] = "twistd"
     from twisted.scripts.twistd import run
 
-    from pkdoors.daemon.process import takeReactor
+    from pkdoors.daemon.process.setup import takeReactor
 
     reactor = takeReactor()
     heart = Heart(reactor, open(file, "a"))  # as long as the process lives

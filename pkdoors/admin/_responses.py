@@ -145,7 +145,7 @@ def breakCircle(request: Request) -> None:
     """
     Make a request that has ended forget its producer. Twisted does not, if the client goes first,
     and Python can keep objects that refer to each other in memory for hours; see
-    L{pkdoors.daemon.process.Memory}.
+    L{pkdoors.daemon.process.memory.Memory}.
     """
     request.producer = None
 

@@ -15,7 +15,7 @@ from pkdoors.errors import AskError, AskNotFound, NoDaemon
 from pkdoors.host.systemd import START, isInstalled
 
 ANSWER_TIMEOUT = 30.0
-"""Seconds for an answer: firewalld may be in the midst of a reload, and opens only after it."""
+"""Seconds for an answer: firewalld may be in the middle of a reload, and opens only after it."""
 
 CONNECT_TIMEOUT = 10.0
 """Seconds until the daemon accepts the connection, which it delays if very many clients ask."""

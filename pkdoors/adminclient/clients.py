@@ -68,7 +68,7 @@ def checkClient(text: str) -> str:
     Return an address or a network as the daemon sees it, or the name of a host, or L{ME},
     unchanged.
 
-    @raise BadValue: the text is none of these.
+    @raise BadValue: the text is not one of these.
     """
     if "/" in text:
         return str(parseSource(text))

@@ -3,11 +3,11 @@ Finds the address that the operator's own ssh comes from, for C{pkdoors open me}
 
 A user who may run only C{pkdoors open me} as root must not open a door for any other address. So
 nothing counts that such a user can make up. What counts is the socket of root's sshd among the
-ancestors of this process. Under C{tmux} and the like sshd is no ancestor; then C{SSH_CONNECTION}
-counts, but only if it names a connection that root's sshd has now, for the same login. If nobody
-has logged in, as in a multiplexer that a boot started, root can name any such connection. But root
-is only a process that no user has started: a user's sudo whose parent has ended has root's
-ancestors alone, and the user has chosen its variables.
+ancestors of this process. Under C{tmux} and the like sshd is not an ancestor; then
+C{SSH_CONNECTION} counts, but only if it names a connection that root's sshd has now, for the same
+login. If nobody has logged in, as in a multiplexer that a boot started, root can name any such
+connection. But root is only a process that no user has started: a user's sudo whose parent has
+ended has root's ancestors alone, and the user has chosen its variables.
 """
 
 import os
@@ -22,7 +22,7 @@ from pkdoors.host.procnet import ESTABLISHED, parseSockets
 from pkdoors.model.addresses import Address, canonicalize
 
 VARIABLE = "SSH_CONNECTION"
-"""The variable in which sshd tells both ends of its connection; C{ssh(1)}."""
+"""The variable in which sshd passes on both ends of its connection; C{ssh(1)}."""
 _PROGRAMS = ("sshd", "sshd-session")
 _NO_LOGIN = "4294967295"
 _BEHIND = ("SUDO_UID", "PKEXEC_UID", "DOAS_USER")

@@ -15,8 +15,8 @@ from pkdoors.errors import KnockError, NoKey
 
 class Driving(ABC):
     """
-    Passes on what a visit asks for, and tells it what happens. A driver has the methods that do
-    something.
+    Passes on what a visit asks for, and reports to it what happens. A driver has the methods that
+    do something.
 
     @param clock: seconds, which only go forward.
     @param tools: what the driver lends to the method of the attempt.

@@ -259,14 +259,14 @@ def _checkReactor(reactor: IReactorTime) -> None:
 
 
 def _makeReporter(say: Callable[[str], object] | None) -> Callable[[str], None]:
-    """Return what tells the program something; its errors are not those of the knock."""
+    """Return a function that calls the program; its errors are not those of the knock."""
 
     def report(line: str) -> None:
         try:
             if say:
                 say(line)
         except Exception:
-            _log.failure("what hears about the progress of a knock failed")
+            _log.failure("a listener for the progress of a knock failed")
 
     return report
 

@@ -33,7 +33,7 @@ def lookUp(host: str, family: int | None = None) -> list[str]:
     if "\0" in host:  # the system would look up what is before it
         raise NoAddress(f"no address found for {quoteHost(host)}: it has a null byte")
     # Python loads a codec for text, but passes on bytes as they are. A name with a device in it is
-    # no domain name.
+    # not a domain name.
     name = os.fsencode(host) if host.isascii() or "%" in host else host
     try:
         found = socket.getaddrinfo(name, None, FAMILIES[family], socket.SOCK_DGRAM)

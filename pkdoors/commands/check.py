@@ -23,9 +23,13 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     # After the options: C{--help} works everywhere, and these need Linux.
     from pkdoors.doctor.check import checkHost
     from pkdoors.doctor.facts import Facts
-    from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf
+    from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf, selectFaults
     from pkdoors.doctor.sources import Sources
 
     findings = list(checkHost(Facts(wanted.config, Sources(), wanted.file)))
-    tellText(f"{asJSON(findings) if wanted['json'] else asTable(findings)}\n")
+    chosen = selectFaults(findings) if wanted["quiet"] else findings
+    if wanted["json"]:
+        tellText(f"{asJSON(chosen)}\n")
+    elif chosen:
+        tellText(f"{asTable(chosen)}\n")
     raise SystemExit(exitStatusOf(findings))

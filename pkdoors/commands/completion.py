@@ -2,7 +2,7 @@
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from os import environ
 from os.path import abspath
@@ -121,6 +121,11 @@ def listProfiles(**_: Any) -> list[str]:
         return [name for name in (*found, *found.groups()) if name.isprintable()]
     except PkdoorsError:
         return []
+
+
+def listValues(action: Action, **_: Any) -> list[str]:
+    """List the values of one of the daemon's options."""
+    return list(_CHECK_VALUES.get(action.dest, ()))
 
 
 def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:

@@ -86,19 +86,30 @@ def addAdminOptions(command: ArgumentParser) -> None:
     completeWith(conf, "listFiles")
 
 
-def askOrExit(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
+def askOrExit(
+    options: Namespace,
+    ask: "Callable[[AdminClient], T]",
+    onOff: Callable[[Namespace], T] | None = None,
+) -> T:
     """
     Return what the daemon answers. Otherwise print why there is no answer, and exit: with status 3
     if the daemon is not running, and with 1 for all else.
+
+    @param onOff: what to do if the daemon has no admin socket.
     """
     from pkdoors.adminclient.client import AdminClient
-    from pkdoors.adminclient.location import askDaemon
+    from pkdoors.adminclient.location import AdminSocketOff, askDaemon
 
     def askAt(path: str) -> T:
         return ask(AdminClient(path))
 
     try:
-        return askAt(options.admin) if options.admin else askDaemon(options.conf, askAt)
+        try:
+            return askAt(options.admin) if options.admin else askDaemon(options.conf, askAt)
+        except AdminSocketOff:
+            if onOff is None:
+                raise
+            return onOff(options)
     except NoDaemon as error:
         _exit(options, str(error), NO_DAEMON)
     except AskError as error:
@@ -205,9 +216,22 @@ def _reload(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.admin.records import ReloadedRecord
     from pkdoors.adminclient.responses import readRecord
 
-    answer = askOrExit(options, lambda daemon: readRecord(ReloadedRecord, daemon.reload()))
+    answer = askOrExit(options, lambda daemon: readRecord(ReloadedRecord, daemon.reload()), _hangUp)
     tell(*(answer.changes or ["nothing has changed"]))
     complain(options.parser.prog, *answer.troubles)
+
+
+def _hangUp(options: Namespace) -> NoReturn:
+    """Make a daemon that has no admin socket reload, which it does without an answer."""
+    from pkdoors.adminclient.hangup import hangUp
+    from pkdoors.host.instance import Instance
+
+    process = hangUp(options.conf, Instance())
+    tell(
+        f"sent SIGHUP to the daemon (process {process}), because it has no admin socket: "
+        "its log reports what has changed"
+    )
+    raise SystemExit(0)
 
 
 def _findClient(options: Namespace, environment: Mapping[str, str]) -> NamedClient:

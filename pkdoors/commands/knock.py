@@ -75,7 +75,7 @@ def addKnockOptions(command: Parser) -> None:
         "--open-for",
         metavar="TIME",
         type=asType(parseDuration),
-        help="how long the door is to stay open, 10m, 1d or 1h30m (default: what the host grants)",
+        help="how long the door is to stay open, 10m, 1d or 1h30m (default: the door's own time)",
     )
     add(
         "--interval",

@@ -22,17 +22,20 @@ class Parser(ArgumentParser):
 
     @ivar mayComeLate: an argument that may be missing. If options stand between it and the one
         before, C{argparse} takes it for missing, and for an unknown one.
+    @ivar ending: does what an error needs, and returns the end of its sentence.
+    @ivar words: the command line.
     """
 
     mayComeLate: Action | None = None
-    _words: tuple[str, ...] = ()
+    ending: Callable[[], str] = str
+    words: tuple[str, ...] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """
         Refuse unknown arguments here; otherwise the parser above would, without this command's
         name.
         """
-        self._words = tuple(sys.argv[1:] if args is None else args)
+        self.words = tuple(sys.argv[1:] if args is None else args)
         options, unknown = super().parse_known_args(args, namespace)
         late = self.mayComeLate
         if late and len(unknown) == 1 and getattr(options, late.dest) is None:
@@ -57,12 +60,12 @@ class Parser(ArgumentParser):
         """
         End with status 2. What C{argparse} quotes can be a sequence in the wrong place, so hide it.
         """
-        parts = {part for word in self._words for part in (word, *word.split("=", 1))}
+        parts = {part for word in self.words for part in (word, *word.split("=", 1))}
         # A word with a dot is the name or the address of a host, unless it is a URI.
         hidden = [part for part in parts if mayHavePort(part) and ("." not in part or "?" in part)]
         for part in sorted(hidden, key=len, reverse=True):
             message = message.replace(repr(part), "this").replace(part, "...")
-        self.exit(2, f"{self.prog}: {printable(message)}\n")
+        self.exit(2, f"{self.prog}: {printable(message + self.ending())}\n")
 
 
 def completeWith(action: Action, name: str) -> None:

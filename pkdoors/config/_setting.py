@@ -56,6 +56,14 @@ class Setting:
         """Return the value of the field if nothing sets it; L{None} if it must be set."""
         return _DEFAULTS[self.field]
 
+    def describe(self) -> str:
+        """Return what C{--help} says of the option."""
+        default = self.default()
+        if self.isFlag or default is None or default in ("", ()):
+            return self.about
+        text = self.kind.write(default).strip('"')
+        return f"{self.about} (default: {text})"
+
 
 _DEFAULTS = {
     field.name: None if field.default is MISSING else field.default
@@ -115,7 +123,7 @@ class Choice(NamedTuple):
     @property
     def kind(self) -> Kind:
         """How a file holds it."""
-        return Kind(readString, self.write)
+        return Kind(readString, self.write, f"{{{self.no},{self.yes}}}")
 
 
 SESSIONS = Choice(

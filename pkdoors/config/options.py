@@ -14,31 +14,25 @@ from twisted.python.usage import UsageError
 
 from pkdoors import __version__
 from pkdoors.config._setting import Setting
-from pkdoors.config.config import CONF_FILE, SEED_FILE, SEED_NAME, Config
+from pkdoors.config.config import Config
 from pkdoors.config.parser import checkListening, parseConfig
-from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
+from pkdoors.config.settings import ABOUT, CONF_ABOUT, DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import parseAt, parsePath
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.model.doors import Door
-from pkdoors.util.oneline import printable
-from pkdoors.util.output import tell, tellText
+from pkdoors.util.output import complain, tell, tellText
 from pkdoors.util.quoting import shown
 
 _ALL = (*DOOR_SETTINGS, *DAEMON_SETTINGS)
 _WITHOUT_FILE = ("-m", "-p", "--magic-seq", "--ports")
 """With one of these no file is read, unless it is named."""
 
+WRONG_USAGE, WRONG_CONFIG = 2, 78
+"""Exit statuses: the command line or the environment is wrong; the configuration file is, which
+C{sysexits.h} calls EX_CONFIG. Starting again helps with neither."""
+
 Given = tuple[Setting, str, Any]
 """A setting, the option or variable that gives it, and the text."""
-
-
-def _describe(setting: Setting) -> str:
-    """Return what C{--help} says of an option. Twisted is not given the default: it would count."""
-    default = setting.default()
-    if default is None or default in ("", ()):
-        return setting.about
-    text = setting.kind.write(default).strip('"')
-    return f"{setting.about} (default: {text})"
 
 
 class Options(TwistedOptions):
@@ -47,25 +41,19 @@ class Options(TwistedOptions):
 
     @ivar config: what the operator wants, after the parsing.
     @ivar file: the configuration file that was read; empty if there was none.
+    @cvar program: the command that has them.
+    @ivar speaker: what its complaints begin with.
     """
 
+    program = "twistd pkdoors"
+    speaker = "pkdoors"
+
     synopsis = "[--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
-    longdesc = (
-        "Keep ports closed, and open them for a limited time to an address that knocks on some "
-        "UDP or TCP ports in the right order. Options override the environment (KNOCKER_SEQ for "
-        "--magic-seq, KNOCKER_PORTS for --ports), which overrides the file. Options about a door "
-        "work only if the file has exactly one door. A TIME is 45, 45s, 10m, 8h, 7d or 1h30m."
-    )
+    longdesc = ABOUT
     optParameters: ClassVar = [
-        [
-            "conf",
-            "c",
-            None,
-            f"the configuration file (default: the first of {CONF_FILE}, ~/{SEED_NAME} and "
-            f"{SEED_FILE} that exists; the last two are files of port-knocking-doors)",
-        ],
+        ["conf", "c", None, CONF_ABOUT],
         *(
-            [setting.option, setting.letter, None, _describe(setting)]
+            [setting.option, setting.letter, None, setting.describe()]
             for setting in _ALL
             if setting.option and not setting.isFlag and not setting.isRepeated
         ),
@@ -117,15 +105,16 @@ class Options(TwistedOptions):
         except UsageError as error:
             self.refuse(f"{error} ({self.hintFor(error)})")
         except ConfigError as error:
-            self.refuse(str(error))
+            self.refuse(str(error), WRONG_CONFIG)
 
-    def refuse(self, line: str) -> NoReturn:
-        """End with status 1."""
-        raise SystemExit(printable(f"pkdoors: {line}"))
+    def refuse(self, line: str, status: int = WRONG_USAGE) -> NoReturn:
+        """Print what is wrong, and end."""
+        complain(self.speaker, line)
+        raise SystemExit(status)
 
     def hintFor(self, error: UsageError) -> str:
         """Return what may help an operator who gave a wrong option."""
-        hint = "`twistd pkdoors --help` shows all options"
+        hint = f"`{self.program} --help` shows all options"
         if "not recognized" in str(error):
             hint += "; put twistd's own options before the word pkdoors"
         return hint

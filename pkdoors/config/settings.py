@@ -9,7 +9,7 @@ from functools import partial
 
 from pkdoors.config._moresettings import LIMIT_SETTINGS, SEALED_SETTINGS
 from pkdoors.config._setting import PAYLOAD, SESSIONS, USES, Setting
-from pkdoors.config.config import ADMIN_SOCKET
+from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.values import (
     ADDRESSES,
     ADMIN,
@@ -38,6 +38,19 @@ MAX_KNOCK_TIMEOUT = 3600.0
 
 MAX_GRACE = 300.0
 """Seconds for which a UDP port can stay open when it is first protected."""
+
+ABOUT = (
+    "Keep ports closed, and open them for a limited time to an address that knocks on some UDP or "
+    "TCP ports in the right order. Options override the environment (KNOCKER_SEQ for --magic-seq, "
+    "KNOCKER_PORTS for --ports), which overrides the file. Options about a door work only if the "
+    "file has exactly one door. A TIME is 45, 45s, 10m, 8h, 7d or 1h30m."
+)
+"""What C{--help} says of the daemon."""
+CONF_ABOUT = (
+    f"the configuration file (default: the first of {CONF_FILE}, ~/{SEED_NAME} and {SEED_FILE} "
+    "that exists; the last two are files of port-knocking-doors)"
+)
+"""What C{--help} says of C{--conf}."""
 
 DAEMON_SETTINGS = (
     Setting(
@@ -251,7 +264,7 @@ DOOR_SETTINGS = (
         kind=PAYLOAD.kind,
         option="payload",
         about='knock or any: whether a knock over UDP must have the payload "knock"',
-        comment='What a knock over UDP has in it: "knock", or "any" for clients that cannot send '
+        comment='The content of a knock over UDP: "knock", or "any" for clients that cannot send '
         "that. A knock over TCP is a connection that begins, with nothing in it.",
     ),
     *LIMIT_SETTINGS,

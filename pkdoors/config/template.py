@@ -12,7 +12,7 @@ WIDTH = 100
 """Columns of a line."""
 
 _HEAD = """\
-# The configuration of pkdoors, which the daemon reads when it starts (twistd pkdoors --conf FILE).
+# The configuration of pkdoors, which the daemon reads when it starts (pkdoors daemon --conf FILE).
 # It holds a secret, the sequence: nobody else may read it.
 """
 _DOOR_HEAD = """\
@@ -21,11 +21,25 @@ _DOOR_HEAD = """\
 """
 
 
-def renderConf(door: Door) -> str:
-    """Return the text of a configuration file for one door."""
+def renderConf(door: Door, *others: Door) -> str:
+    """
+    Return the text of a configuration file for some doors. The first one has all keys, with
+    comments; the others have those that are not the default.
+    """
     daemon = _renderSettings(DAEMON_SETTINGS, Config((door,)), False)
     keys = _renderSettings(DOOR_SETTINGS, door, bool(door.authorizedKeys))
-    return f"{_HEAD}\n{daemon}\n{_DOOR_HEAD.format(name=door.name)}{keys}"
+    more = "".join(map(_renderBriefly, others))
+    return f"{_HEAD}\n{daemon}\n{_DOOR_HEAD.format(name=door.name)}{keys}{more}"
+
+
+def _renderBriefly(door: Door) -> str:
+    values = [(setting, getattr(door, setting.field)) for setting in DOOR_SETTINGS if setting.key]
+    lines = [
+        f"{setting.key} = {setting.kind.write(value)}"
+        for setting, value in values
+        if value != setting.default()
+    ]
+    return "\n".join([f"\n[doors.{door.name}]", *lines, ""])
 
 
 def _renderSettings(settings: Iterable[Setting], values: Config | Door, isSealed: bool) -> str:

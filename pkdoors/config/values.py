@@ -280,23 +280,26 @@ class Kind(NamedTuple):
 
     @ivar read: makes the text of an option of the key's value.
     @ivar write: makes TOML of what the setting means.
+    @ivar metavar: what C{--help} calls the value of an option.
     """
 
     read: Callable[[object], Any]
     write: Callable[[Any], str]
+    metavar: str = "NAME"
 
 
 STRING = Kind(readString, quoteString)
-PATH = Kind(_readPath, quoteString)
-PATHS = Kind(_readPaths, _writePaths)
-ADMIN = Kind(readString, lambda path: quoteString(path or "off"))
-TIME = Kind(_readTime, lambda seconds: quoteString(formatDuration(seconds)))
-NUMBER = Kind(_readNumber, str)
-ADDRESSES = Kind(_readAddresses, lambda addresses: json.dumps([*addresses]))
-TRUSTED = Kind(_readTrusted, _writeTrusted)
+PATH = Kind(_readPath, quoteString, "FILE")
+PATHS = Kind(_readPaths, _writePaths, "FILE")
+ADMIN = Kind(readString, lambda path: quoteString(path or "off"), "PATH")
+TIME = Kind(_readTime, lambda seconds: quoteString(formatDuration(seconds)), "TIME")
+NUMBER = Kind(_readNumber, str, "N")
+ADDRESSES = Kind(_readAddresses, lambda addresses: json.dumps([*addresses]), "ADDRESS")
+TRUSTED = Kind(_readTrusted, _writeTrusted, "LIST")
 COMMAND = Kind(_readCommand, lambda command: json.dumps([*command], ensure_ascii=False))
 SEQUENCE = Kind(
     partial(_readPorts, '[17001, "17203/tcp", ...], 5 to 20 ports', (int, str)),
     lambda sequence: f"[{', '.join(map(_writeKnockPort, sequence.ports))}]",
+    "PORTS",
 )
-PORTS = Kind(_readDoorPorts, _writePorts)
+PORTS = Kind(_readDoorPorts, _writePorts, "PORTS")

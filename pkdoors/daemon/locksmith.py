@@ -55,6 +55,7 @@ class Locksmith:
         self._paths: list[str] = []
         self._revokedPaths: list[str] = []
         self._reported: list[str] = []
+        self._idle: list[str] = []
         self._makeReplayFile = makeReplayFile
         self._replayFile: ReplayFile | None = None
         self.setDoors(doors)
@@ -151,7 +152,22 @@ class Locksmith:
         for error in filter(None, found.values()):
             if not error.isLogged and str(error) not in before:
                 self._log.error("{trouble}", trouble=_NOBODY.format(error))
+        self._warnIdle()
         return [_NOBODY.format(reason) for reason in self._reported]
+
+    def _warnIdle(self) -> None:
+        """Log which keys open nothing, if that is new."""
+        found = [line for path in dict.fromkeys(self._paths) for line in self._listIdle(path)]
+        before, self._idle = self._idle, found
+        for line in found:
+            if line not in before:
+                self._log.warn("{line}", line=line)
+
+    def _listIdle(self, path: str) -> list[str]:
+        from pkdoors.keysources.keypath import listIdle
+
+        doors = {door.name for door in self._sealed if path in door.authorizedKeys}
+        return listIdle(path, self._keyFile(path).keys(), doors, time.time())
 
     def _checkKeys(self, path: str) -> PkdoorsError | None:
         from pkdoors.keysources.keypath import isStale
@@ -174,7 +190,7 @@ class Locksmith:
     def setDoors(self, doors: Iterable[Door]) -> None:
         """Serve these doors from now on, and no others."""
         doors = tuple(doors)
-        sealed = [door for door in doors if door.authorizedKeys]
+        self._sealed = sealed = [door for door in doors if door.authorizedKeys]
         self._paths = [path for door in sealed for path in door.authorizedKeys]
         self._revokedPaths = sorted({door.revokedKeys for door in sealed} - {""})
         served = {door.name: door for door in sealed}

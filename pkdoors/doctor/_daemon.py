@@ -19,7 +19,7 @@ class Daemon:
     """
 
     process: int | None = None
-    start: str = "`twistd pkdoors`"
+    start: str = "`pkdoors daemon`"
     conf: str = ""
     reload: str = "pkdoors reload"
     isService: bool = False
@@ -48,6 +48,12 @@ def judgeRunning(daemon: Daemon) -> Finding:
         text = "the daemon is not running, so nobody can knock"
         return Finding(WARNING, "daemon", text, daemon.remedy())
     return Finding(OK, "daemon", f"it is running (process {daemon.process})")
+
+
+def reportNotAtBoot() -> Finding:
+    """Report a service that is installed, and not enabled."""
+    text = "after a boot it does not start: nobody can knock then, and no guard closes the ports"
+    return Finding(WARNING, "daemon", text, "`systemctl enable pkdoors`")
 
 
 def reportOutdated(

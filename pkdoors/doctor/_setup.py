@@ -1,23 +1,14 @@
 """What else doors need on this host: the setup around them. Pure."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from collections.abc import Iterable, Iterator
 
 from pkdoors.config.config import Config
-from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
+from pkdoors.doctor.findings import AS_ROOT, ERROR, INFO, OK, WARNING, Finding
 from pkdoors.model.doors import Door
-from pkdoors.model.sources import Network
-from pkdoors.model.trusted import listInterfaces, listNetworks
 
 FULL = 0.9
 """Of connection tracking's table: once it is full, the kernel drops new connections."""
-
-LARGE = 1 / 256
-"""The share of all public addresses from which on a trusted network is large."""
-_LINK_LOCAL = IPv6Network("fe80::/10")
-_PUBLIC = {4: 2**32, 6: 2**125}
-"""The number of all public addresses: 2000::/3 over IPv6."""
 
 
 def judgePrivilege(isThere: bool) -> Finding:
@@ -28,7 +19,7 @@ def judgePrivilege(isThere: bool) -> Finding:
         "without root or CAP_NET_ADMIN this check cannot see the firewall, and a daemon cannot "
         "change it"
     )
-    return Finding(ERROR, "privilege", text, "`sudo pkdoors check ...`")
+    return Finding(ERROR, "privilege", text, AS_ROOT)
 
 
 def judgeFirewall(config: Config, isFirewalldThere: bool | None) -> Finding:
@@ -101,19 +92,25 @@ def judgeCode(why: str, remedy: str) -> Finding:
     return Finding(ERROR, "code", f"others can change what the service runs: {why}", f"`{remedy}`")
 
 
-def judgeKeys(path: str, count: int, complaints: Iterable[str]) -> Iterator[Finding]:
+def judgeKeys(
+    path: str, count: int, complaints: Iterable[str], idle: Iterable[str] = ()
+) -> Iterator[Finding]:
     """
     Report which keys may knock.
 
     @param path: the file of authorized keys.
     @param count: how many of its keys may knock.
-    @param complaints: why the others may not.
+    @param complaints: why lines are refused.
+    @param idle: why keys open nothing.
     """
-    for complaint in complaints:
-        yield Finding(WARNING, "keys", complaint, f"fix or remove that line of {path}")
+    faults = [*complaints, *idle]
+    for place, fault in enumerate(faults):
+        # If no key is left, the first fault is the cause of that.
+        level, text = (WARNING, fault) if count or place else (ERROR, f"nobody may knock: {fault}")
+        yield Finding(level, "keys", text, f"fix or remove that line of {path}")
     if count:
         yield Finding(OK, "keys", f"{count} {'key' if count == 1 else 'keys'} in {path} may knock")
-    else:
+    elif not faults:
         remedy = f"add the lines of ssh-keygen's .pub files to {path}"
         yield Finding(ERROR, "keys", f"nobody may knock: {path} has no usable key", remedy)
 
@@ -182,19 +179,22 @@ def judgeAudit(path: str, trouble: str) -> Finding:
 
 
 def judgeNftablesService(
-    files: Iterable[tuple[str, str]], isOn: bool, isOwned: bool = False
+    files: Iterable[tuple[str, str]], isOn: bool, isRunning: bool, isOwned: bool = False
 ) -> Iterator[Finding]:
     """
     Report whether the distribution's nftables service removes our table.
 
     @param files: its configuration: names and contents.
     @param isOn: whether the service is started, or will be at boot.
+    @param isRunning: whether the daemon runs.
     @param isOwned: whether the running daemon owns its table.
     """
-    harm = (
-        "removes the guard at each restart: a running daemon puts it back within 0.1 s, a stopped "
-        "one does not"
-    )
+    harm = "removes the guard at each restart of nftables, and nobody puts it back"
+    if isRunning:
+        harm = (
+            "removes the guard at each restart of nftables: the daemon puts it back within 0.1 s, "
+            "but only while it runs"
+        )
     if isOwned:
         harm = (
             "does not touch the guard while the daemon runs, but removes it once the daemon has "
@@ -203,7 +203,7 @@ def judgeNftablesService(
     for name, content in files:
         if isOn and re.search(r"^\s*flush\s+ruleset\b", content, re.MULTILINE):
             yield Finding(
-                INFO if isOwned else WARNING,
+                INFO if isRunning else WARNING,
                 "nftables.service",
                 f"`flush ruleset` in {name} {harm}",
                 f"in {name}, flush only its own tables (`flush table inet filter`), and use "
@@ -252,70 +252,3 @@ def judgeLegacy(tables: Iterable[tuple[str, str]]) -> Iterator[Finding]:
             text = "the old iptables has rules here, which this check cannot judge"
             remedy = f"check if they let the ports in: `{command}`"
         yield Finding(WARNING, "iptables", text, remedy)
-
-
-def judgeTrusted(
-    door: Door, present: Collection[str], defaults: Collection[str]
-) -> Iterator[Finding]:
-    """
-    Report who needs no knock at a door, and why that may be more than the operator means.
-
-    @param present: the interfaces of this host.
-    @param defaults: those of its default routes.
-    """
-    where, change = f"door {door.name}", f"change trusted of door {door.name}, and reload"
-    networks = listNetworks(door.trusted)
-    for text in _judgeWidth(networks):
-        yield Finding(ERROR, "trusted", f"{where}: {text}", change)
-    for network in networks:
-        level, text, remedy = _judgeNetwork(network, door)
-        if text:
-            yield Finding(level, "trusted", f"{where}: {text}", remedy or change)
-    for name in listInterfaces(door.trusted):
-        if name == "lo":
-            text = "lo need not be trusted: the guard does not close ports to this host itself"
-            yield Finding(INFO, "trusted", f"{where}: {text}", f"remove it: {change}")
-        elif name not in present:
-            text = f"there is no interface {name} now; clients are trusted once it is there"
-            yield Finding(INFO, "trusted", f"{where}: {text}", f"if the name is wrong, {change}")
-        elif name in defaults:
-            text = f"{name} has the default route: whoever can reach it from there needs no knock"
-            yield Finding(WARNING, "trusted", f"{where}: {text}", change)
-    trusted = ", ".join(map(str, door.trusted))
-    yield Finding(OK, "trusted", f"{where}: no knock needed from {trusted}")
-
-
-def _judgeWidth(networks: Iterable[Network]) -> Iterator[str]:
-    """Yield a sentence for each version of IP of which half of the Internet is trusted."""
-    networks = list(networks)
-    four = [network for network in networks if isinstance(network, IPv4Network)]
-    six = [network for network in networks if isinstance(network, IPv6Network)]
-    totals = {
-        4: sum(network.num_addresses for network in collapse_addresses(four)),
-        6: sum(network.num_addresses for network in collapse_addresses(six)),
-    }
-    for version, total in totals.items():
-        if total >= _PUBLIC[version] // 2:
-            yield f"half of all IPv{version} addresses or more need no knock"
-
-
-def _judgeNetwork(network: Network, door: Door) -> tuple[str, str, str]:
-    """Return the level, the text and the remedy for what a trusted network may mean; empty texts
-    for nothing special."""
-    if network.is_loopback:
-        text = f"{network} need not be trusted: the guard does not close ports to this host itself"
-        return INFO, text, ""
-    if network.overlaps(_LINK_LOCAL):
-        text = f"{network} is on every interface: neighbours on each network need no knock"
-        return WARNING, text, "trust the interface by its name instead"
-    if not network.is_global:
-        return INFO, "", ""
-    if network.num_addresses >= LARGE * _PUBLIC[network.version]:
-        return WARNING, f"{network} is a large part of the Internet", ""
-    if any(ports.protocol == "udp" for ports in door.ports):
-        text = (
-            f"{network} is a public network: where its packets arrive, anybody can forge its "
-            "addresses, and a UDP service may act on a single forged datagram"
-        )
-        return INFO, text, "if the service does, trust a VPN's interface instead"
-    return INFO, "", ""

@@ -21,6 +21,10 @@ _QUIET = """add an input chain with policy drop, or
 `nft 'table inet quiet { chain out { type filter hook output priority 0; oif lo accept;
 icmp type destination-unreachable icmp code 3 drop;
 icmpv6 type destination-unreachable icmpv6 code 4 drop; }; }'`"""
+_TRAP = (
+    ". Its rule for them accepts only tracked packets (state NEW), and the guard takes knocks out "
+    "of connection tracking"
+)
 _REVEALS = "so a scan finds the knock ports by their silence"
 _OURS = (TABLE, HANDOVER)
 
@@ -104,13 +108,13 @@ class _Drop:
     """
     Ports whose packets some chains drop.
 
-    @ivar isSure: whether they do, or only may.
+    @ivar isTrap: whether they would come through if they were tracked.
     """
 
     ports: list[int]
-    isSure: bool
     opener: Opener
     chains: Chains
+    isTrap: bool
 
     def report(
         self, tables: Tables, protocol: str, subject: str, what: str, effect: str
@@ -118,11 +122,14 @@ class _Drop:
         """Return the finding about it."""
         versions = {version for _, found in self.chains for version in found}
         family = "" if versions == set(tables.versions) else f" over IPv{min(versions)}"
-        verb = "drops" if self.isSure else "may drop"
+        isSure = self.opener.isSure
+        verb = "drops" if isSure else "may drop"
         chains = ", ".join(" ".join(name) for name, _ in self.chains)
         text = f"the firewall {verb} {what}{family} ({chains}): {effect}"
-        remedy = self.opener.remedy(self.ports, protocol)
-        return Finding(ERROR if self.isSure else WARNING, subject, text, remedy)
+        if self.isTrap:
+            text += _TRAP
+        remedy = self.opener.remedy(self.ports, protocol, {name[0] for name, _ in self.chains})
+        return Finding(ERROR if isSure else WARNING, subject, text, remedy)
 
 
 def _findDrops(
@@ -133,10 +140,11 @@ def _findDrops(
     isTracked: bool = True,
 ) -> Iterator[_Drop]:
     # The administrator wants one command for all ports, not a finding for each.
-    found: dict[tuple[bool, Opener, Chains], list[int]] = {}
+    found: dict[tuple[Opener, Chains, bool], list[int]] = {}
     for port in ports:
-        # ufw has a table for each family, and one remedy for both.
-        dropping: dict[tuple[bool, Opener], dict[Name, list[int]]] = {}
+        # ufw and iptables have a table for each family, and one remedy for both.
+        dropping: dict[Opener, dict[Name, list[int]]] = {}
+        traps: set[Opener] = set()
         for version in tables.versions:
             packet = newPacket(protocol, port, version, isTracked)
             for fate in findFates(tables.others, packet, version, ("ingress", *hooks)):
@@ -145,13 +153,20 @@ def _findDrops(
                     # A chain at ingress is for one of the interfaces.
                     isSure = fate.isLost() and fate.chain.hook != "ingress"
                     opener = findOpener(tables.others, name, isSure)
-                    chains = dropping.setdefault((isSure, opener), {})
-                    chains.setdefault(name, []).append(version)
-        for (isSure, opener), chains in dropping.items():
+                    dropping.setdefault(opener, {}).setdefault(name, []).append(version)
+                    if not isTracked and isSure and _passes(tables, protocol, port, fate, version):
+                        traps.add(opener)
+        for opener, chains in dropping.items():
             places = tuple((name, tuple(versions)) for name, versions in chains.items())
-            found.setdefault((isSure, opener, places), []).append(port)
-    for (isSure, opener, places), droppedPorts in found.items():
-        yield _Drop(droppedPorts, isSure, opener, places)
+            found.setdefault((opener, places, opener in traps), []).append(port)
+    for (opener, places, isTrap), droppedPorts in found.items():
+        yield _Drop(droppedPorts, opener, places, isTrap)
+
+
+def _passes(tables: Tables, protocol: str, port: int, lost: Fate, version: int) -> bool:
+    """Return whether a chain that drops untracked packets to a port lets tracked ones in."""
+    fates = findFates(tables.others, newPacket(protocol, port, version), version, [lost.chain.hook])
+    return any(fate.chain.name == lost.chain.name and not fate.mayBeLost() for fate in fates)
 
 
 def isLost(tables: Tables, ports: PortRange, hooks: Iterable[str] = IN) -> bool:

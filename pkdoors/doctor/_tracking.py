@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from pkdoors.doctor.findings import INFO, WARNING, Finding
+from pkdoors.doctor.packetfilter.openers import showChain
 from pkdoors.doctor.packetfilter.packets import Packet, newAnswer, newPacket
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
 from pkdoors.doctor.packetfilter.verdicts import findUntrackingFates
@@ -56,7 +57,7 @@ def judgeUntracked(
     for chain, isSure in found.items():
         cause = f"a notrack rule ({' '.join(chain)}) {'takes' if isSure else 'may take'}"
         text = f"{cause} it out of connection tracking: {'; '.join(losses) or _NO_LOSS}"
-        remedy = f"exclude this port from that rule (`{_makeShowCommand(chain)}` shows it)"
+        remedy = f"exclude this port from that rule (`{showChain(chain)}` shows it)"
         yield Finding(WARNING if losses else INFO, str(ports), text, remedy)
 
 
@@ -90,10 +91,3 @@ def _findChains(
     for hook, packet in packets:
         for fate in findUntrackingFates(ruleset, packet, version, hook):
             yield fate.chain.name, fate.verdict == "notrack"
-
-
-def _makeShowCommand(chain: Name) -> str:
-    family, table, name = chain
-    if table == "raw" and name in ("PREROUTING", "OUTPUT"):
-        return f"{'ip6tables' if family == 'ip6' else 'iptables'} -t raw -S"
-    return f"nft list table {family} {table}"

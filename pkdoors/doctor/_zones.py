@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from pkdoors.doctor._daemon import Daemon
-from pkdoors.doctor.findings import ERROR, WARNING, Finding
+from pkdoors.doctor.findings import ERROR, INFO, Finding
 from pkdoors.firewall.firewalld.richrules import knockRule
 from pkdoors.firewall.firewalld.zones import Zone
 from pkdoors.model.ports import PortRange
@@ -11,11 +11,11 @@ from pkdoors.model.ports import PortRange
 
 def judgeExposure(ports: PortRange, zones: Iterable[Zone]) -> Iterator[Finding]:
     """Report zones in which only the guard keeps a port closed: before the daemon starts there is
-    no guard."""
+    no guard. A service starts before the network is up."""
     for zone in zones:
         for exposure in zone.exposing(ports):
             yield Finding(
-                WARNING,
+                INFO,
                 str(ports),
                 "between boot and the start of the daemon it is open to everybody in firewalld's "
                 f"zone {zone.name} ({exposure.what})",

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pkdoors.doctor import _listeners, _setup, _tables, _tracking, _zones
-from pkdoors.doctor._daemon import judgeRunning, reportOutdated, reportTrouble
+from pkdoors.doctor import _listeners, _setup, _tables, _tracking, _trusted, _zones
+from pkdoors.doctor._daemon import judgeRunning, reportNotAtBoot, reportOutdated, reportTrouble
 from pkdoors.doctor._guard import (
     isGuardedForwards,
     isInGrace,
@@ -15,6 +15,7 @@ from pkdoors.doctor._guard import (
 from pkdoors.doctor.facts import Facts
 from pkdoors.doctor.findings import OK, Finding, fromFailure
 from pkdoors.doctor.packetfilter import forwards
+from pkdoors.doctor.packetfilter.iptables import selectUnclear
 from pkdoors.doctor.packetfilter.savedrules import judgeSavedFiles
 from pkdoors.model.ports import PortRange
 
@@ -58,7 +59,13 @@ def _judgeFirewall(facts: Facts) -> Findings:
 def _judgeDaemon(facts: Facts) -> Findings:
     if facts.daemon.isKnown:
         yield judgeRunning(facts.daemon)
-    yield from map(reportTrouble, facts.troubles)
+    if facts.startsAtBoot is False:
+        yield reportNotAtBoot()
+    unusable = [path for path in facts.keyFiles if not facts.keys.get(path, (0,))[0]]
+    for trouble in facts.troubles:
+        # The keys are judged below, with the remedy.
+        if not any(path in trouble for path in unusable):
+            yield reportTrouble(trouble)
 
 
 def _judgeSequences(facts: Facts) -> Findings:
@@ -74,23 +81,19 @@ def _judgeTrusted(facts: Facts) -> Findings:
     if doors:
         interfaces = facts.sources.interfaces(), facts.sources.defaultInterfaces()
         for door in doors:
-            yield from _setup.judgeTrusted(door, *interfaces)
+            yield from _trusted.judgeTrusted(door, *interfaces)
     if facts.tables is not None:
         yield from judgeTrustedSets(facts.tables, facts.config.doors, facts.daemon)
 
 
 def _judgeKeys(facts: Facts) -> Findings:
-    for path in _listKeyFiles(facts):
-        yield from _setup.judgeKeys(path, *facts.sources.keys(path))
+    for path, keys in facts.keys.items():
+        yield from _setup.judgeKeys(path, *keys)
     for path in _listRevokedFiles(facts):
         yield _setup.judgeRevoked(path, *facts.sources.revoked(path))
     for door in facts.config.doors:
-        if door.grants():
+        if door.grants() and facts.keys.keys() >= set(door.authorizedKeys):
             yield _setup.judgeGrants(door, sum(map(facts.sources.prefixed, door.authorizedKeys)))
-
-
-def _listKeyFiles(facts: Facts) -> list[str]:
-    return sorted({path for door in facts.config.doors for path in door.authorizedKeys})
 
 
 def _listRevokedFiles(facts: Facts) -> list[str]:
@@ -100,7 +103,7 @@ def _listRevokedFiles(facts: Facts) -> list[str]:
 def _judgeServiceFiles(facts: Facts) -> Findings:
     """Report files that the service must read and cannot."""
     if facts.isService:
-        paths = [*_listKeyFiles(facts), *_listRevokedFiles(facts)]
+        paths = [*facts.keyFiles, *_listRevokedFiles(facts)]
         files = [("configuration", facts.conf), *(("keys", path) for path in paths)]
         for subject, path in files:
             if not facts.sources.mayService("-r", path):
@@ -161,7 +164,9 @@ def _judgeSaved(facts: Facts) -> Findings:
 
 
 def _judgeLegacy(facts: Facts) -> Findings:
-    return _setup.judgeLegacy(facts.sources.proc.listLegacyTables()) if facts.mayAdminister else ()
+    if facts.tables is None:
+        return ()
+    return _setup.judgeLegacy(selectUnclear(facts.tables.ruleset, facts.legacyTables))
 
 
 def _judgeGuard(facts: Facts) -> Findings:
@@ -170,7 +175,9 @@ def _judgeGuard(facts: Facts) -> Findings:
 
 def _judgeNftablesService(facts: Facts) -> Findings:
     isOn = facts.sources.isOn("nftables.service")
-    return _setup.judgeNftablesService(facts.sources.nftablesFiles(), isOn, facts.isOwned)
+    isRunning = facts.daemon.process is not None
+    files = facts.sources.nftablesFiles()
+    return _setup.judgeNftablesService(files, isOn, isRunning, facts.isOwned)
 
 
 def _judgeFile(facts: Facts) -> Findings:
@@ -199,7 +206,7 @@ def _judgeClosed(facts: Facts, ports: PortRange) -> Findings:
         isLost = _tables.isLost(tables, ports, facts.hooks(ports))
         isForwardGuarded = isGuarded and isGuardedForwards(tables, ports)
         yield judgeClosed(ports, isGuarded, isLost, facts.zones, facts.daemon, isForwardGuarded)
-    if isGuarded and facts.zones and facts.usesFirewalld:
+    if isGuarded and facts.zones and facts.usesFirewalld and not facts.startsAtBoot:
         yield from _zones.judgeExposure(ports, facts.zones)
 
 

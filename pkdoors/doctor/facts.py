@@ -1,142 +1,32 @@
 """The facts about this host that judges need. Reading them changes nothing."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
-from shlex import quote
-from sysconfig import get_path
 
-from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, Config
 from pkdoors.daemon.listening import mayCapture
-from pkdoors.doctor._daemon import Daemon
+from pkdoors.doctor._daemonfacts import DaemonFacts
 from pkdoors.doctor._guard import GuardState, isGuarded, isInGrace
 from pkdoors.doctor._listeners import findDeafPorts, selectListening
 from pkdoors.doctor._tables import IN, Tables, isLost
-from pkdoors.doctor.findings import Finding, fromFailure
 from pkdoors.doctor.packetfilter.forwards import isForwarded
+from pkdoors.doctor.packetfilter.iptables import SavedTables, hasMatches, withIptables
 from pkdoors.doctor.packetfilter.packets import newPacket
-from pkdoors.doctor.packetfilter.ruleset import readRuleset
-from pkdoors.doctor.sources import Sources
-from pkdoors.errors import FirewallError
+from pkdoors.doctor.packetfilter.ruleset import Ruleset, readRuleset
 from pkdoors.firewall.firewalld.zones import Zone
-from pkdoors.firewall.netlink.kernel import mayAdminister
 from pkdoors.host.proc import Owner
 from pkdoors.host.procnet import Socket
-from pkdoors.host.systemd import START
-from pkdoors.model.doors import listKnockPorts, listProtectedPorts, listTcpKnockPorts
+from pkdoors.model.doors import listProtectedPorts
 from pkdoors.model.ports import PortRange
 
 
-class Facts:
+class Facts(DaemonFacts):
     """
     What is true of this host.
-
-    A fact is read when a judge first asks for it, and once, so that the judges need not know in
-    which order to read. A fact that cannot be read has a value for "unknown"; the reason is a
-    finding, see L{newFailures}.
-
-    @ivar config: the options of the daemon that is meant to run here.
-    @ivar sources: where the facts come from.
-    @ivar conf: the configuration file that has the options; empty if there is none.
-    @ivar ports: the protected ports.
-    @ivar knocks: the knock ports over UDP.
-    @ivar tcpKnocks: those over TCP.
     """
-
-    def __init__(self, config: Config, sources: Sources, conf: str = "") -> None:
-        self.config = config
-        self.sources = sources
-        self.conf = conf
-        self.ports = listProtectedPorts(config.doors)
-        self.knocks = listKnockPorts(config.doors)
-        self.tcpKnocks = listTcpKnockPorts(config.doors)
-        self._failures: list[Finding] = []
-
-    def newFailures(self) -> list[Finding]:
-        """Return a finding for each fact that could not be read since the last call."""
-        failures, self._failures = self._failures, []
-        return failures
-
-    @contextmanager
-    def _reading(self, subject: str) -> Iterator[None]:
-        """Turn an error while a fact is read into a failure."""
-        try:
-            yield
-        except Exception as error:
-            self._failures.append(fromFailure(subject, error))
-
-    @cached_property
-    def mayAdminister(self) -> bool | None:
-        """Whether this process may change the firewall; L{None} if that is unknown."""
-        with self._reading("privilege"):
-            return mayAdminister(self.sources.proc.readStatus())
-        return None
-
-    @cached_property
-    def isFirewalldThere(self) -> bool | None:
-        """Whether firewalld runs; L{None} if that is unknown."""
-        with self._reading("firewall"):
-            try:
-                return self.sources.isFirewalldThere()
-            except FirewallError:
-                if self.mayNeedFirewalld:
-                    raise
-        return None
-
-    @cached_property
-    def mayNeedFirewalld(self) -> bool:
-        """Whether the options make the daemon use firewalld, or let it."""
-        return self.config.firewall in ("auto", "firewalld")
-
-    @cached_property
-    def usesFirewalld(self) -> bool:
-        """Whether the daemon opens ports in firewalld. If it does not, the zones must let them
-        in."""
-        return self.config.chooseFirewall(lambda: self.isFirewalldThere) == "firewalld"
-
-    @cached_property
-    def isService(self) -> bool:
-        """Whether the file is the one that the installed service reads; the service has no other
-        options."""
-        with self._reading("service"):
-            return self.conf in (CONF_FILE, SEED_FILE) and self.sources.isService()
-        return False
-
-    @cached_property
-    def daemon(self) -> Daemon:
-        """The daemon. It can be started even if it is unknown whether it runs."""
-        with self._reading("daemon"):
-            process = self.sources.holder()
-            reload = self._makeReloadCommand(process)
-            return Daemon(process, self._makeStartCommand(), self.conf, reload, self.isService)
-        return Daemon(None, self._makeStartCommand(), self.conf, isKnown=False)
-
-    def _makeStartCommand(self) -> str:
-        if self.isService:
-            return f"`{START}`"
-        twistd = quote(str(Path(get_path("scripts"), "twistd")))
-        return f"`{twistd} pkdoors` with the options of this check"
-
-    def _makeReloadCommand(self, process: int | None) -> str:
-        if not self.config.admin:
-            return f"kill -HUP {process}"
-        if self.conf == CONF_FILE or self.config.admin == ADMIN_SOCKET:
-            return "pkdoors reload"
-        return f"pkdoors reload --admin {quote(self.config.admin)}"
-
-    @cached_property
-    def troubles(self) -> list[str]:
-        """What the running daemon cannot do at present, as it reports itself."""
-        if self.daemon.process is not None and self.mayAdminister:
-            with self._reading("daemon"):
-                return self.sources.troubles(self.config.admin)
-        return []
 
     @cached_property
     def sockets(self) -> dict[str, list[Socket]] | None:
         """The sockets of TCP and of UDP; L{None} if they are unknown."""
-        with self._reading("sockets"):
+        with self.reading("sockets"):
             return {
                 protocol: self.sources.proc.readSockets(protocol) for protocol in ("tcp", "udp")
             }
@@ -167,7 +57,7 @@ class Facts:
             wanted = set(ports)
             listening = selectListening(self.sockets[protocol], protocol)
             found = [socket for socket in listening if socket.port in wanted]
-            with self._reading("knock ports"):
+            with self.reading("knock ports"):
                 return found, self.sources.proc.findOwners({socket.inode for socket in found})
         return None
 
@@ -175,16 +65,34 @@ class Facts:
     def tables(self) -> Tables | None:
         """The tables of nftables; L{None} if they are unknown."""
         if self.mayAdminister:
-            with self._reading("nftables"):
+            with self.reading("nftables"):
                 versions = (4, 6) if self.sources.proc.hasIPv6() else (4,)
-                return Tables(readRuleset(self.sources.tables()), versions)
+                ruleset = readRuleset(self.sources.tables())
+                return Tables(withIptables(ruleset, self._readIptables(ruleset)), versions)
         return None
+
+    def _readIptables(self, ruleset: Ruleset) -> list[SavedTables]:
+        """Read the rules of iptables, the new one and the old one, if there are any."""
+        kinds = {"nft": hasMatches(ruleset), "legacy": bool(self.legacyTables)}
+        return [
+            SavedTables(family, kind == "legacy", text)
+            for kind, isThere in kinds.items()
+            if isThere
+            for family, text in self.sources.saveIptables(kind)
+        ]
+
+    @cached_property
+    def legacyTables(self) -> list[tuple[str, str]]:
+        """The tables of the old iptables that exist; see L{Proc.listLegacyTables}."""
+        with self.reading("iptables"):
+            return self.sources.proc.listLegacyTables()
+        return []
 
     @cached_property
     def guard(self) -> GuardState | None:
         """The state of our own table; L{None} if it is unknown."""
         if self.tables is not None:
-            with self._reading("guard"):
+            with self.reading("guard"):
                 return self.sources.guard()
         return None
 
@@ -197,7 +105,7 @@ class Facts:
     def zones(self) -> list[Zone] | None:
         """The zones of firewalld; L{None} if it does not run, or they are unknown."""
         if self.isFirewalldThere:
-            with self._reading("zones"):
+            with self.reading("zones"):
                 return self.sources.zones(self.config.zone)
         return None
 
@@ -255,7 +163,7 @@ class Facts:
     def isGuarded(self) -> dict[PortRange, bool]:
         """Whether the guard keeps each protected port closed; empty if that is unknown."""
         if self.tables is not None:
-            with self._reading("protected ports"):
+            with self.reading("protected ports"):
                 return {ports: isGuarded(self.tables, ports) for ports in self.ports}
         return {}
 
@@ -263,7 +171,7 @@ class Facts:
     def isForwarded(self) -> dict[PortRange, bool]:
         """Whether each protected port is forwarded; empty if that is unknown."""
         if self.tables is not None:
-            with self._reading("protected ports"):
+            with self.reading("protected ports"):
                 return {ports: _isForwarded(self.tables, ports) for ports in self.ports}
         return {}
 

@@ -11,6 +11,9 @@ OK, INFO, WARNING, ERROR = LEVELS = ("OK", "INFO", "WARNING", "ERROR")
 """From good to bad. INFO is worth knowing, and needs no action."""
 _STATUS = {OK: 0, INFO: 0, WARNING: 1, ERROR: 2}
 
+AS_ROOT = "run the same command with sudo"
+"""The remedy if this process may not look at something."""
+
 _INDENT = " " * (max(map(len, LEVELS)) + 2)
 
 
@@ -42,7 +45,7 @@ def fromFailure(subject: str, error: Exception) -> Finding:
     if isinstance(error, PkdoorsError):
         return fromError(subject, error)
     if isinstance(error, PermissionError):
-        return Finding(WARNING, subject, "only root can check this", "`sudo pkdoors check ...`")
+        return Finding(WARNING, subject, "only root can check this", AS_ROOT)
     text = f"this check failed: {type(error).__name__}: {error}"
     return Finding(WARNING, subject, text, "check it yourself, and report the failure to pkdoors")
 
@@ -50,6 +53,11 @@ def fromFailure(subject: str, error: Exception) -> Finding:
 def exitStatusOf(findings: Iterable[Finding]) -> int:
     """Return the exit status: 0 if all is well, 1 for warnings, 2 for errors."""
     return max((_STATUS[finding.level] for finding in findings), default=0)
+
+
+def selectFaults(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that count: warnings and errors."""
+    return [finding for finding in findings if _STATUS[finding.level]]
 
 
 def asTable(findings: Iterable[Finding]) -> str:

@@ -4,7 +4,7 @@ from typing import ClassVar, NoReturn
 
 from twisted.python.usage import UsageError
 
-from pkdoors.config.options import Options
+from pkdoors.config.options import WRONG_USAGE, Options
 from pkdoors.util.output import complain, requireLinux
 
 
@@ -17,17 +17,20 @@ class CheckOptions(Options):
         "and accepts the options that the daemon does. The exit status is 0 if all is well, "
         "1 for warnings, 2 for errors; INFO does not count."
     )
-    optFlags: ClassVar = [["json", None, "print a JSON list of objects, for programs"]]
+    optFlags: ClassVar = [
+        ["json", None, "print a JSON list of objects, for programs"],
+        ["quiet", "q", "print only warnings and errors: nothing if all is well"],
+    ]
 
     def postOptions(self) -> None:
         """Read the configuration, as the daemon does, on the daemon's host."""
         requireLinux("pkdoors check")
         super().postOptions()
 
-    def refuse(self, line: str) -> NoReturn:
+    def refuse(self, line: str, status: int = WRONG_USAGE) -> NoReturn:
         """See L{Options.refuse}."""
         complain("pkdoors check", line)
-        raise SystemExit(2)
+        raise SystemExit(WRONG_USAGE)
 
     def hintFor(self, error: UsageError) -> str:
         """See L{Options.hintFor}."""

@@ -1,16 +1,19 @@
 """Where the facts about this host come from. Reading them changes nothing."""
 
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from glob import iglob
+from itertools import islice
 from pathlib import Path
 
 from pkdoors.doctor._guard import GuardState
-from pkdoors.doctor._saved import readSavedFiles
-from pkdoors.doctor.packetfilter.savedrules import SavedFile
+from pkdoors.doctor.packetfilter.savedrules import SavedFile, findIncludes
 from pkdoors.errors import AskError, FirewallError
 from pkdoors.files.access import explainNotRunnable, findHookFlaw
 from pkdoors.files.configured import explainNotWritable
+from pkdoors.files.reading import readStart
 from pkdoors.files.trust import Flaw
 from pkdoors.firewall.firewalld.survey import isFirewalldThere, surveyZones
 from pkdoors.firewall.firewalld.zones import Zone
@@ -22,11 +25,36 @@ from pkdoors.firewall.netlink.messages import OWNED
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.host.instance import Instance
 from pkdoors.host.iproute import listDefaultInterfaces, listInterfaces
+from pkdoors.host.iptables import saveIptables
 from pkdoors.host.proc import Proc
-from pkdoors.host.systemd import isInstalled, isOn, mayService, readNftablesFiles
+from pkdoors.host.systemd import (
+    isInstalled,
+    isOn,
+    mayService,
+    readNftablesFiles,
+    startsAtBoot,
+)
 from pkdoors.install.servicecode import findCodeFlaw
 from pkdoors.knockports.binding import hasAddress
 
+PLACES = (
+    "/etc/nftables.conf",
+    "/etc/nftables.nft",
+    "/etc/nftables.d/*",
+    "/etc/nftables/*.nft",
+    "/etc/nftables/rules/*.nft",
+    "/etc/sysconfig/nftables.conf",
+    "/var/lib/nftables/*",
+)
+"""Debian and Arch; Alpine; both; Fedora; openSUSE; Fedora; Alpine and Gentoo."""
+FOLDER = "/etc"
+"""Where nft looks for an included file that is given without a folder."""
+MAX_BYTES = 16_000_000
+"""Of one file: more than a ruleset with all the openings and sessions that a guard can have."""
+MAX_FILES = 200
+"""A folder may have many files, and files include each other."""
+_MAX_NAMES = 1000
+"""Names that one pattern may stand for: only the first ones in the folder are looked at."""
 ANSWER_TIMEOUT = 5.0
 """Seconds that the running daemon has for its answer."""
 HANDOVER_TIMEOUT = 2.0
@@ -35,16 +63,20 @@ _STEP = 0.1
 _LASTING = 0x4  # NFT_TABLE_F_PERSIST
 
 
-def countKeys(path: str) -> tuple[int, list[str]]:
+def countKeys(path: str, doors: Collection[str]) -> tuple[int, list[str], list[str]]:
     """
-    Return how many keys of a file may knock, and why the others may not.
+    Return how many keys of a file may knock now, why some lines are refused, and why some keys open
+    nothing.
 
+    @param doors: the doors that use the file.
     @raise KeyFileError: no key may, because of the file.
     """
-    from pkdoors.keysources.keypath import readAll  # with all the cryptography
+    from pkdoors.keysources.keypath import listIdle, readAll  # with all the cryptography
 
     keys, complaints = readAll(path)
-    return len(keys), complaints
+    today = time.time()
+    count = sum(not key.findIdleness(doors, today) for key in keys)
+    return count, complaints, listIdle(path, keys, doors, today)
 
 
 def countRevoked(path: str) -> tuple[int, str]:
@@ -129,6 +161,43 @@ def _isLeftBehind(guard: GuardTable) -> bool:
     return isThere
 
 
+def readSavedFiles(places: Iterable[str] = PLACES) -> list[SavedFile]:
+    """
+    Return the files that exist, and those that they include, each once.
+
+    @raise PermissionError: this user may not read one of them.
+    """
+    found: dict[str, SavedFile] = {}
+    patterns = list(places)
+    # Included files join the queue. It gets empty, because each file is read once.
+    while patterns and len(found) < MAX_FILES:
+        for path in islice(_expandPattern(patterns.pop(0)), MAX_FILES - len(found)):
+            real = os.path.realpath(path)
+            file = None if real in found else _read(path)
+            if file is not None:
+                found[real] = file
+                patterns += findIncludes(file.text)
+    return list(found.values())
+
+
+def _expandPattern(pattern: str) -> Iterator[str]:
+    """Yield the files that a pattern stands for."""
+    # "./" is relative to nft's working directory: the root, if nft runs as a service.
+    folder = "/" if pattern.startswith("./") else FOLDER
+    yield from sorted(islice(iglob(os.path.join(folder, pattern)), _MAX_NAMES))
+
+
+def _read(path: str) -> SavedFile | None:
+    try:
+        content = readStart(path, MAX_BYTES + 1)
+    except PermissionError:
+        raise
+    except OSError:  # it is gone, or not a regular file
+        return None
+    text = content[:MAX_BYTES].decode("utf-8", "replace")
+    return SavedFile(path, text, len(content) <= MAX_BYTES)
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """
@@ -138,6 +207,7 @@ class Sources:
     proc: Proc = field(default_factory=Proc)
     holder: Callable[[], int | None] = field(default_factory=lambda: Instance().findHolder)
     tables: Callable[[], str] = listTables
+    saveIptables: Callable[[str], list[tuple[str, str]]] = saveIptables
     guard: Callable[[], GuardState] = surveyGuard
     explainNoCapture: Callable[[], str] = explainNoCapture
     savedFiles: Callable[[], list[SavedFile]] = readSavedFiles
@@ -149,10 +219,11 @@ class Sources:
     interfaces: Callable[[], set[str]] = listInterfaces
     defaultInterfaces: Callable[[], set[str]] = listDefaultInterfaces
     troubles: Callable[[str], list[str]] = askTroubles
-    keys: Callable[[str], tuple[int, list[str]]] = countKeys
+    keys: Callable[[str, Collection[str]], tuple[int, list[str], list[str]]] = countKeys
     prefixed: Callable[[str], int] = countPrefixed
     revoked: Callable[[str], tuple[int, str]] = countRevoked
     isService: Callable[[], bool] = isInstalled
+    startsAtBoot: Callable[[], bool | None] = startsAtBoot
     mayService: Callable[[str, str], bool] = mayService
     explainNotRunnable: Callable[[str], str] = explainNotRunnable
     explainNotWritable: Callable[[str], str] = explainNotWritable

@@ -64,7 +64,7 @@ class Closer:
         return closing
 
     async def _closeAll(self, keys: Iterable[Key], who: Principal, closing: Closing) -> None:
-        reason, left = f"asked to by {who}" if str(who) else "", iter(keys)
+        reason, left = f"at the request of {who}" if str(who) else "", iter(keys)
         while some := [*islice(left, AT_ONCE)]:
             if closing.count:  # the first ones are closed at once
                 await self._slices.next()
@@ -162,4 +162,4 @@ class Closer:
             reason = f"{who} cannot close what {lives[-1].opening.who} opened"
             self._refusals.publish(Refusal(request.door, request.sender, reason))
         for life in own:
-            life.endOwn(who, f"asked to by {who}" if str(who) else "")
+            life.endOwn(who, f"at the request of {who}" if str(who) else "")

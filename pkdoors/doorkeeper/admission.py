@@ -70,8 +70,8 @@ class Admission:
                 return reason
         isPlain = request.who is NOBODY or request.who == NOBODY
         if isPlain and not budget.spend(name, now):
-            opened = f"{MAX_OPENED} opened in a second, which is the most"
-            return f"{opened}: do others know its sequence"
+            opened = f"{MAX_OPENED} opened in a second, the maximum"
+            return f"{opened}: perhaps others know its sequence"
         return ""
 
     def findFull(self, door: Door, owner: str) -> str:
@@ -82,10 +82,10 @@ class Admission:
         """
         count, most = self._count[door.name], self._doors.get(door.name, door).mostOpenings
         if count >= most:
-            return f"{most} openings already, which is the most"
+            return f"{most} openings already, the maximum"
         isCommon = count >= self._shares.get(door.name, 0)
         if isCommon and self._taken >= self._common:
-            return f"{sum(self._count.values())} openings of all doors already, which is the most"
+            return f"{sum(self._count.values())} openings of all doors already, the maximum"
         isCrowded = count >= CROWDED * most or (isCommon and self._taken >= CROWDED * self._common)
         if owner and isCrowded and self._ownedBy[owner] >= max(1, most // FEW):
             return (

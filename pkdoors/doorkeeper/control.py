@@ -193,13 +193,13 @@ class DoorControl:
     def _checkDoor(self, name: str) -> None:
         names = [door.name for door in self._keeper.doors]
         if name and name not in names:
-            raise NotFound(f"there is no door {name!r}: its doors are {', '.join(names)}")
+            raise NotFound(f"there is no door {name!r}: the doors are {', '.join(names)}")
 
     def _chooseDoor(self, name: str) -> Door:
         self._checkDoor(name)
         doors = {door.name: door for door in self._keeper.doors}
         if not name and len(doors) > 1:
-            raise BadValue(f"there are {len(doors)} doors: say which one, {', '.join(doors)}")
+            raise BadValue(f"there are {len(doors)} doors: name one of {', '.join(doors)}")
         return doors[name] if name else next(iter(doors.values()))
 
     async def _wait(self, awaited: Deferred[None], seconds: float) -> None:

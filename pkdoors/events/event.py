@@ -25,6 +25,9 @@ OPEN_FAILED, CLOSE_FAILED = "open-failed", "close-failed"
 HEALED, HEAL_FAILED = "healed", "heal-failed"
 RELOADED, RELOAD_REFUSED = "reloaded", "reload-refused"
 
+LOGGED = "event door source ports seconds user key asked_from reason".split()
+"""The L{fields} that an event of the log has, too."""
+
 TIME_OVER = "its time is over"
 """The usual reason of a closing, which the log leaves out."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.logger import Logger, LogLevel
 
-from pkdoors.events.event import ERRORS, WARNINGS, Event, sentence
+from pkdoors.events.event import ERRORS, LOGGED, WARNINGS, Event, fields
 
 Subscriber = Callable[[Event], None]
 
@@ -40,7 +40,9 @@ class EventPublisher:
         @param details: the fields of the L{Event}, except its kind and time.
         """
         event = Event(kind, self.wallClock(), **details)
-        self._log.emit(_levelOf(kind), "{sentence}", sentence=sentence(event))
+        told = fields(event)
+        kept = {name: told[name] for name in LOGGED}
+        self._log.emit(_levelOf(kind), "{sentence}", sentence=told["text"], **kept)
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(event)

@@ -1,5 +1,6 @@
 """Whether the daemon can write the files that the configuration names. This changes nothing."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -18,11 +19,13 @@ def explainNotWritable(name: str) -> str:
     if trouble := _checkFolder(path.parent):
         return trouble
     if path.exists():
-        return _checkAccess(path, os.W_OK) if path.is_file() else "it is not a regular file"
+        if not path.is_file():
+            return "it is not a regular file"
+        return _checkAccess(path, os.W_OK) or _checkSpace(path)
     folder = next(parent for parent in path.parents if parent.exists())
     if not folder.is_dir():
         return f"{folder} is not a folder"
-    return _checkAccess(folder, os.W_OK | os.X_OK)
+    return _checkAccess(folder, os.W_OK | os.X_OK) or _checkSpace(folder)
 
 
 def _checkFolder(folder: Path) -> str:
@@ -33,6 +36,16 @@ def _checkFolder(folder: Path) -> str:
         return "" if os.geteuid() else str(error.strerror)
     except OSError:  # it does not exist yet, or is not a folder
         pass
+    return ""
+
+
+def _checkSpace(path: Path) -> str:
+    """Return whether the file system is full. Root has a reserve there, a service does not."""
+    system = os.statvfs(path)
+    if system.f_blocks and not system.f_bavail:
+        return os.strerror(errno.ENOSPC)
+    if system.f_files and not system.f_favail and not path.is_file():
+        return "the file system has no room for another file"
     return ""
 
 

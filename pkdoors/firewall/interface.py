@@ -73,7 +73,7 @@ class IFirewall(Interface):
 
     def close(opening: Opening) -> Deferred[None]:
         """
-        End an opening. One that has ended already is no error.
+        End an opening. One that has ended already is not an error.
 
         @return: fires when it is closed, fails with L{FirewallError}.
         """

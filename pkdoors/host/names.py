@@ -4,6 +4,7 @@ import socket
 
 from pkdoors.errors import PkdoorsError
 from pkdoors.host.iproute import askIp
+from pkdoors.model.reach import explainUnreachable
 
 
 def getShortName() -> str:
@@ -13,19 +14,22 @@ def getShortName() -> str:
 
 def getPublicName() -> str:
     """
-    Return the name of this host with its domain, or its first global address if it has no domain.
+    Return the name of this host with its domain, or its first global address if it has no domain:
+    the first of these that other networks know, or else the first one.
 
     @raise PkdoorsError: it has neither.
     """
     name = socket.getfqdn()
-    if "." in name and not name.startswith("localhost"):
+    names = [name] if "." in name and not name.startswith("localhost") else []
+    if names and not explainUnreachable(name):
         return name
-    for address in _listGlobalAddresses():
-        return address
-    raise PkdoorsError(
-        "this host has no name with a domain and no global address: "
-        "use --address to say how clients reach it"
-    )
+    names += _listGlobalAddresses()
+    if not names:
+        raise PkdoorsError(
+            "this host has no name with a domain and no global address: "
+            "use --host NAME to name the address for clients"
+        )
+    return next((name for name in names if not explainUnreachable(name)), names[0])
 
 
 def _listGlobalAddresses() -> list[str]:

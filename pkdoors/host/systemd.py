@@ -9,6 +9,8 @@ from pkdoors.host.serviceuser import NAME, findServiceGroup
 
 UNIT = Path("/etc/systemd/system/pkdoors.service")
 """Where C{pkdoors install-service} puts our unit."""
+PACKAGE_UNIT = Path("/usr/lib/systemd/system/pkdoors.service")
+"""Where a package of the distribution puts it."""
 
 START = "systemctl start pkdoors"
 RUNNING = "/run/systemd/system"
@@ -26,12 +28,22 @@ def isRunning() -> bool:
 
 def isInstalled() -> bool:
     """Return whether our service is installed, so that systemd starts the daemon."""
-    return UNIT.exists()
+    return UNIT.exists() or isPackaged()
+
+
+def isPackaged() -> bool:
+    """Return whether a package of the distribution has installed our service."""
+    return PACKAGE_UNIT.exists()
 
 
 def isOn(service: str) -> bool:
     """Return whether a service is started, or will be at boot; never if there is no systemd."""
     return any(_askSystemctl(question, service) for question in ("is-active", "is-enabled"))
+
+
+def startsAtBoot() -> bool | None:
+    """Return whether our own service starts at boot; L{None} if systemd did not boot this host."""
+    return _askSystemctl("is-enabled", UNIT.name) if isRunning() else None
 
 
 def mayService(access: str, path: str) -> bool:

@@ -8,25 +8,12 @@ from pathlib import Path
 from shlex import join, quote
 from shutil import which
 
-from pkdoors.config.config import CONF_FILE, SEED_FILE
-from pkdoors.config.file import readConf
-from pkdoors.config.parser import parseConfig
-from pkdoors.errors import InstallError, PkdoorsError
-from pkdoors.files.access import findHookFlaw
+from pkdoors.errors import InstallError
 from pkdoors.files.trust import Flaw, findFlaw
-from pkdoors.host.serviceuser import NAME, findServiceGroup, letRead, refuseOddFile
+from pkdoors.host.serviceuser import NAME, findServiceGroup
 from pkdoors.host.systemd import isRunning
+from pkdoors.install.sharing import checkSeen, listNames, shareConfiguration
 from pkdoors.install.unitfiles import ServiceFiles
-from pkdoors.model.doors import Door
-
-HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
-"""Folders that a service with ProtectHome= and PrivateTmp= does not see."""
-
-ELSEWHERE = "move the file, for instance to /etc/pkdoors"
-"""The remedy for a file that the service does not see, or cannot reach."""
-
-CONFS = (CONF_FILE, SEED_FILE)
-"""The configuration files of a service, which reads the first that exists."""
 
 Run = Callable[..., None]
 
@@ -55,10 +42,21 @@ def installService(
     yield from files.place()
     yield _makeUser(files, run)
     run("systemd-tmpfiles", "--create", str(files.path("pkdoors.tmpfiles")))
-    for conf in [path for path in CONFS if os.path.exists(path)][:1]:
-        yield from _shareConf(Path(conf))
-    fillPluginCache()
+    yield from shareConfiguration()
     yield from _reload(run)
+
+
+def preparePackaged(files: ServiceFiles, run: Run) -> Iterator[str]:
+    """
+    Prepare the service that a package has installed for the configuration and keys of this host.
+
+    @param files: the package's.
+    @return: what is done, a line each.
+    @raise InstallError: it fails. What was done until then stays.
+    """
+    yield f"unchanged  {files.path('pkdoors.service')}, which the package has installed"
+    run("systemd-tmpfiles", "--create", str(files.path("pkdoors.tmpfiles")))
+    yield from shareConfiguration()
 
 
 def uninstallService(files: ServiceFiles, run: Run) -> Iterator[str]:
@@ -93,31 +91,17 @@ def runCommand(*argv: str) -> None:
         raise InstallError(f"`{join(argv)}` failed: {words}")
 
 
-def fillPluginCache() -> None:
-    """Let Twisted write its cache of plugins now: the service may not write it."""
-    from twisted.plugin import IPlugin, getPlugins
-
-    import twisted.plugins
-
-    for _ in getPlugins(IPlugin):
-        pass
-    for folder in twisted.plugins.__path__:
-        cache = Path(folder, "dropin.cache")
-        if cache.exists() and not cache.stat().st_mode & stat.S_IROTH:
-            cache.chmod(0o644)
-
-
 def _needSystemd() -> None:
     if which("systemctl") is None:
         raise InstallError(
             "this host has no systemd: let its service manager run "
-            "`twistd --nodaemon --pidfile= pkdoors`, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE"
+            "`pkdoors daemon`, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE"
         )
 
 
 def _checkReadable(path: Path) -> None:
-    _checkSeen(path, "install pkdoors in another virtual environment, for instance in /opt/pkdoors")
-    for name in _listNames(path):
+    checkSeen(path, "install pkdoors in another virtual environment, for instance in /opt/pkdoors")
+    for name in listNames(path):
         for step in (name, *name.parents):
             mode = _readMode(step)
             if not mode & (stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH):
@@ -132,17 +116,6 @@ def _refuse(flaw: Flaw | None) -> None:
         raise InstallError(
             f"others can change what the service runs, because {flaw.why}: run `{flaw.remedy}`"
         )
-
-
-def _checkSeen(path: Path, remedy: str) -> None:
-    for name in _listNames(path):
-        if any(name.is_relative_to(hidden) for hidden in HIDDEN):
-            raise InstallError(f"a service does not see {name}: {remedy}")
-
-
-def _listNames(path: Path) -> tuple[Path, Path]:
-    """Return the given name of a file, and its real one."""
-    return path.absolute(), Path(os.path.realpath(path))  # resolve() raises errors of its own
 
 
 def _readMode(path: Path) -> int:
@@ -163,126 +136,6 @@ def _makeUser(files: ServiceFiles, run: Run) -> str:
     else:
         run("useradd", "--system", "--user-group", "--home-dir", "/", "--no-create-home", NAME)
     return f"created    user and group {NAME}"
-
-
-def _shareConf(conf: Path) -> Iterator[str]:
-    """
-    Let the service read its configuration, and the keys that this names. Report what it cannot use
-    in spite of that, and go on.
-    """
-    try:
-        yield _share(conf)
-        doors = parseConfig(readConf(str(conf)), str(conf)).doors
-    except PkdoorsError as error:
-        yield f"trouble    {error}"
-        return
-    for command in {hook for door in doors for hook in door.hooks().values()}:
-        if flaw := findHookFlaw(command):
-            yield (
-                f"trouble    the daemon does not run the hook {command[0]}, because others can "
-                f"change what it does: {flaw}"
-            )
-    for path, what in _listKeyFiles(doors):
-        try:
-            yield _shareKeys(Path(path), what)
-        except PkdoorsError as error:
-            yield f"trouble    {error}"
-
-
-def _listKeyFiles(doors: Iterable[Door]) -> list[tuple[str, str]]:
-    """Return the files of keys that doors have, and what they list."""
-    allowed = {path for door in doors for path in door.authorizedKeys}
-    revoked = {door.revokedKeys for door in doors} - {""}
-    return [
-        *((path, "the keys that may knock") for path in sorted(allowed)),
-        *((path, "the keys that are revoked") for path in sorted(revoked - allowed)),
-    ]
-
-
-def _shareKeys(keys: Path, what: str) -> str:
-    _checkSeen(keys, ELSEWHERE)
-    if not os.path.exists(keys):
-        return f"missing    {keys}, which lists {what}"
-    if keys.is_dir():
-        return _shareFolder(keys)
-    if os.stat(keys).st_mode & stat.S_IROTH:
-        _checkUsable(keys)
-        return f"unchanged  {keys}, which everybody may read"
-    return _share(keys)
-
-
-def _shareFolder(folder: Path) -> str:
-    """
-    Report whether the service can read a folder of keys. Nothing in it is changed: whoever makes
-    the next file there must let the service read it, too.
-    """
-    _checkUsable(folder)
-    status = os.stat(folder)
-    byGroup = stat.S_IRGRP | stat.S_IXGRP if status.st_gid == findServiceGroup() else 0
-    byAll = stat.S_IROTH | stat.S_IXOTH
-    if any(bits and status.st_mode & bits == bits for bits in (byGroup, byAll)):
-        return f"unchanged  {folder}, which the service may read; let it read the files in there"
-    name = quote(str(folder))
-    raise InstallError(
-        f"the service cannot read the folder {folder}: run `chgrp -R {NAME} {name}` and "
-        f"`chmod -R g+rX,g+s {name}`, and let it read each new file"
-    )
-
-
-def _share(path: Path) -> str:
-    whole = _checkUsable(path)
-    try:
-        return f"{_letRead(whole)}  {path}, which the service may read"
-    except OSError as error:
-        raise InstallError(f"cannot let the service read {path}: {error.strerror}") from error
-
-
-def _checkUsable(path: Path) -> Path:
-    """
-    Check that the service can reach a file, and that nobody else can replace it: root must not
-    change who may read a file that others chose.
-
-    @return: its real name.
-    """
-    _checkSeen(path, ELSEWHERE)
-    try:
-        flaw = findFlaw(path)
-    except OSError as error:
-        raise InstallError(f"cannot read {path}: {error.strerror}") from error
-    if flaw is not None:
-        raise InstallError(str(flaw))
-    whole = Path(os.path.realpath(path))
-    for name in _listNames(path):
-        for folder in reversed(name.parents):
-            if not _canEnter(folder):
-                raise InstallError(
-                    f"the service's user cannot enter {folder}, on the way to {path}: "
-                    f"allow it with `chmod go+x {quote(str(folder))}`, or {ELSEWHERE}"
-                )
-    return whole
-
-
-def _canEnter(folder: Path) -> bool:
-    status = folder.stat()
-    isItsGroup = status.st_gid == findServiceGroup()
-    return bool(status.st_mode & (stat.S_IXGRP if isItsGroup else stat.S_IXOTH))
-
-
-def _letRead(path: Path) -> str:
-    """Let the service read an existing file; return what was done."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        before = _readAccess(descriptor)
-        refuseOddFile(os.fstat(descriptor))
-        letRead(descriptor)
-        return "unchanged" if _readAccess(descriptor) == before else "changed  "
-    finally:
-        os.close(descriptor)
-
-
-def _readAccess(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
-    return status.st_gid, status.st_mode
 
 
 def _reload(run: Run) -> Iterator[str]:

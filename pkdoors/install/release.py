@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 
+from pkdoors.config.lastgood import STATE, removeCopies
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import isRunning
@@ -37,6 +38,19 @@ def release(force: bool) -> list[str]:
         sofar = "; ".join(removed) or "nothing was removed"
         raise FirewallError(f"{error} (so far: {sofar})") from error
     return done + removed
+
+
+def releaseAll(force: bool = False) -> list[str]:
+    """
+    Remove it, and the copies of the last good configuration, with which a daemon that lacks its
+    own would close the ports again.
+
+    @param force: see L{release}.
+    @raise PkdoorsError: see L{release}; or a copy cannot be removed.
+    """
+    lines = release(force)
+    removeCopies(STATE)
+    return lines
 
 
 def _end(instance: Instance) -> Iterator[str]:

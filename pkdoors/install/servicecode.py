@@ -9,7 +9,7 @@ from sysconfig import get_path
 
 from pkdoors.files.trust import Flaw, findFlaw, findFlawBelow, findNameFlaw
 
-PROGRAMS = ("twistd", "pkdoors", "python3")
+PROGRAMS = ("pkdoors", "python3")
 """In the folder of scripts; a distribution's Python has its own interpreter elsewhere."""
 
 

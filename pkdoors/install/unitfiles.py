@@ -1,41 +1,75 @@
 """The files of the service: their places, and their contents."""
 
 import errno
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from pkdoors.errors import InstallError
 from pkdoors.files.beneath import Beneath
+from pkdoors.host.systemd import PACKAGE_UNIT
 
-MARK = "Made by `pkdoors install-service`"
-"""This is in each of our files. A file without it is not ours."""
 
-PLACES = {
-    "pkdoors.sysusers": "etc/sysusers.d/pkdoors.conf",
-    "pkdoors.tmpfiles": "etc/tmpfiles.d/pkdoors.conf",
-    "pkdoors.rules": "etc/polkit-1/rules.d/50-pkdoors.rules",
-    "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
-    "pkdoors.service": "etc/systemd/system/pkdoors.service",
-}
-"""The place of each file below the root, by the name of its template."""
+class Layout(NamedTuple):
+    """
+    Where the files are, and what is different in them.
+
+    @ivar places: the place of each file below the root, by the name of its template.
+    @ivar mark: this is in each of the files. A file without it is not ours.
+    @ivar heading: what follows the mark in a file's first line.
+    """
+
+    places: Mapping[str, str]
+    mark: str
+    heading: str
+
+
+LOCAL = Layout(
+    {
+        "pkdoors.sysusers": "etc/sysusers.d/pkdoors.conf",
+        "pkdoors.tmpfiles": "etc/tmpfiles.d/pkdoors.conf",
+        "pkdoors.rules": "etc/polkit-1/rules.d/50-pkdoors.rules",
+        "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
+        "pkdoors.service": "etc/systemd/system/pkdoors.service",
+    },
+    "Made by `pkdoors install-service`",
+    ", which replaces it each time.",
+)
+"""For C{pkdoors install-service}."""
+
+PACKAGE = Layout(
+    {
+        "pkdoors.sysusers": "usr/lib/sysusers.d/pkdoors.conf",
+        "pkdoors.tmpfiles": "usr/lib/tmpfiles.d/pkdoors.conf",
+        "pkdoors.rules": "usr/share/polkit-1/rules.d/50-pkdoors.rules",
+        "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
+        "pkdoors.service": str(PACKAGE_UNIT.relative_to("/")),
+    },
+    "Part of the package pkdoors",
+    ".",
+)
+"""For a package of a distribution."""
 
 
 class ServiceFiles:
     """
     The files below a root folder.
 
-    @param scripts: the folder of C{twistd} and C{pkdoors}.
+    @param scripts: the folder of C{pkdoors}.
+    @param layout: where they are.
     """
 
-    def __init__(self, root: Path, scripts: Path) -> None:
+    def __init__(self, root: Path, scripts: Path, layout: Layout = LOCAL) -> None:
         self._root = root
+        self._layout = layout
         self._beneath = Beneath(root)
         self._scripts = scripts
 
     def path(self, name: str) -> Path:
         """Return the path of a file."""
-        return self._root / PLACES[name]
+        return self._root / self._layout.places[name]
 
     def place(self) -> Iterator[str]:
         """
@@ -45,7 +79,7 @@ class ServiceFiles:
         @raise InstallError: a file cannot be written. If one is not ours, none is written.
         """
         self.refuseForeign()
-        for name in PLACES:
+        for name in self._layout.places:
             yield self._place(name, self._text(name))
 
     def remove(self) -> Iterator[str]:
@@ -56,7 +90,7 @@ class ServiceFiles:
         @raise InstallError: a file cannot be removed. If one is not ours, none is removed.
         """
         self.refuseForeign()
-        for name, place in PLACES.items():
+        for name, place in self._layout.places.items():
             path = self.path(name)
             try:
                 isDone = self._beneath.remove(place)
@@ -70,31 +104,43 @@ class ServiceFiles:
 
         @raise InstallError: one is not.
         """
-        for name in PLACES:
+        for name in self._layout.places:
             text = self._read(name)
-            if text is not None and MARK not in text:
+            if text is not None and self._layout.mark not in text:
                 raise InstallError(
                     f"`pkdoors install-service` did not write {self.path(name)}, and does not "
                     "touch it: move it away, then try again"
                 )
 
+    def areRunningThis(self) -> bool:
+        """Return whether the unit is there, and runs the programs of this installation."""
+        program = f'^ExecStart="{re.escape(_escape(str(self._scripts)))}/[^/"]+"'
+        unit = self._read("pkdoors.service") or ""
+        return re.search(program, unit, re.MULTILINE) is not None
+
     def _text(self, name: str) -> str:
-        template = (files("pkdoors.install") / "systemd" / name).read_text()
-        return template.replace("{bin}", _escape(str(self._scripts)))
+        text = (files("pkdoors.install") / "systemd" / name).read_text()
+        values = {
+            "heading": self._layout.mark + self._layout.heading,
+            "bin": _escape(str(self._scripts)),  # the last one, as any text may be in it
+        }
+        for key, value in values.items():
+            text = text.replace(f"{{{key}}}", value)
+        return text
 
     def _place(self, name: str, text: str) -> str:
         path = self.path(name)
         if self._read(name) == text:
             return f"unchanged  {path}"
         try:
-            self._beneath.write(PLACES[name], text)
+            self._beneath.write(self._layout.places[name], text)
         except OSError as error:
             raise _installError("write", path, error) from error
         return f"wrote      {path}"
 
     def _read(self, name: str) -> str | None:
         try:
-            return self._beneath.read(PLACES[name])
+            return self._beneath.read(self._layout.places[name])
         except OSError as error:
             raise _installError("read", self.path(name), error) from error
 

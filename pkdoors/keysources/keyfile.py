@@ -45,7 +45,7 @@ class KeyFile:
         """
         self._looked = -inf
         if not self.keys() and not self._reader.isReading:
-            error = KeyFileError(self._trouble.text or f"{self._path} {NO_KEY}")
+            error = KeyFileError(self._trouble.text or self._explainNoKey())
             error.isLogged = bool(self._trouble)
             raise error
 
@@ -62,6 +62,12 @@ class KeyFile:
 
     def confirm(self, key: AuthorizedKey) -> None:
         """Look whether a key has changed: L{keys} did so."""
+
+    def _explainNoKey(self) -> str:
+        """Return why no line has a key that may knock: the first reason, if there are several."""
+        if complaints := self._reader.complaints():
+            return complaints[0]
+        return f"{self._path} {NO_KEY}"
 
     def _look(self) -> None:
         try:

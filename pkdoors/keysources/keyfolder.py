@@ -67,6 +67,7 @@ class KeyFolder:
         if not self.keys() and not self._isSweeping:
             error = KeyFileError(
                 self._trouble.text
+                or next(iter(self.complaints()), "")
                 or f"no file in {self._path} has a key that may knock: put ssh-keygen's .pub files "
                 "there"
             )
@@ -186,7 +187,7 @@ class KeyFolder:
             self._report()
 
     def _exchange(self, before: list[AuthorizedKey], file: KeyReader) -> None:
-        """Exchange the keys of one file. To collect all of them anew would take 15 ms."""
+        """Exchange the keys of one file. To collect all of them again would take 15 ms."""
         gone = set(map(id, before))
         self._keys = [*(key for key in self._keys if id(key) not in gone), *file.keys][:MAX_KEYS]
         for number in gone:

@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from pkdoors.keysources.keyfile import KeyFile, readKeys
 from pkdoors.keysources.keyfolder import KeyFolder
 from pkdoors.keysources.keyreader import KeyFileError
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.util.oneline import limitLines
 
 KeySource = KeyFile | KeyFolder
 
@@ -20,6 +21,19 @@ def openKeys(path: str, seconds: Callable[[], float] = time.monotonic) -> KeySou
     @param seconds: a clock that does not jump.
     """
     return KeyFolder(path, seconds) if os.path.isdir(path) else KeyFile(path, seconds)
+
+
+def listIdle(
+    path: str, keys: Iterable[AuthorizedKey], doors: Collection[str], today: float
+) -> list[str]:
+    """
+    Return a sentence for each key that opens nothing; if there are many, the first ones, and how
+    many more there are.
+
+    @param doors: the doors that use the path.
+    """
+    reasons = (key.findIdleness(doors, today) for key in keys)
+    return limitLines([f"{path}: {reason}" for reason in reasons if reason], "keys open nothing")
 
 
 def isStale(source: KeySource, path: str) -> bool:

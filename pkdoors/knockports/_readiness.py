@@ -1,4 +1,4 @@
-"""Tells whether any knock port has something to read."""
+"""Finds out whether any knock port has something to read."""
 
 import select
 import socket

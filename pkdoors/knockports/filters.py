@@ -28,7 +28,7 @@ begins: ldb  [12]
 whole:  ld   len
         jeq  #13, take
         sub  #1
-        tax                     ; X: where its last byte is
+        tax                     ; X: the place of its last byte
         ldb  [13]
         jeq  #0x20, ends        ; a time, or blanks
         jeq  #0x0a, ends        ; "\\n"

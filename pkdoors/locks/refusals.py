@@ -10,7 +10,7 @@ from pkdoors.util.loglimits import LineLimit
 MAX_KNOWN = 4096
 """Networks that have opened a door lately. Strangers cannot keep their refusals out of the log."""
 
-# The number of right knocks ("after 3 of 5 knocks") stays, as it tells two kinds of refusals apart:
+# The number of right knocks ("after 3 of 5 knocks") stays, as there are two kinds of refusals:
 # a guesser is mostly wrong at once, a client that has lost a datagram is wrong later.
 _VARIABLE = re.compile(r"'[^']*'|[0-9a-f]*:[0-9a-f:.]*|(?<!after )\b[0-9][0-9.]*")
 """Names and addresses that the sender chose, and numbers: a flood with a new one in each refusal is

@@ -44,7 +44,7 @@ def parseTrusted(text: str) -> Trusted:
     """
     Read a network, an address, or the name of an interface.
 
-    @raise BadValue: it is none of these, or everybody.
+    @raise BadValue: it is not one of these, or is everybody.
     """
     text = text.strip()
     if not _NUMERIC.fullmatch(text):

@@ -51,9 +51,9 @@ def hidePorts(text: str) -> str:
 
 
 def quoteHost(host: str) -> str:
-    """Return what was given as a host's name or address, as an error quotes it."""
+    """Return the name or address of a host, as an error quotes it."""
     isSecret = _LIST.fullmatch(host) or "?" in host  # a sequence, or the URI of a profile
-    return "what was given as the host" if isSecret else repr(_short(host))
+    return "the given host" if isSecret else repr(_short(host))
 
 
 def _short(text: str) -> str:

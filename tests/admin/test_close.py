@@ -53,7 +53,8 @@ class CloseTests(OperationsTestCase):
         """The log has who closed it."""
         self.close("web", ANN)
         self.assertEqual(
-            f"closed door web (443/tcp) for {ANN}, asked to by the operator", self.log.lines()[-1]
+            f"closed door web (443/tcp) for {ANN}, at the request of the operator",
+            self.log.lines()[-1],
         )
 
     def test_nothing(self) -> None:

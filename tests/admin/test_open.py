@@ -68,11 +68,11 @@ class OpenTests(OperationsTestCase):
     def test_noDoor(self) -> None:
         """An unknown door is refused, and so is none if there are two."""
         self.assertEqual(
-            "there is no door 'shh': its doors are ssh, web",
+            "there is no door 'shh': the doors are ssh, web",
             self.refused(self.operations.open(ANN, "shh"), NotFound),
         )
         self.assertEqual(
-            "there are 2 doors: say which one, ssh, web",
+            "there are 2 doors: name one of ssh, web",
             self.refused(self.operations.open(ANN), BadValue),
         )
 
@@ -89,9 +89,7 @@ class OpenTests(OperationsTestCase):
         """If there are too many openings, the request is refused."""
         self.patch(self.keeper, "_admission", Admission([replace(SSH, mostOpenings=1)], 9))
         self.do(self.operations.open(ANN, "ssh"))
-        self.assertIn(
-            "which is the most", self.refused(self.operations.open(BOB, "ssh"), FirewallError)
-        )
+        self.assertIn("the maximum", self.refused(self.operations.open(BOB, "ssh"), FirewallError))
 
     def test_refused(self) -> None:
         """If the firewall refuses, the sentence has the reason, and the daemon keeps trying."""

@@ -191,7 +191,7 @@ class KnockTests(ApiTestCase):
             ({"bind": "none"}, "bind needs a sealed knock"),
             ({"key": ""}, "key is empty"),
             ({"key": "agent", "door": ""}, "door: "),
-            ({"key": "agent", "bind": "here"}, "bind: 'here' is none of"),
+            ({"key": "agent", "bind": "here"}, "bind: 'here' is not an address"),
         ):
             self.assertIn(what, self.wrong(BadValue, **arguments))
         for host, sequence, what in (

@@ -46,6 +46,16 @@ class CommandTests(CommandTestCase):
             for each in found:
                 self.assertIn(each["text"], table)
 
+    def test_quiet(self) -> None:
+        """With C{--quiet} it prints only what counts, and nothing if all is well."""
+        self.assertEqual(End(0, "", ""), self.check(*self.options, "--quiet"))
+        self.assertEqual("[]\n", self.check(*self.options, "-q", "--json").stdout)
+        end = self.check(*self.options, "--quiet", status=NOBODY)
+        self.assertEqual(2, end.status)
+        lines = [line for line in end.stdout.splitlines() if not line.startswith(" ")]
+        self.assertTrue(lines)
+        self.assertEqual(set(), {line.split()[0] for line in lines} - {"WARNING", "ERROR"})
+
     def test_environment(self) -> None:
         """The environment has the same effect as for the daemon."""
         end = self.check(KNOCKER_SEQ=self.options[1], KNOCKER_PORTS="22")

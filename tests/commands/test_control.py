@@ -80,7 +80,7 @@ class OpenTests(ControlTestCase):
     def test_refused(self) -> None:
         """A refusal of the daemon, or its firewall, is its sentence and status 1."""
         self.assertEqual(
-            "there is no door 'shh': its doors are ssh, web",
+            "there is no door 'shh': the doors are ssh, web",
             self.fails("open", "192.0.2.7", "--door", "shh"),
         )
         self.admin.refusal = "firewalld refuses it, and it is tried again: no such zone"

@@ -167,7 +167,7 @@ class OptionTests(SealedCommandTestCase):
             self.wrong(HOST, "-m", SEQ, "-i", self.key, "--door", "My door"),
         )
         self.assertIn(
-            "argument --bind: 'here' is none of: auto, none, an IPv4 or IPv6 address",
+            "argument --bind: 'here' is not an address: use an IPv4 or IPv6 address",
             self.wrong(HOST, "-m", SEQ, "-i", self.key, "--bind", "here"),
         )
 

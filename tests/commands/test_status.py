@@ -12,21 +12,21 @@ from pkdoors.adminclient.statusview import formatStatus
 from tests import ROOT
 from tests.commands.controlcase import LONGEST, ControlTestCase, longStatus
 from tests.fakes.admin import KEY, makeOpening
+from tests.lab.pages import OPERATING, block
 
 
 class StatusTests(ControlTestCase):
     """Tests of C{pkdoors status}."""
 
     def test_documented(self) -> None:
-        """The output looks as the README shows it."""
+        """The output looks as the manual shows it."""
         self.admin.firewall = "nftables"
         self.admin.openings = [
             makeOpening("192.0.2.7", left=252.4, user="anna@laptop", key=KEY),
             makeOpening("2001:db8::7", left=3543.0, user="the operator"),
         ]
-        shown = (ROOT / "README.md").read_text().partition("pkdoors status\n\n")[2]
-        lines = shown.partition("\n\n| command")[0].replace("    ", "", 1).replace("\n    ", "\n")
-        self.assertEqual(f"{lines}\n", self.says("status"))
+        shown = block("sudo pkdoors status\n\n", OPERATING).partition("\n\n")[2]
+        self.assertEqual(shown, self.says("status"))
 
     def test_closed(self) -> None:
         """The output says so if nothing is open."""

@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.config.options import Options
 from pkdoors.util.quoting import shown
 from tests.config.commandlines import GOOD, NOWHERE, SEQ, read
+from tests.fakes.refusals import refusal
 
 
 class BadValueTests(SynchronousTestCase):
@@ -12,10 +13,7 @@ class BadValueTests(SynchronousTestCase):
 
     def refused(self, *arguments: str, **environment: str) -> str:
         """Return the one line that refuses a command line."""
-        end = self.assertRaises(SystemExit, read, *arguments, **environment)
-        line = end.code
-        assert isinstance(line, str)  # printed to stderr, with status 1
-        self.assertNotIn("\n", line)
+        line = refusal(self, 2, read, *arguments, **environment)
         self.assertTrue(line.startswith("pkdoors: "), line)
         self.assertTrue(line.endswith(" (`twistd pkdoors --help` shows all options)"), line)
         return line[len("pkdoors: ") : -len(" (`twistd pkdoors --help` shows all options)")]
@@ -30,11 +28,10 @@ class BadValueTests(SynchronousTestCase):
             "--ports is missing, and KNOCKER_PORTS is not set",
             self.refused("-m", SEQ),
         )
-        end = self.assertRaises(SystemExit, read, "-t", "1m")
         self.assertEqual(
             f"pkdoors: No configuration found (looked for {NOWHERE}). "
             "Create one with `pkdoors init`",
-            end.code,
+            refusal(self, 78, read, "-t", "1m"),
         )
 
     def test_sequenceTooShort(self) -> None:
@@ -245,11 +242,10 @@ class BadValueTests(SynchronousTestCase):
     def test_unknownOption(self) -> None:
         """An option that does not exist is refused."""
         options = Options({})
-        end = self.assertRaises(SystemExit, options.parseOptions, [*GOOD, "--logfile", "x"])
         self.assertEqual(
             "pkdoors: option --logfile not recognized (`twistd pkdoors --help` shows all options; "
             "put twistd's own options before the word pkdoors)",
-            end.code,
+            refusal(self, 2, options.parseOptions, [*GOOD, "--logfile", "x"]),
         )
 
     def test_missingValue(self) -> None:

@@ -16,6 +16,7 @@ from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange
 from pkdoors.model.sequence import Sequence
 from tests.config.commandlines import GOOD, NOWHERE, SEQ, read
+from tests.fakes.refusals import refusal
 
 
 class OptionsTests(SynchronousTestCase):
@@ -174,8 +175,8 @@ class AdminTests(SynchronousTestCase):
         """A path need not be UTF-8, as the kernel does not ask for it; its bytes count."""
         path = os.fsdecode(b"/run/\xff.sock")
         self.assertEqual(path, read(*GOOD, "--admin", path).admin)
-        end = self.assertRaises(SystemExit, read, *GOOD, "--admin", "/" + 107 * "\udcff")
-        self.assertIn("of at most 107 bytes, or off", str(end.code))
+        line = refusal(self, 2, read, *GOOD, "--admin", "/" + 107 * "\udcff")
+        self.assertIn("of at most 107 bytes, or off", line)
 
     def test_off(self) -> None:
         """There can be no socket."""

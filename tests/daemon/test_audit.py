@@ -11,7 +11,7 @@ from pkdoors.model.principal import Principal
 from tests.daemon.auditcase import ANNA, AuditTestCase, event
 from tests.fakes.doors import makeDoor
 from tests.fakes.modules import SERVICE, haveService
-from tests.lab.readme import README, block
+from tests.lab.pages import OPERATING, block
 
 
 class WritingTests(AuditTestCase):
@@ -35,14 +35,14 @@ class WritingTests(AuditTestCase):
             line,
         )
 
-    def test_readme(self) -> None:
-        """README.md shows such a line, and names each kind of event."""
+    def test_documented(self) -> None:
+        """The manual shows such a line, and names each kind of event."""
         self.use()
         door = makeDoor(name="ssh")
         who = Principal("anna@laptop", "SHA256:...")
         self.audit.hear(event(CLOSED, door=door, seconds=30.0, who=who, reason="its time is over"))
-        self.assertEqual(block('{"time"'), self.path.read_text())
-        self.assertEqual([], [kind for kind in KINDS if f"`{kind}`" not in README.read_text()])
+        self.assertEqual(block('{"time"', OPERATING), self.path.read_text())
+        self.assertEqual([], [kind for kind in KINDS if f"`{kind}`" not in OPERATING.read_text()])
 
     def test_everyKind(self) -> None:
         """Every kind of event can be written, even one that is not about a door."""

@@ -16,8 +16,8 @@ from pkdoors.daemon.hooks import (
 from pkdoors.events.event import CLOSED, KINDS, OPENED, REFUSED
 from pkdoors.model.principal import Principal
 from tests.daemon.hookscase import CLOSE, OPEN, REFUSE, FakeProcess, HooksTestCase, event
-from tests.fakes.doors import PORTS, makeDoor
-from tests.lab.readme import README, block
+from tests.fakes.doors import makeDoor
+from tests.lab.pages import OPERATING, block
 
 
 class FakeProcessTests(SynchronousTestCase):
@@ -93,28 +93,29 @@ class ChoosingTests(HooksTestCase):
         self.assertEqual([0], self.startOne().closed)
 
 
-class ReadmeTests(SynchronousTestCase):
+class DocumentedTests(SynchronousTestCase):
     """
-    The examples in README.md.
+    The examples in the manual.
     """
 
     def test_keys(self) -> None:
-        """The lines in README.md are valid in the file, and such hooks run."""
-        needed = f"[doors.ssh]\nsequence = {list(PORTS)}\nports = [22]\n"
-        text = block("audit = ").replace("[doors.ssh]\n", needed)
+        """The lines in the manual are valid in the file, and such hooks run."""
+        text = block("[doors.ssh]\nsequence = [17001, 17203, 17005, 17404, 17002]", OPERATING)
         config = parseConfig(text, "f")
-        for kind, said in ((OPENED, "open"), (CLOSED, "closed"), (REFUSED, "refused")):
+        for kind in (OPENED, CLOSED, REFUSED):
             hook = findHook(event(kind, door=config.doors[0]))
             assert hook is not None
-            self.assertEqual(("/usr/local/bin/pkdoors-tell", said), hook.command)
+            self.assertEqual(
+                ("/usr/local/bin/pkdoors-ntfy", "/etc/pkdoors/ntfy.curl"), hook.command
+            )
 
     def test_script(self) -> None:
-        """The script in README.md passes on what it gets, whatever that contains."""
+        """The script in the manual passes on what it gets, whatever that contains."""
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
         for name, text in (
-            ("tell", block("#!/bin/sh")),
-            ("curl", '#!/bin/sh\nprintf "%s\\n" "$@"\n'),
+            ("tell", block("#!/bin/sh", OPERATING)),
+            ("logger", '#!/bin/sh\nprintf "%s\\n" "$@"\n'),
         ):
             (folder / name).write_text(text)
             (folder / name).chmod(0o755)
@@ -122,13 +123,13 @@ class ReadmeTests(SynchronousTestCase):
         environment = makeEnvironment(event(seconds=30.0, who=who))
         path = f"{folder}:".encode() + environment[b"PATH"]
         output = run(
-            [folder / "tell", "open"], env=environment | {b"PATH": path}, stdout=PIPE, check=True
+            [folder / "tell"], env=environment | {b"PATH": path}, stdout=PIPE, check=True
         ).stdout.splitlines()
-        self.assertEqual([b"-fsS", b"-H", b"Title: default: open", b"--data-raw"], output[:4])
-        self.assertEqual([environment[b"PKDOORS_TEXT"], b"https://ntfy.example/doors"], output[4:])
-        self.assertIn(str(who).encode(), output[4])
+        self.assertEqual([b"-t", b"door", b"--", environment[b"PKDOORS_TEXT"]], output)
+        self.assertIn(str(who).encode(), output[3])
 
     def test_variables(self) -> None:
-        """README.md names all variables."""
+        """The manual names all variables."""
         names = [each.decode() for each in makeEnvironment(event()) if each.startswith(b"PKDOORS")]
-        self.assertEqual([], [each for each in names if f"`{each}`" not in README.read_text()])
+        text = OPERATING.read_text()
+        self.assertEqual([], [each for each in names if f"`{each}`" not in text])

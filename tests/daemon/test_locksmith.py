@@ -197,6 +197,20 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual(1, len(smith.examine()))
         self.assertEqual(2, len(self.log.lines(LogLevel.error)))
 
+    def test_examineIdle(self) -> None:
+        """Keys that open nothing are in the log, once: expired ones, and those for other doors."""
+        bob, eve = (publicLine(makeKey(), name) for name in ("bob", "eve"))
+        self.path.write_text(
+            f'{publicLine(ANNA, "anna")}expiry-time="20200101" {bob}doors="wbe,mail" {eve}'
+        )
+        smith = self.makeSmith(self.ssh, self.web)
+        self.assertEqual([], smith.examine())
+        expired, other = self.log.lines(LogLevel.warn)
+        self.assertRegex(expired, rf"{self.path}: the key of bob .* expired 2020-01-01 00:00")
+        self.assertRegex(other, "the key of eve .* for doors that do not use this file: mail, wbe")
+        smith.examine()
+        self.assertEqual(2, len(self.log.lines(LogLevel.warn)))
+
     def test_examineNoKeys(self) -> None:
         """The same happens if the file has no key that may knock."""
         self.path.write_text("# nobody yet\n")

@@ -198,13 +198,13 @@ class CheckTests(CheckTestCase):
         self.assertIn(f"`kill {DAEMON}`", found.remedy)
 
     def test_start(self) -> None:
-        """The remedy starts the service if it reads this file; otherwise, it starts twistd."""
-        twistd = f"`{get_path('scripts')}/twistd pkdoors` with the options of this check"
+        """The remedy starts the service if it reads this file; otherwise, it starts the daemon."""
+        start = f"`{get_path('scripts')}/pkdoors daemon` with the options of this check"
         for conf, isService, remedy in (
             (CONF_FILE, True, "`systemctl start pkdoors`"),
-            (CONF_FILE, False, twistd),
-            ("", True, twistd),
-            ("/other", True, twistd),
+            (CONF_FILE, False, start),
+            ("", True, start),
+            ("/other", True, start),
         ):
             found = look(holder=None, conf=conf, isService=isService, mayService=True)
             (daemon,) = (finding for finding in found if finding.subject == "daemon")

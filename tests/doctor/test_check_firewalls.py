@@ -98,7 +98,7 @@ class NftablesTests(CheckTestCase):
         service = {"nftablesFiles": files, "isOn": True}
         self.assertEqual([(INFO, "nftables.service")], self.bad(**service))
         found = self.bad(**service, guard=GuardState())
-        self.assertEqual([(INFO, "guard"), (WARNING, "nftables.service")], found)
+        self.assertEqual([(INFO, "guard"), (INFO, "nftables.service")], found)
         # Somebody else's ownership protects nothing.
         self.assertIn((WARNING, "nftables.service"), self.bad(**service, holder=None))
 
@@ -121,6 +121,17 @@ class NftablesTests(CheckTestCase):
         proc = FakeProc()
         proc.legacy = [("nat", "iptables-legacy -t nat -S")]
         self.assertEqual([(WARNING, "iptables")], self.bad(proc))
+        for rules, found in (("", []), ("-A PREROUTING -j DNAT\n", [(WARNING, "iptables")])):
+            saved = [("ip", f"*nat\n:PREROUTING ACCEPT [0:0]\n{rules}COMMIT\n")]
+            self.assertEqual(found, self.bad(proc, saveIptables=saved))
+
+    def test_legacyFilter(self) -> None:
+        """The rules of the old iptables are judged like all others."""
+        proc = FakeProc()
+        proc.legacy = [("filter", "iptables-legacy -t filter -S")]
+        rules = ":INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n"
+        saved = [("ip", f"*filter\n{rules}COMMIT\n")]
+        self.assertEqual([(ERROR, "knock ports")], self.bad(proc, saveIptables=saved))
 
     def test_guard(self) -> None:
         """A guard that others can flush does not change the exit status."""
@@ -203,10 +214,15 @@ class FirewalldTests(CheckTestCase):
         self.assertEqual([(ERROR, "zones")], self.firewalld(error))
 
     def test_exposed(self) -> None:
-        """A zone that opens the port is a warning, and without the guard an error."""
+        """A zone that opens the port is an error without the guard. With it, it matters only until
+        the daemon starts: not at all for a service that starts at boot."""
         exposure = Exposure(PortRange("tcp", 22, 22), "service ssh", "`this`")
         zone = Zone("public", "DROP", (exposure,), self.zone.rules)
-        self.assertEqual([(WARNING, "22/tcp")], self.firewalld(zone))
+        self.assertEqual([(INFO, "22/tcp")], self.firewalld(zone))
+        service = {"isService": True, "conf": CONF_FILE, "mayService": True}
+        self.assertEqual([], self.firewalld(zone, **service))
+        found = self.firewalld(zone, **service, startsAtBoot=False)
+        self.assertEqual([(WARNING, "daemon"), (INFO, "22/tcp")], found)
         self.assertEqual([(ERROR, "22/tcp")], self.firewalld(zone, tables=joinListings()))
 
     def test_knocksShutOut(self) -> None:

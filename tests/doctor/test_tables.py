@@ -147,13 +147,13 @@ class DropTests(SynchronousTestCase):
         first, second = ",".join(ports[:15]), ",".join(ports[15:])
         (found,) = self.many(chain="ip filter INPUT")
         self.assertEqual(
-            f"`iptables -I INPUT -p udp -m multiport --dports {first} -j ACCEPT`\n"
-            f"`iptables -I INPUT -p udp -m multiport --dports {second} -j ACCEPT`, "
+            f"`iptables -I INPUT -p udp -m multiport --dports {first} -j ACCEPT && "
+            f"iptables -I INPUT -p udp -m multiport --dports {second} -j ACCEPT`, "
             "and save the rules",
             found.remedy,
         )
         (found,) = self.many(chain="ip filter INPUT", chains={"ufw-user-input": []})
-        self.assertEqual(f"`ufw allow {first}/udp`\n`ufw allow {second}/udp`", found.remedy)
+        self.assertEqual(f"`ufw allow {first}/udp && ufw allow {second}/udp`", found.remedy)
 
     def test_hooks(self) -> None:
         """Forwarded packets pass only the first hook."""

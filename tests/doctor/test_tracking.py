@@ -62,7 +62,7 @@ class UntrackedTests(SynchronousTestCase):
         self.assertEqual((INFO, "22/tcp"), (found.level, found.subject))
         self.assertIn("a notrack rule (inet other pre) takes it", found.text)
         self.assertIn("sessions live on", found.text)
-        self.assertIn("`nft list table inet other`", found.remedy)
+        self.assertIn("`nft list chain inet other pre`", found.remedy)
 
     def test_udp(self) -> None:
         """With UDP, answers are dropped."""
@@ -126,6 +126,6 @@ class UntrackedTests(SynchronousTestCase):
         """
         (found,) = self.look([SSH, OF_IPTABLES], chain="ip raw PREROUTING")
         self.assertIn("may take it", found.text)
-        self.assertIn("`iptables -t raw -S`", found.remedy)
+        self.assertIn("`iptables -t raw -S PREROUTING`", found.remedy)
         (found,) = self.look([SSH, OF_IPTABLES], chain="ip6 raw PREROUTING")
-        self.assertIn("`ip6tables -t raw -S`", found.remedy)
+        self.assertIn("`ip6tables -t raw -S PREROUTING`", found.remedy)

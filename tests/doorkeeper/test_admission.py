@@ -47,8 +47,8 @@ class BoundTests(KeeperTestCase):
             self.request(source=f"10.0.0.{last}")
         self.assertEqual(2, len(self.openings()))
         self.assertEqual(
-            "refused door default (22/tcp) for 10.0.0.2: 2 opened in a second, which is the most: "
-            "do others know its sequence",
+            "refused door default (22/tcp) for 10.0.0.2: 2 opened in a second, the maximum: "
+            "perhaps others know its sequence",
             self.log.lines()[-2],
         )
         self.clock.advance(0.5)
@@ -72,7 +72,7 @@ class BoundTests(KeeperTestCase):
         for seconds in range(31, 41):
             self.request(seconds)
         self.assertEqual([(ANN, 34.0)], self.openings())
-        self.assertIn("3 opened in a second, which is the most", self.log.lines()[-1])
+        self.assertIn("3 opened in a second, the maximum", self.log.lines()[-1])
         self.request(source=BOB)
         self.assertEqual([(ANN, 34.0), (BOB, 30.0)], self.openings())
 
@@ -83,7 +83,7 @@ class BoundTests(KeeperTestCase):
             self.request(source=source)
         self.assertEqual({ANN: 30.0, BOB: 30.0}, self.firewall.open_())
         self.assertEqual(
-            "refused door default (22/tcp) for 10.0.0.1: 2 openings already, which is the most",
+            "refused door default (22/tcp) for 10.0.0.1: 2 openings already, the maximum",
             self.log.lines()[-1],
         )
 
@@ -128,11 +128,11 @@ class ShareTests(SynchronousTestCase):
         # Each door has two; twenty-four others are for whoever comes first.
         self.assertEqual([20, 8, 2, 2, 2, 2, 2, 2], [self.fill(name) for name in "abcdefgh"])
         self.assertEqual(
-            "40 openings of all doors already, which is the most",
+            "40 openings of all doors already, the maximum",
             self.admission.findFull(self.doors["b"], ""),
         )
         self.assertEqual(
-            "20 openings already, which is the most", self.admission.findFull(self.doors["a"], "")
+            "20 openings already, the maximum", self.admission.findFull(self.doors["a"], "")
         )
 
     def test_ended(self) -> None:

@@ -27,7 +27,7 @@ class CloseTests(KeeperTestCase):
         self.request()
         self.close(who="anna (SHA256:x)")
         closed = "closed door default (22/tcp) for 203.0.113.9"
-        self.assertEqual(f"{closed}, asked to by anna (SHA256:x)", self.log.lines()[-1])
+        self.assertEqual(f"{closed}, at the request of anna (SHA256:x)", self.log.lines()[-1])
         self.request()
         self.clock.advance(30)
         self.assertEqual(closed, self.log.lines()[-1])
@@ -41,7 +41,7 @@ class CloseTests(KeeperTestCase):
             end()
             self.assertEqual(("closed", "anna"), (self.events[-1].kind, self.events[-1].who.name))
         reasons = [each.reason for each in self.events if each.kind == "closed"]
-        self.assertEqual(["asked to by anna", "its time is over"], reasons)
+        self.assertEqual(["at the request of anna", "its time is over"], reasons)
 
     def test_askedBeforeItOpened(self) -> None:
         """
@@ -52,7 +52,7 @@ class CloseTests(KeeperTestCase):
         self.request()
         self.close(who="bob")
         self.assertEqual(
-            "door default (22/tcp) never opened for 203.0.113.9: asked to by bob",
+            "door default (22/tcp) never opened for 203.0.113.9: at the request of bob",
             self.log.lines()[-1],
         )
 
@@ -116,7 +116,7 @@ class CloseTests(KeeperTestCase):
             )
             self.assertRegex(
                 self.log.lines()[-1],
-                r"shortened asked to by bob \(SHA256:b\): door default .* \(10m\), "
+                r"shortened at the request of bob \(SHA256:b\): door default .* \(10m\), "
                 rf"by {re.escape(str(opener))}$",
             )
             self.ask(bob)
@@ -270,7 +270,7 @@ class CloseTests(KeeperTestCase):
         self.firewall.holding = False
         self.firewall.answer()
         self.assertIn(
-            "closed door default (22/tcp) for 203.0.113.9, asked to by anna", self.log.lines()
+            "closed door default (22/tcp) for 203.0.113.9, at the request of anna", self.log.lines()
         )
 
     def test_fails(self) -> None:

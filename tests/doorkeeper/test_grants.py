@@ -52,7 +52,7 @@ class GrantTests(KeeperTestCase):
         self.close(LAPTOP, ASKING)
         self.close(ANN)
         self.assertEqual(
-            f"closed door default (22/tcp) for {NET}, asked to by anna (SHA256:a)",
+            f"closed door default (22/tcp) for {NET}, at the request of anna (SHA256:a)",
             self.log.lines()[-1],
         )
 

@@ -244,7 +244,7 @@ class CloseManyTests(ManyTestCase):
         calls = [call for call in self.calls() if call.startswith("close")]
         self.assertEqual(-(-1000 // AT_ONCE), len(calls))
         reasons = {event.reason for event in self.events if event.kind == CLOSED}
-        self.assertEqual({"asked to by the operator"}, reasons)
+        self.assertEqual({"at the request of the operator"}, reasons)
 
     def test_few(self) -> None:
         """Few are closed one by one, as ever."""

@@ -177,7 +177,7 @@ class FakeAdmin:
         known = [each["name"] for each in self.doors]
         door = wanted.get("door", "") if method == "POST" else door
         if door and door not in known:
-            return 404, {"error": f"there is no door {door!r}: its doors are {', '.join(known)}"}
+            return 404, {"error": f"there is no door {door!r}: the doors are {', '.join(known)}"}
         if (method, parts.path) == ("POST", "/openings"):
             return self._open(wanted)
         if method == "DELETE" and parts.path.startswith("/openings"):
@@ -186,7 +186,7 @@ class FakeAdmin:
 
     def _open(self, wanted: dict[str, Any]) -> Answer:
         if "door" not in wanted and len(self.doors) > 1:
-            return 400, {"error": "say which door: its doors are ssh, web"}
+            return 400, {"error": "say which door: the doors are ssh, web"}
         (door,) = (each for each in self.doors if each["name"] == wanted.get("door", each["name"]))
         if wanted["source"] in self.refusals:
             return self.refusals[wanted["source"]]

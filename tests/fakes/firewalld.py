@@ -10,6 +10,9 @@ from tests.fakes.dbus import FakeDBusException
 
 T = TypeVar("T")
 
+EARLY = 0.25
+"""Seconds by which a rule ends too early: the timers of the real one may do that."""
+
 
 class FakeZoneSettings:
     """
@@ -294,7 +297,7 @@ class FakeFirewalld:
         if rule in self.present(zone):
             raise FakeDBusException(f"ALREADY_ENABLED: '{rule}' already in '{zone}'")
         self.calls.append(f"add {zone} {rule}")
-        self._zone(zone)[rule] = self._clock.seconds() + timeout if timeout else 0
+        self._zone(zone)[rule] = self._clock.seconds() + timeout - EARLY if timeout else 0
         return zone
 
     def removeRichRule(self, zone: str, rule: str) -> str:

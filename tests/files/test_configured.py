@@ -49,6 +49,20 @@ class WriteTests(FilesTestCase):
     Tests of L{explainNotWritable}.
     """
 
+    def test_full(self) -> None:
+        """On a full disk nothing can be written: no block, or no further file."""
+        new, old = str(self.folder / "new"), self.file("old")
+        blocks = (4096, 4096, 10, 1, 0, 10, 5, 5, 0, 255)
+        files = (4096, 4096, 10, 1, 1, 10, 0, 0, 0, 255)
+        for numbers, path, reason in (
+            (blocks, new, "No space left on device"),
+            (blocks, old, "No space left on device"),
+            (files, new, "the file system has no room for another file"),
+            (files, old, ""),
+        ):
+            self.patch(os, "statvfs", lambda path, found=numbers: os.statvfs_result(found))
+            self.assertEqual(reason, explainNotWritable(path))
+
     def test_writes(self) -> None:
         """A file that exists can be written, and so can a new one, with its folders."""
         self.assertEqual("", explainNotWritable(self.file("audit")))

@@ -220,11 +220,11 @@ ALLOWED = {
     "files.writing": {"open", "fdopen"},
     "config.file": {"open", "fdopen"},
     "host.serviceuser": {"open"},
-    "install.installer": {"open"},
+    "install.sharing": {"open"},
     "commands.knocking.pace": {"open"},
     # Terminals and /dev/null.
     "host.descriptors": {"open"},
-    "daemon.process": {"open"},
+    "daemon.process.signals": {"open"},
     "util.output": {"open", "fdopen"},
     "client.keys.passphrase": {"open"},
     "client.relay": {"open"},

@@ -210,7 +210,6 @@ class CodeFlawTests(TrustTestCase):
         self.patch(pkdoors, "__path__", [str(self.top / "package")])
         self.patch(twisted.plugins, "__path__", [str(self.top / at) for at in ("plugins", "gone")])
         for place in (
-            "scripts/twistd",
             "scripts/pkdoors",
             "scripts/python3",
             "stdlib/os.py",
@@ -241,7 +240,7 @@ class CodeFlawTests(TrustTestCase):
         """
         The programs are checked, with their folders; a distribution has some of them elsewhere.
         """
-        self.assertFlaw("scripts", "scripts/twistd", "scripts/pkdoors", "scripts/python3")
+        self.assertFlaw("scripts", "scripts/pkdoors", "scripts/python3")
         (self.top / "scripts/python3").unlink()
         self.assertIsNone(findCodeFlaw())
 

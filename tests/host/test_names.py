@@ -66,4 +66,4 @@ class ThisHostTests(SynchronousTestCase):
         for answer in answers:
             FakeIp({QUESTION: answer}).install(self)
             line = str(self.assertRaises(PkdoorsError, getPublicName))
-            self.assertIn("use --address to say how clients reach it", line)
+            self.assertIn("use --host NAME to name the address for clients", line)

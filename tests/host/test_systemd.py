@@ -10,8 +10,16 @@ from tempfile import NamedTemporaryFile
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.host import systemd
-from pkdoors.host.systemd import UNIT, isOn, mayService, readNftablesFiles
-from pkdoors.install.unitfiles import PLACES
+from pkdoors.host.systemd import (
+    PACKAGE_UNIT,
+    UNIT,
+    isInstalled,
+    isOn,
+    isPackaged,
+    mayService,
+    readNftablesFiles,
+)
+from pkdoors.install.unitfiles import LOCAL, PACKAGE
 
 NOBODY = "nobody"
 RUN = subprocess.run
@@ -72,8 +80,18 @@ class MayServiceTests(SynchronousTestCase):
         self.patch(systemd, "findServiceGroup", lambda: pwd.getpwnam(NOBODY).pw_gid)
 
     def test_unit(self) -> None:
-        """The unit is looked for at the place where it is installed."""
-        self.assertEqual(Path("/", PLACES["pkdoors.service"]), UNIT)
+        """The unit is looked for at the places where it is installed."""
+        self.assertEqual(Path("/", LOCAL.places["pkdoors.service"]), UNIT)
+        self.assertEqual(Path("/", PACKAGE.places["pkdoors.service"]), PACKAGE_UNIT)
+
+    def test_isInstalled(self) -> None:
+        """The service is installed by either way; only one of them is a package's."""
+        for unit, isPackage in (("UNIT", False), ("PACKAGE_UNIT", True)):
+            self.patch(systemd, "UNIT", Path("/nowhere"))
+            self.patch(systemd, "PACKAGE_UNIT", Path("/nowhere"))
+            self.assertFalse(isInstalled())
+            self.patch(systemd, unit, Path("/etc/passwd"))
+            self.assertEqual((True, isPackage), (isInstalled(), isPackaged()))
 
     def test_may(self) -> None:
         """The service's user may use what the kernel lets it use."""

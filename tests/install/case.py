@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import InstallError
 from pkdoors.host import systemd
-from pkdoors.install import installer
+from pkdoors.install import installer, sharing
 from pkdoors.install.installer import (
     installService,
 )
@@ -32,13 +32,14 @@ class InstallTestCase(SynchronousTestCase):
         self.addCleanup(os.umask, os.umask(0o022))
         self.conf = self.root / "pkdoors.toml"
         self.seed = self.root / "port_knocker.toml"
-        self.patch(installer, "CONFS", (str(self.conf), str(self.seed)))
+        self.patch(sharing, "CONFS", (str(self.conf), str(self.seed)))
         self.programs = {"systemctl", "systemd-sysusers"}
         self.patch(installer, "which", lambda name: name if name in self.programs else None)
         self.patch(systemd, "RUNNING", str(self.root / "running"))
         self.group: int | None = None
-        self.patch(installer, "findServiceGroup", lambda: self.group)
-        self.patch(installer, "letRead", self.letRead)
+        for module in (installer, sharing):
+            self.patch(module, "findServiceGroup", lambda: self.group)
+        self.patch(sharing, "letRead", self.letRead)
         self.readable: list[str] = []
         self.ran: list[str] = []
 

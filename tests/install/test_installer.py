@@ -5,18 +5,15 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-import twisted.plugins
 from pkdoors.errors import InstallError
 from pkdoors.files.trust import Flaw
-from pkdoors.install import installer
+from pkdoors.install import sharing
 from pkdoors.install.installer import (
-    fillPluginCache,
     installService,
     runCommand,
     uninstallService,
 )
 from tests.install.case import CODE, InstallTestCase
-from twisted.plugins import pkdoors_plugin
 
 
 class InstallTests(InstallTestCase):
@@ -62,7 +59,7 @@ class InstallTests(InstallTestCase):
 
     def test_hidden(self) -> None:
         """Code that a service does not see is refused: it would not start."""
-        for path in ("/root/pkdoors/bin/twistd", "/home/anna/x", "/tmp/x"):
+        for path in ("/root/pkdoors/bin/pkdoors", "/home/anna/x", "/tmp/x"):
             self.assertEqual(
                 f"a service does not see {path}: install pkdoors in another virtual environment, "
                 "for instance in /opt/pkdoors",
@@ -76,7 +73,7 @@ class InstallTests(InstallTestCase):
         hidden.mkdir()
         (hidden / "code.py").touch()
         link.symlink_to(hidden)
-        self.patch(installer, "HIDDEN", (str(hidden),))
+        self.patch(sharing, "HIDDEN", (str(hidden),))
         self.assertIn(f"does not see {hidden}/code.py: install", self.refused(link / "code.py"))
 
     def test_notThere(self) -> None:
@@ -90,7 +87,7 @@ class InstallTests(InstallTestCase):
 
     def test_private(self) -> None:
         """Code that others may not read is refused, with a remedy."""
-        self.patch(installer, "HIDDEN", ())
+        self.patch(sharing, "HIDDEN", ())
         self.root.chmod(0o755)
         code = self.root / "a b" / "code.py"
         code.parent.mkdir()
@@ -106,9 +103,9 @@ class InstallTests(InstallTestCase):
 
     def test_othersCode(self) -> None:
         """Code that others can change is refused, with a remedy; nothing is written."""
-        self.patch(installer, "HIDDEN", ())
+        self.patch(sharing, "HIDDEN", ())
         self.root.chmod(0o755)
-        code = self.root / "bin" / "twistd"
+        code = self.root / "bin" / "pkdoors"
         code.parent.mkdir()
         code.touch()
         for part in (code, code.parent, self.root):
@@ -166,7 +163,7 @@ class UninstallTests(InstallTestCase):
 
 class CommandTests(SynchronousTestCase):
     """
-    Tests of L{runCommand} and L{fillPluginCache}.
+    Tests of L{runCommand}.
     """
 
     def test_good(self) -> None:
@@ -186,14 +183,3 @@ class CommandTests(SynchronousTestCase):
         """A missing command is an error."""
         error = self.assertRaises(InstallError, runCommand, "pkdoors-nothing")
         self.assertEqual("cannot run `pkdoors-nothing`: No such file or directory", str(error))
-
-    def test_cache(self) -> None:
-        """Afterwards the cache of Twisted's plugins exists, and everybody may read it."""
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        (folder / "dropin.cache").touch(0o600)
-        self.patch(twisted.plugins, "__path__", [*twisted.plugins.__path__, str(folder)])
-        fillPluginCache()
-        self.assertEqual(0o644, (folder / "dropin.cache").stat().st_mode & 0o7777)
-        own = Path(str(pkdoors_plugin.__file__)).with_name("dropin.cache")
-        self.assertIn(b"pkdoors_plugin", own.read_bytes())

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from pkdoors.config.template import renderConf
-from pkdoors.install import installer
+from pkdoors.install import sharing
 from tests.fakes.doors import makeDoor
 from tests.install.case import InstallTestCase
 
@@ -17,7 +17,7 @@ class ShareTests(InstallTestCase):
     def setUp(self) -> None:
         """Put all files where the service can reach them."""
         super().setUp()
-        self.patch(installer, "HIDDEN", ())
+        self.patch(sharing, "HIDDEN", ())
         self.root.chmod(0o755)
 
     def assertTrouble(self, expected: str, keys: str = "keys") -> None:
@@ -31,7 +31,7 @@ class ShareTests(InstallTestCase):
         self.conf.touch(0o600)
         self.conf.write_text(renderConf(makeDoor(authorizedKeys=path)) + extra)
         self.group = os.getgid()
-        self.patch(installer, "readConf", lambda path: Path(path).read_text())
+        self.patch(sharing, "readConf", lambda path: Path(path).read_text())
         said = self.install()
         return said[said.index("unchanged  user and group pkdoors") + 1 :]
 
@@ -46,7 +46,7 @@ class ShareTests(InstallTestCase):
         """If only the file of port-knocking-doors exists, the service may read that."""
         self.seed.touch(0o600)
         self.seed.write_text(renderConf(makeDoor()))
-        self.patch(installer, "readConf", lambda path: Path(path).read_text())
+        self.patch(sharing, "readConf", lambda path: Path(path).read_text())
         said = self.install()
         self.assertEqual("changed    /port_knocker.toml, which the service may read", said[-1])
         self.share()
@@ -85,7 +85,7 @@ class ShareTests(InstallTestCase):
 
     def test_hidden(self) -> None:
         """Keys that a service does not see are a trouble, whether they exist or not."""
-        self.patch(installer, "HIDDEN", (str(self.root / "home"),))
+        self.patch(sharing, "HIDDEN", (str(self.root / "home"),))
         sentence = "a service does not see /home/keys: move the file, for instance to /etc/pkdoors"
         self.assertTrouble(sentence, "home/keys")
         (self.root / "home").mkdir()

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import InstallError
-from pkdoors.install.unitfiles import PLACES, ServiceFiles
+from pkdoors.install.unitfiles import LOCAL, PACKAGE, ServiceFiles
 
 
 class ServiceFilesTests(SynchronousTestCase):
@@ -26,7 +26,7 @@ class ServiceFilesTests(SynchronousTestCase):
 
     def lines(self, word: str) -> list[str]:
         """Return a line for each file."""
-        return [f"{word}  {self.root / place}" for place in PLACES.values()]
+        return [f"{word}  {self.root / place}" for place in LOCAL.places.values()]
 
     def test_place(self) -> None:
         """All files are written, readable to all; the second time there is nothing to do."""
@@ -40,14 +40,55 @@ class ServiceFilesTests(SynchronousTestCase):
         """The unit runs the programs of this installation."""
         list(self.files.place())
         text = self.unit.read_text()
-        self.assertIn('ExecStart="/opt/pkdoors/bin/twistd" --nodaemon --pidfile= pkdoors\n', text)
+        self.assertIn('ExecStart="/opt/pkdoors/bin/pkdoors" daemon\n', text)
         self.assertIn('ExecReload="/opt/pkdoors/bin/pkdoors" reload\n', text)
         self.assertNotIn("{bin}", text)
+
+    def test_package(self) -> None:
+        """
+        A package's files are below C{/usr} and name their origin. Its service is left out, and does
+        not fail, if there is no configuration yet.
+        """
+        files = ServiceFiles(self.root, Path("/usr/lib/pkdoors/bin"), PACKAGE)
+        list(files.place())
+        found = {str(path.relative_to(self.root)): path.read_text() for path in self.listFiles()}
+        self.assertEqual({*PACKAGE.places.values()}, {*found})
+        outside = {place for place in found if not place.startswith("usr/")}
+        self.assertEqual({"etc/logrotate.d/pkdoors"}, outside)
+        for text in found.values():
+            self.assertIn("Part of the package pkdoors.\n", text.split("\n\n")[0] + "\n")
+            self.assertNotIn("install-service", text)
+            self.assertNotRegex(text, r"\{\w+\}")
+        unit = found[PACKAGE.places["pkdoors.service"]]
+        self.assertIn('="/usr/lib/pkdoors/bin/', unit)
+        self.assertIn("\nConditionPathExists=|/etc/pkdoors/pkdoors.toml\n", unit)
+        self.assertNotIn("\nAssert", unit)
+
+    def test_layouts(self) -> None:
+        """Both layouts have the same files, with the same settings."""
+        texts = []
+        for layout in (LOCAL, PACKAGE):
+            root = self.root / layout.mark
+            list(ServiceFiles(root, Path("/x"), layout).place())
+            files = [root / place for _, place in sorted(layout.places.items())]
+            texts.append("".join(path.read_text().partition("\n")[2] for path in files))
+        self.assertEqual(texts[0], texts[1])
+
+    def test_areRunningThis(self) -> None:
+        """It is known whether a unit runs the programs of this installation."""
+        self.assertFalse(self.files.areRunningThis())
+        list(self.files.place())
+        self.assertTrue(self.files.areRunningThis())
+        self.assertFalse(ServiceFiles(self.root, Path("/opt/pkdoors")).areRunningThis())
+
+    def listFiles(self) -> list[Path]:
+        """Return all files below the root."""
+        return [path for path in self.root.rglob("*") if path.is_file()]
 
     def test_specialCharacters(self) -> None:
         """Characters that are special in a unit are escaped."""
         list(ServiceFiles(self.root, Path('/a b/50%/$x/"\\')).place())
-        self.assertIn('"/a b/50%%/$$x/\\"\\\\/twistd"', self.unit.read_text())
+        self.assertIn('"/a b/50%%/$$x/\\"\\\\/pkdoors"', self.unit.read_text())
 
     def test_update(self) -> None:
         """An older file of ours is replaced."""
@@ -85,7 +126,7 @@ class ServiceFilesTests(SynchronousTestCase):
         self.root.mkdir()
         (self.root / "etc").write_text("in the way")
         error = self.assertRaises(InstallError, list, self.files.place())
-        path = self.root / PLACES["pkdoors.sysusers"]
+        path = self.root / LOCAL.places["pkdoors.sysusers"]
         self.assertEqual(
             f"cannot write {path}: a symbolic link, or something that is not a folder, is in its "
             "way: move that away",
@@ -113,7 +154,7 @@ class HostileTests(SynchronousTestCase):
         self.victim = self.outside / "victim"
         self.victim.write_text("Made by `pkdoors install-service`, so they say\n")
         self.files = ServiceFiles(self.root, Path("/opt/pkdoors/bin"))
-        self.path = self.root / PLACES["pkdoors.sysusers"]
+        self.path = self.root / LOCAL.places["pkdoors.sysusers"]
 
     def refused(self) -> str:
         """Return the error of placing and removing; nothing outside changes."""

@@ -398,12 +398,21 @@ class PrepareTests(KeyFileTestCase):
 
     def test_noKeys(self) -> None:
         """A file without a key is refused: nobody could open the door."""
-        for text in ("", "# nobody yet\n", "nonsense\n"):
+        for text in ("", "# nobody yet\n"):
             self.path.write_text(text)
             self.assertEqual(
                 f"{self.path} has no key that may knock: add lines from ssh-keygen's .pub files",
                 str(self.assertRaises(KeyFileError, self.file.prepare)),
             )
+
+    def test_noneGood(self) -> None:
+        """If there are lines, the error has the reason why the first one is refused."""
+        self.path.write_text("# mine\nnonsense\nrestrict " + publicLine(makeKey()))
+        self.assertEqual(
+            f"{self.path}, line 2: this key is refused: it has no key: "
+            "use a line from one of ssh-keygen's .pub files",
+            str(self.assertRaises(KeyFileError, self.file.prepare)),
+        )
 
 
 class LargeTests(KeyFileTestCase):

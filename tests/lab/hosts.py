@@ -26,7 +26,7 @@ from tests.lab.namespaces import Namespaces, leaveMachine
 from tests.lab.sealing import leaveNotes
 
 BIN = Path(sys.executable).parent
-"""Where C{twistd} and C{pkdoors} are."""
+"""Where C{pkdoors} and C{twistd} are."""
 
 SERVER4, SERVER6 = "10.9.1.1", "fd09:1::1"
 CLIENT4, CLIENT6 = "10.9.1.2", "fd09:1::2"
@@ -278,15 +278,13 @@ class Network:
 
 
 class Daemon:
-    """C{twistd pkdoors} in the foreground, on a host."""
+    """C{pkdoors daemon} on a host."""
 
     def __init__(self, host: Host, *options: str, **environment: str) -> None:
         if "--admin" not in options:
             options = (*options, "--admin", f"{host.folder}/admin.sock")
         host.haveNotes(*options)
-        self.process = host.spawn(
-            str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", *options, **environment
-        )
+        self.process = host.spawn(str(BIN / "pkdoors"), "daemon", *options, **environment)
         if not self.process.says("guarding door"):
             raise AssertionError(f"the daemon did not start: {self.log()}")
 

@@ -18,6 +18,14 @@ BIN = PLACE / hosts.BIN.relative_to(ROOT)
 UNITS = "dbus.service dbus.socket polkit.service firewalld.service *.target *.slice"
 """The units that the machine has: others would look after the real machine."""
 
+_JOURNAL = ("systemd-journald.socket", "systemd-journald.service")
+_KEEP = """mkdir -p /etc/systemd/journald.conf.d
+printf '[Journal]\\n%s\\n%s\\n%s\\n' Audit=no ReadKMsg=no ForwardToWall=no \\
+    >/etc/systemd/journald.conf.d/own.conf"""
+_LOG = """printf '[Service]\\n%s\\n%s\\n' \\
+    StandardOutput=append:{folder}/services.log StandardError=inherit \\
+    >/etc/systemd/system/service.d/log.conf"""
+
 _OUTSIDE = """
 mkdir {folder}/cgroup
 mount -t cgroup2 none {folder}/cgroup
@@ -58,8 +66,7 @@ for private in /run /var/lib/pkdoors /var/lib/systemd /var/log /lib/systemd/syst
     mount -t tmpfs -o mode=755 none $private
 done
 mkdir /run/lock {folder}/proc /etc/systemd/system/service.d
-printf '[Service]\\nStandardOutput=append:{folder}/services.log\\nStandardError=inherit\\n' \\
-    >/etc/systemd/system/service.d/log.conf
+{log}
 mount -t cgroup2 none /sys/fs/cgroup
 mount -t proc proc {folder}/proc
 mount --bind /proc/sys /proc/sys
@@ -73,18 +80,24 @@ exec env -i PATH=$PATH LANG=C.UTF-8 container=pkdoors /lib/systemd/systemd \\
 class Machine:
     """
     Boots on a host; what is changed there below C{/etc}, C{/run} and C{/var} is gone after it.
+
+    @param hasJournal: whether it has systemd's journal. Otherwise the services write to a file.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, hasJournal: bool = False) -> None:
         self._host = host
         self._name = f"{host.name}-systemd"
         folder = host.folder
         places = {"root": ROOT, "host_bin": hosts.BIN, "place": PLACE, "bin": BIN}
-        (folder / "boot").write_text(_INSIDE.format(folder=folder, units=UNITS, **places))
+        log = _KEEP if hasJournal else _LOG.format(folder=folder)
+        units = " ".join((UNITS, *_JOURNAL))
+        (folder / "boot").write_text(_INSIDE.format(folder=folder, units=units, log=log, **places))
         outside = _OUTSIDE.format(folder=folder, name=self._name)
         self._process = host.spawn("unshare", "--mount", "sh", "-euc", outside)
         if not eventually(self._isUp):
             raise AssertionError(f"systemd did not start: {self._process.log()}")
+        if hasJournal:
+            self.run("systemctl", "start", *_JOURNAL)
 
     def _isUp(self) -> bool:
         return self._pid() is not None and self.status("systemctl", "is-system-running")[0] == 0
@@ -125,7 +138,7 @@ class Machine:
             except OSError:  # it has ended
                 continue
             numbers = f"\nNSpid:\t{folder.name}\t{inside}\n"
-            if numbers in status and status.startswith("Name:\ttwistd\n"):
+            if numbers in status and status.startswith("Name:\tpkdoors\n"):
                 return folder
         raise AssertionError(f"there is no process {inside}: {self.log()}")
 

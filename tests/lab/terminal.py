@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyte
+from rich.text import Text
 
 from tests.lab.hosts import PATIENCE, eventually, heedSignals
+from tests.lab.picture import readScreen
 
 ENVIRONMENT = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
@@ -81,6 +83,11 @@ class Terminal:
             self.written += data
             self._stream.feed(data)
         return [line.rstrip() for line in self._screen.display]
+
+    def picture(self) -> list[Text]:
+        """Return the lines that it shows now, in colour."""
+        self.screen()
+        return readScreen(self._screen)
 
     def line(self) -> str:
         """Return the line with the cursor."""

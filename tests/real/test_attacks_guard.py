@@ -272,7 +272,9 @@ class LinkLocalTests(ControlledTestCase):
 
     def refusals(self) -> bool:
         """Return whether the daemon's log reports a refusal."""
-        return any("refused door" in each.read_text() for each in self.folder.glob("*twistd-*.log"))
+        return any(
+            "refused door" in each.read_text() for each in self.folder.glob("*pkdoors-*.log")
+        )
 
     def link(self, host: Host) -> int:
         """Return the number of the host's network device."""

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SkipTest
 
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import CLIENT4, SERVER4, SERVER6, Host, eventually, ip
+from tests.lab.ufw import Ufw
 from tests.real.test_guard_container import ALLOWED, INSIDE, OUTSIDE, BoxTestCase
 
 
@@ -15,21 +16,10 @@ class UfwTests(RealTestCase):
 
     listen = "capture"
 
-    def ufw(self, *commands: str) -> str:
-        """Run commands of ufw on the server, with a copy of its files."""
-        copy = self.folder / "etc"
-        script = [
-            f"mount --bind {copy}/{name}" for name in ("ufw /etc/ufw", "default /etc/default/ufw")
-        ]
-        if not copy.exists():
-            copy.mkdir()
-            script.insert(0, f"cp -a /etc/ufw {copy}/ufw; cp /etc/default/ufw {copy}/default")
-        script += commands
-        return self.server.run("unshare", "--mount", "sh", "-euc", "\n".join(script))
-
     def test_ufw(self) -> None:
         """Knocks are heard over IPv4 and IPv6, and no rule of ufw's changes."""
-        self.ufw("ufw default deny incoming", f"ufw allow {PORT}/tcp", "ufw --force enable")
+        ufw = Ufw(self.server).run
+        ufw("ufw default deny incoming", f"ufw allow {PORT}/tcp", "ufw --force enable")
         before = self.server.run("iptables-save") + self.server.run("ip6tables-save")
         self.assertIn("ufw-user-input", before)
         self.start()
@@ -38,7 +28,7 @@ class UfwTests(RealTestCase):
             self.client.send(SEQUENCE, address=address)
             self.assertTrue(self.client.comesToReach(PORT, address))
         self.assertFalse(self.stranger.reaches(PORT))
-        status = self.ufw("ufw status")
+        status = ufw("ufw status")
         self.assertIn(f"{PORT}/tcp", status)
         self.assertNotIn(str(SEQUENCE[0]), status)
 

@@ -390,7 +390,7 @@ class ZoneTests(CheckTestCase):
         self.finds("ERROR", "2222/tcp", "zone public (port 2222/tcp)")
         guard = Guard((makeDoor(ports=str(PORT)),))
         self.server.run("nft", writeGuard(guard))
-        self.finds("WARNING", "2222/tcp", "between boot and", f"`{command}`")
+        self.finds("INFO", "2222/tcp", "between boot and", f"`{command}`")
         self.server.run(*command.split())
         self.findsNot("2222/tcp between")
 

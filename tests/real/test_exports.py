@@ -359,7 +359,8 @@ class InitTests(ExportTestCase):
         conf, script = self.folder / "pkdoors.toml", self.folder / "knock.sh"
         files = ("-c", str(conf), "-o", str(script))
         self.server.run(
-            *(PKDOORS, "init", *files, "--format", "bash", "--address", SERVER4, "-p", str(PORT))
+            *(PKDOORS, "init", "--plain", *files, "--format", "bash"),
+            *("--host", SERVER4, "-p", str(PORT)),
         )
         self.server.serve(PORT)
         Daemon(self.server, "-c", str(conf))

@@ -188,7 +188,7 @@ class ForOthersTests(GrantTestCase):
         self.assertTrue(daemon.says("extended door ssh"))
         self.assertGreater(self.secondsLeft(), 1000)
         self.knock(self.seal(bind=CLIENT4, close=True), self.stranger)
-        self.assertTrue(daemon.says("shortened asked to by anna@phone"))
+        self.assertTrue(daemon.says("shortened at the request of anna@phone"))
         self.assertTrue(eventually(lambda: self.secondsLeft() <= 600), self.secondsLeft())
         self.assertTrue(self.reached(CLIENT4))
         self.knock(sealed(self.bob, SEQUENCE, door="ssh", close=True))

@@ -3,24 +3,24 @@
 import signal
 import subprocess
 import time
-from collections import Counter
 
 from tests.lab.case import KNOCKS, RealTestCase
 from tests.lab.hosts import BIN, PATIENCE, SERVER4, Process, heedSignals
 
 PKDOORS = str(BIN / "pkdoors")
 WAITING = ("--wait", "22", "--timeout", "1h")
+SENT = "send datagram 1 "
 LINES = ("pkdoors: interrupted\n", "pkdoors knock: interrupted\n")
 
 
 class EveryMomentTests(RealTestCase):
-    """A signal after so many milliseconds."""
+    """A signal after some time, from the first moment to long after the first datagram."""
 
-    def interrupted(self, milliseconds: int, *options: str) -> tuple[int, str]:
-        """Return the status, and what it wrote to standard error."""
-        command = (PKDOORS, "knock", SERVER4, "-m", KNOCKS, "--interval", "10s", *options)
+    def begin(self, *options: str) -> "subprocess.Popen[str]":
+        """Begin to knock. It says so when it sends."""
+        command = (PKDOORS, "knock", SERVER4, "-m", KNOCKS, "--interval", "10s", "-v", *options)
         with self.client.inside():
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -28,31 +28,49 @@ class EveryMomentTests(RealTestCase):
                 text=True,
                 preexec_fn=heedSignals,
             )
-        time.sleep(milliseconds / 1000)
-        process.send_signal(signal.SIGINT)
-        return process.returncode, process.communicate(timeout=PATIENCE)[1]
 
-    def check(self, moments: range, *options: str) -> None:
+    def interrupt(self, process: "subprocess.Popen[str]", seconds: float = 0.0) -> str:
+        """Interrupt it after a while, and return what it wrote to standard error."""
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        return process.communicate(timeout=PATIENCE)[1]
+
+    def timeToSend(self, *options: str) -> float:
+        """Return the seconds until the first datagram, which depend on the machine."""
+        began = time.monotonic()
+        process = self.begin(*options)
+        assert process.stderr is not None
+        while SENT not in process.stderr.readline():
+            self.assertIsNone(process.poll())
+        took = time.monotonic() - began
+        self.interrupt(process)
+        return took
+
+    def check(self, steps: int, *options: str) -> None:
         """
-        Assert that each signal ends it as it should. Before C{pkdoors} is loaded, Python itself is
-        interrupted, and shows that.
+        Assert that each signal ends it with its own line. Before C{pkdoors} is loaded, Python
+        itself is interrupted, and shows that.
         """
-        ends: Counter[str] = Counter()
-        for milliseconds in moments:
-            _, said = self.interrupted(milliseconds, *options)
+        took, step, late = self.timeToSend(*options), 0, 0
+        while step < steps or not late:
+            seconds = 1.5 * took * step / steps
+            said = self.interrupt(self.begin(*options), seconds)
             own = said.rpartition("bin/pkdoors")[2]
-            self.assertNotIn("/pkdoors/c", own, f"after {milliseconds} ms: {said}")
+            self.assertNotIn("/pkdoors/c", own, f"after {seconds} s: {said}")
             self.assertNotIn("Exception ignored in: <coroutine", said)
-            ends[said] += 1
-        self.assertGreater(sum(ends[line] for line in LINES), len(moments) / 2, ends)
+            isPython = not said or "KeyboardInterrupt" in own
+            self.assertTrue(isPython or said.endswith(LINES), f"after {seconds} s: {said}")
+            late += SENT in said
+            self.assertFalse(isPython and SENT in said, said)
+            step += 1
 
     def test_blocking(self) -> None:
         """While it is loaded, and while it knocks."""
-        self.check(range(0, 305, 5))
+        self.check(60)
 
     def test_reactor(self) -> None:
         """While Twisted is loaded, too, and while it waits."""
-        self.check(range(0, 1500, 25), *WAITING)
+        self.check(60, *WAITING)
 
 
 class StatusTests(RealTestCase):
@@ -66,7 +84,7 @@ class StatusTests(RealTestCase):
         """It is 130, with one line."""
         for options in ((), WAITING):
             knock = self.spawn(SERVER4, "-m", KNOCKS, "--interval", "10s", "-v", *options)
-            self.assertTrue(knock.says("send datagram 1 "))
+            self.assertTrue(knock.says(SENT))
             self.assertEqual(130, knock.stop(signal.SIGINT))
             self.assertTrue(knock.log().endswith("interrupted\n"), knock.log())
             self.assertEqual(1, knock.log().count("interrupted"))
@@ -75,7 +93,7 @@ class StatusTests(RealTestCase):
         """With SIGTERM it is what a shell reports as 143."""
         for options, status in (((), -15), (WAITING, 143)):
             knock = self.spawn(SERVER4, "-m", KNOCKS, "--interval", "10s", "-v", *options)
-            self.assertTrue(knock.says("send datagram 1 "))
+            self.assertTrue(knock.says(SENT))
             self.assertEqual(status, knock.stop(signal.SIGTERM))
             self.assertNotIn("Traceback", knock.log())
 

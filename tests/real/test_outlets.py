@@ -24,7 +24,7 @@ from tests.lab.hosts import (
     Process,
     eventually,
 )
-from tests.lab.readme import block
+from tests.lab.pages import OPERATING, block
 from tests.lab.sealing import makeKey, publicLine, sealed
 from tests.lab.spoofer import packet
 
@@ -120,12 +120,12 @@ class AuditTests(OutletsTestCase):
 
     def test_logrotate(self) -> None:
         """
-        logrotate, as README.md has it, moves it away and sends SIGHUP; no event is lost, whenever
+        logrotate, as the manual has it, moves it away and sends SIGHUP; no event is lost, whenever
         it comes.
         """
         daemon = self.daemonWith(audit=str(self.audit))
         conf = self.folder / "rotate.conf"
-        rotation = block("/var/log/pkdoors/audit.jsonl {")
+        rotation = block("/var/log/pkdoors/audit.jsonl {", OPERATING)
         for shown, here in (
             ("/var/log/pkdoors/audit.jsonl", str(self.audit)),
             ("$(cat /run/pkdoors.pid)", str(daemon.process.popen.pid)),

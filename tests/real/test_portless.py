@@ -5,11 +5,10 @@ import signal
 import textwrap
 import time
 
-from tests import ROOT
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.controlled import SHARING, SSH, ControlledTestCase
 from tests.lab.hosts import BIN, CLIENT4, SERVER6, eventually
-from tests.lab.readme import block
+from tests.lab.pages import DOCS, block
 
 
 class PortlessCase(ControlledTestCase):
@@ -206,7 +205,7 @@ class PortlessTests(FirewalldPortlessTests):
 
     def test_examples(self) -> None:
         """The examples of the documentation work, with stand-ins for the programs that they run."""
-        page = ROOT / "docs" / "programs.md"
+        page = DOCS / "programs.md"
         for name in ("wakeonlan", "systemctl"):
             stand_in = self.folder / name
             stand_in.write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >> {self.ran}\n')

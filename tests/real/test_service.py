@@ -8,11 +8,11 @@ import socket
 from functools import partial
 from pathlib import Path
 
-from tests import ROOT
 from tests.lab import hosts
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import CLIENT4, PATIENCE, SERVER4, eventually
 from tests.lab.machine import BIN, Machine, isPossible
+from tests.lab.pages import OPERATING, block
 
 PKDOORS = str(BIN / "pkdoors")
 INSTALL = (PKDOORS, "install-service")
@@ -54,7 +54,7 @@ class UnitTests(RealTestCase):
         self.assertEqual(5, len(placed))
         for path in map(Path, placed):
             self.assertEqual((0o644, True), (path.stat().st_mode & 0o7777, path.is_file()))
-        self.assertIn(f'"{hosts.BIN}/twistd"', Path(self.unit).read_text())
+        self.assertIn(f'"{hosts.BIN}/pkdoors" daemon', Path(self.unit).read_text())
         removed = self.server.run(*HERE, "--uninstall", "--root", str(self.folder))
         self.assertEqual([f"removed    {path}" for path in placed], removed.splitlines())
         self.assertFalse([path for path in placed if Path(path).exists()])
@@ -66,11 +66,13 @@ class ServiceTestCase(RealTestCase):
     if os.getuid() == 0 and not isPossible():
         skip = "these tests run systemd: they need a kernel with cgroup2"
 
+    hasJournal = False
+
     def setUp(self) -> None:
         """Boot, and install the service."""
         super().setUp()
         self.server.serve(PORT)
-        self.machine = Machine(self.server)
+        self.machine = Machine(self.server, self.hasJournal)
         self.addCleanup(self.machine.stop)
         self.output = self.machine.run(*INSTALL)
 
@@ -300,11 +302,18 @@ class ServiceTests(ServiceTestCase):
         self.assertNotEqual(before, self.machine.process())
 
     def test_noConfiguration(self) -> None:
-        """Without a configuration it does not start, nor try again and again."""
+        """Without a configuration it is left out, which is not a failure."""
         self.assertIn(f"Create a configuration:   {PKDOORS} init\n", self.output)
-        status, output = self.machine.status("systemctl", "start", "pkdoors")
-        self.assertEqual((1, "Assertion failed on job for pkdoors.service.\n"), (status, output))
-        self.assertEqual("0", self.machine.show("NRestarts"))
+        self.assertLeftOut()
+
+    def assertLeftOut(self) -> None:
+        """Assert that a start does nothing, and does not fail."""
+        self.machine.run("systemctl", "start", "pkdoors")
+        found = [
+            self.machine.show(name) for name in ("ActiveState", "ConditionResult", "NRestarts")
+        ]
+        self.assertEqual(["inactive", "no", "0"], found)
+        self.assertEqual("", self.machine.run("systemctl", "--failed", "--quiet"))
 
     def test_lostConfiguration(self) -> None:
         """
@@ -323,30 +332,78 @@ class ServiceTests(ServiceTestCase):
         self.machine.run("systemctl", "stop", "pkdoors")
         self.machine.run(PKDOORS, "release")
         self.assertTrue(self.client.reaches(PORT))
-        status, output = self.machine.status("systemctl", "start", "pkdoors")
-        self.assertEqual((1, "Assertion failed on job for pkdoors.service.\n"), (status, output))
+        self.machine.run("systemctl", "reset-failed")
+        self.assertLeftOut()
+
+    def test_brokenConfiguration(self) -> None:
+        """
+        A broken configuration, or a wrong option, ends the daemon with one line, and it is not
+        started again; the guard stays, and a start with a good one works.
+        """
+        self.begin()
+        good = self.file(CONF).read_text()
+        self.file(CONF).write_text("[doors.")
+        self.machine.status("systemctl", "restart", "pkdoors")
+        self.assertStaysDown(78)
+        self.assertEqual(1, self.machine.log().count("is not valid TOML"))
+        self.file(CONF).write_text(good)
+        folder = self.file(f"{UNIT}.d")
+        folder.mkdir()
+        (folder / "x.conf").write_text(f"[Service]\nExecStart=\nExecStart={PKDOORS} daemon -t x\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.status("systemctl", "restart", "pkdoors")
+        self.assertStaysDown(2)
+        (folder / "x.conf").unlink()
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "restart", "pkdoors")
+        self.assertTrue(self.opens(), self.machine.log())
+
+    def assertStaysDown(self, status: int) -> None:
+        """Assert that the daemon has ended with a status for good, and that the port is closed."""
+        names = ("ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts")
+        found = [self.machine.show(name) for name in names]
+        self.assertEqual(["failed", "failed", "exit-code", str(status), "0"], found)
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_reloadWithoutSocket(self) -> None:
+        """C{systemctl reload} works without an admin socket, too, and finds a wrong file."""
+        self.configure()
+        conf = self.file(CONF)
+        conf.write_text(f"admin = 'off'\n{conf.read_text()}")
+        self.machine.run("systemctl", "start", "pkdoors")
+        good = conf.read_text()
+        conf.write_text(good + "port = 1\n")
+        self.assertNotEqual(self.machine.status("systemctl", "reload", "pkdoors")[0], 0)
+        self.assertIn("doors.ssh: unknown key 'port'", self.machine.log())
+        conf.write_text(good.replace("'1h'", "'30m'"))
+        self.machine.run("systemctl", "reload", "pkdoors")
+        self.assertTrue(
+            self.machine.says(
+                f"guarding door ssh ({PORT}/tcp) with nftables: 6 knocks open it for 30m"
+            ),
+            self.machine.log(),
+        )
+        self.assertEqual("active", self.machine.show("ActiveState"))
 
     def test_init(self) -> None:
         """C{pkdoors init} after the installation writes for the service."""
-        init = (PKDOORS, "init", "--ports", str(PORT), "--address", SERVER4)
+        init = (PKDOORS, "init", "--plain", "--ports", str(PORT), "--host", SERVER4)
         output = self.machine.run(*init)
-        self.assertIn("Only root and the service (user pkdoors) may read the file.", output)
-        self.assertIn("systemctl enable --now pkdoors\n", output)
+        self.assertIn("Only root and the service (user pkdoors) may read it.", output)
+        self.assertIn("pkdoors trial 10m\n", output)
         self.machine.run("systemctl", "enable", "--quiet", "--now", "pkdoors")
         self.assertFalse(self.client.reaches(PORT))
         self.assertEqual("active", self.machine.show("ActiveState"))
 
-    def test_readme(self) -> None:
-        """The commands in README's section do what it says, in this order."""
+    def test_documented(self) -> None:
+        """The commands in the manual's section do what it says, in this order."""
         self.machine.run(*INSTALL, "--uninstall")
         self.configure()
         self.machine.run(*INSTALL, "--uninstall")
-        text = (ROOT / "README.md").read_text()
-        section = text.partition("#### As a service\n")[2].partition("\n####")[0]
         commands = [
-            line.removeprefix("    sudo ").partition(" #")[0].rstrip()
-            for line in section.splitlines()
-            if line.startswith("    ") and "journalctl" not in line
+            re.sub("^pkdoors ", f"{PKDOORS} ", line.removeprefix("sudo ").partition(" #")[0])
+            for line in block("sudo pkdoors install-service", OPERATING).splitlines()
+            if "journalctl" not in line
         ]
         states = []
         for command in commands:
@@ -548,3 +605,45 @@ class InstallTests(ServiceTestCase):
         self.assertLessEqual({"firewalld.service", "nftables.service", "ufw.service"}, {*after})
         self.assertLessEqual({"network-pre.target", "network-online.target"}, {*before})
         self.assertEqual(set(), {*after} & {*before})
+
+
+class JournalTests(ServiceTestCase):
+    """Tests of what the service writes to the journal."""
+
+    hasJournal = True
+
+    def journal(self, *matches: str) -> list[dict[str, str]]:
+        """Return what the journal has."""
+        self.machine.run("journalctl", "--sync")
+        output = self.machine.run("journalctl", "--quiet", "--output=json", *matches)
+        return [json.loads(line) for line in output.splitlines()]
+
+    def test_fields(self) -> None:
+        """
+        Each line has a priority and no second time; the fields of the events find a client's lines.
+        The lines of the start and the end are the unit's, too.
+        """
+        self.begin()
+        self.assertTrue(self.opens())
+        (opened,) = self.journal(f"PKDOORS_SOURCE={CLIENT4}")
+        self.assertEqual(("opened", "ssh"), (opened["PKDOORS_EVENT"], opened["PKDOORS_DOOR"]))
+        self.assertEqual(("6", "pkdoors"), (opened["PRIORITY"], opened["SYSLOG_IDENTIFIER"]))
+        self.assertTrue(opened["MESSAGE"].startswith("opened door ssh"), opened)
+        self.assertEqual(f"{PORT}/tcp", opened["PKDOORS_PORTS"])
+        self.machine.run("systemctl", "stop", "pkdoors")
+        texts = [
+            each["MESSAGE"] for each in self.journal("--unit=pkdoors", "SYSLOG_IDENTIFIER=pkdoors")
+        ]
+        for beginning in ("guarding door ssh", "opened door ssh", "stopped; door ssh"):
+            self.assertEqual(1, sum(text.startswith(beginning) for text in texts), texts)
+
+    def test_priorities(self) -> None:
+        """What is wrong has another priority, and so has a start that fails."""
+        self.configure("authorized_keys = '/etc/pkdoors/nothing'\n")
+        self.machine.run("systemctl", "start", "pkdoors")
+        self.file(CONF).write_text("[doors.")
+        self.machine.status("systemctl", "restart", "pkdoors")
+        errors = self.journal("--priority=err", "_COMM=pkdoors")
+        keys, toml = (each["MESSAGE"] for each in errors)
+        self.assertIn("cannot read /etc/pkdoors/nothing", keys)
+        self.assertTrue(toml.startswith(f"pkdoors: {CONF} is not valid TOML"), toml)

@@ -95,6 +95,25 @@ class StartTests(RealTestCase):
         path.write_text(_EMBEDDED)
         return str(path)
 
+    def test_daemon(self) -> None:
+        """
+        C{pkdoors daemon}, and C{python -m pkdoors daemon}. They load no plugin: one that is broken
+        or slow does not matter, and nothing is written beside it.
+        """
+        plugins = self.folder / "twisted" / "plugins"
+        plugins.mkdir(parents=True)
+        broken = "import os, sys, time; os.write(2, b'broken'); time.sleep(60); os._exit(7)"
+        (plugins / "broken.py").write_text(broken)
+        (plugins / "dropin.cache").write_text("no pickle")
+        before = sorted(plugins.iterdir())
+        environment = ("env", f"PYTHONPATH={self.folder}")
+        for command in ((str(BIN / "pkdoors"),), (sys.executable, "-m", "pkdoors")):
+            process = self.assertGuards(*environment, *command, "daemon")
+            self.assertNotIn("broken", process.log())
+            self.server.run(str(BIN / "pkdoors"), "release")
+        self.assertEqual(before, sorted(plugins.iterdir()))
+        self.assertEqual("no pickle", (plugins / "dropin.cache").read_text())
+
     def test_twistd(self) -> None:
         """C{twistd}."""
         self.assertGuards(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors")

@@ -19,7 +19,7 @@ def parseBind(text: str) -> str:
     Read C{auto}, C{none}, an address, or C{stun:HOST}.
 
     @return: an address in the form that statements use, or the text.
-    @raise BadValue: the text is none of these.
+    @raise BadValue: the text is not one of these.
     """
     if text in (AUTO, NONE):
         return text
@@ -30,7 +30,7 @@ def parseBind(text: str) -> str:
         return canonicalize(text)
     except ValueError:
         raise BadValue(
-            f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address, stun:HOST"
+            f"{shown(text)} is not an address: use an IPv4 or IPv6 address, stun:HOST, auto or none"
         ) from None
 
 

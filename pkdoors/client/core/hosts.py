@@ -107,8 +107,7 @@ def _parsePort(text: str, port: str) -> int:
         return parsePort(port)
     except BadValue as error:
         raise BadValue(
-            f"what follows the colon in {_quote(text)} is not a port: "
-            "a port is a number from 1 to 65535"
+            f"the part of {_quote(text)} after the colon is not a port, a number from 1 to 65535"
         ) from error
 
 
@@ -143,4 +142,4 @@ def _toAscii(text: str, name: str) -> str:
 
 
 def _quote(text: str) -> str:
-    return "what was given as the host" if _PORTS.search(text) else quoteHost(text)
+    return "the given host" if _PORTS.search(text) else quoteHost(text)

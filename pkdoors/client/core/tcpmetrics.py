@@ -84,6 +84,6 @@ def _split(data: bytes) -> dict[int, bytes]:
 def _number(values: dict[int, bytes], kind: int, size: int) -> int:
     value = values.get(kind, b"")
     if len(value) != size:
-        raise ValueError("it lacks what was asked for")
+        raise ValueError("it lacks the requested value")
     number: int = struct.unpack("=H" if size == 2 else "=I", value)[0]
     return number

@@ -25,8 +25,8 @@ class Visit:
     """
     The state of an attempt.
 
-    Each method that tells it something returns what the driver must do now, in order. C{now} is
-    the time in seconds of a clock that only goes forward.
+    Each method that reports something to it returns what the driver must do now, in order. C{now}
+    is the time in seconds of a clock that only goes forward.
 
     @param addresses: the addresses of the host.
     @ivar outcome: how it ended, if it did not fail; L{None} before.

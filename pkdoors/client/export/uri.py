@@ -106,7 +106,7 @@ def _readQuery(query: str) -> dict[str, str]:
             query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=20
         )
     except ValueError:
-        raise BadValue("what follows the question mark is not KEY=VALUE&KEY=VALUE...") from None
+        raise BadValue("the part after the question mark is not KEY=VALUE&KEY=VALUE...") from None
     for key, _ in pairs:
         if key == "identity":
             raise BadValue("identity is a path on one machine: add it to your profile by hand")

@@ -69,7 +69,7 @@ class FileSigner(NamedTuple):
 
 def _signRSA(key: Any, data: bytes) -> bytes:
     """
-    Return a signature, after a check: if a damaged file's key makes a wrong one, that tells others
+    Return a signature, after a check: if a damaged file's key makes a wrong one, that gives others
     the private key.
 
     @raise KnockError: it is wrong.

@@ -71,7 +71,7 @@ def _readCertified(path: str, certificate: Certificate) -> KeyPair:
 
 
 def _readCertificate(path: str) -> Certificate | None:
-    """Return the certificate beside a private key; a damaged one is none, as for ssh."""
+    """Return the certificate beside a private key; a damaged one does not count, as for ssh."""
     try:
         beside = readFile(path + ENDING)
         return parseCertificateFile(beside.data) if beside else None

@@ -25,7 +25,7 @@ def addImportCommand(command: Parser) -> None:
         metavar="URI",
         nargs="?",
         default="-",
-        help="what `pkdoors export --format uri` printed, or what a QR code says: pkdoors://...",
+        help="the line that `pkdoors export --format uri` printed, or the text of a QR code: pkdoors://...",
     )
     add(
         "--name",

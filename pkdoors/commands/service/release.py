@@ -17,12 +17,10 @@ def addReleaseCommand(command: Parser) -> None:
 
 
 def _release(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.config.lastgood import STATE, removeCopies
-    from pkdoors.install.release import release
+    from pkdoors.install.release import releaseAll
 
     try:
-        lines = release(options.force)
-        removeCopies(STATE)
+        lines = releaseAll(options.force)
     except PkdoorsError as error:
         options.parser.exit(1, f"pkdoors release: {error}\n")
     tell(*(lines or ["there is nothing of pkdoors in the firewall"]))

@@ -1,14 +1,16 @@
-"""Commands that let ports in through other people's firewalls. Pure."""
+"""Commands that let ports in through other people's firewalls, in the tool that made them. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from shlex import quote
 
+from pkdoors.doctor.packetfilter.iptables import HOOKS, LEGACY, PRIORITIES
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
 
 _MANY = 15
 """The most ports that one rule of iptables, and so of ufw, can have."""
+_PROGRAMS = {"ip": "iptables", "ip6": "ip6tables"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,46 +18,79 @@ class Opener:
     """
     The program that manages a firewall, and the place for its rule.
 
-    @ivar tool: C{"ufw"}, C{"iptables"} or C{"nft"}; empty if the operator must look first.
-    @ivar chain: the chain that drops; C{None} for ufw, which has one for each family.
+    @ivar tool: C{"ufw"}, C{"iptables"} or C{"nft"}.
+    @ivar chain: the chain that drops; without its family for iptables, which has one chain for
+        each; L{None} for ufw.
+    @ivar isSure: whether the chain drops for certain; if not, the operator must look first.
     """
 
     tool: str
     chain: Name | None
+    isSure: bool = True
 
-    def remedy(self, ports: Sequence[int], protocol: str) -> str:
-        """Return how to let ports in: a command for as many ports as one command can take."""
-        if self.tool == "ufw":
+    def remedy(self, ports: Sequence[int], protocol: str, families: Iterable[str] = ()) -> str:
+        """
+        Return how to let ports in: a command for as many ports as one command can take.
+
+        @param families: those of the chains that drop, for iptables.
+        """
+        if self.chain is None:
             spans = (",".join(map(str, portion)) for portion in _splitPorts(ports))
-            return "\n".join(f"`ufw allow {span}/{protocol}`" for span in spans)
-        family, table, name = self.chain or ("", "", "")
-        where = f"{family} {table} {name}"
-        if not self.tool:
-            return f"check if it lets them in: `nft list chain {where}`"
+            return _quoteAll(f"ufw allow {span}/{protocol}" for span in spans)
+        chains = [self.chain]
+        if self.tool == "iptables":
+            chains = [(family, *self.chain[1:]) for family in sorted(families)]
+        if not self.isSure:
+            return f"check if it lets them in: {_quoteAll(map(showChain, chains))}"
         if self.tool == "nft":
             span = str(ports[0]) if len(ports) == 1 else f"{{ {', '.join(map(str, ports))} }}"
-            rule = f"insert rule {where} {protocol} dport {span} accept"
+            rule = f"insert rule {' '.join(self.chain)} {protocol} dport {span} accept"
             command = rule if len(ports) == 1 else quote(rule)
             return f"`nft {command}`, and add the rule to the file that the chain comes from"
-        program = "ip6tables" if family == "ip6" else "iptables"
         commands = (
-            f"`{program} -I INPUT -p {protocol} {_makeIptablesMatch(portion)} -j ACCEPT`"
+            f"{_makeProgram(chain)} -I {chain[2]} -p {protocol} {_makeMatch(portion)} -j ACCEPT"
+            for chain in chains
             for portion in _splitPorts(ports)
         )
-        return "\n".join(commands) + ", and save the rules"
+        return f"{_quoteAll(commands)}, and save the rules"
 
 
 def findOpener(ruleset: Ruleset, chain: Name, isSure: bool) -> Opener:
     """
     Return the program that made a chain.
 
-    @param isSure: whether the chain drops for certain; if not, somebody must look first.
+    @param isSure: see L{Opener}.
     """
     if any(name[:2] == chain[:2] and name[2].startswith("ufw") for name in ruleset.chains):
         return Opener("ufw", None)
-    if not isSure:
-        return Opener("", chain)
-    return Opener("iptables" if chain[1:] == ("filter", "INPUT") else "nft", chain)
+    if _isOfIptables(chain):
+        return Opener("iptables", ("", *chain[1:]), isSure)
+    return Opener("nft", chain, isSure)
+
+
+def showChain(chain: Name) -> str:
+    """Return the command that shows a chain, or its table, in the tool that made it."""
+    if _isOfIptables(chain):
+        return f"{_makeProgram(chain)} -S {chain[2]}"
+    return f"nft list chain {' '.join(chain)}"
+
+
+def _isOfIptables(chain: Name) -> bool:
+    family, table, name = chain
+    return family in _PROGRAMS and table.removeprefix(LEGACY) in PRIORITIES and name in HOOKS
+
+
+def _makeProgram(chain: Name) -> str:
+    """Return iptables, with the option for its table."""
+    family, table, _ = chain
+    name = table.removeprefix(LEGACY)
+    program = _PROGRAMS[family] + ("-legacy" if table != name else "")
+    return program if name == "filter" else f"{program} -t {name}"
+
+
+def _quoteAll(commands: Iterable[str]) -> str:
+    """Return several commands as one."""
+    return f"`{' && '.join(commands)}`"
 
 
 def _splitPorts(ports: Sequence[int]) -> Iterator[list[int]]:
@@ -64,7 +99,7 @@ def _splitPorts(ports: Sequence[int]) -> Iterator[list[int]]:
         yield portion
 
 
-def _makeIptablesMatch(ports: Sequence[int]) -> str:
+def _makeMatch(ports: Sequence[int]) -> str:
     if len(ports) == 1:
         return f"--dport {ports[0]}"
     return f"-m multiport --dports {','.join(map(str, ports))}"

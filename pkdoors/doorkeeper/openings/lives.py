@@ -19,7 +19,7 @@ _NOBODY = SourceSet()
 
 class Each(Iterable[Opening]):
     """
-    Openings that are looked at anew each time.
+    Openings that are looked at again each time.
 
     @param look: returns them.
     """

@@ -13,7 +13,7 @@ Present = Mapping[str, Collection[str]]
 """The rich rules in each zone; dictionaries or sets, since there may be very many."""
 
 Key = tuple[str, Source]
-"""What tells one opening from another: its door and its source."""
+"""What distinguishes one opening from another: its door and its source."""
 Pair = tuple[str, str]
 """A zone and the text of a rule in it."""
 

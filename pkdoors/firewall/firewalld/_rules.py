@@ -36,6 +36,10 @@ NEARLY_OVER = 1.0
 """Seconds before the end of an opening in which firewalld may end it: its timers are accurate to
 one second."""
 
+EARLY = 0.25
+"""Seconds by which firewalld may end a rule too early: its timers (C{g_timeout_add_seconds}) end at
+one fraction of a second, at most this long before the time or 0.75 s after it."""
+
 ZonesOf = Callable[[Source], tuple[str, ...]]
 """Returns the zones to which firewalld may assign the packets of a source."""
 
@@ -258,11 +262,14 @@ class ZoneDoors:
             self._placed.drop(opening.key)
 
     def _secondsLeft(self, opening: Opening) -> int:
-        """Return the time left, rounded up: firewalld counts whole seconds, the guard is exact."""
-        seconds = ceil(opening.deadline - self._clock.seconds())
-        if seconds <= 0:
+        """
+        Return the time to ask firewalld for, in whole seconds: at least what is left, because the
+        guard ends the opening in time.
+        """
+        left = opening.deadline - self._clock.seconds()
+        if left <= 0:
             raise DeadlinePassed("its deadline passed before firewalld could open it")
-        return seconds
+        return ceil(left + EARLY)
 
     def _findZones(self, source: Source) -> tuple[str, ...]:
         """Return the zones of a source, by an answer that openings share for a moment."""

@@ -182,7 +182,7 @@ class ZoneClient:
                 self.ask("addRichRule", zone, rule, seconds)
 
     def remove(self, zone: str, rule: str) -> None:
-        """Remove a rich rule; a missing rule is no error."""
+        """Remove a rich rule; a missing rule is not an error."""
         try:
             self.ask("removeRichRule", zone, rule)
         except FirewalldRefusal as error:

@@ -8,8 +8,8 @@ them, a last rule answers as the kernel answers for a closed port. Without that 
 program that binds a knock port would get the knocks, and a scan would find that port.
 
 This host may itself send from a port that is a knock port, or translate somebody's address to one:
-answers to that must arrive, so the last rules let them in. But what looks like a knock is no answer
-to anybody.
+answers to that must arrive, so the last rules let them in. But nothing that looks like a knock
+answers anybody.
 """
 
 from collections.abc import Iterable, Iterator

@@ -111,7 +111,7 @@ def findMoved(doors: Iterable[Door], books: Books) -> Books:
             port = parseFlow("udp", key).port
             if port not in byPort:
                 times = timesFor(door for door in doors if isOn(door.ports, "udp", port))
-                # After DNAT the port tells nothing about the door.
+                # After DNAT the port says nothing about the door.
                 byPort[port] = times or every
             for each in byPort[port]:
                 own = each.setName(match[1], int(match[2])) if match else ""

@@ -49,7 +49,7 @@ TCP_BEGINNING = 90.0
 answer any more: Linux repeats a SYN/ACK for 63 s."""
 ANSWERED = 4.0
 """Seconds for which the number of a SYN/ACK is remembered: Linux repeats it after 1 and 2 and 4
-seconds, and each time that counts anew."""
+seconds, and each time that counts again."""
 SPARED_IDLE, SPARED_MOST = 180.0, 3600.0
 """Seconds of silence after which a UDP flow from before the guard ends, and the longest time that
 it goes on."""

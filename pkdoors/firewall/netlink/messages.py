@@ -171,7 +171,7 @@ def readErrno(body: bytes) -> int:
 
 
 def removal(table: str, name: str, keys: Iterable[bytes]) -> bytes:
-    """Return the messages that delete elements; a missing element is no error."""
+    """Return the messages that delete elements; a missing element is not an error."""
     # Add first: deleting a missing element would be an error, and undo the whole batch.
     plain = listOf(table, name, map(encodeKey, keys))
     return message(NEW_ELEMENT, CREATE, plain) + message(DELETE_ELEMENT, ACK, plain)

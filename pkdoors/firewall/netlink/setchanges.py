@@ -32,7 +32,7 @@ def changeSets(
 ) -> bytes:
     """
     Return the batch that deletes elements from some sets, and adds elements to some sets or gives
-    them new timeouts, all in one transaction; a missing element is no error.
+    them new timeouts, all in one transaction; a missing element is not an error.
 
     @param gone: the keys that go, by the names of the sets.
     @param certain: likewise, but if one of them is missing, the kernel does nothing. They are not
@@ -81,7 +81,7 @@ def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
 
 
 def removeElements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
-    """Return the batch that deletes elements; a missing element is no error."""
+    """Return the batch that deletes elements; a missing element is not an error."""
     return changeSets(table, {name: [*keys]}, {})
 
 

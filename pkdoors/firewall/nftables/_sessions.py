@@ -92,17 +92,18 @@ class SessionKeeper:
         """Return the flows whose time is not over."""
         return self._flows.living()
 
-    def spare(self, guard: Guard, predecessor: Predecessor) -> LiveFlows:
+    def spare(self, guard: Guard, predecessor: Predecessor) -> tuple[LiveFlows, set[Flow]]:
         """
         Spare the clients that are connected already, for example to a port that was not protected
         before.
 
-        @return: the connections that exist.
+        @return: the connections that exist, and the flows of those that are spared.
         @raise FirewallError: they cannot be read.
         """
         live = self._look()
-        self._flows.addSpared(_findSpared(live, guard, predecessor))
-        return live
+        spared = _findSpared(live, guard, predecessor)
+        self._flows.addSpared(spared)
+        return live, spared
 
     async def findSpared(self, guard: Guard, predecessor: Predecessor) -> set[Flow]:
         """

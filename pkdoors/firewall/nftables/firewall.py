@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.firststart import describeSpared
 from pkdoors.firewall.guard.guard import TABLE, DirectWay, Guard
 from pkdoors.firewall.guard.openingkeys import splitOpenings
 from pkdoors.firewall.interface import IFirewall
@@ -130,7 +131,9 @@ class NftablesFirewall:
         isSettled = self._readUptime() >= SETTLED
         predecessor = table.readPredecessor(doors, isSettled)
         warnAbout(predecessor, listProtectedPorts(doors))
-        live = self._sessions.spare(self._current.guard, predecessor)
+        live, spared = self._sessions.spare(self._current.guard, predecessor)
+        for line in () if predecessor.isThere else describeSpared(spared):
+            self._log.info("{line}", line=line)
         if isSettled and not predecessor.isThere and live.untracked:
             versions = tuple(live.untracked)
             self._current.guard = replace(

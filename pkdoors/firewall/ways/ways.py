@@ -106,7 +106,7 @@ class WaysFinder:
         self._isCut = isCut
 
     def report(self, before: Collection[DirectWay], now: Collection[DirectWay]) -> None:
-        """Log which ways are guarded from now on, and which are not any more."""
+        """Log which ways are guarded from now on, and which no longer are."""
         known, kept = set(before), set(now)
         new = [way for way in now if way not in known]
         gone = [way for way in before if way not in kept]

@@ -9,7 +9,7 @@ option is refused, because the option would not restrict it as its author thinks
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,8 @@ from pkdoors.util.durations import parseDuration
 
 _OPTION = re.compile(r'(?P<name>[A-Za-z-]+)(?:="(?P<value>(?:[^"\\]|\\.)*)")?(?:,|(?=\s)|$)')
 _PRINCIPAL = re.compile(r'[^*?!"\ufffd\x00-\x1f\x7f]+')  # names are compared as they stand
+_BARE = re.compile(r"[\w@.-]+\s+AAAA")
+"""The start of a key of an unknown type: each blob begins with the length of its type's name."""
 _TIMES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -79,14 +81,27 @@ class AuthorizedKey:
 
     def findRefusal(self, door: str, source: str, today: float) -> str:
         """Return why the key may not open a door from an address now; empty if it may."""
-        if self.expires is not None and today >= self.expires:
-            when = datetime.fromtimestamp(self.expires)
-            return f"the key of {self} expired {when:%Y-%m-%d %H:%M}"
+        if expired := self.findExpiry(today):
+            return expired
         if self.doors is not None and door not in self.doors:
             return f"the key of {self} is not for this door"
         if self.sources is not None and not self.sources.match(source):
             return f"the key of {self} may not knock from here (from=)"
         return ""
+
+    def findExpiry(self, today: float) -> str:
+        """Return that it has expired; an empty string if it has not."""
+        if self.expires is None or today < self.expires:
+            return ""
+        when = datetime.fromtimestamp(self.expires)
+        return f"the key of {self} expired {when:%Y-%m-%d %H:%M}"
+
+    def findIdleness(self, doors: Collection[str], today: float) -> str:
+        """Return why it opens none of some doors, wherever it knocks from; empty if it may."""
+        if self.doors is not None and self.doors.isdisjoint(doors):
+            names = ", ".join(sorted(self.doors))
+            return f"the key of {self} is only for doors that do not use this file: {names}"
+        return self.findExpiry(today)
 
     def findSealFlaw(self, signature: bytes) -> str:
         """Return what a good seal of this key lacks; empty if nothing."""
@@ -107,8 +122,11 @@ def parseLine(line: str) -> AuthorizedKey:
 
     @raise BadValue: it has no key that may knock.
     """
-    options, rest = ({}, line) if _isKeyType(line.split()[0]) else _splitOptions(line)
+    options, rest = splitOptions(line)
+    _checkOnce(options)
     kind, blob, comment = [*rest.split(None, 2), "", "", ""][:3]
+    if not kind:
+        raise BadValue("it has no key: use a line from one of ssh-keygen's .pub files")
     if kind in certificateTypes():
         raise BadValue(
             "it is a certificate: add the key of its authority instead, as "
@@ -123,7 +141,7 @@ def parseLine(line: str) -> AuthorizedKey:
     key = loadKey(data)
     if key.sshType().decode() != kind:
         raise BadValue(f"it is labelled {kind}, but is {key.sshType().decode()}")
-    fields = dict(_read(name, value) for name, value in options.items())
+    fields = dict(_read(name, value) for name, value in options)
     found = AuthorizedKey(key, data, comment.strip(), **fields)
     _checkAuthority(found)
     return found
@@ -152,19 +170,30 @@ def _typeNames() -> list[str]:
     return [name.decode() for name in ALGORITHMS]
 
 
-def _splitOptions(line: str) -> tuple[dict[str, str], str]:
-    """Split off the options in front of a key, with names in small letters, from the rest."""
-    options: dict[str, str] = {}
+def splitOptions(line: str) -> tuple[list[tuple[str, str]], str]:
+    """
+    Split off the options in front of a key, each with its name in small letters and its value, from
+    the rest.
+
+    @raise BadValue: they cannot be read.
+    """
+    options: list[tuple[str, str]] = []
+    if _isKeyType(line.split()[0]) or _BARE.match(line):
+        return options, line
     at = 0
     while match := _OPTION.match(line, at):
-        name = match["name"].lower()
-        if name in options:
-            raise BadValue(f"the option {name} is given twice")
-        options[name] = (match["value"] or "").replace('\\"', '"')
+        options.append((match["name"].lower(), (match["value"] or "").replace('\\"', '"')))
         at = match.end()
         if not match[0].endswith(","):
             return options, line[at:]
     raise BadValue('its options cannot be read: write them like from="10.0.0.0/8",doors="ssh"')
+
+
+def _checkOnce(options: Iterable[tuple[str, str]]) -> None:
+    names = [name for name, _ in options]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadValue(f"the option {name} is given twice")
 
 
 def _read(name: str, value: str) -> tuple[str, Any]:

@@ -9,6 +9,13 @@ from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseLine
 MAX_KEYS = 16_384
 """The most keys from one place, about 30 MB."""
 
+_BEGIN, _END = re.compile("^-{4,5} ?BEGIN "), re.compile("^-{4,5} ?END ")
+"""The lines around a key in another format than that of OpenSSH's public keys."""
+_OTHER_FORMAT = (
+    "it has another format than OpenSSH's, as PuTTY saves it: convert it with "
+    "`ssh-keygen -i -f FILE`"
+)
+_PRIVATE = "it is a private key, which belongs on the client alone: use the line of its .pub file"
 _VARYING = re.compile(r"'[^']*'|[0-9]+")
 
 
@@ -38,6 +45,8 @@ class KeyLines:
         # With ten thousand lines each of these steps takes half a millisecond.
         before = self._former = self._parsed  # to free very many keys at once would take as long
         self._lines = [*map(str.strip, text.split("\n"))]
+        if "--BEGIN " in text or "-- BEGIN " in text:
+            self._lines = [*_withoutBlocks(self._lines)]
         self._parsed = {line: before[line] for line in self._lines if line in before}
         new = (line for line in dict.fromkeys(self._lines) if line not in before)
         self._new = [line for line in new if line and line[0] != "#"]
@@ -82,7 +91,17 @@ class KeyLines:
         self.keys, self._isFull = keys[:MAX_KEYS], len(keys) > MAX_KEYS
 
 
+def _withoutBlocks(lines: list[str]) -> Iterator[str]:
+    """Yield the lines; of a key in several lines, only the first is left."""
+    isInside = False
+    for line in lines:
+        yield "" if isInside else line
+        isInside = (isInside or bool(_BEGIN.match(line))) and not _END.match(line)
+
+
 def _parse(line: str) -> AuthorizedKey | str:
+    if _BEGIN.match(line):
+        return _PRIVATE if "PRIVATE" in line else _OTHER_FORMAT
     try:
         return parseLine(line)
     except BadValue as error:

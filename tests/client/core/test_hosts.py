@@ -51,7 +51,7 @@ class ParseHostTests(SynchronousTestCase):
             ("[192.0.2.7]", "has no IPv6 address in its brackets"),
             ("[]", "has no IPv6 address in its brackets"),
             ("[2001:db8::7]22", "goes on after the bracket without a colon"),
-            ("host.example:", "is not a port: a port is a number from 1 to 65535"),
+            ("host.example:", "is not a port, a number from 1 to 65535"),
             ("host.example:ssh", "is not a port"),
             ("host.example:0", "is not a port"),
             ("[2001:db8::7]:65536", "is not a port"),

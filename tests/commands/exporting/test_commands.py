@@ -117,7 +117,7 @@ class ExportTests(ProfilesTestCase):
         for arguments, words in (
             (("export", "hime", "--format", "bash"), "there is no profile 'hime'"),
             (("export", "all", "--format", "bash"), "'all' is a group: export its hosts one by"),
-            (("export", SEQ, "--format", "bash"), "there is no profile what was given as the host"),
+            (("export", SEQ, "--format", "bash"), "there is no profile the given host"),
             (("export", "home"), "the following arguments are required: --format"),
             (self.command("perl"), "argument --format: invalid choice: 'perl' (choose from 'toml'"),
             (self.command("knockd"), "cannot export home as knockd: knock sends no payload"),

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.doctor.packetfilter.savedrules} and L{pkdoors.doctor._saved}."""
+"""Tests of L{pkdoors.doctor.packetfilter.savedrules} and L{pkdoors.doctor.sources}."""
 
 import os
 import shlex
@@ -7,8 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.doctor import _saved
-from pkdoors.doctor._saved import readSavedFiles
+from pkdoors.doctor import sources
 from pkdoors.doctor.findings import ERROR, WARNING
 from pkdoors.doctor.packetfilter.savedrules import (
     SavedFile,
@@ -16,6 +15,7 @@ from pkdoors.doctor.packetfilter.savedrules import (
     findOurLine,
     judgeSavedFiles,
 )
+from pkdoors.doctor.sources import readSavedFiles
 
 LISTED = """#!/usr/sbin/nft -f
 flush ruleset
@@ -151,7 +151,7 @@ class FilesTests(SynchronousTestCase):
         """Put a folder in the place of C{/etc}."""
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir()
-        self.patch(_saved, "FOLDER", str(self.folder))
+        self.patch(sources, "FOLDER", str(self.folder))
 
     def write(self, name: str, text: str = "") -> str:
         """Write a file."""
@@ -195,17 +195,17 @@ class FilesTests(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """Only so much of a file is read, and only so many files."""
-        self.patch(_saved, "MAX_BYTES", 10)
+        self.patch(sources, "MAX_BYTES", 10)
         whole, part = readSavedFiles([self.write("a", "x" * 10), self.write("b", "x" * 11)])
         self.assertEqual((True, False), (whole.isWhole, part.isWhole))
         self.assertEqual("x" * 10, part.text)
-        self.patch(_saved, "MAX_FILES", 3)
+        self.patch(sources, "MAX_FILES", 3)
         for number in range(9):
             self.write(f"many/{number}")
         self.assertEqual(3, len(self.names(f"{self.folder}/many/*", f"{self.folder}/a")))
         places = (f"{self.folder}/a", f"{self.folder}/b", f"{self.folder}/many/*")
         self.assertEqual(3, len(self.names(*places)))
-        self.patch(_saved, "_MAX_NAMES", 2)
+        self.patch(sources, "_MAX_NAMES", 2)
         self.assertEqual(2, len(self.names(f"{self.folder}/many/*")))
 
     def test_notText(self) -> None:
@@ -221,5 +221,5 @@ class FilesTests(SynchronousTestCase):
             raise PermissionError(13, "no")
 
         path = self.write("nftables.conf")
-        self.patch(_saved, "readStart", refuse)
+        self.patch(sources, "readStart", refuse)
         self.assertRaises(PermissionError, readSavedFiles, [path])

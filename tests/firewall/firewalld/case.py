@@ -1,5 +1,7 @@
 """A firewalld for the tests of L{pkdoors.firewall.firewalld.firewall}, and its rules."""
 
+from math import floor
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -89,5 +91,9 @@ class FirewalldTestCase(SynchronousTestCase):
 
     def added(self, zone: str = "public") -> dict[str, float]:
         """Return the rules of a zone with their time left, except those that let knocks in."""
-        present = self.firewalld.present(zone)
+        present = self.present(zone)
         return {rule: left for rule, left in present.items() if rule not in {*KNOCKS, STRANGERS}}
+
+    def present(self, zone: str = "public") -> dict[str, float]:
+        """Return the rules of a zone with the whole seconds that they surely have left."""
+        return {rule: floor(left) for rule, left in self.firewalld.present(zone).items()}

@@ -15,7 +15,7 @@ from pkdoors.firewall.firewalld.connection import SILENT, FirewalldRefusal, Fire
 from pkdoors.firewall.firewalld.richrules import knockRule, openingPriorities, openingRules
 from pkdoors.model.ports import PortRange
 from tests.fakes.dbus import FakeDBus, FakeDBusException
-from tests.fakes.firewalld import FakeFirewalld
+from tests.fakes.firewalld import EARLY, FakeFirewalld
 from tests.fakes.host import FakeIp
 
 RULE = knockRule(17001)
@@ -176,7 +176,7 @@ class RuleTests(ZoneClientTestCase):
         self.zones.add("public", RULE)
         self.zones.add("internal", RULE, 30)
         self.assertEqual({RULE: 0}, self.firewalld.present("public"))
-        self.assertEqual({RULE: 30}, self.firewalld.present("internal"))
+        self.assertEqual({RULE: 30 - EARLY}, self.firewalld.present("internal"))
 
     def test_alreadyThere(self) -> None:
         """Adding an existing rule is no error, and changes nothing."""
@@ -189,7 +189,7 @@ class RuleTests(ZoneClientTestCase):
         self.zones.add("public", RULE, 30)
         self.clock.advance(10)
         self.zones.add("public", RULE, 600)
-        self.assertEqual({RULE: 600}, self.firewalld.present())
+        self.assertEqual({RULE: 600 - EARLY}, self.firewalld.present())
 
     def test_remove(self) -> None:
         """A rule is removed; a missing rule is no error."""
@@ -395,7 +395,7 @@ class ErrorTests(ZoneClientTestCase):
         zones = ZoneClient("", iter((self.firewalld,)).__next__)
         for seconds in (30, 60):
             zones.add("public", RULE, seconds)
-        self.assertEqual({RULE: 60}, self.firewalld.present())
+        self.assertEqual({RULE: 60 - EARLY}, self.firewalld.present())
 
     def test_busRestarted(self) -> None:
         """After a restart of the bus there is a new connection."""

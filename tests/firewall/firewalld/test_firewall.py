@@ -100,7 +100,7 @@ class StartTests(FirewalldTestCase):
         self.assertEqual(["firewalld was reloaded"], self.lost)
         self.successResultOf(self.firewall.restore([makeOpening(deadline=30.0)]))
         self.assertEqual({rule: 20.0 for rule in before}, self.added())
-        self.assertEqual({**KNOCKS, **self.added()}, self.firewalld.present())
+        self.assertEqual({**KNOCKS, **self.added()}, self.present())
 
     def test_endedTooEarly(self) -> None:
         """A rule of ours that somebody ended is restored, with the time that is left."""
@@ -276,7 +276,7 @@ class StopTests(FirewalldTestCase):
         self.successResultOf(self.firewall.open(makeOpening()))
         self.successResultOf(self.firewall.stop())
         self.assertEqual({rule(31338): 30.0}, self.added())
-        self.clock.advance(30)
+        self.clock.advance(31)
         self.assertEqual({}, self.added())
 
     def test_endsTheThread(self) -> None:

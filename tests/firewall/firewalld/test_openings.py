@@ -40,15 +40,17 @@ class OpeningTests(FirewalldTestCase):
     def test_wholeSeconds(self) -> None:
         """The timeout is rounded up: firewalld must not close before the doorkeeper does."""
         self.start()
-        self.open(deadline=29.2)
-        self.assertEqual({rule(31338): 30.0}, self.added())
+        for last, left in enumerate((29.2, 29.7, 29.75, 30.0)):
+            source = f"203.0.113.{last}"
+            self.open(source, self.clock.seconds() + left)
+            self.assertLessEqual(left, self.firewalld.present()[rule(31338, source=source)])
 
     def test_neverForEver(self) -> None:
         """The timeout is at least a second: 0 would mean for ever."""
         self.start()
         self.clock.advance(29.999)
         self.open(deadline=30.0)
-        self.assertEqual(1.0, round(self.added()[rule(31338)], 3))
+        self.assertLess(0, self.firewalld.present()[rule(31338)])
 
     def test_tooLate(self) -> None:
         """
@@ -246,7 +248,7 @@ class ZoneTests(FirewalldTestCase):
         self.start()
         self.successResultOf(self.firewall.open(makeOpening()))
         self.assertEqual({STRANGERS: 0}, self.firewalld.present("public"))
-        self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.firewalld.present("internal"))
+        self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.present("internal"))
 
     def test_prepare(self) -> None:
         """A zone that firewalld has is accepted."""
@@ -260,7 +262,7 @@ class ZoneTests(FirewalldTestCase):
         self.firewalld.rules["public"][rule(31338)] = 30.0
         self.successResultOf(self.firewall.restore([makeOpening()]))
         self.assertEqual({STRANGERS: 0}, self.firewalld.present("public"))
-        self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.firewalld.present("internal"))
+        self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.present("internal"))
 
 
 class NoZoneTests(FirewalldTestCase):

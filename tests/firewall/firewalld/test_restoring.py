@@ -121,7 +121,7 @@ class RestoreTests(FirewalldTestCase):
 
     def openings(self, zone: str) -> dict[str, float]:
         """Return the rules of openings in a zone."""
-        present = self.firewalld.present(zone)
+        present = self.present(zone)
         return {rule: left for rule, left in present.items() if rule not in KNOCKS}
 
     def test_unwanted(self) -> None:
@@ -134,7 +134,7 @@ class RestoreTests(FirewalldTestCase):
             sorted(f"remove {zone} {rule}" for zone in ("public", "trusted") for rule in eves),
             sorted(self.restore(makeOpening())),
         )
-        self.assertEqual({STRANGERS: 0, **KNOCKS, rule(31338): 30.0}, self.firewalld.present())
+        self.assertEqual({STRANGERS: 0, **KNOCKS, rule(31338): 30.0}, self.present())
 
     def test_bothPriorities(self) -> None:
         """Rules that exist at both priorities exist once afterwards, with the right deadline."""
@@ -248,7 +248,7 @@ class RestoreTests(FirewalldTestCase):
         self.firewalld.rules["public"].clear()
         self.firewalld.isOnBus = True
         self.restore(makeOpening())
-        self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.firewalld.present())
+        self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.present())
 
 
 class KeepTests(FirewalldTestCase):

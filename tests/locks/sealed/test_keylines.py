@@ -47,6 +47,23 @@ class KeyLinesTests(SynchronousTestCase):
         self.assertEqual(["eve", "bob", "anna"], self.names())
         self.assertEqual(3, len(self.parsed))
 
+    def test_blocks(self) -> None:
+        """
+        A key in several lines has another format, which is one complaint with the remedy; the lines
+        behind it keep their numbers.
+        """
+        block = (
+            '---- BEGIN SSH2 PUBLIC KEY ----\nComment: "x"\nAAAA\n---- END SSH2 PUBLIC KEY ----\n'
+        )
+        self.load(f"{ANNA}{block}restrict {BOB}")
+        other, option = self.lines.complaints()
+        self.assertIn("keys, line 2: this key is refused: it has another format", other)
+        self.assertIn("`ssh-keygen -i -f FILE`", other)
+        self.assertIn("keys, line 6: this key is refused: unknown option restrict", option)
+        self.load("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n")
+        (private,) = self.lines.complaints()
+        self.assertIn("it is a private key", private)
+
     def test_inBetween(self) -> None:
         """Before the new lines are parsed, gone keys are gone, and the others still count."""
         self.load(ANNA + BOB)

@@ -34,7 +34,7 @@ class OpeningWriter(GuardReader):
         """
         Add an opening, or give it another deadline.
 
-        @param isNew: whether it was granted anew: if it is for one connection, it is not used then.
+        @param isNew: whether it was granted again: if it is for one connection, it is unused then.
         @param others: the other openings for the same source.
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.commands.init} and L{pkdoors.config.template}."""
+"""Tests of L{pkdoors.commands.setup.init} and L{pkdoors.config.template}."""
 
 import os
 import re
@@ -21,9 +21,14 @@ from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
 from pkdoors.config.template import renderConf
 from pkdoors.errors import PkdoorsError
-from pkdoors.host import names
+from pkdoors.host import names, systemd
+from pkdoors.host.logins import sshd
 from pkdoors.install import clientfile
 from tests.fakes.doors import PORTS, makeDoor
+
+ANNA = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXbAP7wjGpRpHV0hHDtVKKyTuIbGHh7ddI0eU4QVDaH anna@laptop"
+)
 
 
 class TextTests(SynchronousTestCase):
@@ -39,6 +44,16 @@ class TextTests(SynchronousTestCase):
             makeDoor(PORTS, "80,51820/udp,6000-6010", authorizedKeys='/a "b"\\ü', clockSkew=9.0),
         ):
             self.assertEqual(Config((door,)), parseConfig(renderConf(door), "f"))
+
+    def test_several(self) -> None:
+        """So is one with several doors, of which only the first has all the comments."""
+        hook = ("/bin/a", "%b")
+        web = makeDoor(PORTS[::-1], "443", name="web", onOpen=hook, penalty=0.0)
+        mail = makeDoor((*PORTS[1:], PORTS[0]), "25", name="mail")
+        doors = (makeDoor(name="ssh"), web, mail)
+        text = renderConf(*doors)
+        self.assertEqual(Config(doors), parseConfig(text, "f"))
+        self.assertEqual(1, text.count("# The secret: "))
 
     def test_comments(self) -> None:
         """The lines that are commented out are right, too, and every key has a comment."""
@@ -66,7 +81,15 @@ class InitTestCase(SynchronousTestCase):
         self.patch(sequence, "isFree", lambda port: True)
         self.patch(names, "getShortName", lambda: "web1")
         self.patch(names, "getPublicName", lambda: "web1.example.org")
-        self.file = os.path.abspath(self.mktemp())
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+        self.file = str(self.folder / "pkdoors.toml")
+        self.keys = self.folder / "authorized_keys"
+        self.logins = self.folder / "logins"
+        self.logins.write_text(f"{ANNA}\n")
+        self.settings = {"authorizedkeysfile": [str(self.logins)], "port": ["22"]}
+        self.patch(sshd, "askSshd", lambda user: self.settings)
+        self.patch(systemd, "isRunning", lambda: False)
         self.output: tuple[str, ...] = ("--output", self.file)
 
     def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
@@ -98,20 +121,34 @@ class InitTests(InitTestCase):
     """
 
     def test_init(self) -> None:
-        """The daemon reads the file, and the profile fits it."""
+        """The daemon reads the file, the profile fits it, and who can log in can knock."""
         stdout, _ = self.init()
         (door,) = self.config().doors
         self.assertEqual("ssh (22/tcp)", str(door))
+        self.assertEqual((str(self.keys),), door.authorizedKeys)
         self.assertEqual(8, len(set(door.sequence.ports)))
-        expected = Profile("web1.example.org", door.sequence, wait=22)
+        expected = Profile("web1.example.org", door.sequence, "ssh", isSealed=True, wait=22)
         self.assertEqual({"web1": expected}, Profiles(stdout))
-        self.assertEqual(0o600, os.stat(self.file).st_mode & 0o7777)
+        for file in (self.file, self.keys):
+            self.assertEqual(0o600, os.stat(file).st_mode & 0o7777)
+        self.assertEqual([ANNA], self.keys.read_text().splitlines()[2:])
+
+    def test_plain(self) -> None:
+        """With C{--plain} the sequence alone opens, and no keys are copied."""
+        for options in (("--plain",), ("--tcp",)):
+            stdout, _ = self.init(*options)
+            (door,) = self.config().doors
+            self.assertEqual((), door.authorizedKeys)
+            expected = Profile("web1.example.org", door.sequence, wait=22)
+            self.assertEqual({"web1": expected}, Profiles(stdout))
+            self.assertFalse(self.keys.exists())
+            os.unlink(self.file)
 
     def test_conf(self) -> None:
         """C{-c} and C{--conf} name the file, too, as they do for the other commands."""
         for option in ("-c", "--conf"):
             file = os.path.abspath(self.mktemp())
-            self.init(option, file)
+            self.init(option, file, "--plain")
             self.assertEqual("ssh", parseConfig(readConf(file), file).doors[0].name)
         self.assertFalse(Path(self.file).exists())
 
@@ -129,6 +166,7 @@ class InitTests(InitTestCase):
         self.assertEqual(("/etc/pkdoors/authorized_keys",), self.config().doors[0].authorizedKeys)
         self.assertIs(True, tomllib.loads(stdout)["hosts"]["web1"]["sealed"])
         self.assertIn("public SSH keys into /etc/pkdoors/authorized_keys", stderr)
+        self.assertFalse(self.keys.exists())
         os.unlink(self.file)
         self.init("--sealed", "keys")
         self.assertEqual((os.path.abspath("keys"),), self.config().doors[0].authorizedKeys)
@@ -157,15 +195,14 @@ class InitTests(InitTestCase):
         folder = Path(sys.executable).parent
         self.assertIn(f"Wrote {self.file}.", stderr)
         self.assertIn(f"{folder}/pkdoors check --conf {self.file}\n", stderr)
-        self.assertIn(f"{folder}/twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
-        self.assertNotIn("SSH keys", stderr)
+        self.assertIn(f"{folder}/pkdoors daemon --conf {self.file}\n", stderr)
+        self.assertNotIn("public SSH keys", stderr)
 
     def test_service(self) -> None:
         """If the service may read the file, it says so."""
         self.patch(pkdoors.config.file, "letRead", lambda descriptor: True)
         _, stderr = self.init()
-        self.assertIn("Only root and the service (user pkdoors) may read the file.\n", stderr)
-        self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
+        self.assertIn("Only root and the service (user pkdoors) may read it.\n", stderr)
 
     def test_startService(self) -> None:
         """At the usual place, the file is the service's, and it says to start the service."""
@@ -177,9 +214,11 @@ class InitTests(InitTestCase):
 
         self.patch(pkdoors.config.file, "writeConf", write)
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as stderr:
-            main(["init"], {})
+            main(["init", "--plain"], {})
         self.assertEqual(["/etc/pkdoors/pkdoors.toml"], written)
-        self.assertIn("start the daemon:    systemctl enable --now pkdoors\n", stderr.getvalue())
+        program = Path(sys.executable).parent / "pkdoors"
+        self.assertIn(f"Here, and stay logged in: {program} trial 10m\n", stderr.getvalue())
+        self.assertIn(f"If that works, here: {program} keep\n", stderr.getvalue())
 
     def test_secret(self) -> None:
         """Nothing that it prints beside the profile shows a knock port."""
@@ -197,10 +236,10 @@ class InitTests(InitTestCase):
         """A host without a name needs an address, and nothing is written before that is known."""
 
         def getPublicName() -> str:
-            raise PkdoorsError("use --address to say how")
+            raise PkdoorsError("use --host NAME to say how")
 
         self.patch(names, "getPublicName", getPublicName)
-        self.assertIn("--address", self.refused(status=1))
+        self.assertIn("--host", self.refused(status=1))
         self.assertFalse(Path(self.file).exists())
         self.init("--address", "2001:db8::1")
 
@@ -237,15 +276,15 @@ class FormatTests(InitTestCase):
         """The client's part can be for another client, on standard output or in a file."""
         for form, beginning in (("bash", "#!/usr/bin/env bash\n"), ("uri", "pkdoors://web1.ex")):
             file = os.path.abspath(self.mktemp())
-            stdout, stderr = self.init("--format", form)
+            stdout, stderr = self.init("--plain", "--format", form)
             self.assertTrue(stdout.startswith(beginning))
-            self.assertIn(f"What is above is the client's part ({form}): it is just as", stderr)
+            self.assertIn(f"The lines above are the client's part ({form}): they are", stderr)
             os.unlink(self.file)
-            stdout, stderr = self.init("--format", form, "-o", file)
+            stdout, stderr = self.init("--plain", "--format", form, "-o", file)
             self.assertEqual("", stdout)
             self.assertTrue(Path(file).read_text().startswith(beginning))
             self.assertEqual(0o600, os.stat(file).st_mode & 0o7777)
-            self.assertIn(f"Take {file} to the client: it is just as secret.", stderr)
+            self.assertIn(f"Take {file} there: it is just as secret.", stderr)
             os.unlink(self.file)
 
     def test_whole(self) -> None:
@@ -260,14 +299,15 @@ class FormatTests(InitTestCase):
         """If a format cannot express the door, nothing is written; nor if a file is there."""
         file = os.path.abspath(self.mktemp())
         for arguments, status, words in (
-            (("--format", "knockd"), 1, "knock sends no payload on UDP ports"),
+            (("--format", "knockd"), 1, "or use --plain"),
+            (("--plain", "--format", "knockd"), 1, "knock sends no payload on UDP ports"),
             (("--format", "ssh-config"), 2, "ssh-config needs the profile on the client"),
             (("--format", "ssh-config-bash"), 1, "it needs -o FILE"),
             (("--format", "qr", "-o", f"{file}.txt"), 1, "goes to FILE.svg or FILE.png"),
             (("--format", "bash", "-o", f"{file}/x"), 1, f"cannot write {file}/x"),
         ):
             self.assertIn(words, self.refused(*arguments, status=status))
-            self.assertFalse(Path(self.file).exists())
+            self.assertFalse(Path(self.file).exists() or self.keys.exists())
         Path(file).write_text("mine\n")
         line = self.refused("--format", "bash", "-o", file, status=1)
         self.assertIn(f"{file} already exists", line)

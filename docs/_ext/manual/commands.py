@@ -1,0 +1,106 @@
+"""The reference of the commands, made of their parsers."""
+
+import argparse
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from manual.daemon import describeCheck
+from manual.markdown import escape, fence, listDefinitions
+from manual.pages import ABOUT, link
+from pkdoors.cli import COMMANDS, OWN_SYNTAX, makeParser
+
+WIDTH = 66
+"""Columns of a synopsis: with the margin of a manual page, it fits into a terminal."""
+
+RELATED = {
+    "knock": ("pkdoors-connect.1", "pkdoors-export.1", "hosts.toml.5"),
+    "connect": ("pkdoors-knock.1", "hosts.toml.5", "ssh_config(5)"),
+    "export": ("pkdoors-import.1", "pkdoors-init.1", "hosts.toml.5"),
+    "import": ("pkdoors-export.1", "hosts.toml.5"),
+    "sequence": ("pkdoors-init.1", "pkdoors.toml.5"),
+    "daemon": ("pkdoors.8", "pkdoors.toml.5", "twistd(1)"),
+    "release": ("pkdoors.8", "pkdoors-install-service.1", "nft(8)"),
+    "check": ("pkdoors-status.1", "pkdoors.8", "pkdoors.toml.5"),
+    "init": ("pkdoors-install-service.1", "pkdoors-check.1", "pkdoors.toml.5", "hosts.toml.5"),
+    "install-service": ("pkdoors-init.1", "pkdoors.8", "systemctl(1)"),
+    "status": ("pkdoors-watch.1", "pkdoors-open.1", "pkdoors-close.1", "pkdoors.8"),
+    "watch": ("pkdoors-status.1", "pkdoors.8"),
+    "open": ("pkdoors-close.1", "pkdoors-status.1", "pkdoors.8"),
+    "close": ("pkdoors-open.1", "pkdoors-status.1", "pkdoors.8"),
+    "reload": ("pkdoors-check.1", "pkdoors.8", "pkdoors.toml.5"),
+}
+"""Command -> the pages that its own names, beside pkdoors(1)."""
+
+
+@cache
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of each command."""
+    for action in makeParser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    raise AssertionError("there are no commands")
+
+
+def describeCommands() -> str:
+    """Return the list of all commands."""
+    return listDefinitions(
+        (link(f"pkdoors-{name}.1"), f"{escape(about)}.")
+        for name, about in ((name, command.about) for name, command in COMMANDS.items())
+    )
+
+
+def describeCommand(name: str) -> str:
+    """Return what a page says of a command: its synopsis, what it does, and its options."""
+    parser = parsers()[name]
+    head = f"# pkdoors-{name}(1)\n\n## SYNOPSIS\n\n"
+    if name in OWN_SYNTAX:
+        return head + describeCheck()
+    usage = argparse.HelpFormatter(parser.prog, width=WIDTH)
+    usage.add_usage(None, parser._actions, parser._mutually_exclusive_groups, prefix="")
+    parts = [
+        head + fence(usage.format_help()),
+        f"## DESCRIPTION\n\n{escape(parser.description or '')}\n",
+    ]
+    arguments = [action for action in parser._actions if not action.option_strings]
+    options = [
+        action
+        for action in parser._actions
+        if action.option_strings and action.help != argparse.SUPPRESS
+    ]
+    for title, actions in (("ARGUMENTS", arguments), ("OPTIONS", options)):
+        if actions:
+            parts.append(f"## {title}\n\n{listDefinitions(map(_describeAction, actions))}")
+    return "\n".join(parts)
+
+
+def _describeAction(action: argparse.Action) -> tuple[str, str]:
+    formatter = argparse.HelpFormatter("", width=WIDTH)
+    meaning = escape(formatter._expand_help(action)) if action.help else ""
+    return ", ".join(_nameAction(action)), f"{meaning[:1].upper()}{meaning[1:]}."
+
+
+def _nameAction(action: argparse.Action) -> Iterator[str]:
+    word = action.metavar or action.dest.upper()
+    if action.choices is not None:
+        word = action.metavar or r"\|".join(map(str, action.choices))
+    value = "" if action.nargs == 0 else f"*{word}*"
+    if action.nargs == "?" and action.option_strings:
+        value = f"[{value}]"
+    if not action.option_strings:
+        yield value
+    for option in action.option_strings:
+        yield f"`{option}` {value}".strip()
+
+
+def giveExamples(name: str) -> str:
+    """Return the examples of a command: those of its C{--help}."""
+    epilog = parsers()[name].epilog or ""
+    text = re.sub("^examples?:\n?", "", epilog.strip(), flags=re.IGNORECASE)
+    return f"## EXAMPLES\n\n{fence(text, 'console')}\n" if text else ""
+
+
+def seeAlso(name: str) -> str:
+    """Return the pages that a command's own page names."""
+    pages = ["pkdoors.1", *RELATED.get(name, ("pkdoors.8",))]
+    return f"## SEE ALSO\n\n{', '.join(link(page) if page in ABOUT else page for page in pages)}\n"

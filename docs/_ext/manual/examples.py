@@ -1,0 +1,63 @@
+"""Whole files as examples. A test reads each of them with the parser that it is for."""
+
+from manual.markdown import fence
+
+CONFIGURATION = """\
+# A door for ssh: it opens only to knocks that are sealed with one of these keys.
+[doors.ssh]
+sequence = [17001, 17203, 17005, 17404, 17002, 17108, 17301, 17009]
+ports = [22]
+authorized_keys = "/etc/pkdoors/authorized_keys"
+open_for = "30s"
+max_open_for = "8h"
+
+# A door for a web server and WireGuard: a plain sequence opens it, and the office needs none.
+[doors.services]
+sequence = [18111, 18007, 18530, 18222, 18904, 18016, 18777, 18340]
+ports = [443, "51820/udp"]
+open_for = "1h"
+trusted = ["192.0.2.0/24"]
+on_open = ["/usr/local/bin/pkdoors-tell", "open"]
+"""
+
+PROFILES = """\
+# pkdoors knock home: a knock that is sealed with this key, and asks for ten minutes.
+[hosts.home]
+address = "home.example"
+sequence = [17001, 17203, 17005, 17404, 17002, 17108, 17301, 17009]
+identity = "~/.ssh/id_ed25519"
+door = "ssh"
+open_for = "10m"
+wait = 22
+
+# pkdoors knock office: a plain knock.
+[hosts.office]
+address = "office.example"
+sequence = [18111, 18007, 18530, 18222, 18904, 18016, 18777, 18340]
+
+# pkdoors knock all: both at once.
+[groups.all]
+hosts = ["home", "office"]
+"""
+
+KEYS = """\
+ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... anna@laptop
+from="10.0.0.0/8",max-open="1h" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... bob@desk
+expiry-time="20371231",doors="ssh" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... guest
+cert-authority,principals="staff,oncall" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... company CA
+"""
+
+
+def showConfiguration() -> str:
+    """Return a configuration of the daemon."""
+    return fence(CONFIGURATION, "toml")
+
+
+def showProfiles() -> str:
+    """Return a file of profiles."""
+    return fence(PROFILES, "toml")
+
+
+def showKeys() -> str:
+    """Return a file of keys."""
+    return fence(KEYS)

@@ -1,0 +1,5 @@
+"""C{python -m pkdoors} is the command C{pkdoors}."""
+
+from pkdoors.cli import main
+
+main()

@@ -1,0 +1,124 @@
+"""What to do after C{pkdoors init}, in the order in which nobody is locked out."""
+
+from collections.abc import Iterator, Sequence
+from shlex import quote
+from typing import NamedTuple
+
+from pkdoors.commands.setup._doors import Plan
+from pkdoors.model.doors import Door
+from pkdoors.model.knockports import TcpPort
+from pkdoors.model.reach import explainUnreachable
+from pkdoors.util.durations import formatDuration
+
+TRIAL = "10m"
+
+
+class Setting(NamedTuple):
+    """
+    Where the steps are taken.
+
+    @ivar program: how this host starts C{pkdoors}.
+    @ivar conf: the option that names the configuration, after a blank; empty if it is the usual
+        one.
+    @ivar client: what to do with the client's part.
+    @ivar name: the name of the client's first profile.
+    @ivar login: what ssh connects to; empty if no door is for ssh.
+    @ivar isForService: whether systemd runs this host, so the daemon is to be its service.
+    @ivar isInstalled: whether the service is installed.
+    """
+
+    program: str
+    conf: str
+    client: str
+    name: str
+    login: str
+    isForService: bool
+    isInstalled: bool
+
+
+def describeSteps(plan: Plan, setting: Setting) -> str:
+    """Return the steps, numbered, and how to come back if something goes wrong."""
+    steps = [*_listSteps(plan, setting)]
+    lines = [f"{number}. {step}" for number, step in enumerate(steps, 1)]
+    return "\n".join(
+        ["Nothing is closed yet. Do this, in this order:", *lines, _wayBack(setting), ""]
+    )
+
+
+def _listSteps(plan: Plan, setting: Setting) -> Iterator[str]:
+    program, conf = setting.program, setting.conf
+    yield (
+        f"On the client, install pkdoors (one file is enough: `{program} init --client-file "
+        f"pkdoors-knock.pyz` makes it). {setting.client}."
+    )
+    for path in {path: None for door in plan.doors for path in door.authorizedKeys}:
+        if plan.keys is None:
+            yield f"Here, put the clients' public SSH keys into {path}."
+    yield (
+        "If a firewall is before this host (a cloud's security group, a router), let in "
+        f"{_describeKnocks(plan.doors)}, and {_describePorts(plan.doors)}."
+    )
+    if setting.isForService and not setting.isInstalled and not conf:
+        yield f"Here: {program} install-service"
+    yield f"Here: {program} check{conf}"
+    yield from _start(plan, setting)
+
+
+def _start(plan: Plan, setting: Setting) -> Iterator[str]:
+    program, conf = setting.program, setting.conf
+    knock = f"pkdoors knock {setting.name}"
+    if setting.login:
+        knock = f"{knock} && ssh {setting.login}"
+    wait = ""
+    if any(door.authorizedKeys for door in plan.doors):
+        longest = max(door.clockSkew for door in plan.doors)
+        wait = f" (sealed knocks count from {formatDuration(longest)} after the first start)"
+    if conf:
+        yield f"Here, and stay logged in: {program} daemon{conf}"
+        yield f"On the client, in a second terminal: {knock}{wait}"
+        return
+    yield f"Here, and stay logged in: {program} trial {TRIAL}"
+    yield f"On the client, in a second terminal: {knock}{wait}"
+    yield f"If that works, here: {program} keep"
+
+
+def _wayBack(setting: Setting) -> str:
+    program = setting.program
+    if setting.conf:
+        return (
+            f"If it goes wrong: end the daemon with Ctrl-C, then run `{program} release`, which "
+            "opens all ports again."
+        )
+    return (
+        f"If it goes wrong: after {TRIAL} the trial takes everything back by itself; "
+        f"`{program} release` does so at once, also from the host's console."
+    )
+
+
+def _describeKnocks(doors: Sequence[Door]) -> str:
+    """Return which knocks another firewall must let in. No ports: they are a secret."""
+    protocols = sorted(
+        {
+            "TCP" if isinstance(port, TcpPort) else "UDP"
+            for door in doors
+            for port in door.sequence.ports
+        }
+    )
+    whose = "the sequence" if len(doors) == 1 else "the sequences"
+    return f"{' and '.join(protocols)} to the ports of {whose}"
+
+
+def _describePorts(doors: Sequence[Door]) -> str:
+    ports = [str(ports) for door in doors for ports in door.ports]
+    return ", ".join(dict.fromkeys(ports)) or "nothing else"
+
+
+def warnOfAddress(address: str) -> str:
+    """Return a line about an address that clients elsewhere cannot use; empty if they can."""
+    why = explainUnreachable(address)
+    if not why:
+        return ""
+    return (
+        f"warning: the profile has the address {quote(address)}, which {why}: if clients are "
+        "elsewhere, use --host NAME to give the one that they use\n"
+    )

@@ -1,0 +1,277 @@
+"""C{pkdoors init} on the command line."""
+
+import os
+import re
+from argparse import Namespace
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import PurePath
+from shlex import quote
+
+from pkdoors.commands._program import showProgram
+from pkdoors.commands.exporting.output import Export, addFormatOption, showExport, writeFile
+from pkdoors.commands.parser import Parser, addFileOption, addLengthOption, asType
+from pkdoors.commands.setup._doors import KEYS_NAME, Host, Plan, makeDoor
+from pkdoors.commands.setup._foreign import convertSeed
+from pkdoors.commands.setup._profiles import makeExports, makeSubjects
+from pkdoors.commands.setup._steps import Setting, describeSteps, warnOfAddress
+from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
+from pkdoors.config.template import renderConf
+from pkdoors.errors import BadValue, PkdoorsError
+from pkdoors.model.names import checkHost, checkName
+from pkdoors.model.ports import parsePortRanges
+from pkdoors.util.output import tell, tellAside
+from pkdoors.util.quoting import shown
+
+NEEDS_PROFILE = "ssh-config"
+"""A format that is of no use alone: the client needs the profile, too."""
+SSH_DOORS = ("ssh", "openssh", "default")
+"""Names of doors behind which ssh is, as far as one can guess."""
+
+
+def addInitCommand(command: Parser) -> None:
+    """Add the options."""
+    command.describe(
+        "Without options the door is for ssh, and opens to the SSH keys that can already log in as "
+        "you: their knocks are sealed, so nobody else can open it."
+    )
+    addFileOption(
+        command,
+        "--output",
+        "-c",  # this and the next are the option's names in all other commands
+        "--conf",
+        default=CONF_FILE,
+        help="the file to write, which must not exist yet (default: %(default)s)",
+    )
+    _addLockOptions(command)
+    addLengthOption(command)
+    _addDoorOptions(command)
+    _addClientOptions(command)
+    # No default length, to see whether one was given.
+    command.set_defaults(run=_init, parser=command, length=None)
+
+
+def _addLockOptions(command: Parser) -> None:
+    """Add the options about what opens the door."""
+    add = command.add_argument
+    add(
+        "--plain",
+        action="store_true",
+        help="make a door that the sequence alone opens, without a key: whoever can read the "
+        "network can repeat such a knock",
+    )
+    addFileOption(
+        command,
+        "--sealed",
+        nargs="?",
+        const=KEYS_FILE,
+        help="accept only knocks that are sealed with one of the SSH keys in FILE, and copy no "
+        f"keys (default: {KEYS_FILE})",
+    )
+    add(
+        "--user",
+        metavar="NAME",
+        type=asType(_checkUser),
+        help="copy the keys that can log in as this user (default: you, also with sudo)",
+    )
+    addFileOption(
+        command,
+        "--seed",
+        nargs="?",
+        const=True,
+        help="take sequence, ports and times from the configuration of port-knocking-doors "
+        f"(default: ~/{SEED_NAME}, or else {SEED_FILE})",
+    )
+
+
+def _addDoorOptions(command: Parser) -> None:
+    """Add the options about the door and its host."""
+    add = command.add_argument
+    add(
+        "--door",
+        metavar="NAME",
+        type=asType(checkName),
+        help="the door's name (default: ssh; with --seed: default)",
+    )
+    add(
+        "-p",
+        "--ports",
+        metavar="PORTS",
+        type=asType(parsePortRanges),
+        help="the ports to protect: 22,80,51820/udp,6000-6010/tcp (default: where sshd listens)",
+    )
+    add(
+        "--host",
+        "--address",
+        dest="address",
+        metavar="HOST",
+        type=asType(checkHost),
+        help="the name or address by which clients reach this host "
+        "(default: its full name, or else its first address)",
+    )
+
+
+def _addClientOptions(command: Parser) -> None:
+    """Add the options about the client's part."""
+    addFormatOption(command, "toml", unfit=NEEDS_PROFILE)
+    addFileOption(
+        command,
+        "-o",
+        "--client-output",
+        help="a new file for the client's part (default: standard output)",
+    )
+    addFileOption(
+        command,
+        "--client-file",
+        help="write the client as one file, which needs only Python, and nothing else: no "
+        "configuration, no profile",
+    )
+    command.add_argument(
+        "--qr",
+        action="store_true",
+        help="also show the client's part as a QR code, for `pkdoors import`",
+    )
+
+
+def _checkUser(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*\$?", text):
+        raise BadValue(f"{shown(text)} is not the name of a user")
+    return text
+
+
+def _init(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.host.names import getPublicName
+
+    if options.client_file:
+        return _writeClient(options)
+    _checkUsage(options)
+    try:
+        plan = _makePlan(options, environment)
+        address = options.address or getPublicName()
+        exports = makeExports(options, plan.doors, address)
+        isForService = _writeFiles(options.output, plan, exports[0])
+    except PkdoorsError as error:
+        options.parser.exit(1, f"{options.parser.prog}: {error}\n")
+    for export in exports:
+        showExport(export)
+    wrote = f"Wrote {options.output}.{_describeReaders(isForService)}\n"
+    about = [plan.report, plan.keys.report if plan.keys else "", wrote, warnOfAddress(address)]
+    setting = _findSetting(options, environment, plan, exports[0].file, address)
+    tellAside("\n" + "\n".join([*filter(None, about), describeSteps(plan, setting)]))
+
+
+def _checkUsage(options: Namespace) -> None:
+    """Refuse options that do not fit together."""
+    error = options.parser.error
+    if options.format == NEEDS_PROFILE:
+        error(
+            f"{NEEDS_PROFILE} needs the profile on the client: use --format toml, and "
+            "`pkdoors export` there, or --format ssh-config-bash"
+        )
+    if options.sealed and (options.plain or options.tcp):
+        name = "--plain" if options.plain else "--tcp"
+        reason = "" if options.plain else ": a sealed knock is a datagram"
+        error(f"use {name} or --sealed, not both{reason}")
+    if options.user and (options.plain or options.tcp or options.sealed or options.seed):
+        error("--user is about the keys that are copied: use it without other locks")
+
+
+def _makePlan(options: Namespace, environment: Mapping[str, str]) -> Plan:
+    keys: tuple[str, ...] = (options.sealed,) if options.sealed else ()
+    if options.seed:
+        return convertSeed(options, environment, keys)
+    host = Host(options, environment)
+    copied = None
+    if not (keys or options.plain or options.tcp):
+        copied = host.copyKeys(str(PurePath(options.output).with_name(KEYS_NAME)))
+        keys = (copied.path,)
+    return Plan((makeDoor(options, host, keys),), copied)
+
+
+def _writeFiles(file: str, plan: Plan, export: Export) -> bool:
+    """
+    Write the configuration, the keys, and the client's part if it has a file: all or none.
+
+    @return: whether the service may read the configuration.
+    """
+    from pkdoors.config.file import writeConf
+
+    with ExitStack() as undoing:
+
+        def undo(path: str) -> None:
+            with suppress(OSError):
+                os.unlink(path)
+
+        writeFile(export)
+        if export.file:
+            undoing.callback(undo, export.file)
+        isForService = writeConf(file, renderConf(*plan.doors))
+        undoing.callback(undo, file)
+        if plan.keys and plan.keys.text:
+            writeConf(plan.keys.path, plan.keys.text)
+        undoing.pop_all()
+    return isForService
+
+
+def _describeReaders(isForService: bool) -> str:
+    from pkdoors.host.serviceuser import NAME
+
+    return f" Only root and the service (user {NAME}) may read it." if isForService else ""
+
+
+def _findSetting(
+    options: Namespace, environment: Mapping[str, str], plan: Plan, file: str, address: str
+) -> Setting:
+    from pkdoors.host.systemd import isInstalled, isRunning
+
+    conf = "" if options.output == CONF_FILE else f" --conf {quote(options.output)}"
+    return Setting(
+        program=showProgram(environment),
+        conf=conf,
+        client=_describeClient(options.format, file),
+        name=makeSubjects("", plan.doors, address)[0].name,
+        login=_findLogin(plan, environment, address),
+        isForService=isRunning(),
+        isInstalled=isInstalled(),
+    )
+
+
+def _findLogin(plan: Plan, environment: Mapping[str, str], address: str) -> str:
+    """Return what to give to ssh if the first door is for ssh; empty if it is not."""
+    door = plan.doors[0]
+    if door.name not in SSH_DOORS or not door.ports:
+        return ""
+    port = door.ports[0].first
+    user = environment.get("SUDO_USER", "")
+    login = f"{user}@{address}" if re.fullmatch("[A-Za-z0-9_.-]+", user) else address
+    return login if port == 22 else f"-p {port} {login}"
+
+
+def _describeClient(form: str, file: str) -> str:
+    """Return what to do with the client's part."""
+    if file:
+        return f"Take {file} there: it is just as secret"
+    if form == "toml":
+        return (
+            "Put the lines above into ~/.config/pkdoors/hosts.toml there (chmod 600): they are "
+            "just as secret"
+        )
+    return f"The lines above are the client's part ({form}): they are just as secret"
+
+
+def _writeClient(options: Namespace) -> None:
+    from pkdoors.install.clientfile import writeClientFile
+
+    parser: Parser = options.parser
+    if [name for name in vars(options) if getattr(options, name) != parser.get_default(name)] != [
+        "client_file"
+    ]:
+        parser.error("--client-file only writes the client: use it without other options")
+    try:
+        writeClientFile(options.client_file)
+    except PkdoorsError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    tell(
+        f"wrote the client to {options.client_file}: on the other machine, run "
+        f"`python3 {os.path.basename(options.client_file)} knock HOST`"
+    )

@@ -1,0 +1,147 @@
+"""The facts about the daemon, its configuration and its keys. Reading them changes nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from shlex import quote
+from sysconfig import get_path
+
+from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, Config
+from pkdoors.doctor._daemon import Daemon
+from pkdoors.doctor.findings import Finding, fromFailure
+from pkdoors.doctor.sources import Sources
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.netlink.kernel import mayAdminister
+from pkdoors.host.systemd import START
+from pkdoors.model.doors import listKnockPorts, listProtectedPorts, listTcpKnockPorts
+
+
+class DaemonFacts:
+    """
+    What is true of the daemon of this host, its configuration and its keys.
+
+    A fact is read when a judge first asks for it, and once, so that the judges need not know in
+    which order to read. A fact that cannot be read has a value for "unknown"; the reason is a
+    finding, see L{newFailures}.
+
+    @ivar config: the options of the daemon that is meant to run here.
+    @ivar sources: where the facts come from.
+    @ivar conf: the configuration file that has the options; empty if there is none.
+    @ivar ports: the protected ports.
+    @ivar knocks: the knock ports over UDP.
+    @ivar tcpKnocks: those over TCP.
+    """
+
+    def __init__(self, config: Config, sources: Sources, conf: str = "") -> None:
+        self.config = config
+        self.sources = sources
+        self.conf = conf
+        self.ports = listProtectedPorts(config.doors)
+        self.knocks = listKnockPorts(config.doors)
+        self.tcpKnocks = listTcpKnockPorts(config.doors)
+        self._failures: list[Finding] = []
+
+    def newFailures(self) -> list[Finding]:
+        """Return a finding for each fact that could not be read since the last call."""
+        failures, self._failures = self._failures, []
+        return failures
+
+    @contextmanager
+    def reading(self, subject: str) -> Iterator[None]:
+        """Turn an error while a fact is read into a failure."""
+        try:
+            yield
+        except Exception as error:
+            self._failures.append(fromFailure(subject, error))
+
+    @cached_property
+    def mayAdminister(self) -> bool | None:
+        """Whether this process may change the firewall; L{None} if that is unknown."""
+        with self.reading("privilege"):
+            return mayAdminister(self.sources.proc.readStatus())
+        return None
+
+    @cached_property
+    def isFirewalldThere(self) -> bool | None:
+        """Whether firewalld runs; L{None} if that is unknown."""
+        with self.reading("firewall"):
+            try:
+                return self.sources.isFirewalldThere()
+            except FirewallError:
+                if self.mayNeedFirewalld:
+                    raise
+        return None
+
+    @cached_property
+    def mayNeedFirewalld(self) -> bool:
+        """Whether the options make the daemon use firewalld, or let it."""
+        return self.config.firewall in ("auto", "firewalld")
+
+    @cached_property
+    def usesFirewalld(self) -> bool:
+        """Whether the daemon opens ports in firewalld. If it does not, the zones must let them
+        in."""
+        return self.config.chooseFirewall(lambda: self.isFirewalldThere) == "firewalld"
+
+    @cached_property
+    def isService(self) -> bool:
+        """Whether the file is the one that the installed service reads; the service has no other
+        options."""
+        with self.reading("service"):
+            return self.conf in (CONF_FILE, SEED_FILE) and self.sources.isService()
+        return False
+
+    @cached_property
+    def keyFiles(self) -> list[str]:
+        """The files, or folders, of authorized keys."""
+        return sorted({path for door in self.config.doors for path in door.authorizedKeys})
+
+    @cached_property
+    def keys(self) -> dict[str, tuple[int, list[str], list[str]]]:
+        """What each file of keys has, see L{countKeys}; those that cannot be read are missing."""
+        found = {}
+        for path in self.keyFiles:
+            doors = {door.name for door in self.config.doors if path in door.authorizedKeys}
+            with self.reading("keys"):
+                found[path] = self.sources.keys(path, doors)
+        return found
+
+    @cached_property
+    def startsAtBoot(self) -> bool | None:
+        """Whether the service starts at boot, before the network is up; L{None} if the daemon is
+        not a service, or that is unknown."""
+        if self.isService:
+            with self.reading("service"):
+                return self.sources.startsAtBoot()
+        return None
+
+    @cached_property
+    def daemon(self) -> Daemon:
+        """The daemon. It can be started even if it is unknown whether it runs."""
+        with self.reading("daemon"):
+            process = self.sources.holder()
+            reload = self._makeReloadCommand(process)
+            return Daemon(process, self._makeStartCommand(), self.conf, reload, self.isService)
+        return Daemon(None, self._makeStartCommand(), self.conf, isKnown=False)
+
+    def _makeStartCommand(self) -> str:
+        if self.isService:
+            return f"`{START}`"
+        pkdoors = quote(str(Path(get_path("scripts"), "pkdoors")))
+        return f"`{pkdoors} daemon` with the options of this check"
+
+    def _makeReloadCommand(self, process: int | None) -> str:
+        if not self.config.admin:
+            return f"kill -HUP {process}"
+        if self.conf == CONF_FILE or self.config.admin == ADMIN_SOCKET:
+            return "pkdoors reload"
+        return f"pkdoors reload --admin {quote(self.config.admin)}"
+
+    @cached_property
+    def troubles(self) -> list[str]:
+        """What the running daemon cannot do at present, as it reports itself."""
+        if self.daemon.process is not None and self.mayAdminister:
+            with self.reading("daemon"):
+                return self.sources.troubles(self.config.admin)
+        return []

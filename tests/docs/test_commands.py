@@ -1,0 +1,105 @@
+"""The reference of the commands, and the manual pages: one for each, with all its options."""
+
+import re
+from argparse import SUPPRESS
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from manual.commands import RELATED, describeCommand, describeCommands, parsers, seeAlso
+from manual.daemon import describeDaemonOptions
+from manual.generators import GENERATORS, complete
+from manual.markdown import escape
+from manual.pages import ABOUT, forSphinx
+from pkdoors.cli import COMMANDS
+from pkdoors.config.options import Options
+from pkdoors.doctor.options import CheckOptions
+from tests import ROOT
+from tests.docs import EXTENSIONS
+
+assert EXTENSIONS.is_dir()
+MAN = ROOT / "docs" / "man"
+
+
+def pageOf(name: str) -> str:
+    """Return a page with all that is generated for it."""
+    return complete((MAN / f"{name}.md").read_text())
+
+
+class PageTests(SynchronousTestCase):
+    """
+    The manual pages.
+    """
+
+    def test_pages(self) -> None:
+        """
+        Each command has a page. If you add a command, add C{docs/man/pkdoors-NAME.1.md}: begin with
+        that of a command that is like it.
+        """
+        pages = {path.stem for path in MAN.glob("*.md")} - {"index"}
+        self.assertEqual(set(), {*ABOUT} - pages)
+        self.assertEqual(len(ABOUT), len(forSphinx()))
+
+    def test_sections(self) -> None:
+        """Each page has the usual sections, in the usual order."""
+        order = ["SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"]
+        order.append("SEE ALSO")
+        for page in ABOUT:
+            found = re.findall("^## (.+)$", pageOf(page), re.MULTILINE)
+            usual = [title for title in found if title in order]
+            self.assertEqual([title for title in order if title in usual], usual, page)
+            wanted = {"SYNOPSIS", "DESCRIPTION", "SEE ALSO"}
+            if not page.endswith(".5"):
+                wanted.add("EXIT STATUS")
+            self.assertEqual(set(), wanted - {*found}, page)
+
+    def test_marks(self) -> None:
+        """A mark of a page that nobody knows is an error."""
+        self.assertRaises(KeyError, complete, "<!-- generated: nothing -->")
+        self.assertEqual("a\n\nb", complete("a\n\nb"))
+        for page in (*MAN.parent.glob("*.md"), *(MAN / f"{name}.md" for name in ABOUT)):
+            self.assertNotIn("<!-- generated", complete(page.read_text()), page.name)
+        self.assertIn("command", GENERATORS)
+
+
+class CommandTests(SynchronousTestCase):
+    """
+    What is made of the parsers.
+    """
+
+    def test_commands(self) -> None:
+        """The list has all commands, with their descriptions."""
+        text = describeCommands()
+        for name, command in COMMANDS.items():
+            link = f"[pkdoors-{name}(1)](pkdoors-{name}.1.md)"
+            self.assertIn(f"{link}\n: {escape(command.about)}.\n", text)
+        self.assertEqual(set(), {*RELATED} - {*COMMANDS})
+        for name in COMMANDS:
+            self.assertIn("[pkdoors(1)](pkdoors.1.md)", seeAlso(name))
+
+    def test_options(self) -> None:
+        """The page of a command has each of its options and arguments, with a meaning."""
+        for name, parser in parsers().items():
+            text = describeCommand(name)
+            for action in parser._actions:
+                if action.option_strings and action.help != SUPPRESS:
+                    self.assertRegex(text, rf"(?m)^.*`{action.option_strings[-1]}`.*\n: \w", name)
+        self.assertRegex(describeCommand("knock"), r"(?m)^\*HOST\*\n: Name or address")
+        self.assertIn("[-4 | -6]", describeCommand("knock"))
+        self.assertIn("`--wait` *PORT*\n: Wait until", pageOf("pkdoors-knock.1"))
+
+    def test_daemon(self) -> None:
+        """So have the pages of the daemon, and of C{check}."""
+        for text, options in (
+            (describeDaemonOptions(), Options({})),
+            (describeCommand("check"), CheckOptions({})),
+        ):
+            for name, about in options.docs.items():
+                if len(name) > 1:
+                    self.assertIn(f"`--{name}`", text)
+                    self.assertIn(escape(about[1:]), text)
+        self.assertIn("`-c` *FILE*, `--conf` *FILE*\n: The conf", describeDaemonOptions())
+        self.assertIn("\n`--json`\n: Print", describeCommand("check"))
+
+    def test_escape(self) -> None:
+        """Text shows as it is."""
+        self.assertEqual(r"\[a\]\_\*b\* `c_d` \<e\>", escape("[a]_*b* `c_d` <e>"))
