@@ -12,20 +12,21 @@ T = TypeVar("T")
 
 class OneThread:
     """
-    Does work in a thread, which exists from the first work until L{stop}. The threads that Twisted
-    shares out may all be busy.
+    Does work in a thread, which exists from the first work until L{stop}; after that, at once. The
+    threads that Twisted shares out may all be busy.
     """
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._pool: Any = None
         self._trigger: Any = None
+        self._isStopped = False
 
     def __call__(self, work: Callable[[], T]) -> Deferred[T]:
         """See L{pkdoors.util.turns.Beside}."""
         # libnftables ends the process if it gets no descriptor. One that is released for it must
         # not go to the reactor's thread.
-        if areScarce():
+        if self._isStopped or areScarce():
             return execute(work)
         from twisted.internet.threads import deferToThreadPool  # most daemons never need it
 
@@ -42,6 +43,7 @@ class OneThread:
         self._trigger = self._reactor.addSystemEventTrigger("during", "shutdown", self._end)
 
     def _end(self) -> None:
+        self._isStopped = True
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()
@@ -50,4 +52,4 @@ class OneThread:
         """End the thread, after what it does now."""
         if self._pool is not None:
             self._reactor.removeSystemEventTrigger(self._trigger)
-            self._end()
+        self._end()

@@ -10,28 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.util import lane as laneModule
 from pkdoors.util.lane import PORTION, WAITED, Lane
+from tests.fakes.threads import HeldThread
 
 T = TypeVar("T")
-
-
-class HeldThread:
-    """A thread that does its work when it is told to."""
-
-    def __init__(self) -> None:
-        self._works: list[Callable[[], object]] = []
-
-    def __call__(self, work: Callable[[], T]) -> Deferred[T]:
-        """See L{pkdoors.util.turns.Beside}."""
-        done: Deferred[T] = Deferred()
-        self._works.append(lambda: execute(work).chainDeferred(done))
-        return done
-
-    def __len__(self) -> int:
-        return len(self._works)
-
-    def work(self) -> None:
-        """Do what was asked for first."""
-        self._works.pop(0)()
 
 
 class LaneTestCase(SynchronousTestCase):

@@ -5,7 +5,7 @@ If both the kernel and nft can do that, this process owns the table: then nobody
 touches it. Otherwise the daemon watches the table and heals it.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,14 +16,14 @@ from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firststart import describeSpared
-from pkdoors.firewall.guard.guard import TABLE, DirectWay, Guard
+from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingkeys import splitOpenings
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import graceFor, warnAbout
+from pkdoors.firewall.nftables._wayskeeper import WaysKeeper
 from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.placing.changing import GuardChanger
 from pkdoors.firewall.nftables.placing.checking import MARGIN, GuardChecker
@@ -32,7 +32,7 @@ from pkdoors.firewall.nftables.placing.healing import GuardHealer
 from pkdoors.firewall.nftables.placing.openingplacer import OpeningPlacer
 from pkdoors.firewall.nftables.placing.placer import GuardPlacer
 from pkdoors.firewall.nftables.table import GuardTable, openTable
-from pkdoors.firewall.ways.ways import Throttle, WaysFinder
+from pkdoors.firewall.ways.ways import WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.util.lane import Lane
 from pkdoors.util.turns import Beside, atOnce
@@ -78,9 +78,7 @@ class NftablesFirewall:
         self._doors: tuple[Door, ...] = ()  # that the guard gets next
         self._refused: tuple[Door, ...] | None = None  # a reload with these has failed
         self._restoring = DeferredLock()
-        self._ways: WaysFinder
-        self._throttle = Throttle(reactor, self._updateWays)
-        lookAtWays = self._throttle.want
+        lookAtWays = self._lookAtWays
         self._sessions = SessionKeeper(
             reactor, look, lambda: self._current.guard.doors, beside, lane.afterwards
         )
@@ -101,6 +99,11 @@ class NftablesFirewall:
             lookAtWays,
             self._openNow,
         )
+        self._ways = WaysKeeper(
+            *(reactor, lane, current, placer),
+            lambda: self._changer.isChanging,
+            lambda cause: self._onLost(cause),
+        )
         self._checker = GuardChecker(reactor, placer, healer, lookAtWays, self._onChanged)
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
@@ -120,14 +123,14 @@ class NftablesFirewall:
         self._onLost = onLost
         # The monitor must exist before anything is read: then no later change is missed.
         self._monitor = self._makeMonitor(
-            TABLE, table.port, self._onNotified, self._onOverflow, self._throttle.want
+            TABLE, table.port, self._onNotified, self._onOverflow, self._ways.look
         )
-        self._ways = WaysFinder(table.readForwards, self._monitor.attend)
-        self._changer.start(table, self._ways)
+        self._ways.finder = WaysFinder(table.readForwards, self._monitor.attend)
+        self._changer.start(table, self._ways.finder)
         # The group is bound before the rules name it: another program may have it.
         capture = None if self._capturing is None else self._capturing.begin()
         self._doors = doors
-        self._current.guard = self._withWays(Guard(doors, capture=capture))
+        self._current.guard = self._ways.addTo(Guard(doors, capture=capture))
         isSettled = self._readUptime() >= SETTLED
         predecessor = table.readPredecessor(doors, isSettled)
         warnAbout(predecessor, listProtectedPorts(doors))
@@ -142,10 +145,8 @@ class NftablesFirewall:
         self._current.put(predecessor.openings)
         # A port has its grace only once: no later flush opens it again.
         self._current.guard = replace(self._current.guard, grace={}, graceVersions=())
-        self._ways.report((), self._current.guard.direct)
+        self._ways.reportFirst()
         self._monitor.start(self._reactor)
-        if self._ways.isFailing:
-            self._throttle.want()
         return predecessor.openings
 
     def foresee(self, doors: tuple[Door, ...]) -> None:
@@ -230,7 +231,7 @@ class NftablesFirewall:
 
     def _release(self) -> None:
         self._monitor.stop(self._reactor)
-        self._throttle.stop()
+        self._ways.stop()
         self._sessions.stop()
         self._table.close()
         self._log.info("the guard stays in the kernel; `pkdoors release` removes it")
@@ -252,40 +253,8 @@ class NftablesFirewall:
                 self._doors = before
             raise
 
-    def _withWays(self, guard: Guard) -> Guard:
-        """Return a guard with the ways that lead past its ports now, as far as they can be read."""
-        direct = self._ways.find(listProtectedPorts(guard.doors), before=guard.direct)
-        return replace(guard, direct=direct)
-
-    def _updateWays(self) -> Generator[Deferred[bool] | None, Any, bool]:
-        """
-        Guard the ways that lead past the protected ports now.
-
-        @return: whether that failed.
-        """
-        before = self._current.guard
-        direct = yield from self._ways.look(listProtectedPorts(before.doors), before.direct)
-        if direct == self._current.guard.direct:
-            return self._ways.isFailing
-        try:
-            isWritten = yield self._lane.run(partial(self._writeWays, before, direct))
-        except GuardGone:
-            pass  # the healing puts it back with these ways
-        except FirewallError as error:
-            self._onLost(f"the ways to containers cannot be guarded ({error})")
-        else:
-            if not isWritten:
-                return True
-            self._ways.report(before.direct, direct)
-        return self._ways.isFailing
-
-    def _writeWays(self, before: Guard, direct: tuple[DirectWay, ...]) -> bool:
-        """Guard other ways. Return whether that was possible."""
-        if self._changer.isChanging or before.doors is not self._current.guard.doors:
-            return False  # a reload has changed the doors meanwhile
-        self._current.guard = guard = replace(self._current.guard, direct=direct)
-        self._placer.writeWays(before, guard)
-        return True
+    def _lookAtWays(self) -> None:
+        self._ways.look()
 
     def _openNow(self, opening: Opening) -> None:
         self._current.addScope(opening)
