@@ -104,9 +104,12 @@ class RequirementTests(SynchronousTestCase):
         tox.read(ROOT / "tox.ini")
         wanted = setup["options"]["install_requires"].splitlines()
         wanted += setup["options.extras_require"]["qr"].splitlines()
-        lowest = dict(
-            map(str.strip, line.split(">=")) for line in wanted if line and line[0] != "#"
-        )
+        lowest = {
+            name.strip(): version.strip()
+            for line in wanted
+            if line and line[0] != "#"
+            for name, version in [line.split(">=")]
+        }
         tried = {
             name.strip(): version.strip().removesuffix(".*")
             for line in tox["testenv"]["deps"].splitlines()
