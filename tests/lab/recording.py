@@ -3,7 +3,6 @@ Makes the recorded terminals of the manual: those in C{docs/start.md}, and the p
 C{script/record} writes them again.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -91,7 +90,7 @@ class World:
         )
         self.server.run("cp", str(settings), "/etc/ssh/sshd_config")  # `sshd -T` reads that
         self.server.run("mkdir", "-p", "/run/sshd")
-        sshd = self._onMyhost("exec /usr/sbin/sshd -D -e -f sshd_config")
+        sshd = self._onMyhost("/usr/sbin/sshd -D -e -f sshd_config")
         if not sshd.says("Server listening on :: port 22"):
             raise AssertionError(sshd.log())
         programs = self.folder / "bin"
@@ -103,33 +102,32 @@ class World:
         )
         (programs / "ssh").chmod(0o755)
 
-    def _environment(self) -> dict[str, str]:
-        return {
-            "PATH": f"{self.folder}/bin:{BIN}:{os.environ['PATH']}",
-            "HOME": str(self.home),
-            "KEY": str(self.key),
-            "LAST": str(self._last),
-        }
+    def _shell(self, host: Host, command: str) -> list[str]:
+        """Return what runs a command, with nothing of the environment that the tests have."""
+        path = (
+            f"{self.folder}/bin:{BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        )
+        variables = (f"PATH={path}", f"HOME={self.home}", f"KEY={self.key}", f"LAST={self._last}")
+        argv = ["env", "-i", *variables, "LC_ALL=C.UTF-8", "sh", "-c"]
+        if host is self.server:
+            return ["unshare", "--uts", *argv, f"hostname myhost; {command}"]
+        return [*argv, command]
 
     def _onMyhost(self, command: str) -> Process:
         """Start a command on the server, which then has its name."""
-        script = f"hostname myhost; cd {self.folder}; {command}"
-        return self.server.spawn("unshare", "--uts", "sh", "-c", script, **self._environment())
+        return self.server.spawn(*self._shell(self.server, f"cd {self.folder}; exec {command}"))
 
     def run(self, step: Step) -> str:
         """Run a command of a page; return its output."""
         host: Host = {"server": self.server, "client": self.client}[step.host]
         if step.until:
             self._letSealsCount()
-            process = self._onMyhost(f"exec {step.command}")
+            process = self._onMyhost(step.command)
             if not process.says(step.until):
                 raise AssertionError(f"{step.command}: {process.log()}")
             end = process.log().index("\n", process.log().index(step.until)) + 1
             return self._clean(process.log()[:end])
-        argv = ["sh", "-c", step.command]
-        if host is self.server:
-            argv = ["unshare", "--uts", "sh", "-c", f"hostname myhost; {step.command}"]
-        status, output = host.status(*argv, **self._environment())
+        status, output = host.status(*self._shell(host, step.command))
         if status and step.mustSucceed:
             raise AssertionError(f"{step.command} ended with {status}: {output}")
         self._last.write_text(output)
@@ -150,7 +148,7 @@ class World:
         for step in (init, Step("client", SAVE_PROFILE, mustSucceed=True)):
             self.run(step)
         self._letSealsCount()
-        daemon = self._onMyhost("exec pkdoors daemon")
+        daemon = self._onMyhost("pkdoors daemon")
         if not daemon.says("guarding door"):
             raise AssertionError(daemon.log())
         return daemon
