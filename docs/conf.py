@@ -6,7 +6,7 @@ from pathlib import Path
 _DOCS = Path(__file__).parent
 sys.path[:0] = [str(_DOCS.parent), str(_DOCS / "_ext")]
 
-from manual.pages import forSphinx, listOthers  # noqa: E402
+from manual.pages import forSphinx  # noqa: E402
 from pkdoors import __version__  # noqa: E402
 
 project = "pkdoors"
@@ -15,7 +15,7 @@ copyright = f"{author}. Licence: MIT"
 version = release = __version__.public()
 
 extensions = ["myst_parser", "manual.extension"]
-exclude_patterns = ["_ext", *listOthers(_DOCS)]
+exclude_patterns = ["_ext"]
 nitpicky = True
 
 # Headings get the anchors that code hosts give them, so the same links work in both.
@@ -28,6 +28,8 @@ highlight_language = "text"
 
 html_theme = "furo"
 html_title = f"pkdoors {release}"
+html_static_path = ["_static"]
+html_css_files = ["manual.css"]
 html_copy_source = False
 html_last_updated_fmt = None
 today_fmt = "%Y-%m-%d"

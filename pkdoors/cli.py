@@ -100,7 +100,9 @@ COMMANDS = {
     ),
     "keep": Command("keep the daemon that is on trial running", "service.trial", "addKeepCommand"),
     "status": Command("show the daemon's doors and openings", "control", "addStatusCommand"),
-    "watch": Command("show openings and events live, until Ctrl-C", "watch", "addWatchCommand"),
+    "watch": Command(
+        "show openings and events live, until you press q", "watch", "addWatchCommand"
+    ),
     "open": Command(
         "open a door for an address or a network, without a knock", "control", "addOpenCommand"
     ),
@@ -109,6 +111,11 @@ COMMANDS = {
     ),
     "reload": Command(
         "make the daemon read its configuration again", "control", "addReloadCommand"
+    ),
+    "metrics": Command(
+        "print the daemon's metrics for Prometheus, or write them for node_exporter",
+        "service.metrics",
+        "addMetricsCommand",
     ),
     "completion": Command(
         "print the script that makes a shell complete the command line of pkdoors",
@@ -125,6 +132,7 @@ OF_SERVER = frozenset(
         "init",
         "install-service",
         "keep",
+        "metrics",
         "open",
         "release",
         "reload",
@@ -140,10 +148,6 @@ AT_ONCE = frozenset(("connect", "daemon", "knock", "sequence"))
 itself later. Others clean up."""
 INTERRUPTED = 130
 """The exit status that a shell reports for a program that Ctrl-C ended."""
-
-OWN_SYNTAX: Mapping[str, Mapping[str, Any]] = {"check": {"prefix_chars": "\0", "add_help": False}}
-"""Settings of parsers that leave the options to the command, which has the daemon's; it parses them
-before it asks for Linux."""
 
 
 def main(
@@ -172,7 +176,7 @@ def main(
         if name and name not in inside:
             requireWhole(parser.prog, name)
         options = parser.parse_args(words)
-        if name in OF_SERVER - {*OWN_SYNTAX}:
+        if name in OF_SERVER:
             requireLinux(f"{parser.prog} {name}")
         if name not in AT_ONCE and _signal.getsignal(_signal.SIGINT) is endAtOnce:
             _signal.signal(_signal.SIGINT, _signal.default_int_handler)
@@ -202,9 +206,7 @@ def makeParser(only: str | None = None, inside: Collection[str] = tuple(COMMANDS
         about, module, add = COMMANDS[name]
         # Not capitalize(), which makes all other letters small.
         sentence = f"{about[0].upper()}{about[1:]}."
-        command = commands.add_parser(
-            name, help=about, description=sentence, **OWN_SYNTAX.get(name, {})
-        )
+        command = commands.add_parser(name, help=about, description=sentence)
         if only in (None, name):
             getattr(import_module(f"pkdoors.commands.{module}"), add)(command)
     return parser

@@ -203,7 +203,9 @@ def _makeOutlets(
     """Return the audit file and the hooks. In a dry run, only the counters hear events."""
     publisher.subscribe(counters.hear)
     isDry = config.firewall == "dry-run"
-    audit, hooks = AuditFile("" if isDry else config.audit), Hooks(reactor)
+    audit = AuditFile("" if isDry else config.audit)
+    hooks = Hooks(reactor, count=counters.countHook)
+    counters.lostLines = lambda: audit.lost
     if not isDry:
         publisher.subscribe(audit.hear)
         publisher.subscribe(hooks.hear)
@@ -219,7 +221,9 @@ def _makeStack(
 ) -> FirewallStack:
     """Return the firewalls, whose calls are counted."""
     firewalls = [CountedFirewall(one, counters) for one in chooseFirewalls(config, reactor, log)]
-    return FirewallStack(reactor, firewalls, publisher)
+    stack = FirewallStack(reactor, firewalls, publisher)
+    counters.inPlace = stack.inPlace
+    return stack
 
 
 def _makePorts(

@@ -263,15 +263,16 @@ class WrongUsageTests(CommandTestCase):
 
     def test_times(self) -> None:
         """A bad time is refused with the option's name and what is allowed."""
-        for option, least, most in (
-            ("--open-for", "1s", "30d"),
-            ("--timeout", "100ms", "1d"),
-            ("--interval", "0s", "10s"),
+        longer = "45, 45s, 10m, 8h, 7d or 1h30m"
+        for option, least, most, examples in (
+            ("--open-for", "1s", "30d", longer),
+            ("--timeout", "100ms", "1d", longer),
+            ("--interval", "0s", "10s", "20ms, 2s or 1s500ms"),
         ):
             for value in ("ten", "", "-5s", "721h", "9" * 400, "1.5h"):
                 self.assertEqual(
                     f"argument {option}: {shown(value)} is not a time from {least} to {most}: "
-                    "write it like 45, 45s, 10m, 8h, 7d or 1h30m",
+                    f"write it like {examples}",
                     self.wrongUsage(HOST, "-m", SEQ, f"{option}={value}"),
                 )
 
@@ -317,6 +318,15 @@ class WrongUsageTests(CommandTestCase):
         end = self.run_("knock", HOST, "-m", SEQ, "--colour=red")
         line = "pkdoors knock: unrecognized arguments: --colour=red\n"
         self.assertEqual(End(2, "", line), end)
+
+    def test_mistypedOption(self) -> None:
+        """A mistyped option gets the one that is meant, and a sequence in it stays hidden."""
+        self.assertEqual(
+            "unrecognized arguments: --wiat=22: did you mean --wait?",
+            self.wrongUsage(HOST, "-m", SEQ, "--wiat=22"),
+        )
+        line = self.wrongUsage(HOST, "--magic-sec", SEQ)
+        self.assertEqual("unrecognized arguments: --magic-sec ...: did you mean --magic-seq?", line)
 
     def test_unknownOfCommands(self) -> None:
         """The same is true for each command, which the line names, and without a command."""

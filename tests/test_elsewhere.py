@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.cli import COMMANDS, OF_SERVER, OWN_SYNTAX
+from pkdoors.cli import COMMANDS, OF_SERVER
 from pkdoors.model.sequence import Sequence
 from tests import ROOT
 from tests.fakes.knocked import HOST, PATIENCE, FakeDoor
@@ -81,7 +81,6 @@ class CommandTests(ElsewhereTestCase):
             status, stdout, stderr = self.run_("win32", name, *NEEDED.get(name, ()))
             sentence = "this needs Linux: run it on the host whose ports the daemon protects"
             self.assertEqual((1, "", f"pkdoors {name}: {sentence}\n"), (status, stdout, stderr))
-        self.assertLess({*OWN_SYNTAX}, OF_SERVER)
         ofClient = {"completion", "connect", "export", "import", "knock", "sequence"}
         self.assertEqual(ofClient, {*COMMANDS} - OF_SERVER)
 

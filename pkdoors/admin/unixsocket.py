@@ -17,6 +17,7 @@ from pkdoors.admin._lazysite import AdminSite
 from pkdoors.admin.operations import AdminOperations
 from pkdoors.daemon.component import Component
 from pkdoors.errors import ListenError
+from pkdoors.files.folders import makeFolders
 from pkdoors.host.serviceuser import actAsOwner
 
 MODE = 0o600
@@ -99,7 +100,8 @@ def ensureCreatable(path: str) -> None:
     @raise ListenError: it cannot, or another daemon has it.
     """
     try:
-        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if makeFolders(Path(path).parent, 0o700):
+            Logger().info("created the folder of the admin socket {path}", path=path)
         _removeStale(path)
         with socket.socket(socket.AF_UNIX) as probe, _asOwnersOnly(path):
             probe.bind(path)

@@ -85,6 +85,11 @@ class AdminClient:
         """Make the daemon read its configuration again."""
         return self._ask("POST", "/reload")
 
+    def metrics(self) -> str:
+        """Return the metrics, in Prometheus' text format."""
+        with self._connection(self.timeout) as connection:
+            return _send(connection, "GET", "/metrics").read().decode()
+
     def events(self, onBegun: Callable[[], object] = lambda: None) -> Iterator[Any]:
         """
         Yield the events, until the daemon ends.

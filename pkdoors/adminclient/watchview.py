@@ -1,5 +1,6 @@
 """Draws C{pkdoors watch}: tables with one line for each opening and event."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -75,7 +76,7 @@ class View:
             *head,
             *self._openings(bars, openRoom, board.status.count()),
             self._line(""),
-            self._title("LAST EVENTS", "Ctrl-C ends the watch"),
+            self._title("LAST EVENTS", "q ends the watch"),
             *self._events(board, room - openRoom),
         )
 
@@ -164,6 +165,10 @@ class View:
         return Text(text, style, no_wrap=True, overflow="crop" if self.isAscii else "ellipsis")
 
 
+_FINGERPRINT = re.compile(r"(SHA256:[A-Za-z0-9+/]{8})[A-Za-z0-9+/=]+")
+"""Of a key; its beginning is enough to recognize it."""
+
+
 def _drawBar(bar: Bar) -> "RenderableType":
     from rich.progress_bar import ProgressBar
 
@@ -177,10 +182,12 @@ def _describeDoor(door: DoorRecord) -> str:
 
 
 def _describeEvent(event: EventRecord) -> str:
-    """Return a text as short as possible: the address comes first, the rest may be cut."""
+    """Return a text as short as possible: the address and the reason come first, the rest may be
+    cut."""
     if not event.door and not event.reason:
         return event.text
     subject = f"{event.door} for {event.source}" if event.source else event.door
     isOpening = event.kind in (OPENED, EXTENDED, TAKEN_OVER)
     seconds = formatDuration(round(event.seconds)) if isOpening else ""
-    return ", ".join(part for part in (subject, seconds, event.who, event.reason) if part)
+    text = ", ".join(part for part in (subject, seconds, event.reason, event.who) if part)
+    return _FINGERPRINT.sub(r"\1...", text)

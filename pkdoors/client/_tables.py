@@ -27,6 +27,9 @@ def readTables(text: str) -> dict[str, dict[str, Any]]:
         tables = readToml(text)
     except BadValue as error:
         raise error.at("it is not valid TOML") from error
+    for name, table in tables.items():
+        if isinstance(table, dict) and name not in _KINDS:
+            raise BadValue(f"unknown table [{shown(name)}]: write [hosts.NAME] or [groups.NAME]")
     checkKeys(tables, _KINDS)
     for kind in _KINDS:
         if not isinstance(tables.setdefault(kind, {}), dict):

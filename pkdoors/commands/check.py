@@ -4,31 +4,44 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import NoReturn
 
-from pkdoors.commands.parser import Parser, completeWith
+from pkdoors.commands.daemonoptions import addDaemonOptions, listWords
+from pkdoors.commands.parser import Parser
 
 
 def addCheckCommand(command: Parser) -> None:
-    """Add what the command has beside its name: CheckOptions parses all options."""
-    completeWith(command.add_argument("options", nargs="*"), "listCheckOptions")
+    """Add the options: the daemon's, and how to print the findings."""
+    command.describe(
+        "The check changes nothing. It reads the configuration file, and accepts the options that "
+        "the daemon does. The exit status is 0 if all is well, 1 for warnings, 2 for errors; INFO "
+        "does not count."
+    )
+    command.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print only warnings and errors: nothing if all is well",
+    )
+    command.add_argument(
+        "--json", action="store_true", help="print a JSON list of objects, for programs"
+    )
+    addDaemonOptions(command)
+    command.epilog = "Example: sudo pkdoors check --quiet"
     command.set_defaults(run=_check)
 
 
 def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
-    from pkdoors.doctor.options import CheckOptions
-    from pkdoors.util.output import tellText
-
-    wanted = CheckOptions(environment)
-    wanted.parseOptions(options.options)
-
-    # After the options: C{--help} works everywhere, and these need Linux.
     from pkdoors.doctor.check import checkHost
     from pkdoors.doctor.facts import Facts
     from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf, selectFaults
+    from pkdoors.doctor.options import CheckOptions
     from pkdoors.doctor.sources import Sources
+    from pkdoors.util.output import tellText
 
+    wanted = CheckOptions(environment)
+    wanted.parseOptions(listWords(options))
     findings = list(checkHost(Facts(wanted.config, Sources(), wanted.file)))
-    chosen = selectFaults(findings) if wanted["quiet"] else findings
-    if wanted["json"]:
+    chosen = selectFaults(findings) if options.quiet else findings
+    if options.json:
         tellText(f"{asJSON(chosen)}\n")
     elif chosen:
         tellText(f"{asTable(chosen)}\n")

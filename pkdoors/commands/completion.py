@@ -24,8 +24,7 @@ STATUS_TIMEOUT = 1.0
 MAX_ADDRESSES = 1000
 """Addresses that a shell offers; nobody looks for one among more."""
 
-_CHECK_FILES = ("conf", "authorized-keys", "revoked-keys", "admin")
-_CHECK_VALUES = {
+_VALUES = {
     "firewall": FIREWALLS,
     "listen": LISTENING,
     "payload": ("knock", "any"),
@@ -42,6 +41,7 @@ def addCompletionCommand(command: Parser) -> None:
         "pkdoors completion fish > ~/.config/fish/completions/pkdoors.fish",
     )
     command.add_argument("shell", choices=SHELLS, help="which shell")
+    command.epilog = 'Example: eval "$(pkdoors completion bash)"'
     command.set_defaults(run=_printScript)
 
 
@@ -125,23 +125,7 @@ def listProfiles(**_: Any) -> list[str]:
 
 def listValues(action: Action, **_: Any) -> list[str]:
     """List the values of one of the daemon's options."""
-    return list(_CHECK_VALUES.get(action.dest, ()))
-
-
-def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
-    """
-    List the options of C{pkdoors check}, which are the daemon's, and the values of some of them.
-    """
-    from pkdoors.doctor.options import CheckOptions
-
-    options = CheckOptions()
-    before = parsed_args.options[-1] if parsed_args.options else ""
-    name = options.synonyms.get(before.lstrip("-")) if before.startswith("-") else None
-    if name in _CHECK_FILES:
-        return listFiles(prefix)
-    if f"{name}=" in options.longOpt:
-        return list(_CHECK_VALUES.get(str(name), ()))
-    return [f"--{option.removesuffix('=')}" for option in options.longOpt]
+    return list(_VALUES.get(action.dest, ()))
 
 
 def _askStatus(options: Namespace, limit: int) -> "Iterator[StatusRecord]":

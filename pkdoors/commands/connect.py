@@ -26,6 +26,7 @@ def addConnectCommand(command: Parser) -> None:
         help="the TCP port to connect standard input and output to; not needed after HOST:PORT",
     )
     addWaitOptions(command)
+    command.epilog = "Example: ssh -o ProxyCommand='pkdoors connect %h %p' home.example"
     command.set_defaults(run=_connect, parser=command)
 
 

@@ -29,6 +29,7 @@ SHOWN = 50
 
 def addStatusCommand(command: Parser) -> None:
     """Add the options of C{status}."""
+    command.epilog = "Example: sudo pkdoors status --within 10.0.0.0/8"
     _addOptions(command, _status)
     command.add_argument("--json", action="store_true", help="print the whole status, for programs")
     _addDoor(command, "show the openings of this door only")
@@ -50,6 +51,7 @@ def addStatusCommand(command: Parser) -> None:
 
 def addOpenCommand(command: Parser) -> None:
     """Add the options of C{open}."""
+    command.epilog = "Example: sudo pkdoors open 192.0.2.7 --door ssh --for 10m"
     _addOptions(command, _open)
     completeWith(_addAddress(command), "listMe")
     _addDoor(command, "the door to open (not needed if there is only one)")
@@ -65,6 +67,7 @@ def addOpenCommand(command: Parser) -> None:
 
 def addCloseCommand(command: Parser) -> None:
     """Add the options of C{close}."""
+    command.epilog = "Example: sudo pkdoors close 192.0.2.7"
     _addOptions(command, _close)
     completeWith(_addAddress(command, nargs="?"), "listOpenAddresses")
     command.add_argument("--all", action="store_true", help="close for all addresses")
@@ -73,6 +76,7 @@ def addCloseCommand(command: Parser) -> None:
 
 def addReloadCommand(command: Parser) -> None:
     """Add the options of C{reload}."""
+    command.epilog = "Example: sudo pkdoors reload"
     _addOptions(command, _reload)
 
 

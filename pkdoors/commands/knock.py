@@ -51,6 +51,7 @@ def addKnockCommand(command: Parser) -> None:
         help="keep the door open until Ctrl-C, even if this host's address changes",
     )
     addWaitOptions(command)
+    command.epilog = "Example: pkdoors knock home --wait 22"
     command.set_defaults(run=_knock, parser=command)
 
 

@@ -41,16 +41,32 @@ class Parser(ArgumentParser):
         if late and len(unknown) == 1 and getattr(options, late.dest) is None:
             self._takeLate(options, late, unknown.pop())
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self._refuse(unknown)
         return options, unknown
+
+    def _refuse(self, unknown: list[str]) -> NoReturn:
+        from difflib import get_close_matches
+
+        name = unknown[0].partition("=")[0]
+        near = get_close_matches(name, self._option_string_actions, n=1, cutoff=0.75)
+        hint = f": did you mean {near[0]}?" if near and name.startswith("--") else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
     def _takeLate(self, options: Any, late: Action, word: str) -> None:
         if word.startswith("-"):
-            self.error(f"unrecognized arguments: {word}")
+            self._refuse([word])
         try:
             setattr(options, late.dest, late.type(word) if callable(late.type) else word)
         except ArgumentTypeError as error:
             self.error(f"argument {late.metavar}: {error}")
+
+    def format_help(self) -> str:
+        """Return the help. C{argparse} would break the lines of the example at its end."""
+        example, self.epilog = self.epilog, None
+        try:
+            return super().format_help() + (f"\n{example}\n" if example else "")
+        finally:
+            self.epilog = example
 
     def describe(self, details: str) -> None:
         """Add to the command's help."""

@@ -12,6 +12,7 @@ from pkdoors.util.output import tell
 def addSequenceCommand(command: Parser) -> None:
     """Add the options."""
     addLengthOption(command)
+    command.epilog = "Example: pkdoors sequence --length 8"
     command.set_defaults(run=_sequence)
 
 

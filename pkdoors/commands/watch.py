@@ -1,5 +1,7 @@
 """The command C{pkdoors watch}."""
 
+import os
+import select
 import signal
 import sys
 import time
@@ -26,6 +28,9 @@ FRAME = 0.2
 ANSWER_TIMEOUT = 5.0
 """Seconds until the watch reports that the daemon does not answer."""
 
+_MOST_TYPED = 1024
+"""Bytes that are read at once from the keyboard."""
+
 ENDS = ("SIGINT", "SIGTERM", "SIGHUP")
 """The signals that end the watch. It obeys them between two pictures: none is left half drawn."""
 
@@ -33,6 +38,7 @@ ENDS = ("SIGINT", "SIGTERM", "SIGHUP")
 def addWatchCommand(command: Parser) -> None:
     """Add the options."""
     addAdminOptions(command)
+    command.epilog = "Example: sudo pkdoors watch"
     command.set_defaults(run=_watch, parser=command)
 
 
@@ -57,7 +63,7 @@ def _watch(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
 
 class Watch:
     """
-    Draws the board, and takes in the news of the daemon and the signals of the terminal.
+    Draws the board, and takes in the news of the daemon, and keys and signals of the terminal.
     """
 
     def __init__(self, client: "AdminClient", status: "StatusRecord", console: "Console") -> None:
@@ -74,7 +80,7 @@ class Watch:
         """
         Draw until a signal ends the watch.
 
-        @return: the exit status: 0 for Ctrl-C.
+        @return: the exit status: 0 for Ctrl-C and the key q.
         """
         self._follower.start()
         with self._catchSignals():
@@ -100,14 +106,15 @@ class Watch:
         )
 
     def _show(self, live: "Live") -> int:
-        """Draw until a signal comes, and return it."""
+        """Draw until a signal comes, and return it; the key q counts as Ctrl-C."""
         from pkdoors.adminclient.watchview import View
 
         while not self._signals:
             self._takeNews()
             view = View(*self._console.size, isAscii=self._console.options.ascii_only)
             live.update(view.draw(self._board, time.monotonic()), refresh=True)
-            time.sleep(FRAME)
+            if _isQuit(FRAME):
+                return signal.SIGINT
         return self._signals.pop(0)
 
     def _takeNews(self) -> None:
@@ -143,6 +150,19 @@ class Watch:
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
+
+
+def _isQuit(seconds: float) -> bool:
+    """Wait, and return whether the user presses q meanwhile."""
+    if not sys.stdin.isatty():
+        time.sleep(seconds)
+        return False
+    if not select.select([sys.stdin], [], [], seconds)[0]:
+        return False
+    typed = os.read(sys.stdin.fileno(), _MOST_TYPED)
+    if not typed:  # the terminal has hung up, and a signal follows
+        time.sleep(seconds)
+    return b"q" in typed.lower()
 
 
 @contextmanager

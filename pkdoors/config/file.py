@@ -1,5 +1,6 @@
 """The configuration file itself. It holds a secret, and is read and written as one."""
 
+import errno
 import os
 import pwd
 from collections.abc import Mapping
@@ -113,8 +114,9 @@ def _isForService(status: os.stat_result) -> bool:
 
 def writeConf(path: str, text: str) -> bool:
     """
-    Write a new file that only its owner may read and write. If its folder does not exist, make it,
-    too, for its owner alone. If we are root and the service has a user, that user may read both.
+    Write a new file that only its owner may read and write. If the default folder does not exist,
+    make it, too, for its owner alone; any other one may be a mistake. If we are root and the
+    service has a user, that user may read both.
 
     @return: whether the service may read the file.
     @raise ConfigError: the file exists or cannot be written. No half-written file is left.
@@ -152,8 +154,13 @@ def _openNew(path: str) -> int:
 
 
 def _makeFolder(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.mkdir(0o700, parents=True)
+    if not os.path.lexists(folder):
+        if str(folder) != os.path.dirname(CONF_FILE):
+            raise ConfigError(
+                f"the folder {folder} does not exist: create it (`mkdir -p {quote(str(folder))}`), "
+                "or use --output FILE to write elsewhere"
+            )
+        folder.mkdir(0o700)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             letRead(descriptor)
@@ -162,7 +169,9 @@ def _makeFolder(folder: Path) -> None:
 
 
 def _describeFailure(path: str, error: OSError) -> str:
-    return (
-        f"cannot write {path}: {error.strerror}: "
-        "run this as root, or use --output FILE to write elsewhere"
-    )
+    remedy = "use --output FILE to write elsewhere"
+    if isinstance(error, PermissionError):
+        remedy = f"run this as root, or {remedy}"
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = f"free space there, or {remedy}"
+    return f"cannot write {path}: {error.strerror}: {remedy}"

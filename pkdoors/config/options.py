@@ -15,7 +15,7 @@ from twisted.python.usage import UsageError
 from pkdoors import __version__
 from pkdoors.config._setting import Setting
 from pkdoors.config.config import Config
-from pkdoors.config.parser import checkListening, parseConfig
+from pkdoors.config.parser import checkDoors, parseConfig
 from pkdoors.config.settings import ABOUT, CONF_ABOUT, DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import parseAt, parsePath
 from pkdoors.errors import BadValue, ConfigError
@@ -146,7 +146,7 @@ class Options(TwistedOptions):
         config = parseConfig(readConf(file), file) if file else Config(())
         overriding = _parseGiven(self._givenFor(DAEMON_SETTINGS))
         doors = self._overrideDoor(config.doors, doorGiven)
-        return checkListening(replace(config, doors=doors, **overriding))
+        return checkDoors(replace(config, doors=doors, **overriding))
 
     def _givenFor(self, settings: Iterable[Setting]) -> Iterator[Given]:
         """Return what the command line, or else the environment, gives of these settings."""

@@ -91,12 +91,19 @@ def _readConfig(table: Table, file: str) -> Config:
     return Config(doors, **readSettings(DAEMON_SETTINGS, table, ""))
 
 
-def checkListening(config: Config) -> Config:
+def checkDoors(config: Config) -> Config:
     """
-    Return a configuration whose knocks can be heard.
+    Return a configuration whose doors have an order of knocks, and whose knocks can be heard.
 
-    @raise BadValue: a door has knocks over TCP, and only sockets are to hear them.
+    @raise BadValue: a plain sequence repeats one port; or a door has knocks over TCP, and only
+        sockets are to hear them.
     """
+    for door in config.doors:
+        if not door.authorizedKeys and len(set(door.sequence.ports)) == 1:
+            raise BadValue(
+                f"door {door.name}: its sequence repeats one port, so it has no order to guess: "
+                "use different ports (`pkdoors sequence` prints a sequence)"
+            )
     names = [door.name for door in config.doors if door.sequence.tcpPorts()]
     if names and config.listen == "sockets":
         raise BadValue(

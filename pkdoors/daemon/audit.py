@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from pkdoors.daemon.component import Component
 from pkdoors.events.event import Event, fields
+from pkdoors.files.folders import makeFolders
 from pkdoors.host.serviceuser import openOwn
 from pkdoors.util.oneline import formatJSONLine
 from pkdoors.util.trouble import Trouble
@@ -26,6 +27,7 @@ class AuditFile(Component):
     @param path: where the file is; empty for nowhere.
     @param write: C{write(2)}.
     @ivar trouble: why the file cannot be written; empty if it can.
+    @ivar lost: how many events are missing in it since the start.
     """
 
     _log = Logger()
@@ -38,6 +40,7 @@ class AuditFile(Component):
         self.trouble = ""
         self._failing = Trouble()
         self._missing = 0
+        self.lost = 0
 
     def use(self, path: str) -> list[str]:
         """
@@ -66,6 +69,7 @@ class AuditFile(Component):
         """Write an event."""
         if self._path and not self._attempt(formatJSONLine(fields(event)).encode() + b"\n"):
             self._missing += 1
+            self.lost += 1
 
     def close(self) -> None:
         """Stop writing."""
@@ -96,7 +100,8 @@ class AuditFile(Component):
 
     def _open(self) -> None:
         path = Path(self._path)
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if makeFolders(path.parent, 0o750):
+            self._log.info("created the folder {folder} for the audit file", folder=path.parent)
         self._file = openOwn(path, os.O_RDWR | os.O_APPEND)
         size = os.fstat(self._file).st_size
         self._isTorn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from pkdoors.daemon._hookprocess import HookRun
 from pkdoors.daemon.component import Component
+from pkdoors.events.counters import HOOK_FAILED, HOOK_LEFT_OUT, HOOK_OK
 from pkdoors.events.event import CLOSED, GUESSING, OPENED, REFUSED, USED, Event, fields
 from pkdoors.files.access import explainNotRunnable, findHookFlaw
 from pkdoors.files.trust import Flaw
@@ -157,14 +158,19 @@ class Hooks(Component):
 
     @param reactor: starts processes, and has a clock.
     @param findFlaw: see L{findHookFlaw}; called right before each run.
+    @param count: called with the result of each hook, one of C{HOOK_RESULTS}.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, findFlaw: Callable[[Sequence[str]], Flaw | None] = findHookFlaw
+        self,
+        reactor: Any,
+        findFlaw: Callable[[Sequence[str]], Flaw | None] = findHookFlaw,
+        count: Callable[[str], None] = lambda result: None,
     ) -> None:
         self._reactor = reactor
+        self._countResult = count
         self._findFlaw = findFlaw
         # The last complaint about each command that others decide about; bounded by the doors.
         self._distrusted: dict[tuple[str, ...], Flaw] = {}
@@ -257,6 +263,7 @@ class Hooks(Component):
         hook = self._runs.pop(run, None)
         if hook is None:  # we gave it up
             return
+        self._countResult(HOOK_FAILED if trouble else HOOK_OK)
         if trouble:
             self._complain(hook, trouble)
         elif line := run.firstLine():
@@ -291,6 +298,7 @@ class Hooks(Component):
 
     def _leaveOut(self) -> None:
         self._leftOut += 1
+        self._countResult(HOOK_LEFT_OUT)
         if self._count is None or not self._count.active():
             self._count = self._reactor.callLater(COUNT_EVERY, self._logLeftOut)
 

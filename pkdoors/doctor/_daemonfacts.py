@@ -129,6 +129,8 @@ class DaemonFacts:
         if self.isService:
             return f"`{START}`"
         pkdoors = quote(str(Path(get_path("scripts"), "pkdoors")))
+        if self.conf:
+            return f"`{pkdoors} daemon --conf {quote(self.conf)}`"
         return f"`{pkdoors} daemon` with the options of this check"
 
     def _makeReloadCommand(self, process: int | None) -> str:

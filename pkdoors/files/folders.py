@@ -10,6 +10,18 @@ MAX_LINKS = 40
 """Links in one path, as many as the kernel allows; C{path_resolution(7)}."""
 
 
+def makeFolders(folder: Path, mode: int) -> bool:
+    """
+    Make a folder and those above it that are missing. Return whether any was missing.
+
+    @raise OSError: it cannot be made, or something else has its name.
+    """
+    if folder.is_dir():
+        return False
+    folder.mkdir(mode, parents=True, exist_ok=True)
+    return True
+
+
 def openFolder(path: str | os.PathLike[str]) -> int:
     """
     Return a descriptor of a folder, for creating and opening files in it. Only links that belong to

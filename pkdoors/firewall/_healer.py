@@ -63,6 +63,11 @@ class Healer:
         """The name of the firewall."""
         return self._firewall.name
 
+    @property
+    def isInPlace(self) -> bool:
+        """Whether everything is in the firewall, as far as the last try knows."""
+        return not self._report.trouble
+
     def onLost(self, cause: str) -> None:
         """
         Restore the firewall soon, because something may be missing.

@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.errors import DeadlinePassed
-from pkdoors.events.counters import Counters
+from pkdoors.events.counters import CALLS, Counters
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door, Opening
 
@@ -27,6 +27,9 @@ class CountedFirewall:
         self._firewall = firewall
         self._counters = counters
         self.name = firewall.name
+        for call in CALLS:
+            for outcome in ("ok", "failed"):
+                counters.firewall[(self.name, call, outcome)] += 0  # shown from now on
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}."""

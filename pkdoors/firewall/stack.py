@@ -79,6 +79,10 @@ class FirewallStack:
                 found += left
         return found
 
+    def inPlace(self) -> dict[str, bool]:
+        """Return whether the rules are in each of the firewalls, by its name."""
+        return {healer.name: healer.isInPlace for healer in self._healers}
+
     def foresee(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.foresee}."""
         for firewall in self._firewalls:

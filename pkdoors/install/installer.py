@@ -15,6 +15,9 @@ from pkdoors.host.systemd import isRunning
 from pkdoors.install.sharing import checkSeen, listNames, shareConfiguration
 from pkdoors.install.unitfiles import ServiceFiles
 
+UNITS = ("pkdoors.service", "pkdoors-metrics.timer")
+"""What can be enabled; an earlier version may have installed the first alone."""
+
 Run = Callable[..., None]
 
 
@@ -68,7 +71,8 @@ def uninstallService(files: ServiceFiles, run: Run) -> Iterator[str]:
     """
     files.refuseForeign()
     if isRunning() and files.path("pkdoors.service").exists():
-        run("systemctl", "disable", "--quiet", "--now", "pkdoors.service")
+        units = [name for name in UNITS if files.path(name).exists()]
+        run("systemctl", "disable", "--quiet", "--now", *units)
         yield "stopped    the service; the guard keeps the ports closed"
     yield from files.remove()
     yield from _reload(run)

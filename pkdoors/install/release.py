@@ -63,9 +63,8 @@ def _end(instance: Instance) -> Iterator[str]:
         except AlreadyRunning as error:
             process = _findHolder(instance)
             if process is None or time.monotonic() > until:
-                raise InstanceError(
-                    f"{error}, and does not end: stop it, then try again"
-                ) from error
+                name = f"the daemon (process {process})" if process else "the daemon"
+                raise InstanceError(f"{name} does not end: stop it, then try again") from error
             if process != asked:
                 asked = process
                 _terminate(process)

@@ -32,6 +32,8 @@ LOCAL = Layout(
         "pkdoors.tmpfiles": "etc/tmpfiles.d/pkdoors.conf",
         "pkdoors.rules": "etc/polkit-1/rules.d/50-pkdoors.rules",
         "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
+        "pkdoors-metrics.service": "etc/systemd/system/pkdoors-metrics.service",
+        "pkdoors-metrics.timer": "etc/systemd/system/pkdoors-metrics.timer",
         "pkdoors.service": "etc/systemd/system/pkdoors.service",
     },
     "Made by `pkdoors install-service`",
@@ -45,7 +47,10 @@ PACKAGE = Layout(
         "pkdoors.tmpfiles": "usr/lib/tmpfiles.d/pkdoors.conf",
         "pkdoors.rules": "usr/share/polkit-1/rules.d/50-pkdoors.rules",
         "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
-        "pkdoors.service": str(PACKAGE_UNIT.relative_to("/")),
+        **{
+            name: str(PACKAGE_UNIT.with_name(name).relative_to("/"))
+            for name in ("pkdoors-metrics.service", "pkdoors-metrics.timer", "pkdoors.service")
+        },
     },
     "Part of the package pkdoors",
     ".",

@@ -122,9 +122,10 @@ class Sequence:
                 "mix the ports"
             )
         if self.tries() < SAFE_TRIES:
+            tries = "1 try" if self.tries() == 1 else f"{self.tries()} tries"
             found.append(
                 "the sequence has so few different ports that anybody who finds them can guess "
-                f"their order in only {self.tries()} tries: use at least 6, better 8"
+                f"their order in only {tries}: use at least 6, better 8"
             )
         return found
 

@@ -28,9 +28,10 @@ def parseDuration(text: str, least: float = 1.0, most: float = MAX_DURATION) -> 
     """
     seconds = _seconds(text.strip())
     if seconds is None or not least <= seconds <= most:
+        examples = "20ms, 2s or 1s500ms" if most < 45 else "45, 45s, 10m, 8h, 7d or 1h30m"
         raise BadValue(
             f"{shown(text)} is not a time from {formatDuration(least)} to {formatDuration(most)}: "
-            "write it like 45, 45s, 10m, 8h, 7d or 1h30m"
+            f"write it like {examples}"
         )
     return seconds
 

@@ -84,7 +84,7 @@ class AnswerTests(AdminTestCase):
         """The metrics have the format that Prometheus reads."""
         head, content = self.raw("GET", "/metrics")
         self.assertIn("content-type: text/plain; version=0.0.4", head.lower())
-        self.assertIn("pkdoors_openings_total 0.0\n", content)
+        self.assertIn('pkdoors_events_total{event="opened"} 0.0\n', content)
 
     def test_goneMeanwhile(self) -> None:
         """A client that does not wait for the answer does no harm, and gets its work done."""

@@ -97,6 +97,13 @@ class SocketTests(SynchronousTestCase):
         self.assertEqual(0o700, S_IMODE(self.path.parent.stat().st_mode))
         self.assertEqual(0, os.umask(0))
 
+    def test_folder(self) -> None:
+        """A folder that is made is in the log, once."""
+        for _ in range(2):
+            ensureCreatable(str(self.path))
+        line = f"created the folder of the admin socket {self.path}"
+        self.assertEqual([line], self.log.lines())
+
     def test_life(self) -> None:
         """The socket exists from when the daemon is ready until its end."""
         component = self.make()

@@ -161,7 +161,7 @@ class ViewTests(SynchronousTestCase):
                 f"web  2001:db8::7    15s  -            {'━' * 21}",
                 f"ssh  192.0.2.7    4m12s  anna@laptop  {'━' * 42}",
                 "",
-                f"LAST EVENTS{'Ctrl-C ends the watch':>69}",
+                f"LAST EVENTS{'q ends the watch':>69}",
                 "08:00:00  closed          ssh for 2001:db8::7, asked for by the operator",
                 "08:00:00  opened          ssh for 192.0.2.7, 4m12s, anna@laptop",
             ],
@@ -234,6 +234,14 @@ class ViewTests(SynchronousTestCase):
         """An opening that a firewall refuses has the reason in place of a bar."""
         board = Board(makeStatus(makeOpening(ONE, open=False, trouble="no such zone")), 0.0)
         self.assertIn("ssh  192.0.2.7  12s  -  no such zone", self.lines(board))
+
+    def test_refused(self) -> None:
+        """The reason of a refusal comes before the key, of which the beginning is shown."""
+        key = f"SHA256:{'abcdefgh' * 5}abc"
+        board = Board(makeStatus(), 0.0)
+        board.hear(makeRecord("refused", reason=f"{key} expired", user="anna", key=key), 0.0)
+        (line,) = [line for line in self.lines(board) if "expired" in line]
+        self.assertIn("ssh for 192.0.2.7, SHA256:abcdefgh... expired, anna", line)
 
     def test_used(self) -> None:
         """An opening that is used up says so in place of a bar."""

@@ -125,10 +125,13 @@ class ParseProfilesTests(SynchronousTestCase):
         )
 
     def test_unknownTable(self) -> None:
-        """So is an unknown key beside the hosts."""
+        """An unknown table beside the hosts is refused with what to write, and so is a key."""
         self.assertEqual(
-            "unknown key 'host': allowed are hosts, groups", self.refuse("[host.home]")
+            "unknown table ['host']: write [hosts.NAME] or [groups.NAME]",
+            self.refuse("[host.home]"),
         )
+        line = "unknown key 'host': allowed are hosts, groups"
+        self.assertEqual(line, self.refuse("host = 5"))
 
     def test_noTable(self) -> None:
         """Hosts are tables."""

@@ -7,7 +7,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.commands import completion
 from pkdoors.commands.completion import (
-    listCheckOptions,
     listDoors,
     listFiles,
     listOpenAddresses,
@@ -79,7 +78,7 @@ class DaemonTests(SynchronousTestCase):
 
 class OtherTests(SynchronousTestCase):
     """
-    Tests of L{listProfiles} and L{listCheckOptions}.
+    Tests of L{listProfiles}.
     """
 
     def test_badHosts(self) -> None:
@@ -94,20 +93,3 @@ class OtherTests(SynchronousTestCase):
         self.assertEqual(["a", "b", "all"], listProfiles())
         os.truncate(file, 5)
         self.assertEqual([], listProfiles())
-
-    def test_check(self) -> None:
-        """After an option with a value, its values are offered."""
-        for before, offered in (
-            ([], "--firewall"),
-            (["--json"], "--firewall"),
-            (["--firewall"], "nftables"),
-            (["-f"], "nftables"),
-            (["--sessions"], "keep"),
-            (["--payload"], "any"),
-            (["--uses"], "once"),
-            (["--listen"], "capture"),
-            (["--open-for"], None),
-        ):
-            found = listCheckOptions("", Namespace(options=before))
-            self.assertEqual([offered] if offered else [], [x for x in found if x == offered])
-        self.assertEqual(["/etc/"], listCheckOptions("/et", Namespace(options=["-c"])))

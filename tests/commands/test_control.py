@@ -394,7 +394,7 @@ class StartTests(SynchronousTestCase):
             ("open", ("ADDRESS", "--door", "--for", "is kept")),
             ("close", ("[ADDRESS]", "--all", "--door")),
             ("reload", ("configuration",)),
-            ("watch", ("Ctrl-C",)),
+            ("watch", ("press q",)),
             ("completion", ("~/.bashrc", "~/.zshrc", "~/.config/fish/completions/")),
         ):
             with redirect_stdout(StringIO()) as stdout:

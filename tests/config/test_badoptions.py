@@ -41,6 +41,18 @@ class BadValueTests(SynchronousTestCase):
             self.refused("-m", "1,2,3,4", "-p", "22"),
         )
 
+    def test_onePort(self) -> None:
+        """A plain sequence that repeats one port is refused; for a sealed one the key is what
+        counts."""
+        same = ",".join(["17001"] * 5)
+        self.assertEqual(
+            "door default: its sequence repeats one port, so it has no order to guess: "
+            "use different ports (`pkdoors sequence` prints a sequence)",
+            self.refused("-m", same, "-p", "22"),
+        )
+        read("-m", same, "-p", "22", "-k", "/etc/keys")
+        read("-m", f"{same},17002", "-p", "22")
+
     def test_sequenceTooLong(self) -> None:
         """A sequence of 21 ports is refused."""
         text = ",".join(str(1000 + number) for number in range(21))

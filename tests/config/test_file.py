@@ -239,6 +239,7 @@ class ServiceTests(ConfFileTestCase):
     def test_write(self) -> None:
         """The service may read a new file, and the folder that is made for it."""
         self.path = str(self.folder / "new" / "pkdoors.toml")
+        self.patch(pkdoors.config.file, "CONF_FILE", self.path)
         self.assertTrue(writeConf(self.path, "text\n"))
         for path, mode in ((self.path, 0o640), (os.path.dirname(self.path), 0o750)):
             status = os.stat(path)
@@ -293,12 +294,24 @@ class WriteTests(ConfFileTestCase):
     """
 
     def test_private(self) -> None:
-        """Only its owner may read the file, and the folder that is made for it."""
-        self.path = str(self.folder / "etc" / "new" / "pkdoors.toml")
+        """Only its owner may read the file, and the default folder, which is made for it."""
+        self.path = str(self.folder / "new" / "pkdoors.toml")
+        self.patch(pkdoors.config.file, "CONF_FILE", self.path)
         writeConf(self.path, "schön\n")
         self.assertEqual("schön\n", readConf(self.path))
         self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
         self.assertEqual(0o700, os.stat(os.path.dirname(self.path)).st_mode & 0o7777)
+
+    def test_noFolder(self) -> None:
+        """No other folder is made: its name may be mistyped."""
+        folder = self.folder / "mistyped folder"
+        line = str(self.assertRaises(ConfigError, writeConf, str(folder / "pkdoors.toml"), "text"))
+        self.assertEqual(
+            f"the folder {folder} does not exist: create it (`mkdir -p '{folder}'`), "
+            "or use --output FILE to write elsewhere",
+            line,
+        )
+        self.assertFalse(folder.exists())
 
     def test_folderIsThere(self) -> None:
         """A folder that exists stays as it is."""
@@ -326,7 +339,9 @@ class WriteTests(ConfFileTestCase):
         Path(self.path).write_text("no folder\n")
         path = f"{self.path}/pkdoors.toml"
         line = str(self.assertRaises(ConfigError, writeConf, path, "text\n"))
-        self.assertTrue(line.startswith(f"cannot write {path}: File exists: run this as"), line)
+        self.assertEqual(
+            f"cannot write {path}: Not a directory: use --output FILE to write elsewhere", line
+        )
 
     def test_nothingHalf(self) -> None:
         """If the disk is full, no part of the file is left."""
@@ -337,5 +352,5 @@ class WriteTests(ConfFileTestCase):
 
         self.patch(os, "fdopen", full)
         line = str(self.assertRaises(ConfigError, writeConf, self.path, "text\n"))
-        self.assertIn("No space left on device", line)
+        self.assertIn("No space left on device: free space there, or use --output", line)
         self.assertFalse(Path(self.path).exists())

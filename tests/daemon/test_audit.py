@@ -71,9 +71,11 @@ class WritingTests(AuditTestCase):
         self.assertEqual(name, json.loads(first)["user"])
 
     def test_modes(self) -> None:
-        """Only root may read the file; its folder is made."""
+        """Only root may read the file; its folder is made, and the log says so."""
         self.addCleanup(os.umask, os.umask(0o022))
         self.use()
+        made = f"created the folder {self.path.parent} for the audit file"
+        self.assertEqual([made], self.log.lines())
         modes = [oct(each.stat().st_mode & 0o7777) for each in (self.path.parent, self.path)]
         self.assertEqual(["0o750", "0o600"], modes)
 
@@ -128,6 +130,7 @@ class WritingTests(AuditTestCase):
 
     def test_quiet(self) -> None:
         """If nothing is wrong nothing is logged."""
+        self.path.parent.mkdir(parents=True)
         self.use()
         self.hear("1", "2")
         self.audit.reopen()
@@ -167,6 +170,7 @@ class RotatingTests(AuditTestCase):
 
     def test_removed(self) -> None:
         """A file that is removed is lost until then, and nothing breaks."""
+        self.path.parent.mkdir(parents=True)
         self.use()
         self.path.unlink()
         self.hear("1")

@@ -19,6 +19,7 @@ class FullDiskTests(AuditTestCase):
     def setUp(self) -> None:
         """Write two lines to the file, then fill the disk in the middle of another."""
         super().setUp()
+        self.path.parent.mkdir(parents=True)
         self.use()
         self.hear("1", "2")
         self.disk.room = 50

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.cli import COMMANDS, makeParser
 from pkdoors.client.profiles import Profiles
+from pkdoors.commands.daemonoptions import listWords
 from pkdoors.config.parser import parseConfig
 from pkdoors.doctor.options import CheckOptions
 from tests.fakes.doors import PORTS
@@ -100,7 +101,7 @@ class CommandTests(SynchronousTestCase):
             with redirect_stderr(output):
                 options = makeParser(words[0]).parse_args(words)
                 if words[0] == "check":
-                    self.readDaemonOptions(options.options)
+                    self.readDaemonOptions(listWords(options))
         except SystemExit as end:
             text = output.getvalue().strip() or str(end.code)
             isIncomplete = re.search("required|expected one argument|give ", text)

@@ -7,6 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import ROOT
+from tests.lab.english import collectMessages
 from tests.lab.pages import DOCS, listPages, readBlocks, readInline
 
 SECURITY = DOCS / "security.md"
@@ -112,3 +113,21 @@ class PromisesTests(SynchronousTestCase):
             "The operator is never in the dark",
         ):
             self.assertIn(f"| **{promise}**", text)
+
+
+class ReasonsTests(SynchronousTestCase):
+    """
+    The page about knocks that opened nothing.
+    """
+
+    def test_reasons(self) -> None:
+        """The log can have each reason that the page explains."""
+        text = (DOCS / "failed-knocks.md").read_text()
+        table = text.partition("| reason | what to do |\n")[2].partition("\n\n")[0]
+        cells = [line.split(" | ")[0] for line in table.splitlines()[1:]]
+        reasons = [reason for cell in cells for reason in re.findall("`([^`]+)`", cell)]
+        self.assertGreater(len(reasons), 7)
+        messages = "\n".join(each.text for each in collectMessages(ROOT / "pkdoors" / "locks"))
+        computed = r"198\.51\.100\.7|203\.0\.113\.7|anna|42"
+        for reason in reasons:
+            self.assertIn(re.sub(computed, "\N{HORIZONTAL ELLIPSIS}", reason), messages)

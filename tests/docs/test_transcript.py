@@ -43,7 +43,7 @@ class RecordTests(SynchronousTestCase):
             return f"output {len(steps)}\n"
 
         page = record(PAGE, run)
-        wanted = [Step("server", "mkdir x"), Step("client", "first --option")]
+        wanted = [Step("server", "mkdir x", mustSucceed=True), Step("client", "first --option")]
         wanted += [Step("client", "second"), Step("server", "third", "ready to go")]
         self.assertEqual(wanted, steps)
         self.assertIn("```console\n$ first --option\noutput 2\n# second\noutput 3\n```\n", page)

@@ -199,12 +199,12 @@ class CheckTests(CheckTestCase):
 
     def test_start(self) -> None:
         """The remedy starts the service if it reads this file; otherwise, it starts the daemon."""
-        start = f"`{get_path('scripts')}/pkdoors daemon` with the options of this check"
+        start = f"{get_path('scripts')}/pkdoors daemon"
         for conf, isService, remedy in (
             (CONF_FILE, True, "`systemctl start pkdoors`"),
-            (CONF_FILE, False, start),
-            ("", True, start),
-            ("/other", True, start),
+            (CONF_FILE, False, f"`{start} --conf {CONF_FILE}`"),
+            ("", True, f"`{start}` with the options of this check"),
+            ("/my conf", True, f"`{start} --conf '/my conf'`"),
         ):
             found = look(holder=None, conf=conf, isService=isService, mayService=True)
             (daemon,) = (finding for finding in found if finding.subject == "daemon")

@@ -18,8 +18,18 @@ from pkdoors.admin._recording import recordCounters
 from pkdoors.admin.records import simplify
 from pkdoors.doorkeeper.openings.state import Count, Snapshot
 from pkdoors.errors import DeadlinePassed, FirewallError
-from pkdoors.events.counters import BUCKETS, Counters
-from pkdoors.events.event import CLOSED, EXTENDED, HEALED, OPENED, REFUSED, Event
+from pkdoors.events.counters import BUCKETS, HOOK_FAILED, Counters
+from pkdoors.events.event import (
+    CLOSED,
+    EXTENDED,
+    GUARDING,
+    HEALED,
+    OPENED,
+    REFUSED,
+    RELOAD_REFUSED,
+    RELOADED,
+    Event,
+)
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door
@@ -101,8 +111,8 @@ class MetricsTests(SynchronousTestCase):
         """Counters at zero can be read, too."""
         metrics = parsed(Counters())
         self.assertEqual(1.0, metrics[f"pkdoors_info{{version={__version__.public()}}}"])
-        self.assertEqual(0.0, metrics["pkdoors_knocks_total{result=request}"])
-        self.assertEqual(0.0, metrics["pkdoors_openings_total"])
+        self.assertEqual(0.0, metrics["pkdoors_knock_datagrams_total{result=request}"])
+        self.assertEqual(0.0, metrics["pkdoors_events_total{event=opened}"])
         self.assertEqual(0.0, metrics["pkdoors_time_to_open_seconds_count"])
 
     def test_all(self) -> None:
@@ -110,19 +120,36 @@ class MetricsTests(SynchronousTestCase):
         counters = Counters()
         counters.knocks["refused"] = 7
         counters.firewall[("nftables", "open", "failed")] = 2
-        counters.hear(Event(OPENED, 0.0))
-        counters.hear(Event(HEALED, 0.0))
         ssh, web = makeDoor(name="ssh"), makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
+        counters.hear(Event(OPENED, 0.0, door=ssh))
+        counters.hear(Event(REFUSED, 0.0, door=ssh, leftOut=2))
+        counters.hear(Event(HEALED, 0.0))
+        counters.hear(Event(GUARDING, 16.0, door=ssh))
+        counters.hear(Event(RELOADED, 17.0))
+        counters.hear(Event(RELOAD_REFUSED, 18.0))
+        counters.countHook(HOOK_FAILED)
+        counters.lostLines = lambda: 4
+        counters.inPlace = lambda: {"nftables": True, "firewalld": False}
         counts = {"ssh": Count(1, 0, 0), "web": Count(0, 0, 0)}
         metrics = parsed(counters, counts, doors=(ssh, web))
         for name, value in {
-            "pkdoors_knocks_total{result=refused}": 7,
+            "pkdoors_knock_datagrams_total{result=refused}": 7,
             "pkdoors_events_total{event=opened}": 1,
-            "pkdoors_openings_total": 1,
+            "pkdoors_opened_total{door=ssh}": 1,
+            "pkdoors_opened_total{door=web}": 0,
+            "pkdoors_refused_total{door=ssh}": 3,
+            "pkdoors_hooks_total{result=failed}": 1,
+            "pkdoors_hooks_total{result=ok}": 0,
+            "pkdoors_audit_lost_lines_total": 4,
+            "pkdoors_up": 1,
+            "pkdoors_firewall_in_place{firewall=nftables}": 1,
+            "pkdoors_firewall_in_place{firewall=firewalld}": 0,
+            "pkdoors_config_last_reload_successful": 0,
+            "pkdoors_config_last_reload_success_timestamp_seconds": 17,
             "pkdoors_heals_total": 1,
             "pkdoors_firewall_calls_total{call=open}{firewall=nftables}{result=failed}": 2,
-            "pkdoors_open_doors{door=ssh}": 1,
-            "pkdoors_open_doors{door=web}": 0,
+            "pkdoors_open_now{door=ssh}": 1,
+            "pkdoors_open_now{door=web}": 0,
             "pkdoors_sources_tracked{door=ssh}": 3,
             "pkdoors_sources_tracked{door=web}": 0,
         }.items():
@@ -197,7 +224,7 @@ class CountedFirewallTests(SynchronousTestCase):
         self.firewall.close(makeOpening())
         self.assertEqual(
             {("nftables", "open", "failed"): 1, ("nftables", "open", "ok"): 1},
-            self.counters.firewall,
+            +self.counters.firewall,
         )
         self.inner.answer()
         self.assertEqual(1, self.counters.firewall[("nftables", "close", "ok")])
@@ -211,4 +238,4 @@ class CountedFirewallTests(SynchronousTestCase):
         opening = self.firewall.open(makeOpening())
         opening.cancel()
         self.failureResultOf(opening, CancelledError)
-        self.assertEqual({}, self.counters.firewall)
+        self.assertEqual({}, +self.counters.firewall)

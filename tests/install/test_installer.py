@@ -145,19 +145,19 @@ class UninstallTests(InstallTestCase):
         (self.root / "running").mkdir()
         self.install()
         self.ran.clear()
-        self.assertEqual(["stopped", *["removed"] * 5, "reloaded"], self.uninstall())
-        stop = "systemctl disable --quiet --now pkdoors.service"
+        self.assertEqual(["stopped", *["removed"] * 7, "reloaded"], self.uninstall())
+        stop = "systemctl disable --quiet --now pkdoors.service pkdoors-metrics.timer"
         self.assertEqual([stop, "systemctl daemon-reload"], self.ran)
 
     def test_notInstalled(self) -> None:
         """If nothing is installed, nothing is stopped."""
         (self.root / "running").mkdir()
-        self.assertEqual([*["missing"] * 5, "reloaded"], self.uninstall())
+        self.assertEqual([*["missing"] * 7, "reloaded"], self.uninstall())
 
     def test_notRunning(self) -> None:
         """If systemd does not run, only the files are removed."""
         list(self.files.place())
-        self.assertEqual(["removed"] * 5, self.uninstall())
+        self.assertEqual(["removed"] * 7, self.uninstall())
         self.assertEqual([], self.ran)
 
 

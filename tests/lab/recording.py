@@ -3,7 +3,7 @@ Makes the recorded terminals of the manual: those in C{docs/start.md}, and the p
 C{script/record} writes them again.
 """
 
-import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ from pkdoors.config.config import CONF_FILE
 from pkdoors.daemon.replayfile import seenPath
 from tests import ROOT
 from tests.lab.hosts import BIN, Host, Network, Process
-from tests.lab.picture import draw
+from tests.lab.picture import draw, readPicture
 from tests.lab.sealing import leaveNotes
 from tests.lab.terminal import Terminal
 from tests.lab.transcript import Step, freeze, record
@@ -90,7 +90,7 @@ class World:
         )
         self.server.run("cp", str(settings), "/etc/ssh/sshd_config")  # `sshd -T` reads that
         self.server.run("mkdir", "-p", "/run/sshd")
-        sshd = self._onMyhost("exec /usr/sbin/sshd -D -e -f sshd_config")
+        sshd = self._onMyhost("/usr/sbin/sshd -D -e -f sshd_config")
         if not sshd.says("Server listening on :: port 22"):
             raise AssertionError(sshd.log())
         programs = self.folder / "bin"
@@ -102,33 +102,34 @@ class World:
         )
         (programs / "ssh").chmod(0o755)
 
-    def _environment(self) -> dict[str, str]:
-        return {
-            "PATH": f"{self.folder}/bin:{BIN}:{os.environ['PATH']}",
-            "HOME": str(self.home),
-            "KEY": str(self.key),
-            "LAST": str(self._last),
-        }
+    def _shell(self, host: Host, command: str) -> list[str]:
+        """Return what runs a command, with nothing of the environment that the tests have."""
+        path = (
+            f"{self.folder}/bin:{BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        )
+        variables = (f"PATH={path}", f"HOME={self.home}", f"KEY={self.key}", f"LAST={self._last}")
+        argv = ["env", "-i", *variables, "LC_ALL=C.UTF-8", "sh", "-c"]
+        if host is self.server:
+            return ["unshare", "--uts", *argv, f"hostname myhost; {command}"]
+        return [*argv, command]
 
     def _onMyhost(self, command: str) -> Process:
         """Start a command on the server, which then has its name."""
-        script = f"hostname myhost; cd {self.folder}; {command}"
-        return self.server.spawn("unshare", "--uts", "sh", "-c", script, **self._environment())
+        return self.server.spawn(*self._shell(self.server, f"cd {self.folder}; exec {command}"))
 
     def run(self, step: Step) -> str:
         """Run a command of a page; return its output."""
         host: Host = {"server": self.server, "client": self.client}[step.host]
         if step.until:
             self._letSealsCount()
-            process = self._onMyhost(f"exec {step.command}")
+            process = self._onMyhost(step.command)
             if not process.says(step.until):
                 raise AssertionError(f"{step.command}: {process.log()}")
             end = process.log().index("\n", process.log().index(step.until)) + 1
             return self._clean(process.log()[:end])
-        argv = ["sh", "-c", step.command]
-        if host is self.server:
-            argv = ["unshare", "--uts", "sh", "-c", f"hostname myhost; {step.command}"]
-        _, output = host.status(*argv, **self._environment())
+        status, output = host.status(*self._shell(host, step.command))
+        if status and step.mustSucceed:
+            raise AssertionError(f"{step.command} ended with {status}: {output}")
         self._last.write_text(output)
         return self._clean(output)
 
@@ -143,10 +144,11 @@ class World:
 
     def startDaemon(self) -> Process:
         """Create a configuration, and start the daemon with it."""
-        self.run(Step("server", "pkdoors init --host myhost.example"))
-        self.run(Step("client", SAVE_PROFILE))
+        init = Step("server", "pkdoors init --host myhost.example", mustSucceed=True)
+        for step in (init, Step("client", SAVE_PROFILE, mustSucceed=True)):
+            self.run(step)
         self._letSealsCount()
-        daemon = self._onMyhost("exec pkdoors daemon")
+        daemon = self._onMyhost("pkdoors daemon")
         if not daemon.says("guarding door"):
             raise AssertionError(daemon.log())
         return daemon
@@ -168,6 +170,17 @@ def recordStart(page: str) -> str:
         return record(page, world.run)
 
 
+def _freezeTitle(line: Text) -> Text:
+    """Return a line of the screen with one version, as the pages show it."""
+    found = re.match(r"pkdoors [\d.a-z]+", line.plain)
+    if found is None:
+        return line
+    shown = freeze(found[0]).strip()
+    gap = " " * (len(found[0]) - len(shown))
+    rest = line.plain[found.end() :].replace("  ", f"  {gap}", 1)
+    return Text(shown + rest, line.spans[0].style)
+
+
 def recordPicture() -> str:
     """Return a picture of a knock, and of what the operator sees meanwhile."""
     command = "pkdoors knock myhost --open-for 10m"
@@ -176,22 +189,40 @@ def recordPicture() -> str:
         with world.watch() as terminal:
             if not terminal.shows("no door is open"):
                 raise AssertionError("\n".join(terminal.screen()))
-            world.run(Step("server", "pkdoors open 198.51.100.20 --for 2h"))
-            output = freeze(world.run(Step("client", command)))
+            byOperator = "pkdoors open 198.51.100.20 --for 45m"
+            world.run(Step("server", byOperator, mustSucceed=True))
+            output = freeze(world.run(Step("client", command, mustSucceed=True)))
             if not terminal.shows("9m"):  # the bar has begun to run down
                 raise AssertionError("\n".join(terminal.screen()))
             screen = terminal.picture()
     prompt = Text.assemble(("anna@laptop:~$ ", "bold green"), command)
     operator = Text.assemble(("root@myhost:~# ", "bold red"), "pkdoors watch")
-    lines = [prompt, *map(Text, output.splitlines()), Text(), operator, Text(), *screen]
+    lines = [prompt, *map(Text, output.splitlines()), Text(), operator, Text()]
+    lines += map(_freezeTitle, screen)
     return draw(lines, COLUMNS, "pkdoors")
 
 
+def readLines(picture: str) -> list[str]:
+    """Return the lines of a picture, with one value in place of what is different each time."""
+    lines = freeze("\n".join(readPicture(picture))).splitlines()
+    changing = "|".join(
+        (
+            "[━╸╺]",
+            r"\d\d:\d\d:\d\d",
+            r"[\d.]+knocks/s",
+            r"pkdoors[\d.]+(dev\d+)?,up\w+",
+            r"\d+[hms](\d+[ms])*",
+        )
+    )
+    return [re.sub(changing, "", re.sub(r"\s", "", line)) for line in lines]
+
+
 def main() -> None:
-    """Write everything again."""
+    """Write again what has changed."""
     START.write_text(recordStart(START.read_text()))
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(recordPicture())
+    picture = recordPicture()
+    if not PICTURE.exists() or readLines(PICTURE.read_text()) != readLines(picture):
+        PICTURE.write_text(picture)
 
 
 if __name__ == "__main__":

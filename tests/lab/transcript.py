@@ -52,11 +52,13 @@ class Step(NamedTuple):
 
     @ivar host: where it runs.
     @ivar until: the text that ends the output; empty for a command that ends by itself.
+    @ivar mustSucceed: whether it only prepares what the page shows.
     """
 
     host: str
     command: str
     until: str = ""
+    mustSucceed: bool = False
 
 
 def freeze(output: str) -> str:
@@ -76,7 +78,7 @@ def record(page: str, run: Callable[[Step], str]) -> str:
 
     def replace(match: re.Match[str]) -> str:
         if match["silent"]:
-            run(Step(match["silent"], match["command"]))
+            run(Step(match["silent"], match["command"], mustSucceed=True))
             return match[0]
         head = match[0].partition("```console\n")[0]
         shown = ""

@@ -117,7 +117,7 @@ class WarningTests(SynchronousTestCase):
     def test_repeats(self) -> None:
         """Many ports get a warning if few of them are different."""
         (warning,) = self.warnings(1, 2, 1, 1, 1, 1, 1, 1)
-        self.assertIn("in only 1 tries", warning)
+        self.assertIn("in only 1 try:", warning)
 
     def test_both(self) -> None:
         """A short sequence in order gets two warnings; no warning shows a port."""

@@ -395,9 +395,9 @@ class StatusTests(ControlledTestCase):
         status, text = self.curl("/metrics")
         self.assertEqual(status, 200)
         for line in (
-            'pkdoors_knocks_total{result="request"} 1.0',
-            "pkdoors_openings_total 1.0",
-            'pkdoors_open_doors{door="ssh"} 1.0',
+            'pkdoors_knock_datagrams_total{result="request"} 1.0',
+            'pkdoors_opened_total{door="ssh"} 1.0',
+            'pkdoors_open_now{door="ssh"} 1.0',
             "pkdoors_time_to_open_seconds_count 1.0",
             'pkdoors_firewall_calls_total{call="open",firewall="nftables",result="ok"} 1.0',
             "pkdoors_heals_total 0.0",

@@ -28,7 +28,7 @@ class DaemonTests(OnceTestCase):
         self.assertRegex(self.server.run(*command), rf"(?m)^ssh +{CLIENT4} +used +the operator$")
         metrics = self.curl("/metrics")[1]
         self.assertIn('pkdoors_used_openings{door="ssh"} 1.0', metrics)
-        self.assertIn('pkdoors_open_doors{door="ssh"} 0.0', metrics)
+        self.assertIn('pkdoors_open_now{door="ssh"} 0.0', metrics)
         self.assertIn('pkdoors_events_total{event="used"} 1.0', metrics)
         self.assertTrue(eventually(lambda: not self.states()))
         kinds = [each["event"] for each in self.told(following)]

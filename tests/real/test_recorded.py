@@ -5,26 +5,9 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.lab.picture import readPicture
-from tests.lab.recording import PICTURE, START, recordPicture, recordStart
-from tests.lab.transcript import freeze
+from tests.lab.recording import PICTURE, START, readLines, recordPicture, recordStart
 
 REMEDY = "`sudo script/record` records it again; look at what has changed"
-
-
-def readLines(picture: str) -> list[str]:
-    """Return the lines of a picture, with one value in place of what is different each time."""
-    lines = freeze("\n".join(readPicture(picture))).splitlines()
-    changing = "|".join(
-        (
-            "[━╸╺]",
-            r"\d\d:\d\d:\d\d",
-            r"[\d.]+knocks/s",
-            r"pkdoors[\d.]+(dev\d+)?,up\w+",
-            r"\d+[hms]\d+[ms]\d*s?",
-        )
-    )
-    return [re.sub(changing, "", re.sub(r"\s", "", line)) for line in lines]
 
 
 class RecordedTests(SynchronousTestCase):

@@ -7,6 +7,7 @@ import signal
 import socket
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 
 from tests.lab import hosts
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
@@ -49,9 +50,9 @@ class UnitTests(RealTestCase):
         self.assertLessEqual(float(score[1]), 2.0)
 
     def test_root(self) -> None:
-        """C{--root} writes five files below a folder, and does nothing else."""
+        """C{--root} writes seven files below a folder, and does nothing else."""
         placed = [line.removeprefix("wrote      ") for line in self.output.splitlines()]
-        self.assertEqual(5, len(placed))
+        self.assertEqual(7, len(placed))
         for path in map(Path, placed):
             self.assertEqual((0o644, True), (path.stat().st_mode & 0o7777, path.is_file()))
         self.assertIn(f'"{hosts.BIN}/pkdoors" daemon', Path(self.unit).read_text())
@@ -528,7 +529,7 @@ class InstallTests(ServiceTestCase):
         """It prints what it does, a line each, and what to do next."""
         lines = self.output.splitlines()
         done = [line.split()[0] for line in lines[: lines.index("")]]
-        self.assertEqual(done, ["wrote"] * 5 + ["created", "reloaded"])
+        self.assertEqual(done, ["wrote"] * 7 + ["created", "reloaded"])
         self.assertIn("Start it, at boot, too:   systemctl enable --now pkdoors", lines)
 
     def test_twice(self) -> None:
@@ -567,7 +568,7 @@ class InstallTests(ServiceTestCase):
         self.machine.run(PKDOORS, "release")
         self.assertTrue(self.client.reaches(PORT))
         again = self.machine.run(*INSTALL, "--uninstall")
-        self.assertEqual(5, again.count("missing    "))
+        self.assertEqual(7, again.count("missing    "))
 
     def test_strangeFile(self) -> None:
         """A file that is not ours is not touched, and no other file either."""
@@ -605,6 +606,38 @@ class InstallTests(ServiceTestCase):
         self.assertLessEqual({"firewalld.service", "nftables.service", "ufw.service"}, {*after})
         self.assertLessEqual({"network-pre.target", "network-online.target"}, {*before})
         self.assertEqual(set(), {*after} & {*before})
+
+
+class MetricsTests(ServiceTestCase):
+    """The metrics of the service, for node_exporter."""
+
+    FILE = "/var/lib/prometheus/node-exporter/pkdoors.prom"
+
+    def test_timer(self) -> None:
+        """The timer writes them where everybody can read them, also that no daemon runs."""
+        folder = Path(self.FILE).parent
+        if not folder.parent.exists():  # the machine shares it with this one
+            self.addCleanup(rmtree, folder.parent)
+        made = f"mkdir -p {folder}; mount -t tmpfs none {folder}; chown nobody {folder}"
+        self.machine.run("sh", "-c", made)
+        self.begin()
+        self.assertTrue(self.opens())
+        self.machine.run("systemctl", "enable", "--quiet", "--now", "pkdoors-metrics.timer")
+        show = ("setpriv", "--reuid=nobody", "--clear-groups", "cat", self.FILE)
+        self.assertTrue(eventually(lambda: self.machine.status(*show)[0] == 0), self.machine.log())
+        text = self.machine.run(*show)
+        for line in (
+            "pkdoors_up 1.0",
+            'pkdoors_opened_total{door="ssh"} 1.0',
+            'pkdoors_firewall_in_place{firewall="nftables"} 1.0',
+            "pkdoors_config_last_reload_successful 1.0",
+        ):
+            self.assertIn(f"{line}\n", text)
+        self.machine.run("systemctl", "stop", "pkdoors")
+        self.machine.run("systemctl", "start", "pkdoors-metrics.service")
+        self.assertIn("\npkdoors_up 0.0\n", self.machine.run(*show))
+        self.machine.run(*INSTALL, "--uninstall")
+        self.assertEqual("inactive", self.machine.show("ActiveState", "pkdoors-metrics.timer"))
 
 
 class JournalTests(ServiceTestCase):

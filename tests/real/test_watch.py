@@ -170,6 +170,14 @@ class EndTests(TerminalTestCase):
         self.assertClean(terminal)
         self.assertNotIn(b"typed", terminal.written)
 
+    def test_q(self) -> None:
+        """So does the key q, and other keys do nothing."""
+        terminal = self.watch()
+        terminal.type("wx")
+        terminal.type("q")
+        self.assertEqual(0, terminal.end())
+        self.assertClean(terminal)
+
     def test_killed(self) -> None:
         """So do other signals, with their status."""
         for number in (signal.SIGTERM, signal.SIGHUP):

@@ -4,6 +4,7 @@ from typing import Any
 
 from manual import manpages
 from manual.generators import complete
+from manual.terminals import TerminalLexer
 
 
 def setup(app: Any) -> dict[str, bool]:
@@ -13,5 +14,6 @@ def setup(app: Any) -> dict[str, bool]:
         source[0] = complete(source[0])
 
     app.connect("source-read", read)
+    app.add_lexer("console", TerminalLexer)
     manpages.connect(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

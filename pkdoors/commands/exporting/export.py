@@ -33,6 +33,7 @@ def addExportCommand(command: Parser) -> None:
         "--output",
         help="the file to write, which must not exist yet (default: standard output)",
     )
+    command.epilog = "Example: pkdoors export home --format bash -o knock-home.sh"
     command.set_defaults(run=_export, parser=command)
 
 

@@ -38,6 +38,7 @@ def addImportCommand(command: Parser) -> None:
         action="store_true",
         help="replace the profile of that name; its identity stays, if the new one is sealed",
     )
+    command.epilog = "Example: zbarimg --raw code.png | pkdoors import --name home"
     command.set_defaults(run=_import, parser=command)
 
 

@@ -44,7 +44,7 @@ def addDaemonCommand(command: Parser) -> None:
         "--log-json", action="store_true", help="log lines of JSON, with the fields of each event"
     )
     addDaemonOptions(command)
-    command.epilog = "Example: pkdoors daemon --conf /etc/pkdoors/pkdoors.toml"
+    command.epilog = "Example: sudo pkdoors daemon --conf /etc/pkdoors/pkdoors.toml"
     if sys.platform == "linux":
         command.ending = lambda: _makeOptions(os.environ).keepClosedFor(command.words)
     command.set_defaults(run=_run, parser=command)

@@ -42,6 +42,7 @@ def addInstallCommand(command: Parser) -> None:
         "(default: this installation's)",
     )
     completeWith(scripts, "listFiles")
+    command.epilog = "Example: sudo pkdoors install-service"
     command.set_defaults(run=_install, parser=command)
 
 

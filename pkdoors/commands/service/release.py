@@ -13,6 +13,7 @@ def addReleaseCommand(command: Parser) -> None:
     command.add_argument(
         "--force", action="store_true", help="do not ask a running daemon to stop first"
     )
+    command.epilog = "Example: sudo pkdoors release"
     command.set_defaults(run=_release, parser=command)
 
 

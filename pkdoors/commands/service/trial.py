@@ -40,14 +40,14 @@ def addTrialCommand(command: Parser) -> None:
     )
     add("--end", action="store_true", help="end the trial now, and take everything back")
     add("--take-back", metavar="TOKEN", help=SUPPRESS)
-    command.epilog = "Example: pkdoors trial 10m"
+    command.epilog = "Example: sudo pkdoors trial 10m"
     command.set_defaults(run=_trial, parser=command)
 
 
 def addKeepCommand(command: Parser) -> None:
     """Add the options of C{keep}."""
     command.describe("The service then starts at each boot.")
-    command.epilog = "Example: pkdoors keep"
+    command.epilog = "Example: sudo pkdoors keep"
     command.set_defaults(run=_keep, parser=command)
 
 

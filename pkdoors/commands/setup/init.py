@@ -48,6 +48,7 @@ def addInitCommand(command: Parser) -> None:
     _addDoorOptions(command)
     _addClientOptions(command)
     # No default length, to see whether one was given.
+    command.epilog = "Example: sudo pkdoors init --ports 22"
     command.set_defaults(run=_init, parser=command, length=None)
 
 

@@ -59,7 +59,7 @@ class OptionsTests(DaemonTestCase):
         for setting in NAMED:
             self.assertIn(f"--{setting.option}", words)
             self.assertIn(setting.about, words)
-        self.assertIn("Example: pkdoors daemon --conf", words)
+        self.assertIn("Example: sudo pkdoors daemon --conf", words)
 
     def test_same(self) -> None:
         """Each option means the same as for C{twistd pkdoors}."""
