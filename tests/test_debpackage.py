@@ -164,16 +164,19 @@ class MaintainerScriptTests(SynchronousTestCase):
     Tests of what dpkg runs. packaging/try has them run.
     """
 
-    def run_(self, name: str, *arguments: str, **programs: str) -> list[str]:
+    def run_(self, name: str, *arguments: str, isThere: bool = False, **programs: str) -> list[str]:
         """
         Run one with programs that only note how they were called; return that.
 
+        @param isThere: whether the package is installed already.
         @param programs: what some of them do besides.
         """
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
         self.home = folder / "home"
         (self.home / "bin").mkdir(parents=True)
+        if isThere:
+            (self.home / "installed").touch()
         log = folder / "log"
         names = "deb-systemd-helper deb-systemd-invoke getent py3clean py3compile rm systemctl "
         names += "systemd-sysusers systemd-tmpfiles userdel"
@@ -185,7 +188,9 @@ class MaintainerScriptTests(SynchronousTestCase):
             place.chmod(0o755)
         text = (HERE / name).read_text()
         (folder / name).write_text(
-            text.replace("/usr/lib/pkdoors", str(self.home)).replace("/run/systemd/system", "/")
+            text.replace("/usr/lib/pkdoors", str(self.home))
+            .replace("/run/systemd/system", "/")
+            .replace("[ -e /etc/", "[ -e /nowhere/")
         )
         done = subprocess.run(
             ["sh", folder / name, *arguments],
@@ -208,6 +213,17 @@ class MaintainerScriptTests(SynchronousTestCase):
             ran = self.run_("postinst", "configure", "26.11.0", systemctl=f"echo {state}")
             self.assertEqual(expected, "deb-systemd-invoke restart pkdoors.service" in ran, ran)
             self.assertNotIn("stop", " ".join(ran))
+
+    def test_first(self) -> None:
+        """After a removal it is new again, and says how to begin if there is no configuration."""
+        self.run_("postinst", "configure", "26.11.0", systemctl="echo inactive")
+        installed = self.home / "installed"
+        self.assertTrue(installed.exists())
+        self.assertIn("Run `pkdoors init`", self.output)
+        self.run_("postinst", "configure", "26.11.0", systemctl="echo inactive", isThere=True)
+        self.assertEqual("", self.output)
+        ran = self.run_("prerm", "remove")
+        self.assertIn(f"rm -f {self.home}/installed ", "\n".join(ran))
 
     def test_remove(self) -> None:
         """A removal stops the service, then releases the ports and says so."""
