@@ -63,10 +63,10 @@ def _listSteps(plan: Plan, setting: Setting) -> Iterator[str]:
     if setting.isForService and not setting.isInstalled and not conf:
         yield f"Here: {program} install-service"
     yield f"Here: {program} check{conf}"
-    yield from _start(setting)
+    yield from _start(plan, setting)
 
 
-def _start(setting: Setting) -> Iterator[str]:
+def _start(plan: Plan, setting: Setting) -> Iterator[str]:
     program, conf = setting.program, setting.conf
     knock = f"pkdoors knock {setting.name}"
     if setting.login:
