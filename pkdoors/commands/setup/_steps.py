@@ -75,11 +75,23 @@ def _start(plan: Plan, setting: Setting) -> Iterator[str]:
         wait = f" (sealed knocks count from {formatDuration(longest)} after the first start)"
     if conf:
         yield f"Here, and stay logged in: {program} daemon{conf}"
+        yield from _replaceOther(plan)
         yield f"On the client, in a second terminal: {knock}{wait}"
         return
     yield f"Here, and stay logged in: {program} trial {TRIAL}"
+    yield from _replaceOther(plan)
     yield f"On the client, in a second terminal: {knock}{wait}"
     yield f"If that works, here: {program} keep"
+
+
+def _replaceOther(plan: Plan) -> Iterator[str]:
+    """Yield what to do with another program: pkdoors cannot open what rules of others close."""
+    if plan.program:
+        yield (
+            f"Here: systemctl disable --now {plan.program}. Then remove the rules of your own "
+            "firewall that close these ports: pkdoors closes them now, and `pkdoors check` names "
+            "what else does."
+        )
 
 
 def _wayBack(setting: Setting) -> str:
