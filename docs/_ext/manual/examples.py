@@ -43,7 +43,7 @@ hosts = ["home", "office"]
 
 KEYS = """\
 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... anna@laptop
-from="10.0.0.0/8",max-open="1h" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... bob@desk
+from="10.0.0.0/8",max-open-for="1h" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... bob@desk
 expiry-time="20371231",doors="ssh" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... guest
 cert-authority,principals="staff,oncall" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... company CA
 """
