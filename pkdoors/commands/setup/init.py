@@ -170,11 +170,13 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
         isForService = _writeFiles(options.output, plan, exports[0])
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
+    longest = max((door.clockSkew for door in plan.doors if door.authorizedKeys), default=0.0)
+    wait = 0.0 if not options.seed and _beginNotes(options.output) else longest
     for export in exports:
         showExport(export)
     wrote = f"Wrote {options.output}.{_describeReaders(isForService)}\n"
     about = [plan.report, plan.keys.report if plan.keys else "", wrote, warnOfAddress(address)]
-    setting = _findSetting(options, environment, plan, exports[0].file, address)
+    setting = _findSetting(options, environment, plan, exports[0].file, address)._replace(wait=wait)
     tellAside("\n" + "\n".join([*filter(None, about), describeSteps(plan, setting)]))
 
 
@@ -234,6 +236,16 @@ def _writeFiles(file: str, plan: Plan, export: Export) -> bool:
             writeConf(plan.keys.path, plan.keys.text)
         undoing.pop_all()
     return isForService
+
+
+def _beginNotes(output: str) -> bool:
+    """
+    Spare the first daemon of this host the time in which it would refuse sealed knocks. Return
+    whether that succeeded.
+    """
+    from pkdoors.daemon.replaycare import beginNotes
+
+    return output == CONF_FILE and beginNotes(output)
 
 
 def _describeReaders(isForService: bool) -> str:
