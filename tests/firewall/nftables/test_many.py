@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from pkdoors.doorkeeper.openings.lives import Each
+from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard import openingkeys
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingkeys import listKeys
@@ -180,6 +181,45 @@ class ManyTests(NftablesTestCase):
         self.assertEqual({b"\x02", b"\x0a"}, {*self.tables.living(TABLE, "complete")})
         self.assertEqual(39, self.present())
         self.assertIn("192.0.2.1", self.tables.sources(SET))
+
+    def test_sessions(self) -> None:
+        """
+        After a flush, nobody is cut off before very many sessions are back, though few openings
+        are; nor if a healing, or a reload, fails on its way there.
+        """
+        keys = {flow(port=port).key for port in range(50_000, 50_010)}
+
+        def isCutOff() -> bool:
+            return bool(self.tables.living(TABLE, "complete"))
+
+        def watch(step: str) -> None:
+            if TABLE in self.tables.tables and "sessions4" in self.ours().sets:
+                self.assertLessEqual(isCutOff(), self.flows("sessions4") == keys, step)
+            if self.failures and "sessions4" in step:
+                raise self.failures.pop()
+
+        for key in keys:
+            self.tables.put("sessions4", key, 1000.0)
+        for opening in [*self.wanted.values()][1:]:
+            self.close(opening.door, str(opening.source))
+        self.clock.advance(10)  # now they are noted
+        self.tables.failing = watch
+        for failures, doors in (
+            ([], (SSH, WEB)),
+            ([FirewallError("busy")], (SSH, WEB)),
+            ([], (SSH,)),
+        ):
+            self.failures: list[FirewallError] = failures
+            self.flush()
+            if failures:
+                failed = self.begin(*doors)
+                while self.clock.calls and self.failures:
+                    self.turn()
+                self.failureResultOf(failed, FirewallError)
+                self.assertFalse(isCutOff())
+            self.turns(self.begin(*doors))
+            self.assertTrue(isCutOff())
+            self.assertEqual(keys, self.flows("sessions4"))
 
     def test_flushedAgain(self) -> None:
         """A flush in the midst of a reload, or of a healing, loses nothing."""
