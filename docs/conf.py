@@ -6,7 +6,7 @@ from pathlib import Path
 _DOCS = Path(__file__).parent
 sys.path[:0] = [str(_DOCS.parent), str(_DOCS / "_ext")]
 
-from manual.pages import forSphinx, listOthers  # noqa: E402
+from manual.pages import forSphinx  # noqa: E402
 from pkdoors import __version__  # noqa: E402
 
 project = "pkdoors"
@@ -15,7 +15,7 @@ copyright = f"{author}. Licence: MIT"
 version = release = __version__.public()
 
 extensions = ["myst_parser", "manual.extension"]
-exclude_patterns = ["_ext", *listOthers(_DOCS)]
+exclude_patterns = ["_ext"]
 nitpicky = True
 
 # Headings get the anchors that code hosts give them, so the same links work in both.

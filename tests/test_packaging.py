@@ -2,11 +2,13 @@
 
 import ast
 import atexit
+import os
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import zipfile
+from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
 from shutil import copytree, ignore_patterns, rmtree
@@ -56,6 +58,70 @@ class PluginTests(SynchronousTestCase):
         self.assertEqual(["from twisted.application.service import ServiceMaker"], found)
 
 
+_LIB = """
+PYTHON={python}
+VENV=$ROOT/.venv
+say() {{ :; }}
+die() {{ echo "$*" >&2; exit 1; }}
+make_venv() {{ :; }}
+"""
+
+
+class WheelTests(SynchronousTestCase):
+    """C{script/wheel}, with the packages that are installed here."""
+
+    def make(self, name: str, mode: int, time: int) -> bytes:
+        """Return the wheel of a copy whose files have a mode and a time."""
+        root = Path(self.mktemp()).absolute() / name
+        copytree(
+            ROOT, root, ignore=ignore_patterns(*_MADE, "docs", "bench", "fuzz", "soak", "real")
+        )
+        (root / "script/lib.sh").write_text(_LIB.format(python=sys.executable))
+        python = root / ".venv/bin/python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        for path in (root / "pkdoors").rglob("*.py"):
+            path.chmod(mode)
+            os.utime(path, (time, time))
+        run("env", "SOURCE_DATE_EPOCH=1700000000", root / "script/wheel", root / "out", folder=root)
+        (wheel,) = (root / "out").glob("*.whl")
+        return wheel.read_bytes()
+
+    def test_same(self) -> None:
+        """Two builds are the same, bit by bit, whatever the clone's folder, modes and times are."""
+        one = self.make("one", 0o644, 1_600_000_000)
+        self.assertEqual(one, self.make("another", 0o600, 1_650_000_000))
+
+
+class RequirementTests(SynchronousTestCase):
+    """The versions that C{setup.cfg} asks for."""
+
+    def test_lowest(self) -> None:
+        """C{tox} tries the lowest version of each requirement that has one."""
+        setup, tox = ConfigParser(), ConfigParser()
+        setup.read(ROOT / "setup.cfg")
+        tox.read(ROOT / "tox.ini")
+        wanted = setup["options"]["install_requires"].splitlines()
+        wanted += setup["options.extras_require"]["qr"].splitlines()
+        lowest = {
+            name.strip(): version.strip()
+            for line in wanted
+            if line and line[0] != "#"
+            for name, version in [line.split(">=")]
+        }
+        tried = {
+            name.strip(): version.strip().removesuffix(".*")
+            for line in tox["testenv"]["deps"].splitlines()
+            if line.startswith("min:")
+            for name, version in [line.removeprefix("min:").split("==")]
+        }
+        self.assertEqual("77", tried.pop("setuptools"))
+        self.assertEqual({*lowest}, {*tried})
+        for name, version in lowest.items():
+            self.assertTrue(f"{tried[name]}.0".startswith(f"{version}."), name)
+
+
 class PackagingTests(SynchronousTestCase):
     """
     The wheel and the source package.
@@ -91,6 +157,7 @@ class PackagingTests(SynchronousTestCase):
         """The source package has the tests, what they read, the scripts and the documentation."""
         names = {name.partition("/")[2] for name in tarfile.open(self.source).getnames()}
         wanted = {"tests/lab/hosts.py", "script/server", "README.md", "tox.ini", "LICENSE", "NEWS"}
+        wanted |= {"SECURITY.md", "CONTRIBUTING.md", "script/wheel", "script/sbom"}
         wanted |= {"fuzz/run.py", "fuzz/corpus/seal/good", "docs/sealed-knock.sh"}
         self.assertEqual(wanted - names, set())
 

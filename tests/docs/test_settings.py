@@ -10,8 +10,8 @@ from manual.settings import (
     Group,
     describeDaemonSettings,
     describeDoorSettings,
+    describeForm,
     findBounds,
-    findForm,
     findWords,
     nameOption,
 )
@@ -64,7 +64,7 @@ class CompleteTests(SynchronousTestCase):
 
     def test_form(self) -> None:
         """Of each key, the reference says how its value is written."""
-        self.assertEqual([], [one.key for one in ALL if one.key and not findForm(one).about])
+        self.assertEqual([], [one.key for one in ALL if one.key and not describeForm(one)])
 
     def test_text(self) -> None:
         """The text has key, form, default, example and option of a setting."""

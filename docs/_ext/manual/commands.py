@@ -19,10 +19,19 @@ RELATED = {
     "import": ("pkdoors-export.1", "hosts.toml.5"),
     "sequence": ("pkdoors-init.1", "pkdoors.toml.5"),
     "daemon": ("pkdoors.8", "pkdoors.toml.5", "twistd(1)"),
+    "trial": ("pkdoors-keep.1", "pkdoors-install-service.1", "pkdoors-release.1", "pkdoors.8"),
+    "keep": ("pkdoors-trial.1", "pkdoors.8"),
+    "metrics": ("pkdoors-status.1", "pkdoors-watch.1", "pkdoors.8"),
     "release": ("pkdoors.8", "pkdoors-install-service.1", "nft(8)"),
     "check": ("pkdoors-status.1", "pkdoors.8", "pkdoors.toml.5"),
-    "init": ("pkdoors-install-service.1", "pkdoors-check.1", "pkdoors.toml.5", "hosts.toml.5"),
-    "install-service": ("pkdoors-init.1", "pkdoors.8", "systemctl(1)"),
+    "init": (
+        "pkdoors-trial.1",
+        "pkdoors-install-service.1",
+        "pkdoors-check.1",
+        "pkdoors.toml.5",
+        "hosts.toml.5",
+    ),
+    "install-service": ("pkdoors-init.1", "pkdoors-trial.1", "pkdoors.8", "systemctl(1)"),
     "status": ("pkdoors-watch.1", "pkdoors-open.1", "pkdoors-close.1", "pkdoors.8"),
     "watch": ("pkdoors-status.1", "pkdoors.8"),
     "open": ("pkdoors-close.1", "pkdoors-status.1", "pkdoors.8"),
@@ -44,7 +53,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 def describeCommands() -> str:
     """Return the list of all commands."""
     return listDefinitions(
-        (link(f"pkdoors-{name}.1"), f"{escape(about)}.")
+        (link(f"pkdoors-{name}.1"), escape(about))
         for name, about in ((name, command.about) for name, command in COMMANDS.items())
     )
 
@@ -52,29 +61,41 @@ def describeCommands() -> str:
 def describeCommand(name: str) -> str:
     """Return what a page says of a command: its synopsis, what it does, and its options."""
     parser = parsers()[name]
-    head = f"# pkdoors-{name}(1)\n\n## SYNOPSIS\n\n"
     usage = argparse.HelpFormatter(parser.prog, width=WIDTH)
     usage.add_usage(None, parser._actions, parser._mutually_exclusive_groups, prefix="")
+    arguments = [action for action in parser._actions if not action.option_strings]
     parts = [
-        head + fence(usage.format_help()),
+        f"# pkdoors-{name}(1)\n\n## SYNOPSIS\n",
+        fence(usage.format_help()),
         f"## DESCRIPTION\n\n{escape(parser.description or '')}\n",
     ]
-    arguments = [action for action in parser._actions if not action.option_strings]
-    options = [
-        action
-        for action in parser._actions
-        if action.option_strings and action.help != argparse.SUPPRESS
-    ]
-    for title, actions in (("ARGUMENTS", arguments), ("OPTIONS", options)):
-        if actions:
-            parts.append(f"## {title}\n\n{listDefinitions(map(_describeAction, actions))}")
+    if arguments:
+        parts.append(f"## ARGUMENTS\n\n{listDefinitions(map(_describeAction, arguments))}")
+    return "\n".join([*parts, f"## OPTIONS\n\n{describeOptions(name)}"])
+
+
+def describeOptions(name: str) -> str:
+    """Return the options of a command, in the groups of its C{--help}."""
+    parser = parsers()[name]
+    parts = []
+    for group in parser._action_groups:
+        actions = [action for action in group._group_actions if action.option_strings]
+        if actions and group is not parser._optionals:
+            title = str(group.title)
+            parts.append(f"### {title[0].upper()}{title[1:]}\n\n{group.description or ''}\n")
+        parts.append(listDefinitions(map(_describeAction, actions)))
     return "\n".join(parts)
+
+
+def showDaemonSynopsis() -> str:
+    """Return the ways to start the daemon."""
+    return fence("pkdoors daemon [OPTION ...]\ntwistd [-n] pkdoors [OPTION ...]")
 
 
 def _describeAction(action: argparse.Action) -> tuple[str, str]:
     formatter = argparse.HelpFormatter("", width=WIDTH)
     meaning = escape(formatter._expand_help(action)) if action.help else ""
-    return ", ".join(_nameAction(action)), f"{meaning[:1].upper()}{meaning[1:]}."
+    return ", ".join(_nameAction(action)), meaning
 
 
 def _nameAction(action: argparse.Action) -> Iterator[str]:

@@ -8,8 +8,14 @@ under that name, which is Markdown, too. Code hosts show nothing there.
 import re
 from collections.abc import Callable
 
-from manual.commands import describeCommand, describeCommands, giveExamples, seeAlso
-from manual.daemon import describeDaemonOptions, showDaemonSynopsis
+from manual.commands import (
+    describeCommand,
+    describeCommands,
+    describeOptions,
+    giveExamples,
+    seeAlso,
+    showDaemonSynopsis,
+)
 from manual.examples import showConfiguration, showKeys, showProfiles
 from manual.keys import describeKeyOptions
 from manual.pages import listPages
@@ -20,13 +26,13 @@ GENERATORS: dict[str, Callable[..., str]] = {
     "command": describeCommand,
     "commands": describeCommands,
     "configuration": showConfiguration,
-    "daemon-options": describeDaemonOptions,
     "daemon-synopsis": showDaemonSynopsis,
     "daemon-settings": describeDaemonSettings,
     "door-settings": describeDoorSettings,
     "examples": giveExamples,
     "key-options": describeKeyOptions,
     "keys": showKeys,
+    "options": describeOptions,
     "pages": listPages,
     "profile-keys": describeProfiles,
     "profiles": showProfiles,

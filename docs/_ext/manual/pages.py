@@ -1,7 +1,5 @@
 """The manual pages, those for C{man}: which there are, and what each is about."""
 
-from pathlib import Path
-
 from manual.markdown import escape
 from pkdoors.cli import COMMANDS
 
@@ -38,8 +36,3 @@ def forSphinx() -> list[tuple[str, str, str, list[str], int]]:
     return [
         (f"man/{page}", split(page)[0], about, [], split(page)[1]) for page, about in ABOUT.items()
     ]
-
-
-def listOthers(folder: Path) -> list[str]:
-    """Return the pages in the manual's folder that are about commands which do not exist (yet)."""
-    return [f"man/{path.name}" for path in folder.glob("man/*.[1-8].md") if path.stem not in ABOUT]

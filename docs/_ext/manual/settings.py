@@ -95,49 +95,31 @@ DOOR_GROUPS = (
 )
 
 
-class Form(NamedTuple):
-    """
-    How a value is written.
-
-    @ivar word: stands for the value of an option.
-    @ivar about: what a file has.
-    """
-
-    word: str
-    about: str
-
-
 FORMS = {
-    values.STRING: Form("NAME", "a string"),
-    values.PATH: Form("FILE", "an absolute path"),
-    values.PATHS: Form("FILE", "an absolute path, or a list of them"),
-    values.ADMIN: Form("PATH", 'an absolute path, or `"off"`'),
-    values.TIME: Form("TIME", 'a time: `"45s"`, `"10m"`, `"8h"`, `"7d"` or `"1h30m"`'),
-    values.NUMBER: Form("N", "a number"),
-    values.ADDRESSES: Form("ADDRESS", "a list of addresses"),
-    values.TRUSTED: Form("LIST", "a list of networks and names of interfaces"),
-    values.COMMAND: Form("COMMAND", "a list: the program's absolute path, then its arguments"),
-    values.SEQUENCE: Form(
-        "PORTS", 'a list of 5 to 20 ports: `17001` is a UDP port, `"17203/tcp"` a TCP port'
-    ),
-    values.PORTS: Form("PORTS", "a list of ports and ranges of ports"),
+    values.STRING: "a string",
+    values.PATH: "an absolute path",
+    values.PATHS: "an absolute path, or a list of them",
+    values.ADMIN: 'an absolute path, or `"off"`',
+    values.TIME: 'a time: `"45s"`, `"10m"`, `"8h"`, `"7d"` or `"1h30m"`',
+    values.NUMBER: "a number",
+    values.ADDRESSES: "a list of addresses",
+    values.TRUSTED: "a list of networks and names of interfaces",
+    values.COMMAND: "a list: the program's absolute path, then its arguments",
+    values.SEQUENCE: 'a list of 5 to 20 ports: `17001` is a UDP port, `"17203/tcp"` a TCP port',
+    values.PORTS: "a list of ports and ranges of ports",
 }
 """How a file holds a value -> what the manual says of that."""
 
 _WORDS = {"parseFirewall": FIREWALLS, "parseListening": LISTENING}
 
 
-def findForm(setting: Setting) -> Form:
+def describeForm(setting: Setting) -> str:
     """Return how a setting's value is written, with the words or the bounds that it has."""
-    words = findWords(setting)
-    if words:
+    if words := findWords(setting):
         *others, last = [f'`"{word}"`' for word in words]
-        return Form("WORD", f"{', '.join(others)} or {last}")
-    form = FORMS[setting.kind]
+        return f"{', '.join(others)} or {last}"
     bounds = findBounds(setting)
-    if bounds is None:
-        return form
-    return form._replace(about=f"{form.about}; from {bounds[0]} to {bounds[1]}")
+    return FORMS[setting.kind] + (f"; from {bounds[0]} to {bounds[1]}" if bounds else "")
 
 
 def findWords(setting: Setting) -> tuple[str, ...]:
@@ -199,7 +181,7 @@ def _describeSetting(setting: Setting, example: str) -> str:
     default = setting.default()
     isNone = default is None or default in ("", ())
     facts = [
-        ("Form", findForm(setting).about),
+        ("Form", describeForm(setting)),
         ("Default", _describeDefault(setting) if isNone else f"`{setting.kind.write(default)}`"),
         ("Example", f"`{setting.key} = {example}`"),
         ("Option", nameOption(setting) or "none, only in the file"),
@@ -220,6 +202,6 @@ def nameOption(setting: Setting) -> str:
     """Return how the command line sets something; empty if it cannot."""
     if not setting.option:
         return ""
-    word = "" if setting.isFlag else f" *{findForm(setting).word}*"
+    word = "" if setting.isFlag else f" *{setting.kind.metavar}*"
     letter = f"`-{setting.letter}`{word}, " if setting.letter else ""
     return f"{letter}`--{setting.option}`{word}"
