@@ -33,6 +33,10 @@ TRIES = 20
 FIRST = IPv4Address("10.7.0.1")
 """The first of the addresses that the operator opens for."""
 
+KNOCK_PATIENCE = 10.0
+"""Seconds in which firewalld must have added the rule of a knock. Beside 2,000 rules it takes half
+a second, and more if it is busy with others."""
+
 PATIENCE = 300.0
 """Seconds in which firewalld must have removed the rules of the knocks."""
 
@@ -84,7 +88,7 @@ class Way:
         """Knock from a fresh address, and note the time, and what firewalld spent."""
         self._sources.append(source := self._prober.fresh())
         before = self._spentByFirewalld()
-        took = self._prober.knock(source=source)
+        took = self._prober.knock(source=source, patience=KNOCK_PATIENCE)
         if took is None:
             raise AssertionError(f"the door did not open for {source}")
         self._times.append(took)

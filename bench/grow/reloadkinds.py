@@ -1,6 +1,6 @@
 """
 Reload, by what changes: the most milliseconds of processor time that the reactor's thread used at a
-time, without openings and with 4,000 of them; and how long knocks took to open meanwhile. Knocks
+time, without openings and with 2,000 of them; and how long knocks took to open meanwhile. Knocks
 come all the time, each from an address of its own. The worst of some reloads.
 
 C{nothing} changes nothing, C{term} the longest time of one door, C{more} adds a door that protects
@@ -26,9 +26,9 @@ POINTS = (1, 10, 100, 1000)
 COUNTS = "doors"
 PACKAGES = {"ip": "iproute2", "nft": "nftables", "ssh-keygen": "openssh-client"}
 KINDS = ("nothing", "term", "more", "less", "udp", "grant", "uses")
-ROUNDS = 4
-OPENINGS = 4000
-PAUSE = 0.3
+ROUNDS = 2
+OPENINGS = 2000
+PAUSE = 0.15
 """Seconds after each reload, for what it leaves to be done."""
 FIRST = IPv4Address("10.0.0.1")
 TCP, UDP = "first", "vpn"

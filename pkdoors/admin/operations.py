@@ -14,7 +14,7 @@ from pkdoors.events.counters import Counters
 from pkdoors.events.event import Event
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.util.turns import Turns
+from pkdoors.util.turns import Turns, forget
 
 if TYPE_CHECKING:  # records are loaded when somebody asks, which most daemons never see
     from pkdoors.admin.records import (
@@ -168,6 +168,9 @@ class Operations:
 
         closed = LazyRecords(record, done.closed[:limit])
         closing = LazyRecords(recordLeft, [*refused, *following][:limit])
+        turns = Turns(self._clock, 1)
+        for rest in (done.closed, done.closing, following, refused):
+            await forget(turns, rest)
         return ClosedRecord(closed, closing, done.others, counts)
 
     async def _sortClosing(

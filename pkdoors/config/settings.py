@@ -93,7 +93,7 @@ DAEMON_SETTINGS = (
         about="auto, capture or sockets",
         comment='"capture" hears knocks in the kernel\'s packet log: no knock port is open, and no '
         'other firewall has to let knocks in. "sockets" opens a socket for each knock port. "auto" '
-        "chooses.",
+        "uses sockets, unless a door has knocks over TCP.",
         isFixed=True,
     ),
     Setting(
@@ -142,9 +142,10 @@ DOOR_SETTINGS = (
         kind=SEQUENCE,
         option="magic-seq",
         letter="m",
-        about="the sequence: 5 to 20 UDP ports, 17001,17203,... (a secret)",
+        about="the sequence: 5 to 20 ports, 17001,17203/tcp,... (a secret)",
         variable="KNOCKER_SEQ",
-        comment="The secret: knocks on these 5 to 20 UDP ports, in this order, open the door.",
+        comment="The secret: knocks on these 5 to 20 ports, in this order, open the door. 17001 is "
+        'a UDP port, "17203/tcp" a TCP port.',
     ),
     Setting(
         key="ports",

@@ -11,6 +11,8 @@ from pkdoors.config.config import Config
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.logsocket import PacketLog
+from pkdoors.host.onethread import OneThread
+from pkdoors.util.lane import Lane
 from pkdoors.util.turns import makeBeside
 
 _log = Logger()
@@ -41,14 +43,16 @@ def chooseFirewalls(config: Config, reactor: Any, log: PacketLog | None = None) 
     from pkdoors.firewall.nftables.firewall import NftablesFirewall
 
     capturing = None if log is None else Capturing(log, hearsAll=config.logKnocks)
-    guard = NftablesFirewall(reactor, capturing=capturing, beside=makeBeside(reactor))
+    thread = OneThread(reactor)
+    lane = Lane(reactor, thread, thread.stop)
+    guard = NftablesFirewall(reactor, capturing=capturing, beside=makeBeside(reactor), lane=lane)
     if name == "nftables":
         return [guard]
     from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
     from pkdoors.firewall.firewalld.thread import BusThread
 
-    thread = BusThread(reactor.callFromThread)
-    return [guard, FirewalldFirewall(reactor, thread, zone=config.zone, letsKnocksIn=log is None)]
+    bus = BusThread(reactor.callFromThread)
+    return [guard, FirewalldFirewall(reactor, bus, zone=config.zone, letsKnocksIn=log is None)]
 
 
 def isFirewalldRunning() -> bool:

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper.openings.life import OpeningLife
-from pkdoors.doorkeeper.openings.lives import Lives
+from pkdoors.doorkeeper.openings.lives import Each, Lives
 from pkdoors.doorkeeper.openings.settling import Closing, Key
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.stack import FirewallStack
@@ -17,8 +17,11 @@ from pkdoors.model.principal import Principal
 from pkdoors.model.sources import readSource
 from pkdoors.util.turns import Turns
 
-AT_ONCE = 50
-"""Openings that the guard closes in one step, which takes some milliseconds."""
+AT_ONCE = 400
+"""Openings that the guard closes in one transaction, if their doors have one port each. More would
+keep knocks waiting for too long."""
+PER_TURN = 50
+"""Openings that get their new place among all deadlines in one turn: some milliseconds."""
 FEW = 25
 """Openings that are closed one by one, because that takes no longer than one turn."""
 
@@ -65,31 +68,61 @@ class Closer:
         while some := [*islice(left, AT_ONCE)]:
             if closing.count:  # the first ones are closed at once
                 await self._slices.next()
-            closing.add(some)
-            found = [life for key in some if (life := self._lives.get(key))]
-            if len(some) > FEW:
-                await self._shut([life for life in found if life.isAtRest()], reason)
-            for life in found:
-                if not life.isShut():
-                    await self._turns.next()
-                    if self._lives.has(life):  # it may have ended meanwhile
-                        life.end(reason)
-            for key in {*some} - {life.opening.key for life in found}:
-                self._lives.closed.notify(key)
+            together, single = self._sort(some, reason, closing)
+            if together:
+                single += await self._shut(together, reason)
+            for life in single:
+                await self._turns.next()
+                if self._lives.has(life):  # it may have ended meanwhile
+                    life.end(reason)
         closing.complete()
 
-    async def _shut(self, lives: list[OpeningLife], reason: str) -> None:
-        """Have the guard close openings; what is left to do follows from their deadlines."""
-        for life in lives:
-            life.shut(reason)  # before the guard does: a healing must not put it back
+    def _sort(
+        self, keys: list[Key], reason: str, closing: Closing
+    ) -> tuple[list[OpeningLife], list[OpeningLife]]:
+        """
+        Wait for openings to close. Return those that the guard can close together, which are not
+        wanted from now on, because a healing must not put them back; and the others.
+        """
+        together: list[OpeningLife] = []
+        single: list[OpeningLife] = []
+        closing.add(keys)
+        for key in keys:
+            life = self._lives.get(key)
+            if life is None:
+                self._lives.closed.notify(key)
+            elif len(keys) > FEW and life.isAtRest():
+                life.beginShutting(reason)
+                together.append(life)
+            elif not life.isShutting():  # somebody else has asked for the same
+                single.append(life)
+        return together, single
+
+    async def _shut(self, lives: list[OpeningLife], reason: str) -> list[OpeningLife]:
+        """
+        Have the guard close openings; what is left to do follows from their deadlines. One that
+        somebody has opened again meanwhile stays open.
+
+        @return: those that the guard refuses to close. Each is tried by itself, and reports what is
+            wrong.
+        """
+        shutting = Each(lambda: (life.opening for life in lives if life.isShutting()))
         try:
-            await self._stack.closeMany([life.opening for life in lives])
-        except FirewallError:  # each is tried by itself, and reports what is wrong
-            for life in lives:
+            await self._stack.closeMany(shutting)
+        except FirewallError:
+            refused = [life for life in lives if life.isShutting()]
+            for life in refused:
                 life.reopen()
-            return
-        for life in lives:
-            self._conceal(life)
+            return refused
+        for first in range(0, len(lives), PER_TURN):
+            for life in lives[first : first + PER_TURN]:
+                if life.isShutting() and self._lives.has(life):
+                    life.shut(reason)
+                    self._conceal(life)
+                else:
+                    self._lives.closed.notify(life.opening.key)
+            await self._slices.next()
+        return []
 
     def finish(self, life: OpeningLife, reason: str) -> None:
         """

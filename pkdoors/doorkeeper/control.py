@@ -51,8 +51,8 @@ class Closed:
     """
 
     state: Snapshot
-    closed: Sequence[OpeningStatus]
-    closing: Sequence[OpeningStatus]
+    closed: list[OpeningStatus]
+    closing: list[OpeningStatus]
     others: tuple[str, ...] = ()
 
 
@@ -156,11 +156,11 @@ class DoorControl:
 
     async def _split(
         self, statuses: Sequence[OpeningStatus], closing: Closing
-    ) -> tuple[Sequence[OpeningStatus], Sequence[OpeningStatus]]:
+    ) -> tuple[list[OpeningStatus], list[OpeningStatus]]:
         """Return the openings that are closed, and the others, for which nobody waits any more."""
-        asked, left = statuses[: closing.count], frozenset(closing.left)
+        asked, left = [*statuses[: closing.count]], frozenset(closing.left)
         if not left:
-            return asked, statuses[closing.count :]
+            return asked, [*statuses[closing.count :]]
         found: dict[bool, list[OpeningStatus]] = {False: [], True: []}
         turns = Turns(self._clock, 1)
         for number, status in enumerate(asked):

@@ -1,6 +1,6 @@
 """Counts the calls of a firewall."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -59,7 +59,7 @@ class CountedFirewall:
         """See L{IFirewall.close}."""
         return self._count("close", self._firewall.close(opening))
 
-    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+    def closeMany(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.closeMany}."""
         return self._count("close", self._firewall.closeMany(openings))
 

@@ -1,6 +1,6 @@
 """A firewall that only logs what it would do."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -68,7 +68,7 @@ class DryRunFirewall:
         )
         return succeed(None)
 
-    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+    def closeMany(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.closeMany}."""
         for opening in openings:
             self.close(opening)

@@ -1,6 +1,6 @@
 """The interface of a firewall: the one part of the daemon that varies from host to host."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -78,10 +78,11 @@ class IFirewall(Interface):
         @return: fires when it is closed, fails with L{FirewallError}.
         """
 
-    def closeMany(openings: Sequence[Opening]) -> Deferred[None]:
+    def closeMany(openings: Iterable[Opening]) -> Deferred[None]:
         """
         End several openings at once. Only the innermost firewall is asked.
 
+        @param openings: they are looked at when the firewall begins with that.
         @return: see L{close}; if it fails, any of them may be closed.
         """
 

@@ -160,16 +160,17 @@ class FirewallStack:
             await inner.close(opening)
             self._closedInnermost.add(opening.key)
 
-    async def closeMany(self, openings: Sequence[Opening]) -> None:
+    async def closeMany(self, openings: Iterable[Opening]) -> None:
         """
         Close openings in the innermost firewall, which decides, in one step. The others close each
         when L{close} is called.
 
+        @param openings: they are looked at when the step begins, and again when it is over: what
+            has been opened again meanwhile must not be among them.
         @raise FirewallError: it refused.
         """
-        if openings:
-            await self._firewalls[0].closeMany(openings)
-            self.noteClosedInnermost(openings)
+        await self._firewalls[0].closeMany(openings)
+        self.noteClosedInnermost(openings)
 
     def noteClosedInnermost(self, openings: Iterable[Opening]) -> None:
         """Note that the innermost firewall has closed openings that others have yet to close."""

@@ -53,6 +53,24 @@ class Spare:
                 self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
 
+FREE = 16
+"""Descriptors that are taken at a moment when many clients come at a time."""
+
+
+def areScarce() -> bool:
+    """Return whether this process may soon have no descriptor left."""
+    found: list[int] = []
+    try:
+        while len(found) < FREE:
+            found.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return True
+    finally:
+        for descriptor in found:
+            os.close(descriptor)
+    return False
+
+
 def raiseLimit() -> None:
     """
     Raise the limit to what the administrator allows; by custom, programs start with a lower one.

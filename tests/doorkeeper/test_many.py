@@ -15,6 +15,7 @@ from pkdoors.doorkeeper.openings import selecting as _selecting
 from pkdoors.doorkeeper.openings._deadlines import Deadlines
 from pkdoors.doorkeeper.openings.carrying import FEW as CARRIED_FEW
 from pkdoors.doorkeeper.openings.life import OpeningLife
+from pkdoors.doorkeeper.openings.settling import Closing
 from pkdoors.doorkeeper.openings.state import (
     FIRST,
     Cursor,
@@ -178,7 +179,7 @@ class CountedFirewall(FakeFirewall):
 
     def closeMany(self, openings: Any) -> Deferred[None]:
         """See L{IFirewall.closeMany}."""
-        self.portions.append(len(openings))
+        self.portions.append(len([*openings]))
         return super().closeMany(openings)
 
     portions: list[int]
@@ -234,7 +235,7 @@ class CloseManyTests(ManyTestCase):
         closing = self.close()
         self.turns(lambda: bool(closing.done.called))
         self.assertEqual({}, self.firewall.open_())
-        self.assertEqual([AT_ONCE] * (1000 // AT_ONCE), self.guard.portions)
+        self.assertEqual((1000, 3), (sum(self.guard.portions), len(self.guard.portions)))
         self.assertLess(self.kinds(CLOSED), 1000)
         self.assertEqual((0, 0), (self.select().total, self.keeper.state().counts["default"][0]))
         self.turns(lambda: self.kinds(CLOSED) == 1000)
@@ -242,7 +243,7 @@ class CloseManyTests(ManyTestCase):
         self.assertEqual(0, self.select().total)
         self.assertEqual(set(), closing.left)
         calls = [call for call in self.calls() if call.startswith("close")]
-        self.assertEqual(1000 // AT_ONCE, len(calls))
+        self.assertEqual(-(-1000 // AT_ONCE), len(calls))
         reasons = {event.reason for event in self.events if event.kind == CLOSED}
         self.assertEqual({"at the request of the operator"}, reasons)
 
@@ -278,6 +279,59 @@ class CloseManyTests(ManyTestCase):
             self.clock.advance(0.1)
         self.turns(lambda: bool(closing.done.called))
         self.assertEqual({}, self.firewall.open_())
+
+    def closeHeld(self) -> tuple[list[str], Closing]:
+        """Begin to close 300; the guard does not answer yet."""
+        sources = self.openMany(300)
+        self.guard.holding = True
+        closing = self.close()
+        self.turns(lambda: self.guard.portions == [300])
+        self.assertEqual(300, len(self.firewall.open_()))
+        self.events.clear()
+        return sources, closing
+
+    def test_knockDuring(self) -> None:
+        """A client that knocks while the guard is closing stays in, and both have a line."""
+        (*_, late), closing = self.closeHeld()
+        self.request(50, late)
+        self.guard.holding = False
+        self.guard.answerAll()
+        self.turns(lambda: bool(closing.done.called))
+        self.turns(lambda: self.select().total == 1)
+        self.assertEqual({late: 50.0}, self.firewall.open_())
+        told = [event.kind for event in self.events if event.source == late]
+        self.assertEqual([CLOSED, OPENED], told)
+        self.clock.advance(50)
+        self.assertEqual({}, self.firewall.open_())
+
+    def test_knockBeforeRefusal(self) -> None:
+        """So it does if the guard refuses to close, and the others are closed singly."""
+        (*_, late), _ = self.closeHeld()
+        self.request(50, late)
+        self.guard.holding = False
+        self.guard.answer(BUSY)
+        self.guard.answerAll()
+        self.turns(lambda: len(self.firewall.open_()) == 1)
+        self.assertEqual({late: 50.0}, self.firewall.open_())
+        self.clock.advance(50)
+        self.assertEqual({}, self.firewall.open_())
+
+    def test_endsDuring(self) -> None:
+        """
+        Nothing is over before the guard has answered: neither an opening whose time ends meanwhile
+        nor one that is closed twice is forgotten if the guard refuses.
+        """
+        sources, closing = self.closeHeld()
+        again = self.keeper.close([("default", ip_address(sources[0]))], OPERATOR)
+        for _ in range(5):
+            passTurn(self.clock)
+        self.assertEqual(0, self.kinds(CLOSED))
+        self.assertNoResult(again.done)
+        self.guard.holding = False
+        self.guard.answer(BUSY)
+        self.guard.answerAll()
+        self.turns(lambda: not self.firewall.open_())
+        self.turns(lambda: bool(closing.done.called and again.done.called))
 
     def test_knockMeanwhile(self) -> None:
         """
@@ -318,7 +372,7 @@ class CloseManyTests(ManyTestCase):
         self.turns(lambda: not outer.open_())
         self.successResultOf(closing.done)
         self.assertFalse(daemon.stack.isInnermostClosed(*key))
-        self.assertEqual(300 // AT_ONCE, len(self.guard.portions))
+        self.assertEqual([300], self.guard.portions)
 
 
 class ReloadTests(ManyTestCase):

@@ -1,7 +1,7 @@
 """A firewall in memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -113,7 +113,7 @@ class FakeFirewall:
             f"close {opening.source}", key, lambda: (self._deadlines.pop(key, None), None)[1]
         )
 
-    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+    def closeMany(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.closeMany}."""
         keys = [(each.door.name, str(each.source)) for each in openings]
 

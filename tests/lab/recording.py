@@ -170,6 +170,17 @@ def recordStart(page: str) -> str:
         return record(page, world.run)
 
 
+def _freezeTitle(line: Text) -> Text:
+    """Return a line of the screen with one version, as the pages show it."""
+    found = re.match(r"pkdoors [\d.a-z]+", line.plain)
+    if found is None:
+        return line
+    shown = freeze(found[0]).strip()
+    gap = " " * (len(found[0]) - len(shown))
+    rest = line.plain[found.end() :].replace("  ", f"  {gap}", 1)
+    return Text(shown + rest, line.spans[0].style)
+
+
 def recordPicture() -> str:
     """Return a picture of a knock, and of what the operator sees meanwhile."""
     command = "pkdoors knock myhost --open-for 10m"
@@ -186,7 +197,8 @@ def recordPicture() -> str:
             screen = terminal.picture()
     prompt = Text.assemble(("anna@laptop:~$ ", "bold green"), command)
     operator = Text.assemble(("root@myhost:~# ", "bold red"), "pkdoors watch")
-    lines = [prompt, *map(Text, output.splitlines()), Text(), operator, Text(), *screen]
+    lines = [prompt, *map(Text, output.splitlines()), Text(), operator, Text()]
+    lines += map(_freezeTitle, screen)
     return draw(lines, COLUMNS, "pkdoors")
 
 

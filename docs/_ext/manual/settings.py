@@ -105,7 +105,7 @@ FORMS = {
     values.ADDRESSES: "a list of addresses",
     values.TRUSTED: "a list of networks and names of interfaces",
     values.COMMAND: "a list: the program's absolute path, then its arguments",
-    values.SEQUENCE: 'a list of 5 to 20 ports: `17001` is a UDP port, `"17203/tcp"` a TCP port',
+    values.SEQUENCE: "a list of 5 to 20 ports",
     values.PORTS: "a list of ports and ranges of ports",
 }
 """How a file holds a value -> what the manual says of that."""

@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred
 
 from pkdoors.daemon.component import Component
 
-OLD_EVERY = 2
-"""Collections of Python's second generation, 7,000 new objects each, for one of the third, which
-then takes a few milliseconds."""
+OLD_EVERY = 0
+"""Collections of Python's second generation, 7,000 new objects each, that may pass without one of
+the third. Each takes some milliseconds; of the objects of three it was 20."""
 FEW = 100_000
 """Objects that the collector may look at in one go, which holds the reactor for 10 to 15 ms."""
 SELDOM = 3600.0

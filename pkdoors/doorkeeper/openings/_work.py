@@ -75,6 +75,7 @@ class OpeningWork:
         "_isClosing",
         "_isLeft",
         "_isRunning",
+        "_isShutting",
         "_keeper",
         "_mayBeOpen",
         "_pending",
@@ -122,6 +123,7 @@ class OpeningWork:
         self._isRunning = False
         self._isLeft = False
         self._shut: Opening | None = None  # what the guard has closed already
+        self._isShutting = False  # the guard is about to close it, with others
 
     def begin(self, asked: Deferred[None] | None = None) -> None:
         """
@@ -134,7 +136,8 @@ class OpeningWork:
 
     def isWanted(self) -> bool:
         """Return whether it should be open."""
-        return self.opening.deadline > self._clock.seconds() and not self.isUsed
+        isOver = self.isUsed or self._isShutting
+        return not isOver and self.opening.deadline > self._clock.seconds()
 
     def isGranted(self) -> bool:
         """Return whether the firewall has said that it is open."""

@@ -40,7 +40,7 @@ class OpeningLife(OpeningWork):
         than the present one changes nothing, unless each is for one connection: then it is a grant
         of its own, because the present one may have been used in this very moment.
         """
-        if self.isShut():  # nobody has heard of that yet
+        if self.isShut() or self._isShutting:  # nobody has heard of that yet
             self._report.publishClosed(self.opening, self._reason)
             self.reopen()
         self._claims = addClaim(self._claims, self.opening, wanted, self._clock.seconds())
@@ -105,20 +105,35 @@ class OpeningLife(OpeningWork):
         if mustShut:
             Deferred.fromCoroutine(self._closeInnermost())
 
-    def shut(self, reason: str) -> None:
+    def beginShutting(self, reason: str) -> None:
         """
-        Want nothing any more, of an opening that is at rest, because the guard closes it now with
-        many others. The rest follows when its turn comes.
+        Want nothing any more, of an opening that is at rest, because the guard is about to close it
+        with many others. L{shut} follows; L{reopen}, if the guard refuses.
 
         @param reason: see L{end}.
         """
+        self._isShutting, self._granted = True, 0.0
+        self._reason, self._claims = reason, ()
+
+    def shut(self, reason: str) -> None:
+        """
+        Want nothing any more, of an opening that is at rest, because the guard has closed it. The
+        rest follows when its turn comes.
+
+        @param reason: see L{end}.
+        """
+        self._isShutting = False
         self._wantNothing(reason)
         self._granted, self._shut = 0.0, self.opening
 
     def reopen(self) -> None:
-        """Take back what L{shut} said of the guard."""
-        self._shut = None
+        """Take back what L{beginShutting} or L{shut} said of the guard."""
+        self._shut, self._isShutting = None, False
         self._keeper.onReopened(self)
+
+    def isShutting(self) -> bool:
+        """Return whether the guard is about to close it, and nothing has happened since."""
+        return self._isShutting
 
     def isShut(self) -> bool:
         """Return whether the guard has closed it, and nothing has happened since."""
@@ -126,7 +141,7 @@ class OpeningLife(OpeningWork):
 
     def isAtRest(self) -> bool:
         """Return whether it waits for nothing but its deadline."""
-        return not self._isRunning and not self.isUsed
+        return not (self._isRunning or self.isUsed or self._isShutting)
 
     def _wantNothing(self, reason: str) -> None:
         if self.isUsed or self.isWanted():

@@ -9,7 +9,7 @@ port range in the zone to which firewalld assigns the client's packets. It treat
 traffic as before. See C{docs/firewalld.md}.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import TypeVar
 
@@ -128,7 +128,7 @@ class FirewalldFirewall:
             opening.key, lambda: work() if self._zoneDoors.has(opening) else None
         )
 
-    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+    def closeMany(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.closeMany}. It has no such means."""
         answers = gatherResults(map(self.close, openings), consumeErrors=True)
         return answers.addCallback(lambda _: None)

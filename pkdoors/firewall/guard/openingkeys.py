@@ -5,6 +5,7 @@ The elements of a door's openings for sources of one kind have much in common, s
 once: a client waits while its opening is put into the kernel.
 """
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from pkdoors.firewall.guard.openingsets import (
     scopeOf,
     udpTimesOf,
 )
+from pkdoors.firewall.netlink.messages import TOGETHER
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.portblocks import splitBlocks
 from pkdoors.model.ports import PortRange
@@ -45,6 +47,29 @@ def listKeys(opening: Opening) -> tuple[tuple[str, bytes], list[tuple[str, bytes
     """Return what L{openingKey} and L{lookupKeys} do, at once: a client waits for it."""
     plan, key = _planFor(opening.door, opening.source), sourceKey(opening.source)
     return plan.openingKey(key), plan.lookupKeys(key)
+
+
+def countElements(opening: Opening) -> int:
+    """Return how many elements an opening has, those in which packets are looked up included."""
+    return 1 + len(_planFor(opening.door, opening.source).lookups)
+
+
+def splitOpenings(openings: Iterable[Opening]) -> Iterator[list[Opening]]:
+    """
+    Split openings into lists, each for one transaction: L{TOGETHER} elements, if openings do not
+    have very many each. None is looked at before the list that it belongs to.
+    """
+    some: list[Opening] = []
+    count = 0
+    for opening in openings:
+        some.append(opening)
+        size = countElements(opening)
+        count += size
+        if count + size > TOGETHER:
+            yield some
+            some, count = [], 0
+    if some:
+        yield some
 
 
 def listAllKeys(opening: Opening) -> set[tuple[str, bytes]]:

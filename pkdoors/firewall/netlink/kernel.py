@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import socket
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -86,15 +87,23 @@ def checkPrivilege() -> None:
 
 class Kernel:
     """
-    A connection to the kernel's firewall.
+    A connection to the kernel's firewall. While another thread makes changes, the thread that has
+    opened it can ask, through another socket.
 
     @param connection: the socket; if L{None}, a new one is opened.
+    @param asking: the socket for the questions of the present thread; if L{None}, the same one.
+    @ivar lock: held while the socket for changes is used.
     @raise FirewallError: the kernel has no nftables, or this process is not allowed to change it.
     """
 
-    def __init__(self, connection: socket.socket | None = None) -> None:
+    def __init__(
+        self, connection: socket.socket | None = None, asking: socket.socket | None = None
+    ) -> None:
         checkPrivilege()
         self._socket = connection or openNetlink()
+        self._asking = asking or self._socket
+        self._asker = threading.get_ident()
+        self.lock = threading.Lock()
 
     @property
     def port(self) -> int:
@@ -113,7 +122,6 @@ class Kernel:
             number = firstError(self._exchange(batch))
         except OSError as error:
             number = error.errno or errno.EIO
-            self._drain()  # otherwise the rest of this answer would count as the next one's
         if number:
             raise errorFor(number)
 
@@ -139,9 +147,8 @@ class Kernel:
         @raise FirewallError: the kernel refused.
         """
         try:
-            answer = list(splitMessages(self._exchange(question)))
+            answer = list(splitMessages(self._ask(question)))
         except OSError as error:
-            self._drain()
             raise errorFor(error.errno or errno.EIO) from error
         # The end of a dump says whether it is complete.
         codes = (readErrno(body) for kind, _, body in answer if kind in (ERROR, DONE))
@@ -163,9 +170,8 @@ class Kernel:
         found = []
         for first in range(0, len(questions), QUESTIONS):
             try:
-                answer = self._exchange(b"".join(questions[first : first + QUESTIONS]))
+                answer = self._ask(b"".join(questions[first : first + QUESTIONS]))
             except OSError as error:
-                self._drain()
                 raise errorFor(error.errno or errno.EIO) from error
             for kind, _, body in splitMessages(answer):
                 if kind > 0xFF:
@@ -175,25 +181,46 @@ class Kernel:
         return found
 
     def _exchange(self, batch: bytes) -> bytes:
-        self._socket.send(batch)
-        parts = []
-        with suppress(BlockingIOError):  # the whole answer is there when send() returns
-            while True:
-                parts.append(self._socket.recv(MAX_ANSWER))
-        return b"".join(parts)
+        with self.lock:
+            return _exchange(self._socket, batch)
 
-    def _drain(self) -> None:
-        for _ in range(1000):
-            try:
-                self._socket.recv(MAX_ANSWER)
-            except BlockingIOError:
-                return
-            except OSError:  # it overflowed; the rest can be read
-                continue
+    def _ask(self, question: bytes) -> bytes:
+        if self._asking is self._socket or threading.get_ident() != self._asker:
+            return self._exchange(question)
+        return _exchange(self._asking, question)
 
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+        self._asking.close()
+
+
+def _exchange(connection: socket.socket, batch: bytes) -> bytes:
+    """
+    Send messages, and return the answer.
+
+    @raise OSError: that failed; nothing of the answer is left.
+    """
+    try:
+        connection.send(batch)
+        parts = []
+        with suppress(BlockingIOError):  # the whole answer is there when send() returns
+            while True:
+                parts.append(connection.recv(MAX_ANSWER))
+        return b"".join(parts)
+    except OSError:
+        _drain(connection)  # otherwise the rest of this answer would count as the next one's
+        raise
+
+
+def _drain(connection: socket.socket) -> None:
+    for _ in range(1000):
+        try:
+            connection.recv(MAX_ANSWER)
+        except BlockingIOError:
+            return
+        except OSError:  # it overflowed; the rest can be read
+            continue
 
 
 def errorFor(number: int) -> FirewallError:

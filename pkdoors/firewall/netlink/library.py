@@ -20,6 +20,7 @@ from pkdoors.firewall.netlink.kernel import (
     NotPermitted,
     checkPrivilege,
     errorFor,
+    openNetlink,
 )
 from pkdoors.firewall.netlink.messages import createTable
 from pkdoors.host.descriptors import Spare
@@ -29,6 +30,7 @@ MOST_DESCRIPTOR = 1023
 """The highest descriptor that libnftables can wait for, with select(2): if it gets a higher one, it
 ends the process."""
 
+_SOL_NETLINK, _CAP_ACK = 270, 10  # linux/socket.h, linux/netlink.h
 _PROBE = "add table inet pkdoors_probe { flags owner, persist; }"
 _DESCRIPTORS = "/proc/self/fd"
 
@@ -81,7 +83,10 @@ class Library:
             )
         # A child process must not keep the table's owner alive.
         os.set_inheritable(descriptor, False)
-        self.kernel = Kernel(socket.socket(fileno=os.dup(descriptor)))
+        shared = socket.socket(fileno=os.dup(descriptor))
+        # Otherwise the kernel repeats each message that it refuses: too much for a small buffer.
+        shared.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        self.kernel = Kernel(shared, openNetlink())
         # libnftables asks for the number of an interface with another socket, and ends the process
         # if it gets none.
         self._spare = Spare()
@@ -156,7 +161,7 @@ class Library:
         self._context = None
 
     def _command(self, commands: str) -> Any:
-        with self._spare.lend():
+        with self.kernel.lock, self._spare.lend():
             return self._context.cmd(commands)
 
 

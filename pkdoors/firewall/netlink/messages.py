@@ -48,6 +48,11 @@ PORTION = 200
 """Elements in one message: even with the longest comments they fit into an attribute, which has at
 most 64 kilobytes, and into the buffers of a container that may not enlarge them."""
 
+TOGETHER = 800
+"""Elements of openings in one transaction, which is several messages: with the longest comments
+they fit into the buffer from which a container may send. The kernel takes some milliseconds for
+them, during which no other opening can begin."""
+
 
 class Element(NamedTuple):
     """

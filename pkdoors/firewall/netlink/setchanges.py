@@ -17,6 +17,7 @@ from pkdoors.firewall.netlink.messages import (
     listOf,
     message,
     removal,
+    splitPortions,
 )
 
 Keyed = Mapping[str, Collection[bytes]]
@@ -41,11 +42,13 @@ def changeSets(
         message(DELETE_ELEMENT, ACK, listOf(table, name, map(encodeKey, keys)))
         for name, keys in certain.items()
     ]
-    messages += [removal(table, name, keys) for name, keys in gone.items() if keys]
+    messages += [
+        removal(table, name, some) for name, keys in gone.items() for some in splitPortions(keys)
+    ]
     for name, added in elements.items():
-        if added:
-            messages.append(removal(table, name, [element.key for element in added]))
-            listed = listOf(table, name, map(encodeElement, added))
+        for portion in splitPortions(added):
+            messages.append(removal(table, name, [element.key for element in portion]))
+            listed = listOf(table, name, map(encodeElement, portion))
             messages.append(message(NEW_ELEMENT, CREATE | ACK, listed))
     return batch(*messages)
 
@@ -60,9 +63,10 @@ def addNew(table: str, elements: Mapping[str, Collection[Element]]) -> bytes:
             message(
                 NEW_ELEMENT,
                 CREATE | EXCLUSIVE | ACK,
-                listOf(table, name, map(encodeElement, added)),
+                listOf(table, name, map(encodeElement, portion)),
             )
             for name, added in elements.items()
+            for portion in splitPortions(added)
         )
     )
 

@@ -43,6 +43,7 @@ class SessionKeeper:
     @param look: finds the connections that exist.
     @param doors: returns the doors of the guard.
     @param beside: looks for very many connections beside the reactor.
+    @param afterwards: makes a call in the reactor when work on the guard is over.
     """
 
     _log = Logger()
@@ -53,9 +54,11 @@ class SessionKeeper:
         look: Callable[[], LiveFlows],
         doors: Callable[[], Collection[Door]],
         beside: Beside = atOnce,
+        afterwards: Callable[[Callable[[], object]], object] = lambda call: call(),
     ) -> None:
         self._clock = clock
         self._beside = beside
+        self._afterwards = afterwards
         self._look = look
         self._doors = doors
         self._flows = FlowBooks(clock.seconds)
@@ -167,7 +170,7 @@ class SessionKeeper:
         self._isIncomplete = False
         if self._table.isOwned:  # the kernel keeps what it has: our copy is of no use any more
             self._flows.note({})
-        self._noteNow()
+        self._afterwards(self._noteNow)
 
     def noteSoon(self) -> None:
         """Note the flows after a closing: they begin only while a door is open."""

@@ -5,8 +5,9 @@ If both the kernel and nft can do that, this process owns the table: then nobody
 touches it. Otherwise the daemon watches the table and heals it.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, execute
@@ -16,12 +17,13 @@ from zope.interface import implementer
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firststart import describeSpared
 from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.guard.openingkeys import splitOpenings
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import graceFor, warnAbout
+from pkdoors.firewall.nftables._wayskeeper import WaysKeeper
 from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.placing.changing import GuardChanger
 from pkdoors.firewall.nftables.placing.checking import MARGIN, GuardChecker
@@ -30,8 +32,9 @@ from pkdoors.firewall.nftables.placing.healing import GuardHealer
 from pkdoors.firewall.nftables.placing.openingplacer import OpeningPlacer
 from pkdoors.firewall.nftables.placing.placer import GuardPlacer
 from pkdoors.firewall.nftables.table import GuardTable, openTable
-from pkdoors.firewall.ways.ways import Throttle, WaysFinder
+from pkdoors.firewall.ways.ways import WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
+from pkdoors.util.lane import Lane
 from pkdoors.util.turns import Beside, atOnce
 
 SETTLED = 300.0
@@ -47,6 +50,7 @@ class NftablesFirewall:
     @param readUptime: returns the seconds since the boot.
     @param capturing: how knocks get into the kernel's packet log; L{None} if sockets hear them.
     @param beside: does what takes long beside the reactor.
+    @param lane: does so with whatever changes the guard, one piece at a time.
     """
 
     _log = Logger()
@@ -61,8 +65,10 @@ class NftablesFirewall:
         readUptime: Callable[[], float] = readUptime,
         capturing: Capturing | None = None,
         beside: Beside = atOnce,
+        lane: Lane | None = None,
     ) -> None:
         self._reactor = reactor
+        self._lane = lane = lane or Lane(reactor)
         self._makeTable = makeTable
         self._makeMonitor = makeMonitor
         self._readUptime = readUptime
@@ -72,18 +78,31 @@ class NftablesFirewall:
         self._doors: tuple[Door, ...] = ()  # that the guard gets next
         self._refused: tuple[Door, ...] | None = None  # a reload with these has failed
         self._restoring = DeferredLock()
-        self._ways: WaysFinder
-        self._throttle = Throttle(reactor, self._updateWays)
-        lookAtWays = self._throttle.want
-        self._sessions = SessionKeeper(reactor, look, lambda: self._current.guard.doors, beside)
+        lookAtWays = self._lookAtWays
+        self._sessions = SessionKeeper(
+            reactor, look, lambda: self._current.guard.doors, beside, lane.afterwards
+        )
         openings = self._openings = OpeningPlacer()
         placer = self._placer = GuardPlacer(self._sessions, openings)
         current = self._current = CurrentGuard(placer, capturing)
         self._healer = healer = GuardHealer(
-            reactor, current, placer, openings, self._sessions, beside, lookAtWays
+            lane, current, placer, openings, self._sessions, beside, lookAtWays
         )
         self._changer = GuardChanger(
-            reactor, current, placer, healer, self._sessions, beside, lookAtWays, self._openNow
+            reactor,
+            lane,
+            current,
+            placer,
+            healer,
+            self._sessions,
+            beside,
+            lookAtWays,
+            self._openNow,
+        )
+        self._ways = WaysKeeper(
+            *(reactor, lane, current, placer),
+            lambda: self._changer.isChanging,
+            lambda cause: self._onLost(cause),
         )
         self._checker = GuardChecker(reactor, placer, healer, lookAtWays, self._onChanged)
 
@@ -104,14 +123,14 @@ class NftablesFirewall:
         self._onLost = onLost
         # The monitor must exist before anything is read: then no later change is missed.
         self._monitor = self._makeMonitor(
-            TABLE, table.port, self._onChanged, self._checker.onOverflow, self._throttle.want
+            TABLE, table.port, self._onNotified, self._onOverflow, self._ways.look
         )
-        self._ways = WaysFinder(table.readForwards, self._monitor.attend)
-        self._changer.start(table, self._ways)
+        self._ways.finder = WaysFinder(table.readForwards, self._monitor.attend)
+        self._changer.start(table, self._ways.finder)
         # The group is bound before the rules name it: another program may have it.
         capture = None if self._capturing is None else self._capturing.begin()
         self._doors = doors
-        self._current.guard = self._withWays(Guard(doors, capture=capture))
+        self._current.guard = self._ways.addTo(Guard(doors, capture=capture))
         isSettled = self._readUptime() >= SETTLED
         predecessor = table.readPredecessor(doors, isSettled)
         warnAbout(predecessor, listProtectedPorts(doors))
@@ -126,10 +145,8 @@ class NftablesFirewall:
         self._current.put(predecessor.openings)
         # A port has its grace only once: no later flush opens it again.
         self._current.guard = replace(self._current.guard, grace={}, graceVersions=())
-        self._ways.report((), self._current.guard.direct)
+        self._ways.reportFirst()
         self._monitor.start(self._reactor)
-        if self._ways.isFailing:
-            self._throttle.want()
         return predecessor.openings
 
     def foresee(self, doors: tuple[Door, ...]) -> None:
@@ -152,18 +169,33 @@ class NftablesFirewall:
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
-        return self._changer.open(opening)
+        return self._lane.do(partial(self._changer.open, opening))
 
     def close(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.close}."""
-        return execute(self._closeNow, opening)
+        return self._lane.do(partial(execute, self._closeNow, opening))
 
-    def closeMany(self, openings: Sequence[Opening]) -> Deferred[None]:
+    def closeMany(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.closeMany}."""
-        return execute(self._closeManyNow, openings)
+        return Deferred.fromCoroutine(self._closeMany(openings))
+
+    async def _closeMany(self, openings: Iterable[Opening]) -> None:
+        rest, isOver = splitOpenings(openings), False
+
+        def prepare() -> Callable[[], None]:
+            nonlocal isOver
+            some = next(rest, None)
+            isOver = some is None
+            return self._prepareClosing(some or [])
+
+        while not isOver:
+            await self._lane.runPrepared(prepare)
+        self._sessions.noteSoon()
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """See L{IFirewall.findUsed}."""
+        if self._lane.isBusy:  # the elements of an opening may be away for a moment
+            return []
         soon = self._reactor.seconds() + MARGIN
         try:
             found = self._table.findUsed(openings)
@@ -173,13 +205,17 @@ class NftablesFirewall:
 
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}."""
-        self._current.count()
+        self._count()
         return self._current.counts.dropped
 
     def countJunk(self) -> int:
         """See L{IFirewall.countJunk}."""
-        self._current.count()
+        self._count()
         return self._current.counts.junk
+
+    def _count(self) -> None:
+        if not self._lane.isBusy:  # it counts before it makes new counters
+            self._current.count()
 
     def stop(self) -> Deferred[None]:
         """
@@ -188,16 +224,20 @@ class NftablesFirewall:
         """
         return self._restoring.run(self._letGo)
 
-    def _letGo(self) -> None:
-        self._changer.clear()
+    async def _letGo(self) -> None:
+        await self._changer.clear()
+        await self._lane.runHere(self._release)
+        self._lane.stop()
+
+    def _release(self) -> None:
         self._monitor.stop(self._reactor)
-        self._throttle.stop()
+        self._ways.stop()
         self._sessions.stop()
         self._table.close()
         self._log.info("the guard stays in the kernel; `pkdoors release` removes it")
 
     async def _restore(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
-        self._changer.clear()
+        await self._changer.clear()
         if doors is self._refused:  # a healing that has waited for a reload that failed
             doors = self._doors
         before = self._current.guard.doors
@@ -213,32 +253,8 @@ class NftablesFirewall:
                 self._doors = before
             raise
 
-    def _withWays(self, guard: Guard) -> Guard:
-        """Return a guard with the ways that lead past its ports now, as far as they can be read."""
-        direct = self._ways.find(listProtectedPorts(guard.doors), before=guard.direct)
-        return replace(guard, direct=direct)
-
-    def _updateWays(self) -> Generator[None, None, bool]:
-        """
-        Guard the ways that lead past the protected ports now.
-
-        @return: whether that failed.
-        """
-        before = self._current.guard
-        direct = yield from self._ways.look(listProtectedPorts(before.doors), before.direct)
-        if self._changer.isChanging or before.doors is not self._current.guard.doors:
-            return True  # a reload has changed the doors meanwhile
-        if direct != self._current.guard.direct:
-            self._current.guard = guard = replace(self._current.guard, direct=direct)
-            try:
-                self._placer.writeWays(before, guard)
-            except GuardGone:
-                pass  # the healing puts it back with these ways
-            except FirewallError as error:
-                self._onLost(f"the ways to containers cannot be guarded ({error})")
-            else:
-                self._ways.report(before.direct, direct)
-        return self._ways.isFailing
+    def _lookAtWays(self) -> None:
+        self._ways.look()
 
     def _openNow(self, opening: Opening) -> None:
         self._current.addScope(opening)
@@ -250,17 +266,24 @@ class NftablesFirewall:
         self._placer.note(opening)
 
     def _closeNow(self, opening: Opening) -> None:
-        self._closeManyNow([opening])
+        self._prepareClosing([opening])()
+        self._sessions.noteSoon()
 
-    def _closeManyNow(self, openings: Sequence[Opening]) -> None:
+    def _prepareClosing(self, openings: Sequence[Opening]) -> Callable[[], None]:
+        """Forget openings. Return the work that removes them from the kernel."""
         table = self._placer.openings
         forms = [form for opening in openings for form in self._changer.formsOf(opening)]
         for opening in openings:
             table.remove(opening)
         others = [other for opening in openings for other in table.others(opening)]
         sets = None if self._changer.isChanging else self._placer.sets
-        self._table.remove(forms, others, sets)
-        self._sessions.noteSoon()
+        return lambda: self._table.remove(forms, others, sets)
+
+    def _onNotified(self, process: str) -> None:
+        self._lane.do(partial(execute, self._onChanged, process))
+
+    def _onOverflow(self) -> None:
+        self._lane.do(partial(execute, self._checker.onOverflow))
 
     def _onChanged(self, process: str) -> None:
         self._current.isDoubtful = True

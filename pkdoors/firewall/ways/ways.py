@@ -1,7 +1,10 @@
 """Keeps track of the ways that lead past the protected ports, as containers come and go."""
 
 from collections.abc import Callable, Collection, Generator
+from functools import partial
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,7 +21,7 @@ PAUSE = 0.2
 """Minimum seconds from the end of one look to the next. The kernel reports a new container at once:
 the way to it is open for the time of a look, some milliseconds; and for at most this time longer if
 something else has just changed."""
-TURN = 0.02
+TURN = 0.005
 """Seconds for which a look may run before the reactor has its turn."""
 SHARE = 9.0
 """After a look, the daemon pauses for at least this many times the time that it took."""
@@ -26,6 +29,9 @@ RETRY = 1.0
 """Seconds until a failed look is tried again."""
 SHOWN = 4
 """Ways that one line in the log names."""
+
+Work = Generator[Deferred[Any] | None, Any, bool]
+"""Pauses with L{None}, or until a Deferred fires; returns whether it failed."""
 
 Reading = Generator[None, None, Forwards]
 """Reads the forwards, and pauses now and then."""
@@ -126,16 +132,16 @@ class Throttle:
     """
     Does work soon after it is wanted, a portion in each turn of the reactor, and pauses after it.
 
-    @param do: makes the work, which returns whether it failed.
+    @param do: makes the work.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, do: Callable[[], Generator[None, None, bool]]) -> None:
+    def __init__(self, clock: IReactorTime, do: Callable[[], Work]) -> None:
         self._clock = clock
         self._do = do
         self._call: IDelayedCall | None = None
-        self._isWanted = False
+        self._isWanted = self._isStopped = False
         self._next = 0.0
 
     def want(self) -> None:
@@ -149,11 +155,25 @@ class Throttle:
         self._isWanted = False
         self._goOn(self._do(), self._clock.seconds())
 
-    def _goOn(self, work: Generator[None, None, bool], began: float) -> None:
+    def _goOn(self, work: Work, began: float, answer: object = None) -> None:
+        """
+        Work for a while.
+
+        @param answer: of the Deferred for which the work has waited.
+        """
+        if self._isStopped:
+            return
         end = self._clock.seconds() + TURN
         try:
             while self._clock.seconds() < end:
-                next(work)
+                if isinstance(answer, Failure):
+                    waiting = answer.throwExceptionIntoGenerator(work)
+                else:
+                    waiting = work.send(answer)
+                answer = None
+                if waiting is not None:
+                    waiting.addBoth(partial(self._goOn, work, began))
+                    return
         except StopIteration as result:
             self._end(began, hasFailed=bool(result.value))
         except Exception:  # a bug of ours must not end the looking
@@ -171,6 +191,7 @@ class Throttle:
 
     def stop(self) -> None:
         """Do no more work."""
+        self._isStopped = True
         call, self._call = self._call, None
-        if call is not None:
+        if call is not None and call.active():
             call.cancel()

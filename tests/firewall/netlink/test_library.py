@@ -3,6 +3,8 @@
 import os
 import resource
 import socket
+from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -29,9 +31,11 @@ class LibraryTestCase(SynchronousTestCase):
         self.duplicates: list[socket.socket] = []
         self.addCleanup(self.closeAll)
 
-    def kernel(self, connection: socket.socket) -> None:
-        """Return what is made of the socket."""
+    def kernel(self, connection: socket.socket, asking: socket.socket) -> SimpleNamespace:
+        """Return what is made of the sockets."""
         self.duplicates.append(connection)
+        self.sockets.append(asking)
+        return SimpleNamespace(lock=Lock())
 
     def closeAll(self) -> None:
         """Close the sockets."""
@@ -58,7 +62,7 @@ class LibraryTests(LibraryTestCase):
     def test_socket(self) -> None:
         """The library's socket is found, and child processes do not inherit it."""
         self.make()
-        (theirs,), (_, ours) = self.sockets, self.duplicates
+        (theirs, _), (_, ours) = self.sockets, self.duplicates
         self.assertEqual(os.fstat(theirs.fileno()).st_ino, os.fstat(ours.fileno()).st_ino)
         self.assertFalse(os.get_inheritable(theirs.fileno()))
         self.assertFalse(os.get_inheritable(ours.fileno()))

@@ -10,12 +10,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from pkdoors.doorkeeper.openings.lives import Each
+from pkdoors.firewall.guard import openingkeys
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingkeys import listKeys
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
-from pkdoors.firewall.nftables.placing import changing, healing, mending, openingplacer
+from pkdoors.firewall.nftables.placing import changing, healing
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import Source, readSource
+from pkdoors.util import lane
 from tests.fakes.doors import flow, makeDoor
 from tests.firewall.nftables.firewallcase import NEXT, NftablesTestCase
 
@@ -42,10 +44,9 @@ class ManyTests(NftablesTestCase):
         super().setUp()
         self.patch(healing, "FEW", 3)
         self.patch(changing, "FEW", 3)
-        self.patch(healing, "takeInTurns", inTurns)
+        self.patch(lane, "PORTION", 0.0)
         self.patch(changing, "takeInTurns", inTurns)
-        self.patch(mending, "takeInTurns", inTurns)
-        self.patch(openingplacer, "MANY", 5)
+        self.patch(openingkeys, "TOGETHER", 10)
         self.wanted: dict[tuple[str, Source], Opening] = {}
         self.start(SSH, WEB)
         for door, first in ((SSH, "10.0.0.1"), (WEB, "10.0.1.1")):

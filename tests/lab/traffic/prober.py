@@ -74,6 +74,7 @@ class Prober:
         source: IPv4Address | None = None,
         rounds: int = 1,
         pause: float = 0.0,
+        patience: float = PATIENCE,
     ) -> float | None:
         """
         Knock with one payload on the whole sequence; see L{attempt}.
@@ -85,7 +86,7 @@ class Prober:
             Sending(gap if place else 0.0, port, payload)
             for place, port in enumerate(self._sequence)
         ]
-        return self.attempt(knock, source or self.fresh(), rounds=rounds, pause=pause)
+        return self.attempt(knock, source or self.fresh(), patience, rounds, pause)
 
     def attempt(
         self,

@@ -8,7 +8,7 @@ from pkdoors.firewall.guard.openingkeys import listKeys, sourceKey
 from pkdoors.firewall.guard.openingsets import OnceSet, onceSetOf, onceSets, scopesOf
 from pkdoors.firewall.guard.sets import listOpeningSets
 from pkdoors.firewall.netlink.kernel import ElementThere, GuardGone
-from pkdoors.firewall.netlink.messages import Element, splitPortions
+from pkdoors.firewall.netlink.messages import TOGETHER, Element, splitPortions
 from pkdoors.firewall.netlink.setchanges import (
     addElements,
     addNew,
@@ -19,9 +19,6 @@ from pkdoors.firewall.netlink.setchanges import (
 from pkdoors.firewall.nftables.contents.reader import GuardReader, groupBySet
 from pkdoors.firewall.openings.elements import differs, lookupElement, openingElement
 from pkdoors.model.doors import Opening
-
-MANY = 50
-"""Openings in one transaction: each has an element for each of its ports, too."""
 
 Wanted = dict[str, dict[bytes, Element]]
 """Elements by their keys, by the names of their sets."""
@@ -80,9 +77,10 @@ class OpeningWriter(GuardReader):
 
     def addMany(self, openings: Iterable[Opening], others: Iterable[Opening]) -> None:
         """
-        Add openings, or give them other deadlines, in one transaction: at most L{MANY}. Those for
-        one connection that are used stay so.
+        Add openings, or give them other deadlines, in one transaction. Those for one connection
+        that are used stay so.
 
+        @param openings: see L{splitOpenings}.
         @param others: the other openings for the same sources.
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
@@ -115,14 +113,15 @@ class OpeningWriter(GuardReader):
             if sets is None or name in sets
             for key in found
         ]
-        for portion in splitPortions(gone):
+        for portion in splitPortions(gone, TOGETHER):
             self._removeTogether(portion, left)
         for once, some in groupBySet(openings).items():
             if sets is not None and once.used not in sets:
                 continue
             # Only now: without its mark, an opening would be unused again.
             with suppress(GuardGone):
-                self._dropMarks(once.used, [sourceKey(opening.source) for opening in some])
+                for keys in splitPortions(sourceKey(opening.source) for opening in some):
+                    self._dropMarks(once.used, keys)
 
     def _removeTogether(self, keyed: Iterable[tuple[str, bytes]], left: Wanted) -> None:
         gone: dict[str, list[bytes]] = {}

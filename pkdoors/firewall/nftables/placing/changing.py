@@ -25,14 +25,16 @@ from pkdoors.firewall.nftables.placing.placer import GuardPlacer
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.ways.ways import WaysFinder
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
+from pkdoors.util.lane import Lane
 from pkdoors.util.turns import Beside, takeInTurns
 
 
 class GuardChanger:
     """
-    Changes the doors in turns. Openings that are granted meanwhile are put in place at once if both
-    guards can have them; others wait for the end.
+    Changes the doors in steps. Openings that are granted meanwhile are put in place between two
+    steps if both guards can have them; others wait for the end.
 
+    @param lane: does the steps beside the reactor.
     @param lookAtWays: called when the ways past the guard may have changed, too.
     @param open: opens a door at once.
     """
@@ -40,6 +42,7 @@ class GuardChanger:
     def __init__(
         self,
         reactor: Any,
+        lane: Lane,
         current: CurrentGuard,
         placer: GuardPlacer,
         healer: GuardHealer,
@@ -49,6 +52,7 @@ class GuardChanger:
         open: Callable[[Opening], None],
     ) -> None:
         self._reactor = reactor
+        self._lane = lane
         self._current = current
         self._placer = placer
         self._healer = healer
@@ -76,7 +80,9 @@ class GuardChanger:
     def open(self, opening: Opening) -> Deferred[None]:
         """Open a door, now or at the end of the change."""
         if self._changing is None or self._changing.compares(opening):
-            return execute(self._openNow, opening)
+            if self._current.compares(opening):
+                return execute(self._openNow, opening)
+            return self._lane.run(partial(self._openNow, opening))
         opened: Deferred[None] = Deferred()
         self._late.append((opening, opened))
         return opened
@@ -93,8 +99,7 @@ class GuardChanger:
         Put the guard of other doors in place. Until all is done, openings are granted on the terms
         of the earlier doors.
         """
-        if not self._table.isThere():
-            self._current.put([])  # it comes first, as without it everybody gets in
+        await self._lane.run(self._putFirst)
         guard = await self._design(doors, openings)
         protected = listProtectedPorts(doors)
         spared: set[Flow] | None = None  # otherwise there is nobody to spare
@@ -102,7 +107,9 @@ class GuardChanger:
         before = Predecessor(protected=self._current.protected)
         if protected != self._current.protected:
             spared = await self._sessions.findSpared(guard, before)
-        self._changing = change = self._placer.begin(guard, self._reactor.seconds())
+        now = self._reactor.seconds()
+        change = await self._lane.runHere(partial(self._placer.begin, guard, now))
+        self._changing = change
         try:
             if not await self._changeSoftly(change, openings, before, spared):
                 await self._changeAtOnce(change, openings, spared)
@@ -115,6 +122,11 @@ class GuardChanger:
         self._current.onPlaced(guard, protected)
         self._endChange(change, None)
         self._lookAtWays()
+
+    def _putFirst(self) -> None:
+        """Put the present guard in place if it is gone, as without it everybody gets in."""
+        if not self._table.isThere():
+            self._current.put([])
 
     async def _design(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> Guard:
         """Return the guard of other doors, as the host is now."""
@@ -167,20 +179,20 @@ class GuardChanger:
             return False
         isMoving = needsFlows(change.before, guard)
         try:
-            await takeInTurns(self._reactor, change.prepare(openings))
+            await self._lane.take(change.prepare(openings))
             if spared:
                 await self._spare(spared)
             if isMoving:
                 await self._moveFlows(change)
-            await takeInTurns(self._reactor, table.replaceRules(change.before, guard))
+            await self._lane.take(table.replaceRules(change.before, guard))
             if spared is not None:  # a connection may have begun since the last look
                 await self._spare(await self._sessions.findSpared(guard, before) - spared)
             if isMoving:
                 await self._moveFlows(change, isLast=True)
-            await takeInTurns(self._reactor, change.tidy())
+            await self._lane.take(change.tidy())
             await self._healer.completeSessions()
             fingerprint = await self._beside(table.readFingerprintBeside)
-            await takeInTurns(self._reactor, change.settle())
+            await self._lane.takeHere(change.settle())
         except GuardGone:  # somebody has flushed nftables meanwhile
             self._placer.forget()
             return False
@@ -189,12 +201,12 @@ class GuardChanger:
         self._current.guard = guard
         self._placer.finishChange(guard, fingerprint, self._reactor.seconds())
         self._sessions.noteReplaced()
-        self._clearing = self._reactor.callLater(0, self.clear)
+        self._clearing = self._reactor.callLater(0, self._clearSoon)
         self._cleared = change
         return True
 
     async def _spare(self, flows: Collection[Flow]) -> None:
-        await takeInTurns(self._reactor, self._table.spareFlows(self._sessions.addSpared(flows)))
+        await self._lane.take(self._table.spareFlows(self._sessions.addSpared(flows)))
 
     async def _moveFlows(self, change: GuardChange, isLast: bool = False) -> None:
         """
@@ -210,9 +222,9 @@ class GuardChanger:
             return findMoved(doors, flows), findCut(doors, flows)
 
         moved, cut = await self._beside(find)
-        await takeInTurns(self._reactor, self._table.addFlows(doors, moved, TABLE))
+        await self._lane.take(self._table.addFlows(doors, moved, TABLE))
         if isLast:
-            await takeInTurns(self._reactor, self._table.removeFlows(cut, TABLE))
+            await self._lane.take(self._table.removeFlows(cut, TABLE))
 
     async def _changeAtOnce(
         self, change: GuardChange, openings: Iterable[Opening], spared: set[Flow] | None
@@ -224,7 +236,7 @@ class GuardChanger:
             self._sessions.addSpared(spared)
         await self._healer.restoreWhole(openings)
         await self._healer.completeSessions()
-        await takeInTurns(self._reactor, change.settle())
+        await self._lane.takeHere(change.settle())
 
     def _endChange(self, change: GuardChange, error: FirewallError | None) -> None:
         """Let openings that have waited for the end of a change go on."""
@@ -236,11 +248,14 @@ class GuardChanger:
             if error is not None:
                 opened.errback(error)
             elif (fitting := change.fit(opening)) is not None:
-                execute(self._openNow, fitting).chainDeferred(opened)
+                self._lane.do(partial(self.open, fitting)).chainDeferred(opened)
             else:
                 opened.callback(None)  # it ends at once, with its door
 
-    def clear(self) -> None:
+    def _clearSoon(self) -> None:
+        Deferred.fromCoroutine(self.clear())
+
+    async def clear(self) -> None:
         """Remove what no opening needs any more since the last change."""
         call, self._clearing = self._clearing, None
         if call is None:
@@ -248,6 +263,6 @@ class GuardChanger:
         if call.active():
             call.cancel()
         try:
-            self._cleared.clear()
+            await self._lane.run(self._cleared.clear)
         except FirewallError:
             self._placer.forget()

@@ -86,10 +86,11 @@ class CurrentGuard:
         self.protected = listProtectedPorts(guard.doors) if protected is None else protected
         self.isDoubtful = False
 
+    def compares(self, opening: Opening) -> bool:
+        """Return whether the kernel compares as many bits of addresses as an opening needs."""
+        return not isNetwork(opening.source) or self.guard.compares(scopeOf(opening.source))
+
     def addScope(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""
-        if not isNetwork(opening.source):  # addresses are always compared
-            return
-        needed = scopeOf(opening.source)
-        if not self.guard.compares(needed):
-            self.guard = self._placer.addScope(self.guard, needed)
+        if not self.compares(opening):
+            self.guard = self._placer.addScope(self.guard, scopeOf(opening.source))

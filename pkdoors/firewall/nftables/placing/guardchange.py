@@ -11,16 +11,17 @@ from dataclasses import replace
 
 from pkdoors.firewall.guard.guard import Guard
 from pkdoors.firewall.guard.layout import Present
-from pkdoors.firewall.guard.openingkeys import listKeys
+from pkdoors.firewall.guard.openingkeys import listKeys, splitOpenings
 from pkdoors.firewall.guard.openingsets import scopeOf
-from pkdoors.firewall.netlink.messages import splitPortions
-from pkdoors.firewall.nftables.contents.openingwriter import MANY
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.openings.table import OpeningTable
 from pkdoors.model.doors import Opening, carryOver
 from pkdoors.model.sources import isNetwork
 
 Steps = Iterator[None]
+
+LAST = 50
+"""Openings that are made to fit in one turn of the reactor, at the end."""
 
 
 class GuardChange:
@@ -84,16 +85,16 @@ class GuardChange:
         if self._table.addSets(old, new):
             yield
         # A port may get another door, and lose openings before that.
-        for some in splitPortions([*self._openings], MANY):
+        for some in splitOpenings([*self._openings]):
             self._remove([each for each in some if self.fit(each) is None])
             yield
         kept: set[int] = set()
-        for some in splitPortions(wanted, MANY):
+        for some in splitOpenings(wanted):
             certain = [each for each in some if not each.door.once or self._openings.has(each)]
             self._add(certain)
             kept |= {id(each) for each in certain}
             yield
-        for some in splitPortions([*self._openings], MANY):
+        for some in splitOpenings([*self._openings]):
             opened = {id(each) for each in self._journal}
             gone = [each for each in some if id(each) not in kept and id(each) not in opened]
             self._remove(gone)
@@ -102,7 +103,7 @@ class GuardChange:
     def tidy(self) -> Steps:
         """Remove what only the earlier guard needed, but for sets of openings."""
         stale, self._stale = self._stale, []
-        for some in splitPortions(stale, MANY):
+        for some in splitOpenings(stale):
             self._removeStale(some)
             yield
         old, new = self.before.layout, self.guard.layout
@@ -118,7 +119,7 @@ class GuardChange:
         @raise FirewallError: see L{prepare}.
         """
         while self._journal:
-            some, self._journal = self._journal[:MANY], self._journal[MANY:]
+            some, self._journal = self._journal[:LAST], self._journal[LAST:]
             # What was closed, or opened again, is not there in this form.
             there = [each for each in some if self._openings.get(each) is each]
             self._remove([each for each in there if self.fit(each) is None])

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from errno import ENOENT
+from functools import partial
 from itertools import islice
-from typing import Any
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.netlink.kernel import GuardGone, errorFor
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables.placing.currentguard import CurrentGuard
@@ -16,7 +16,8 @@ from pkdoors.firewall.nftables.placing.openingplacer import OpeningPlacer
 from pkdoors.firewall.nftables.placing.placer import TRIES, GuardPlacer
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Opening
-from pkdoors.util.turns import Beside, takeInTurns
+from pkdoors.util.lane import Lane
+from pkdoors.util.turns import Beside
 
 FEW = 200
 """Openings that are put in place in one turn of the reactor; more of them take several."""
@@ -24,14 +25,15 @@ FEW = 200
 
 class GuardHealer:
     """
-    With few openings, it puts the guard in place at once; with very many, it takes turns.
+    With few openings, it puts the guard in place at once; with very many, in steps.
 
+    @param lane: does the steps beside the reactor.
     @param lookAtWays: called when the ways past the guard may have changed, too.
     """
 
     def __init__(
         self,
-        reactor: Any,
+        lane: Lane,
         current: CurrentGuard,
         placer: GuardPlacer,
         openings: OpeningPlacer,
@@ -39,13 +41,13 @@ class GuardHealer:
         beside: Beside,
         lookAtWays: Callable[[], None],
     ) -> None:
-        self._reactor = reactor
+        self._lane = lane
         self._current = current
         self._placer = placer
         self._openings = openings
         self._sessions = sessions
         self._lookAtWays = lookAtWays
-        self._mender = Mender(reactor, openings, sessions, beside)
+        self._mender = Mender(lane, openings, sessions, beside)
         self._table: GuardTable
 
     def start(self, table: GuardTable) -> None:
@@ -59,16 +61,26 @@ class GuardHealer:
 
     async def heal(self, openings: Iterable[Opening]) -> None:
         """Make the kernel have the present guard, with these openings."""
-        first = [*islice(openings, FEW + 1)]
-        if not self._table.isThere():
+        if not await self._lane.run(self._table.isThere):
             await self.restoreLost(openings)
-        elif len(first) <= FEW:
-            self.restoreNow(first)
+        elif await self._lane.run(partial(self._putIfFew, openings)):
+            self._lookAtWays()  # see L{restoreLost}
         elif await self._putRight() and self._placer.isCloseTo(self._current.guard):
             await self._restoreSoftly(openings)
         else:
             await self.restoreWhole(openings)
         await self.completeSessions()
+
+    def _putIfFew(self, openings: Iterable[Opening]) -> bool:
+        """Put the guard in place, with these openings, if they are few. Return whether they are."""
+        first = [*islice(openings, FEW + 1)]
+        if len(first) <= FEW:
+            self._putCertain(first)
+        return len(first) <= FEW
+
+    def _putCertain(self, openings: Iterable[Opening]) -> None:
+        """Put the guard in place with the openings that can be put there again."""
+        self._current.put([opening for opening in openings if self._current.isCertain(opening)])
 
     async def _putRight(self) -> bool:
         """
@@ -80,46 +92,63 @@ class GuardHealer:
         for _ in range(TRIES):
             if self._placer.placed is not None:
                 return True
-            self._current.refreshCapture()
-            isDoubtful = self._current.isDoubtful
-            self._current.isDoubtful = False  # others may change it again
+            isDoubtful = False
             try:
-                guard = self._placer.putRight(self._current.guard)
-                if guard is not None:
-                    await self._mender.mend(guard, isDoubtful)
-                    self._sessions.noteReplaced()
+                guard, isDoubtful = await self._lane.run(self._putRulesRight)
+                if guard is None:
+                    return False
+                await self._mender.mend(guard, isDoubtful)
+                self._sessions.noteReplaced()
             except FirewallError as error:
                 self._current.isDoubtful |= isDoubtful
                 self._placer.forget()
                 if not isinstance(error, GuardGone):
                     raise
                 return False
-            self._current.isDoubtful |= isDoubtful and guard is None
-            if guard is None:
-                return False
         return False
+
+    def _putRulesRight(self) -> tuple[Guard | None, bool]:
+        """
+        Put rules and ports right.
+
+        @return: see L{GuardPlacer.putRight}; and whether openings for one connection may have been
+            used. From now on others may change them again.
+        """
+        self._current.refreshCapture()
+        guard = self._placer.putRight(self._current.guard)
+        if guard is None:
+            return None, False
+        isDoubtful, self._current.isDoubtful = self._current.isDoubtful, False
+        return guard, isDoubtful
 
     async def _restoreSoftly(self, openings: Iterable[Opening]) -> None:
         """Put the present guard in place of a similar one, with very many openings."""
-        self._current.refreshCapture()
-        if self._current.guard.networks != (networks := self._placer.networks()):
-            self._current.guard = replace(self._current.guard, networks=networks)
-        guard = self._current.guard
+        guard = await self._lane.run(self._refresh)
         try:
-            await takeInTurns(self._reactor, self._openings.prepare(guard, openings))
+            await self._lane.take(self._openings.prepare(guard, openings))
             if self._placer.placed is None and not await self._putRight():
                 raise errorFor(ENOENT)
-            # A reload may have begun to change the doors; it waits for this.
-            isSame = self._current.guard.doors is guard.doors
-            guard = (
-                self._current.guard if isSame else replace(self._current.guard, doors=guard.doors)
-            )
-            self._placer.finish(guard)
+            guard = await self._lane.run(partial(self._finish, guard))
         except GuardGone:  # somebody has flushed nftables meanwhile, or changed it too much
             await self.restoreWhole(openings)
         else:
             self._current.onPlaced(guard)
         self._lookAtWays()
+
+    def _refresh(self) -> Guard:
+        """Return the present guard as the host is now, with the networks that are in place."""
+        self._current.refreshCapture()
+        if self._current.guard.networks != (networks := self._placer.networks()):
+            self._current.guard = replace(self._current.guard, networks=networks)
+        return self._current.guard
+
+    def _finish(self, guard: Guard) -> Guard:
+        """Put the guard in place for which the openings are there. Return it."""
+        # A reload may have begun to change the doors; it waits for this.
+        isSame = self._current.guard.doors is guard.doors
+        guard = self._current.guard if isSame else replace(self._current.guard, doors=guard.doors)
+        self._placer.finish(guard)
+        return guard
 
     async def restoreLost(self, openings: Iterable[Opening]) -> None:
         """
@@ -128,20 +157,11 @@ class GuardHealer:
         """
         self._placer.forget()
         for triesLeft in reversed(range(TRIES)):
-            self._sessions.noteLost(self._placer.openings)
-            first = [*islice(openings, FEW + 1)]
-            isFew = len(first) <= FEW
-            flows = self._sessions.living()
-            # Sessions stall until their flows are there.
-            noted = flows if sum(map(len, flows.values())) <= FEW else {}
-            some = [each for each in first if isFew and self._current.isCertain(each)]
-            self._current.put(some, noted, isComplete=isFew)
+            isFew = await self._lane.run(partial(self._putLost, openings))
             try:
                 if not isFew:
-                    await takeInTurns(
-                        self._reactor, self._openings.fill(openings, self._current.addScope)
-                    )
-                    self._placer.complete()
+                    await self._lane.take(self._openings.fill(openings, self._current.addScope))
+                    await self._lane.run(self._placer.complete)
                 await self.restoreSessions()
             except GuardGone:
                 if not triesLeft:
@@ -152,6 +172,18 @@ class GuardHealer:
         # not wait for them.
         self._lookAtWays()
 
+    def _putLost(self, openings: Iterable[Opening]) -> bool:
+        """Put the guard in place, with the openings if they are few. Return whether they are."""
+        self._sessions.noteLost(self._placer.openings)
+        first = [*islice(openings, FEW + 1)]
+        isFew = len(first) <= FEW
+        flows = self._sessions.living()
+        # Sessions stall until their flows are there.
+        noted = flows if sum(map(len, flows.values())) <= FEW else {}
+        some = [each for each in first if isFew and self._current.isCertain(each)]
+        self._current.put(some, noted, isComplete=isFew)
+        return isFew
+
     async def completeSessions(self) -> None:
         """Put back the flows that go on, if the guard was gone for a moment."""
         if self._sessions.isIncomplete:
@@ -159,9 +191,9 @@ class GuardHealer:
 
     async def restoreSessions(self) -> None:
         """Put back the flows that go on, after the guard was gone."""
-        await takeInTurns(self._reactor, self._addFlows())
+        await self._lane.take(self._addFlows())
         await self._sessions.spareLetIn(self._current.guard)
-        await takeInTurns(self._reactor, self._addFlows())
+        await self._lane.take(self._addFlows())
         self._sessions.noteReplaced()
 
     def _addFlows(self) -> Iterator[None]:
@@ -169,12 +201,14 @@ class GuardHealer:
 
     async def restoreWhole(self, openings: Iterable[Opening]) -> None:
         """Put the guard in place, whatever there is now."""
-        if self._table.isThere():
-            self.restoreNow([*openings])
+        if await self._lane.run(partial(self._putIfThere, openings)):
+            self._lookAtWays()  # see L{restoreLost}
         else:
             await self.restoreLost(openings)
 
-    def restoreNow(self, openings: list[Opening]) -> None:
-        """Put the guard in place at once, with the openings that can be put there again."""
-        self._current.put([opening for opening in openings if self._current.isCertain(opening)])
-        self._lookAtWays()  # see L{restoreLost}
+    def _putIfThere(self, openings: Iterable[Opening]) -> bool:
+        """Put the guard in place if its table is there. Return whether it is."""
+        isThere = self._table.isThere()
+        if isThere:
+            self._putCertain(openings)
+        return isThere

@@ -1,25 +1,24 @@
 """Puts right, with very many openings, what somebody else has changed in the guard."""
 
-from typing import Any
-
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables.contents.inspection import Damage
 from pkdoors.firewall.nftables.placing.openingplacer import OpeningPlacer
 from pkdoors.firewall.nftables.table import GuardTable
-from pkdoors.util.turns import Beside, takeInTurns
+from pkdoors.util.lane import Lane
+from pkdoors.util.turns import Beside
 
 
 class Mender:
     """
-    Compares the kernel with what should be there beside the reactor, and puts right what differs in
-    turns.
+    Compares the kernel with what should be there, and puts right what differs, both beside the
+    reactor.
     """
 
     def __init__(
-        self, reactor: Any, openings: OpeningPlacer, sessions: SessionKeeper, beside: Beside
+        self, lane: Lane, openings: OpeningPlacer, sessions: SessionKeeper, beside: Beside
     ) -> None:
-        self._reactor = reactor
+        self._lane = lane
         self._openings = openings
         self._sessions = sessions
         self._beside = beside
@@ -38,11 +37,10 @@ class Mender:
         """
         with self._openings.recording() as fresh:
             if isDoubtful and any(door.once for door in guard.doors):
-                await takeInTurns(self._reactor, self._openings.dropOnce())
+                await self._lane.take(self._openings.dropOnce())
             damage = await self._inspect(guard, fresh)
-            await takeInTurns(self._reactor, self._openings.repair(damage))
-        steps = self._table.addFlows(guard.doors, damage.flows, TABLE)
-        await takeInTurns(self._reactor, steps)
+            await self._lane.take(self._openings.repair(damage))
+        await self._lane.take(self._table.addFlows(guard.doors, damage.flows, TABLE))
 
     async def isIntact(self, guard: Guard, soon: float) -> bool:
         """
@@ -60,7 +58,8 @@ class Mender:
         )
 
     async def _inspect(self, guard: Guard, fresh: set[tuple[str, bytes]]) -> Damage:
-        openings, flows = [*self._openings.openings], self._sessions.living()
+        openings = await self._lane.run(lambda: [*self._openings.openings])
+        flows = self._sessions.living()
 
         def inspect() -> Damage:
             with self._table.beside() as inspector:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pkdoors.firewall.guard.guard import Guard
-from pkdoors.firewall.guard.openingkeys import listAllKeys
+from pkdoors.firewall.guard.openingkeys import listAllKeys, splitOpenings
 from pkdoors.firewall.netlink.messages import splitPortions
 from pkdoors.firewall.nftables.contents.inspection import Damage
-from pkdoors.firewall.nftables.contents.openingwriter import MANY
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.openings.table import OpeningTable
 from pkdoors.model.doors import Door, Opening
@@ -49,7 +48,7 @@ class OpeningPlacer:
 
     def dropOnce(self) -> Steps:
         """Remove openings for one connection, because they may have been used."""
-        for some in splitPortions([*self.openings], MANY):
+        for some in splitOpenings([*self.openings]):
             self._removeMany([each for each in some if each.door.once and self._has(each)])
             yield
 
@@ -65,7 +64,7 @@ class OpeningPlacer:
         for marks in splitPortions(damage.marks):
             self._table.removeMarks([each for each in marks if each not in damage.fresh])
             yield
-        for some in splitPortions(damage.openings, MANY):
+        for some in splitOpenings(damage.openings):
             self._addMany([each for each in some if self._has(each)])
             yield
 
@@ -87,7 +86,7 @@ class OpeningPlacer:
         @param addScope: called before each that is for a network.
         """
         many = (opening for opening in openings if not opening.door.once)
-        for some in splitPortions(many, MANY):
+        for some in splitOpenings(many):
             for opening in some:
                 if isNetwork(opening.source):
                     addScope(opening)
@@ -105,17 +104,17 @@ class OpeningPlacer:
         self._journal, doors = [], {door.name: door for door in guard.doors}
         kept: set[int] = set()
         # A port may get another door, and lose openings before that.
-        for some in splitPortions([*self.openings], MANY):
+        for some in splitOpenings([*self.openings]):
             self._removeMany([each for each in some if not _isKept(each, doors)])
             yield
-        for some in splitPortions(openings, MANY):
+        for some in splitOpenings(openings):
             certain = [each for each in some if not each.door.once or self.openings.has(each)]
             self._addMany([each for each in certain if self._differs(each)])
             for opening in certain:
                 self.openings.add(opening)
                 kept.add(id(opening))
             yield
-        for some in splitPortions([*self.openings], MANY):
+        for some in splitOpenings([*self.openings]):
             kept |= {id(each) for each in self._journal}
             self._removeMany([each for each in some if id(each) not in kept and self._has(each)])
             yield

@@ -5,21 +5,29 @@ while a reload takes its turns, the kernel has exactly what is wanted afterwards
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from ipaddress import IPv4Address
 from itertools import count
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doorkeeper.openings.lives import Each
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.guard import openingkeys
+from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingkeys import listKeys
-from pkdoors.firewall.nftables.placing import changing, guardchange, healing
+from pkdoors.firewall.nftables.placing import changing, guardchange
+from pkdoors.firewall.nftables.placing.guardchange import GuardChange
+from pkdoors.firewall.openings.table import OpeningTable
 from pkdoors.model.doors import Door, Opening, carryOver
 from pkdoors.model.sources import Source, readSource
+from pkdoors.util import lane
 from tests.fakes.doors import flow, makeDoor
 from tests.firewall.nftables.firewallcase import EVE, NEXT, NftablesTestCase
+from tests.lab.growth import measureGrowth
 
 SSH = makeDoor(name="ssh")
 WEB = makeDoor(NEXT, "443", name="web")
@@ -46,6 +54,9 @@ async def inTurns(clock: IReactorTime, steps: Iterable[object]) -> None:
         await deferLater(clock, 0)
 
 
+LONGER = replace(SSH, maxOpenFor=2 * SSH.maxOpenFor)
+
+
 class ChangingTestCase(NftablesTestCase):
     """
     Doors that share ports, each open for some clients.
@@ -54,9 +65,10 @@ class ChangingTestCase(NftablesTestCase):
     def setUp(self) -> None:
         """Start."""
         super().setUp()
-        self.patch(healing, "takeInTurns", inTurns)
+        self.patch(lane, "PORTION", 0.0)
         self.patch(changing, "takeInTurns", inTurns)
-        self.patch(guardchange, "MANY", 6)
+        self.patch(openingkeys, "TOGETHER", 12)
+        self.patch(guardchange, "LAST", 6)
         self.begin()
 
     def begin(self) -> None:
@@ -411,3 +423,63 @@ class EndTests(ChangingTestCase):
         self.turns(done)
         self.turns(healed)
         self.assertIs(STARTED[0], self.firewall._current.guard.doors[0])
+
+
+class CountedSet(set[int]):
+    """
+    A set that counts what is copied out of it.
+
+    @cvar copied: the number of elements.
+    """
+
+    copied = 0
+
+    def __or__(self, other: Any) -> Any:
+        """See L{set}."""
+        CountedSet.copied += len(self) + len(other)
+        return super().__or__(other)
+
+
+class NoTable:
+    """A table in no kernel."""
+
+    def addSets(self, *_: object) -> bool:
+        """Do nothing."""
+        return False
+
+    addMany = remove = removeUnused = addSets
+
+
+class GrowthTests(SynchronousTestCase):
+    """
+    The work for very many openings. For 65,000 it took 34 seconds once: all were copied for each.
+    """
+
+    def makeWork(self, count_: int) -> Callable[[], object]:
+        """Return the work for so many openings, some of which come meanwhile."""
+        first = IPv4Address("10.0.0.1")
+        table = OpeningTable(Opening(SSH, first + number, 100.0) for number in range(count_))
+        wanted = [replace(each, door=LONGER) for each in table]
+        before, guard = Guard((SSH,)), Guard((LONGER,))
+        change = GuardChange(cast(Any, NoTable()), lambda: table, before, guard, 0.0)
+        for number in range(count_ // 10):
+            change.note(Opening(SSH, first - number, 100.0))
+
+        def work() -> None:
+            for steps in (change.prepare(wanted), change.tidy(), change.settle()):
+                for _ in steps:
+                    pass
+
+        return work
+
+    def test_calls(self) -> None:
+        """Twice as many openings take twice as many calls."""
+        self.assertLess(measureGrowth(self.makeWork, 300, 4), 1.2)
+
+    def test_copies(self) -> None:
+        """They are not copied for each opening."""
+        self.patch(CountedSet, "copied", 0)
+        setattr(guardchange, "set", CountedSet)  # noqa: B010
+        self.addCleanup(delattr, guardchange, "set")
+        self.makeWork(1000)()
+        self.assertLess(CountedSet.copied, 5000)
