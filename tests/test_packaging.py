@@ -3,6 +3,7 @@
 import ast
 import atexit
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -92,6 +93,16 @@ class WheelTests(SynchronousTestCase):
         """Two builds are the same, bit by bit, whatever the clone's folder, modes and times are."""
         one = self.make("one", 0o644, 1_600_000_000)
         self.assertEqual(one, self.make("another", 0o600, 1_650_000_000))
+
+
+class NewsTests(SynchronousTestCase):
+    """What users read about a version."""
+
+    def test_version(self) -> None:
+        """NEWS begins with the version that this is."""
+        first, line = (ROOT / "NEWS").read_text().splitlines()[:2]
+        self.assertRegex(first, rf"\Apkdoors {re.escape(pkdoors.__version__.base())} \(.+\)\Z")
+        self.assertEqual("=" * len(first), line)
 
 
 class RequirementTests(SynchronousTestCase):

@@ -1,6 +1,6 @@
 """The daemon's options for C{argparse}, from the tables that C{twistd pkdoors} has them from."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -31,6 +31,9 @@ def _addSettings(group: Any, settings: Iterable[Any]) -> None:
             more["action"] = "append"
         about = setting.describe().replace("%", "%%")
         option = group.add_argument(*names, f"--{setting.option}", help=about, **more)
+        if setting.formerOption:
+            former = f"--{setting.formerOption}"
+            group.add_argument(former, dest=option.dest, help=SUPPRESS, **more)
         isFile = setting.kind.metavar in ("FILE", "PATH")
         completeWith(option, "listFiles" if isFile else "listValues")
 

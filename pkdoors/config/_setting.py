@@ -22,6 +22,7 @@ class Setting:
     @ivar key: in a file; empty if a file cannot set it.
     @ivar kind: how a file holds the value.
     @ivar option: on the command line; empty if there is none.
+    @ivar formerOption: an earlier name of the option, which is still read.
     @ivar letter: the option's short form.
     @ivar about: what C{--help} says of the option.
     @ivar variable: in the environment; empty if there is none.
@@ -38,6 +39,7 @@ class Setting:
     key: str = ""
     kind: Kind = STRING
     option: str = ""
+    formerOption: str = ""
     letter: str | None = None
     about: str = ""
     variable: str = ""

@@ -24,6 +24,7 @@ from pkdoors.util.output import complain, tell, tellText
 from pkdoors.util.quoting import shown
 
 _ALL = (*DOOR_SETTINGS, *DAEMON_SETTINGS)
+_FORMER = {f"--{each.formerOption}": f"--{each.option}" for each in _ALL if each.formerOption}
 _WITHOUT_FILE = ("-m", "-p", "--magic-seq", "--ports")
 """With one of these no file is read, unless it is named."""
 
@@ -33,6 +34,12 @@ C{sysexits.h} calls EX_CONFIG. Starting again helps with neither."""
 
 Given = tuple[Setting, str, Any]
 """A setting, the option or variable that gives it, and the text."""
+
+
+def _renameFormer(word: str) -> str:
+    """Return a word of the command line, with the present name of an option."""
+    name, equals, value = word.partition("=")
+    return f"{_FORMER.get(name, name)}{equals}{value}"
 
 
 class Options(TwistedOptions):
@@ -101,7 +108,7 @@ class Options(TwistedOptions):
         it.
         """
         try:
-            super().parseOptions(options)
+            super().parseOptions(None if options is None else [*map(_renameFormer, options)])
         except UsageError as error:
             self.refuse(f"{error} ({self.hintFor(error)})")
         except ConfigError as error:
@@ -226,7 +233,7 @@ class Options(TwistedOptions):
             door.checkPurpose()
         except BadValue as error:
             places = {
-                "openFor": "--open-for, --max-open",
+                "openFor": "--open-for, --max-open-for",
                 "ports": origins.get("ports") or origins.get("sequence", "--ports"),
                 "sequence": origins.get("sequence") or origins.get("authorizedKeys", ""),
                 "hearsAny": origins.get("hearsAny") or origins.get("authorizedKeys", ""),

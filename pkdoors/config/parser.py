@@ -9,16 +9,18 @@ The configuration file's text, as a L{Config}. Pure.
     sequence = [17001, 17203, 17005, 17404, 17002]
     ports = ["22"]
 
-L{DAEMON_SETTINGS} and L{DOOR_SETTINGS} have all keys. L{pkdoors.config._seed} reads a file that has
-the flat keys of port-knocking-doors instead.
+L{DAEMON_SETTINGS} and L{DOOR_SETTINGS} have all keys. L{pkdoors.config.foreign.seed} reads a file
+that has the flat keys of port-knocking-doors instead.
 """
 
 from collections.abc import Collection, Mapping
+from shlex import quote
 from typing import Any
 
-from pkdoors.config._seed import describeKeys, describeSeed, isSeed, readSeedDoor
 from pkdoors.config._setting import listKeys, readSettings
 from pkdoors.config.config import Config
+from pkdoors.config.foreign.detecting import suggestReader
+from pkdoors.config.foreign.seed import describeKeys, describeSeed, isSeed, readSeedDoor
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import allowKeys, parseAt
 from pkdoors.errors import BadValue, ConfigError
@@ -79,6 +81,12 @@ def _parseTable(text: str, file: str) -> Table:
     try:
         return readToml(text)
     except BadValue as error:
+        program, option = suggestReader(text)
+        if program:
+            raise ConfigError(
+                f"{file} is a configuration of {program}: `pkdoors init {option} {quote(file)}` "
+                "makes one of pkdoors"
+            ) from error
         raise ConfigError(f"{file} is not valid TOML, the format of this file: {error}") from error
 
 

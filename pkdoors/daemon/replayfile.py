@@ -111,6 +111,39 @@ class ReplayFile:
                 skew=skew,
             )
 
+    def begin(self) -> None:
+        """
+        Write notes without any knock, with a proper end.
+
+        @raise OSError: that failed.
+        @raise NotesLost: a daemon uses the file.
+        """
+        self._takeLock()
+        self.leave()
+
+    def take(self) -> bool:
+        """
+        Read the notes while no daemon runs. Return whether they are complete.
+
+        @raise OSError: there are none.
+        @raise NotesLost: they cannot be trusted, or a daemon uses them.
+        """
+        self._takeLock()
+        try:
+            self._learn()
+        except (OSError, NotesLost):
+            self.close()
+            raise
+        isWhole = self._since is None
+        if not isWhole:
+            self.close()
+        return isWhole
+
+    def leave(self) -> None:
+        """Write the notes again, with a proper end."""
+        self._replace(isFirst=True)
+        self.close()
+
     def allow(self, skew: float) -> None:
         """Allow stamps to be ahead by so much from now on, see L{start}."""
         self._skew = max(self._skew, skew)
@@ -222,9 +255,7 @@ class ReplayFile:
         try:
             header = writer.header(now, self._boot(), os.fstat(file).st_ino, self._since)
             _writeAll(file, [header, *writer.notes(now, self._seen.makeNotes())])
-            if (
-                isFirst
-            ):  # else the previous file, with its proper end, might come back after a crash
+            if isFirst:  # or the last file, with its proper end, might come back after a crash
                 os.fsync(file)
             new.replace(self._path)
             if isFirst:

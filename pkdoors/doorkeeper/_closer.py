@@ -160,6 +160,6 @@ class Closer:
             life.forgetClaims(who)
         if lives and not own:
             reason = f"{who} cannot close what {lives[-1].opening.who} opened"
-            self._refusals.publish(Refusal(request.door, request.sender, reason))
+            self._refusals.publish(Refusal(request.door, request.sender, reason, who))
         for life in own:
             life.endOwn(who, f"at the request of {who}" if str(who) else "")

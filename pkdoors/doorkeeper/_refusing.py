@@ -42,6 +42,7 @@ class RefusalReport:
             REFUSED,
             door=refusal.door,
             source=refusal.source,
+            who=refusal.who,
             reason=refusal.reason,
             leftOut=leftOut,
         )

@@ -189,9 +189,9 @@ class Doorkeeper:
         if request.close:
             self._closer.closeOwn(request)
         elif reason := findUseless(key[1], isHeard=request.sender == request.source):
-            self._refusals.publish(Refusal(door, request.sender, reason))
+            self._refusals.publish(Refusal(door, request.sender, reason, request.who))
         elif reason := self._admission.findRefusal(request, isThere, now):
-            self._refusals.publish(Refusal(door, request.sender, reason))
+            self._refusals.publish(Refusal(door, request.sender, reason, request.who))
         elif isThere:
             self._lives[key].extend(opening)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import join, quote
 from shutil import which
 
+from pkdoors.daemon.replaycare import keepNotes
 from pkdoors.errors import InstallError
 from pkdoors.files.trust import Flaw, findFlaw
 from pkdoors.host.serviceuser import NAME, findServiceGroup
@@ -44,7 +45,7 @@ def installService(
     os.umask(0o022)  # no file here is a secret; those that are get a mode of their own
     yield from files.place()
     yield _makeUser(files, run)
-    run("systemd-tmpfiles", "--create", str(files.path("pkdoors.tmpfiles")))
+    _makeFolders(files, run)
     yield from shareConfiguration()
     yield from _reload(run)
 
@@ -58,7 +59,7 @@ def preparePackaged(files: ServiceFiles, run: Run) -> Iterator[str]:
     @raise InstallError: it fails. What was done until then stays.
     """
     yield f"unchanged  {files.path('pkdoors.service')}, which the package has installed"
-    run("systemd-tmpfiles", "--create", str(files.path("pkdoors.tmpfiles")))
+    _makeFolders(files, run)
     yield from shareConfiguration()
 
 
@@ -140,6 +141,12 @@ def _makeUser(files: ServiceFiles, run: Run) -> str:
     else:
         run("useradd", "--system", "--user-group", "--home-dir", "/", "--no-create-home", NAME)
     return f"created    user and group {NAME}"
+
+
+def _makeFolders(files: ServiceFiles, run: Run) -> None:
+    """Make the service's folders, and give it what a daemon of root's left there."""
+    with keepNotes():
+        run("systemd-tmpfiles", "--create", str(files.path("pkdoors.tmpfiles")))
 
 
 def _reload(run: Run) -> Iterator[str]:

@@ -45,11 +45,13 @@ class Refusal:
     A knock that cost an honest source its progress, or that was ignored as a penalty.
 
     @ivar reason: half a sentence for the log.
+    @ivar who: the key that made the seal, if the seal is good all the same.
     """
 
     door: Door
     source: str
     reason: str
+    who: Principal = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,10 @@ still a flood of one kind."""
 class Refusals:
     """
     Chooses the refusals that get a line. Anybody can cause refusals, under as many addresses as he
-    likes, so each network gets one line a second for each door, and different kinds of refusals go
-    before many of one kind. Networks that have opened a door lately have lines of their own, so
-    strangers cannot hide the trouble of somebody who knows the door.
+    likes, so each network gets one line a second for each door, or for each key that has made a
+    good seal, and different kinds of refusals go before many of one kind. Networks that have opened
+    a door lately have lines of their own, so strangers cannot hide the trouble of somebody who
+    knows the door.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,9 @@ class Refusals:
         network, door = networkOf(refusal.source), refusal.door.name
         limit = self._limits[network in self._known]
         group = f"{door} {_VARIABLE.sub('', refusal.reason)}"
-        if limit.admit(f"{network} {door}", now, group):
+        subject = f"{network} {door}"
+        if refusal.who.key:  # nobody else can make seals with it, and there are few kinds
+            subject += f" {refusal.who.key} {group}"
+        if limit.admit(subject, now, group):
             return limit.newSuppressed()
         return None

@@ -10,7 +10,7 @@ from pkdoors.util.quoting import shown
 T = TypeVar("T")
 
 _NUMBER = re.compile("[0-9]{1,9}")
-_RANGE = re.compile(r"([^-/]*)(?:-([^-/]*))?(?:/(tcp|udp))?")
+_RANGE = re.compile(r"([^-/:]*)(?:-([^-/:]*))?(?:[/:](tcp|udp))?")
 _ALLOWED = "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas"
 
 
@@ -32,7 +32,7 @@ def parseTcpPort(text: str) -> int:
 
     @raise BadValue: it is not a TCP port.
     """
-    number, _, protocol = text.strip().partition("/")
+    number, _, protocol = text.strip().replace(":", "/").partition("/")
     if protocol == "udp":
         raise BadValue(
             f"{shown(text)} is a UDP port, and only a TCP port accepts connections: "
@@ -99,7 +99,8 @@ class PortRange(NamedTuple):
 
 def parsePortRange(text: str) -> PortRange:
     """
-    Read C{22}, C{22/tcp}, C{51820/udp} or C{6000-6010/tcp}. The default protocol is C{tcp}.
+    Read C{22}, C{22/tcp}, C{51820/udp} or C{6000-6010/tcp}, or C{22:tcp} as knockd writes it. The
+    default protocol is C{tcp}.
 
     @raise BadValue: it is not a port or a range.
     """

@@ -139,7 +139,7 @@ class BadValueTests(SynchronousTestCase):
         self.assertIn("8h", line)
         self.assertIn("1h", line)
         self.assertIn("--open-for", line)
-        self.assertIn("--max-open", line)
+        self.assertIn("--max-open-for", line)
 
     def test_sameInterfaceTwice(self) -> None:
         """An interface that is given twice counts once."""
@@ -165,7 +165,7 @@ class BadValueTests(SynchronousTestCase):
 
     def test_times(self) -> None:
         """A negative or absurd time is refused, for each option that takes a time."""
-        for option, most in (("open-for", "30d"), ("max-open", "30d"), ("knock-timeout", "1h")):
+        for option, most in (("open-for", "30d"), ("max-open-for", "30d"), ("knock-timeout", "1h")):
             for value in ("-5", "-5s", "0", "ten", "", "721h", "9" * 400, "1.5h"):
                 self.assertEqual(
                     f"--{option}: {shown(value)} is not a time from 1s to {most}: "

@@ -76,7 +76,7 @@ class FileTests(SynchronousTestCase):
 
     def test_doorOverridden(self) -> None:
         """The command line overrides what the file says about its only door."""
-        options = "-m 9,8,7,5,6 -p 80 -t 5s --max-open 6s --knock-timeout 7s --penalty 0"
+        options = "-m 9,8,7,5,6 -p 80 -t 5s --max-open-for 6s --knock-timeout 7s --penalty 0"
         door = self.door(*options.split(), "--sessions", "keep")
         self.assertEqual(("9,8,7,5,6", "ssh (80/tcp)"), (str(door.sequence), str(door)))
         times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
@@ -108,13 +108,13 @@ class FileTests(SynchronousTestCase):
             "(`twistd pkdoors --help` shows all options)",
             self.refused("-t", "5s", KNOCKER_PORTS="80"),
         )
-        for option in ("-m", "-p", "-t", "--max-open", "--knock-timeout", "--penalty"):
+        for option in ("-m", "-p", "-t", "--max-open-for", "--knock-timeout", "--penalty"):
             self.assertIn("does not say for which one", self.refused(option, "1"))
 
     def test_conflict(self) -> None:
         """An option that conflicts with the file's value is named in the error."""
         line = self.refused("-t", "1h")
-        self.assertIn("--open-for, --max-open: 1h is longer than the door may be open at", line)
+        self.assertIn("--open-for, --max-open-for: 1h is longer than the door may be open at", line)
         self.assertIn(
             "--ports: the protected ports include a knock port", self.refused("-p", "17001/udp")
         )
@@ -214,7 +214,9 @@ class SeedTests(SynchronousTestCase):
 
     def test_overridden(self) -> None:
         """The command line overrides the environment, which overrides the file."""
-        door = self.door("-t", "5s", "--max-open", "6s", "--knock-timeout", "7s", "--penalty", "0")
+        door = self.door(
+            "-t", "5s", "--max-open-for", "6s", "--knock-timeout", "7s", "--penalty", "0"
+        )
         times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
         self.assertEqual((5.0, 6.0, 7.0, 0.0), times)
         door = self.door("-c", self.file, KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="443")

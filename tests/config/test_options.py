@@ -42,11 +42,17 @@ class OptionsTests(SynchronousTestCase):
             Config((door,), "auto", "", (), "/run/pkdoors/admin.sock", "", False), read(*GOOD)
         )
 
+    def test_former(self) -> None:
+        """An option that was renamed still has its earlier name, which no help shows."""
+        for words in (("--max-open", "2h"), ("--max-open=2h",), ("--max-open-for", "2h")):
+            self.assertEqual(7200.0, read(*GOOD, *words).doors[0].maxOpenFor)
+        self.assertNotIn("--max-open=", str(Options({})))
+
     def test_long(self) -> None:
         """Every option has a long name."""
         config = read(
             *f"--magic-seq {SEQ} --ports 22/tcp,51820/udp,6000-6010/tcp".split(),
-            *"--open-for 10m --max-open 8h --firewall nftables".split(),
+            *"--open-for 10m --max-open-for 8h --firewall nftables".split(),
             *"--zone home --knock-timeout 15s --penalty 2m".split(),
             *"--interface 192.0.2.1 --interface 2001:db8::1 --log-knocks".split(),
         )
@@ -161,7 +167,9 @@ class PrintingTests(SynchronousTestCase):
         """C{-h} and C{--help} name all options and the variables."""
         text = self.printed("--help")
         self.assertEqual(text, self.printed("-h"))
-        options = "magic-seq ports open-for max-open firewall zone knock-rate knock-burst penalty"
+        options = (
+            "magic-seq ports open-for max-open-for firewall zone knock-rate knock-burst penalty"
+        )
         options += " knock-timeout interface sessions conf authorized-keys clock-skew"
         others = "--log-knocks -m, -p, -t, -f, -c, -k, -V, -h, KNOCKER_SEQ KNOCKER_PORTS"
         for word in (*(f"--{option}=" for option in options.split()), *others.split()):

@@ -122,7 +122,7 @@ class CommandTests(SynchronousTestCase):
             ('eval "$(pkdoors completion bash)"', ["completion bash"]),
             ("pkdoors export a --format uri >> x", ["export a --format uri"]),
             ("journalctl -u pkdoors -f", []),
-            ("pkdoors 26.11.0, up", []),
+            ("pkdoors 26.12.0, up", []),
         ):
             self.assertEqual(commands, [*findCommands(Part("", text))], text)
         self.assertIn("unrecognized", self.complaint("status --nothing", True))

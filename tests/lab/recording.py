@@ -12,12 +12,9 @@ from typing import Self
 
 from rich.text import Text
 
-from pkdoors.config.config import CONF_FILE
-from pkdoors.daemon.replayfile import seenPath
 from tests import ROOT
 from tests.lab.hosts import BIN, Host, Network, Process
 from tests.lab.picture import draw, readPicture
-from tests.lab.sealing import leaveNotes
 from tests.lab.terminal import Terminal
 from tests.lab.transcript import Step, freeze, record
 
@@ -121,7 +118,6 @@ class World:
         """Run a command of a page; return its output."""
         host: Host = {"server": self.server, "client": self.client}[step.host]
         if step.until:
-            self._letSealsCount()
             process = self._onMyhost(step.command)
             if not process.says(step.until):
                 raise AssertionError(f"{step.command}: {process.log()}")
@@ -133,12 +129,6 @@ class World:
         self._last.write_text(output)
         return self._clean(output)
 
-    def _letSealsCount(self) -> None:
-        """Let the daemon find the notes of an earlier one: else it refuses seals for a minute."""
-        with self.server.inside():
-            if not (path := seenPath(CONF_FILE)).exists():
-                leaveNotes(path)
-
     def _clean(self, output: str) -> str:
         return output.replace(f"{BIN}/", "").replace(str(self.home), "/home/anna")
 
@@ -147,7 +137,6 @@ class World:
         init = Step("server", "pkdoors init --host myhost.example", mustSucceed=True)
         for step in (init, Step("client", SAVE_PROFILE, mustSucceed=True)):
             self.run(step)
-        self._letSealsCount()
         daemon = self._onMyhost("pkdoors daemon")
         if not daemon.says("guarding door"):
             raise AssertionError(daemon.log())

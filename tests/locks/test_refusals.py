@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.locks.lock import Refusal
 from pkdoors.locks.refusals import MAX_KNOWN, Refusals
 from pkdoors.model.doors import Door
+from pkdoors.model.principal import NOBODY, Principal
 from tests.fakes.doors import makeDoor
 
 DOOR = makeDoor()
@@ -41,6 +42,22 @@ class RefusalsTests(SynchronousTestCase):
         """The first refusal of a network gets a line; more within a second are counted."""
         found = [self.refusals.admit(refusal(ANN), at) for at in (0.0, 0.1, 0.2, 1.0)]
         self.assertEqual([0, None, None, 2], found)
+
+    def test_keys(self) -> None:
+        """Each key that has made a good seal has its own lines, one for each kind of reason."""
+        anna, bob = Principal("anna", "SHA256:a"), Principal("bob", "SHA256:b")
+        found = [
+            self.refusals.admit(Refusal(DOOR, ANN, reason, who), 0.0)
+            for who, reason in (
+                (anna, "it expired"),
+                (bob, "it expired"),
+                (anna, "not from here"),
+                (anna, "it expired"),
+                (NOBODY, "wrong port"),
+                (NOBODY, "another port"),
+            )
+        ]
+        self.assertEqual([0, 0, 0, None, 1, None], found)
 
     def test_network(self) -> None:
         """All addresses of an IPv6 /64 count as one."""

@@ -64,7 +64,7 @@ class ParseTcpPortTests(SynchronousTestCase):
 
     def test_good(self) -> None:
         """A number is a TCP port, and its protocol can follow."""
-        self.assertEqual([22, 22, 65535], list(map(parseTcpPort, ("22", " 22/tcp ", "65535/tcp"))))
+        self.assertEqual([22, 22, 65535], list(map(parseTcpPort, ("22", " 22/tcp ", "65535:tcp"))))
 
     def test_udp(self) -> None:
         """A UDP port is refused: nobody can see whether it is open."""
@@ -136,6 +136,13 @@ class PortRangeTests(SynchronousTestCase):
             "22:23",
         ]
         for text in bad:
+            self.assertRaises(BadValue, parsePortRange, text)
+
+    def test_colon(self) -> None:
+        """knockd's notation is accepted, too."""
+        for text in ("53:udp", "6000-6010:tcp"):
+            self.assertEqual(parsePortRange(text.replace(":", "/")), parsePortRange(text))
+        for text in ("6000:6010", "22:", "22:tcp:udp", "22/tcp:udp", ":tcp"):
             self.assertRaises(BadValue, parsePortRange, text)
 
     def test_messageNamesTheValue(self) -> None:

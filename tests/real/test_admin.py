@@ -144,7 +144,7 @@ class UsersTests(ControlledTestCase):
             publicLine(anna, "anna@laptop")
             + 'doors="web" '
             + publicLine(bob, "bob@desk")
-            + 'max-open="90s",from="10.9.2.0/24" '
+            + 'max-open-for="90s",from="10.9.2.0/24" '
             + publicLine(carl, "carl@phone")
         )
         sealedBy = f'authorized_keys = "{keys}"\n'

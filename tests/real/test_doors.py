@@ -196,7 +196,7 @@ class DoorTests(RealTestCase):
 
     def test_asksForATime(self) -> None:
         """A knock gets the time it asks for, but not more than the door allows."""
-        daemon = self.start("--max-open", "5s", openFor="1s")
+        daemon = self.start("--max-open-for", "5s", openFor="1s")
         self.client.send(SEQUENCE, b"knock 3\n")
         self.assertTrue(daemon.says(f"opened door default ({PORT}/tcp) for {CLIENT4} until "))
         self.assertIn("(3s)", daemon.log())

@@ -59,7 +59,7 @@ class BoxTestCase(RealTestCase):
             "sh",
             str(BIN / "twistd"),
             *f"-n --pidfile= pkdoors --admin {socket}".split(),
-            *f"-m {KNOCKS} -p {PORT} --max-open 2h".split(),
+            *f"-m {KNOCKS} -p {PORT} --max-open-for 2h".split(),
             *self.options,
         )
         self.assertTrue(self.daemonProcess.says("guarding door"), self.daemonProcess.log())

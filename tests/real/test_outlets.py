@@ -95,6 +95,24 @@ def lines(path: Path) -> list[dict[str, Any]]:
 class AuditTests(OutletsTestCase):
     """The audit file."""
 
+    def test_refusedKey(self) -> None:
+        """A refusal of a good seal names its key; two keys are refused in two lines at once."""
+        one, other = makeKey(), makeKey()
+        (keys := self.folder / "keys").write_text(
+            f'expiry-time="20200101" {publicLine(one, "anna")}from="10.0.0.1" '
+            f"{publicLine(other, 'bob')}"
+        )
+        keys.chmod(0o600)
+        daemon = self.daemonWith("1s", str(self.audit), authorized_keys=str(keys))
+        for key in (one, other):
+            self.client.send(SEQUENCE, sealed(key, SEQUENCE, door="ssh"))
+        self.assertTrue(daemon.says("may not knock from here"), daemon.log())
+        daemon.stop()
+        refused = [each for each in lines(self.audit) if each["event"] == "refused"]
+        self.assertEqual(["anna", "bob"], [each["user"] for each in refused])
+        for each in refused:
+            self.assertRegex(each["key"], f"^{FINGERPRINT}$")
+
     def test_events(self) -> None:
         """Each event is a line: who opened, for how long, who was refused and why."""
         key = makeKey()
@@ -116,6 +134,7 @@ class AuditTests(OutletsTestCase):
         self.assertGreaterEqual(events["closed"]["seconds"], 0.5)
         self.assertEqual(events["closed"]["reason"], "its time is over")
         self.assertIn("key is not known", events["refused"]["reason"])
+        self.assertEqual(("", ""), (events["refused"]["user"], events["refused"]["key"]))
         self.assertEqual(self.audit.stat().st_mode & 0o7777, 0o600)
 
     def test_logrotate(self) -> None:

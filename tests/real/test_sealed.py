@@ -129,7 +129,7 @@ class LockTests(SealedTestCase):
 
     def test_times(self) -> None:
         """The key and the door limit the time that a knock gets."""
-        self.keys.write_text('max-open="7s" ' + publicLine(self.key))
+        self.keys.write_text('max-open-for="7s" ' + publicLine(self.key))
         daemon = self.daemonWithKeys(openFor="5s")
         self.knock(self.client, self.seal(seconds=6))
         self.assertTrue(daemon.says("(6s), by anna"))

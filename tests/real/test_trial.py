@@ -1,10 +1,10 @@
 """Tests of C{pkdoors trial} and C{pkdoors keep} with a real systemd."""
 
-import signal
 import time
 
 from tests.lab.case import PORT
 from tests.lab.hosts import SERVER4, eventually
+from tests.lab.terminal import Terminal
 from tests.real.test_service import PKDOORS, ServiceTestCase
 
 
@@ -28,14 +28,13 @@ class ServiceTrialTests(ServiceTestCase):
     def test_takenBack(self) -> None:
         """
         The port closes, and opens again when the time is over, although the command has been
-        killed, with everything in its session.
+        killed, and its terminal is gone.
         """
-        trial = self.server.spawn(
-            *("nsenter", f"--target={self.machine._pid()}", "--all", "--root", "--wd"),
-            *("setsid", PKDOORS, "trial", "15s"),
-        )
-        self.assertTrue(trial.says("The ports are closed."), trial.log())
-        trial.stop(signal.SIGKILL)
+        enter = ("nsenter", f"--target={self.machine._pid()}", "--all", "--root", "--wd")
+        with self.server.inside():
+            terminal = Terminal(*enter, PKDOORS, "trial", "15s")
+        self.assertTrue(terminal.shows("The trial ends in "), terminal.screen())
+        terminal.close()
         self.assertFalse(self.client.reaches(PORT))
         status, output = self.machine.status(PKDOORS, "trial", "10m")
         self.assertEqual(1, status)
@@ -69,6 +68,7 @@ class ServiceTrialTests(ServiceTestCase):
         self.machine.run(PKDOORS, "trial", "10m")
         self.assertFalse(self.client.reaches(PORT))
         self.assertEqual("disabled", self.machine.show("UnitFileState"))
+        self.machine.run("systemctl", "enable", "--quiet", "pkdoors")
         self.machine.run(PKDOORS, "trial", "--end")
         self.assertEqual("inactive", self.machine.show("ActiveState", "pkdoors-trial.timer"))
         self.assertTakenBack()

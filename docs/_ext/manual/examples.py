@@ -3,7 +3,7 @@
 from manual.markdown import fence
 
 CONFIGURATION = """\
-# A door for ssh: it opens only to knocks that are sealed with one of these keys.
+# A door for ssh. Only knocks that these keys seal open it.
 [doors.ssh]
 sequence = [17001, 17203, 17005, 17404, 17002, 17108, 17301, 17009]
 ports = [22]
@@ -11,7 +11,8 @@ authorized_keys = "/etc/pkdoors/authorized_keys"
 open_for = "30s"
 max_open_for = "8h"
 
-# A door for a web server and WireGuard: a plain sequence opens it, and the office needs none.
+# A web server and WireGuard. A plain sequence opens this door;
+# the office needs none.
 [doors.services]
 sequence = [18111, 18007, 18530, 18222, 18904, 18016, 18777, 18340]
 ports = [443, "51820/udp"]
@@ -21,7 +22,7 @@ on_open = ["/usr/local/bin/pkdoors-tell", "open"]
 """
 
 PROFILES = """\
-# pkdoors knock home: a knock that is sealed with this key, and asks for ten minutes.
+# pkdoors knock home: sealed with this key, asks for ten minutes.
 [hosts.home]
 address = "home.example"
 sequence = [17001, 17203, 17005, 17404, 17002, 17108, 17301, 17009]
@@ -41,10 +42,10 @@ hosts = ["home", "office"]
 """
 
 KEYS = """\
-ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... anna@laptop
-from="10.0.0.0/8",max-open="1h" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... bob@desk
-expiry-time="20371231",doors="ssh" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... guest
-cert-authority,principals="staff,oncall" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI... company CA
+ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... anna@laptop
+from="10.0.0.0/8",max-open-for="1h" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... bob@desk
+expiry-time="20371231",doors="ssh" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... guest
+cert-authority,principals="staff,oncall" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... company CA
 """
 
 

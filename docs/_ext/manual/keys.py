@@ -14,7 +14,7 @@ KEY_OPTIONS = {
         "`YYYYMMDDHHMMSS`, local, or in UTC with `Z` at the end.",
     ),
     "doors": ('="NAME,..."', "The doors that the key can open."),
-    "max-open": ('="TIME"', "The longest time for which the key can open a door."),
+    "max-open-for": ('="TIME"', "The longest time for which the key can open a door."),
     "prefix": (
         "",
         "At a door with `grant4` or `grant6`, the key opens for the network of that length around "

@@ -23,11 +23,14 @@ class Plan(NamedTuple):
 
     @ivar keys: the file of keys that it copies; L{None} if it copies none.
     @ivar report: what became of another program's configuration.
+    @ivar program: the service of that program, which opens ports in the host's own firewall; empty
+        if there is none.
     """
 
     doors: tuple[Door, ...]
     keys: KeyCopy | None = None
     report: str = ""
+    program: str = ""
 
 
 class Host:

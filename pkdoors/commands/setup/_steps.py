@@ -25,6 +25,7 @@ class Setting(NamedTuple):
     @ivar login: what ssh connects to; empty if no door is for ssh.
     @ivar isForService: whether systemd runs this host, so the daemon is to be its service.
     @ivar isInstalled: whether the service is installed.
+    @ivar wait: the seconds after the daemon's first start from which sealed knocks count.
     """
 
     program: str
@@ -34,6 +35,7 @@ class Setting(NamedTuple):
     login: str
     isForService: bool
     isInstalled: bool
+    wait: float = 0.0
 
 
 def describeSteps(plan: Plan, setting: Setting) -> str:
@@ -70,16 +72,27 @@ def _start(plan: Plan, setting: Setting) -> Iterator[str]:
     if setting.login:
         knock = f"{knock} && ssh {setting.login}"
     wait = ""
-    if any(door.authorizedKeys for door in plan.doors):
-        longest = max(door.clockSkew for door in plan.doors)
-        wait = f" (sealed knocks count from {formatDuration(longest)} after the first start)"
+    if setting.wait:
+        wait = f" (sealed knocks count from {formatDuration(setting.wait)} after the first start)"
     if conf:
         yield f"Here, and stay logged in: {program} daemon{conf}"
+        yield from _replaceOther(plan)
         yield f"On the client, in a second terminal: {knock}{wait}"
         return
     yield f"Here, and stay logged in: {program} trial {TRIAL}"
+    yield from _replaceOther(plan)
     yield f"On the client, in a second terminal: {knock}{wait}"
     yield f"If that works, here: {program} keep"
+
+
+def _replaceOther(plan: Plan) -> Iterator[str]:
+    """Yield what to do with another program: pkdoors cannot open what rules of others close."""
+    if plan.program:
+        yield (
+            f"Here: systemctl disable --now {plan.program}. Then remove the rules of your own "
+            "firewall that close these ports: pkdoors closes them now, and `pkdoors check` names "
+            "what else does."
+        )
 
 
 def _wayBack(setting: Setting) -> str:

@@ -12,7 +12,7 @@ from pkdoors.commands._program import showProgram
 from pkdoors.commands.exporting.output import Export, addFormatOption, showExport, writeFile
 from pkdoors.commands.parser import Parser, addFileOption, addLengthOption, asType
 from pkdoors.commands.setup._doors import KEYS_NAME, Host, Plan, makeDoor
-from pkdoors.commands.setup._foreign import convertSeed
+from pkdoors.commands.setup._foreign import convertForeign, convertSeed, readForeign
 from pkdoors.commands.setup._profiles import makeExports, makeSubjects
 from pkdoors.commands.setup._steps import Setting, describeSteps, warnOfAddress
 from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
@@ -44,6 +44,7 @@ def addInitCommand(command: Parser) -> None:
         help="the file to write, which must not exist yet (default: %(default)s)",
     )
     _addLockOptions(command)
+    _addForeignOptions(command)
     addLengthOption(command)
     _addDoorOptions(command)
     _addClientOptions(command)
@@ -75,6 +76,10 @@ def _addLockOptions(command: Parser) -> None:
         type=asType(_checkUser),
         help="copy the keys that can log in as this user (default: you, also with sudo)",
     )
+
+
+def _addForeignOptions(command: Parser) -> None:
+    """Add the options about configurations of other programs."""
     addFileOption(
         command,
         "--seed",
@@ -82,6 +87,18 @@ def _addLockOptions(command: Parser) -> None:
         const=True,
         help="take sequence, ports and times from the configuration of port-knocking-doors "
         f"(default: ~/{SEED_NAME}, or else {SEED_FILE})",
+    )
+    addFileOption(
+        command,
+        "--knockd",
+        help="make doors like those in this configuration of knockd, with new sequences, and say "
+        "what became of each of its keys",
+    )
+    addFileOption(
+        command,
+        "--fwknop",
+        nargs="+",
+        help="the same for fwknop's access.conf; fwknopd.conf can follow",
     )
 
 
@@ -153,11 +170,13 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
         isForService = _writeFiles(options.output, plan, exports[0])
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
+    longest = max((door.clockSkew for door in plan.doors if door.authorizedKeys), default=0.0)
+    wait = 0.0 if not options.seed and _beginNotes(options.output) else longest
     for export in exports:
         showExport(export)
     wrote = f"Wrote {options.output}.{_describeReaders(isForService)}\n"
     about = [plan.report, plan.keys.report if plan.keys else "", wrote, warnOfAddress(address)]
-    setting = _findSetting(options, environment, plan, exports[0].file, address)
+    setting = _findSetting(options, environment, plan, exports[0].file, address)._replace(wait=wait)
     tellAside("\n" + "\n".join([*filter(None, about), describeSteps(plan, setting)]))
 
 
@@ -173,6 +192,8 @@ def _checkUsage(options: Namespace) -> None:
         name = "--plain" if options.plain else "--tcp"
         reason = "" if options.plain else ": a sealed knock is a datagram"
         error(f"use {name} or --sealed, not both{reason}")
+    if sum(map(bool, (options.seed, options.knockd, options.fwknop))) > 1:
+        error("use only one of --seed, --knockd and --fwknop")
     if options.user and (options.plain or options.tcp or options.sealed or options.seed):
         error("--user is about the keys that are copied: use it without other locks")
 
@@ -181,12 +202,15 @@ def _makePlan(options: Namespace, environment: Mapping[str, str]) -> Plan:
     keys: tuple[str, ...] = (options.sealed,) if options.sealed else ()
     if options.seed:
         return convertSeed(options, environment, keys)
+    found = readForeign(options) if options.knockd or options.fwknop else None
     host = Host(options, environment)
     copied = None
     if not (keys or options.plain or options.tcp):
         copied = host.copyKeys(str(PurePath(options.output).with_name(KEYS_NAME)))
         keys = (copied.path,)
-    return Plan((makeDoor(options, host, keys),), copied)
+    if found is None:
+        return Plan((makeDoor(options, host, keys),), copied)
+    return convertForeign(options, found, host, keys)._replace(keys=copied)
 
 
 def _writeFiles(file: str, plan: Plan, export: Export) -> bool:
@@ -212,6 +236,16 @@ def _writeFiles(file: str, plan: Plan, export: Export) -> bool:
             writeConf(plan.keys.path, plan.keys.text)
         undoing.pop_all()
     return isForService
+
+
+def _beginNotes(output: str) -> bool:
+    """
+    Spare the first daemon of this host the time in which it would refuse sealed knocks. Return
+    whether that succeeded.
+    """
+    from pkdoors.daemon.replaycare import beginNotes
+
+    return output == CONF_FILE and beginNotes(output)
 
 
 def _describeReaders(isForService: bool) -> str:

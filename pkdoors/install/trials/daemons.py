@@ -85,8 +85,8 @@ class Service:
         self._run("systemctl", "start", UNIT)
 
     def stop(self) -> None:
-        """See L{IDaemon.stop}."""
-        self._run("systemctl", "stop", UNIT)
+        """See L{IDaemon.stop}. Somebody may have enabled it meanwhile, without keeping it."""
+        self._run("systemctl", "disable", "--quiet", "--now", UNIT)
 
     def keep(self) -> str:
         """See L{IDaemon.keep}."""

@@ -2,7 +2,7 @@
 The keys that may knock, in a file in the format of OpenSSH's C{authorized_keys}, C{sshd(8)}. Pure.
 
 The allowed options are C{from}, C{expiry-time}, C{cert-authority} and C{principals}, and pkdoors'
-own C{any-principal}, C{doors}, C{max-open}, C{prefix} and C{for-others}. A key with any other
+own C{any-principal}, C{doors}, C{max-open-for}, C{prefix} and C{for-others}. A key with any other
 option is refused, because the option would not restrict it as its author thinks.
 """
 
@@ -30,6 +30,8 @@ _OPTION = re.compile(r'(?P<name>[A-Za-z-]+)(?:="(?P<value>(?:[^"\\]|\\.)*)")?(?:
 _PRINCIPAL = re.compile(r'[^*?!"\ufffd\x00-\x1f\x7f]+')  # names are compared as they stand
 _BARE = re.compile(r"[\w@.-]+\s+AAAA")
 """The start of a key of an unknown type: each blob begins with the length of its type's name."""
+_FORMER = {"max-open": "max-open-for"}
+"""Earlier names of options, which are still read."""
 _TIMES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -182,7 +184,9 @@ def splitOptions(line: str) -> tuple[list[tuple[str, str]], str]:
         return options, line
     at = 0
     while match := _OPTION.match(line, at):
-        options.append((match["name"].lower(), (match["value"] or "").replace('\\"', '"')))
+        name = match["name"].lower()
+        value = (match["value"] or "").replace('\\"', '"')
+        options.append((_FORMER.get(name, name), value))
         at = match.end()
         if not match[0].endswith(","):
             return options, line[at:]
@@ -248,7 +252,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "from": ("sources", AddressPatterns.parse),
     "expiry-time": ("expires", _parseExpiry),
     "doors": ("doors", _parseNames),
-    "max-open": ("maxOpenFor", parseDuration),
+    "max-open-for": ("maxOpenFor", parseDuration),
     "prefix": ("hasPrefix", _parseFlag),
     "for-others": ("isForOthers", _parseFlag),
     "cert-authority": ("isAuthority", _parseFlag),

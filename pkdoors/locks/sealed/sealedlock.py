@@ -28,6 +28,7 @@ from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.keytable import Lines
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.model.doors import Door
+from pkdoors.model.principal import NOBODY, Principal
 
 ROUNDS = 3
 """How often a client sends its knock to each port; see L{pkdoors.client._plan}. More copies do not
@@ -169,7 +170,7 @@ class SealedLock:
         try:
             return self._examine(waiting, hinted, now, today)
         except _Refused as reason:
-            return self.refuse(waiting.source, str(reason))
+            return Refusal(self.door, waiting.source, str(reason), reason.who)
 
     def _examine(
         self, waiting: Waiting, found: list[Lines] | None, now: float, today: float
@@ -248,24 +249,33 @@ class SealedLock:
         for lines in hinted:
             if isGood(lines[0].key, sealed.signature, data):
                 if flaw := lines[0].findSealFlaw(sealed.signature):
-                    raise _Refused(flaw)
+                    raise _Refused(flaw, lines[0].who)
                 return self._chooseLine(lines, sealed.statement, source, today)
         raise _Refused("its seal is bad: made by another key, or for another sequence")
 
     def _chooseLine(self, lines: Lines, statement: Statement, source: str, today: float) -> Target:
+        who = lines[0].who
         if self._seen.isForgotten(lines[0].blob, statement.stamp, lines[0].authority):
-            raise _Refused("this key has opened too often meanwhile: knock again")
+            raise _Refused("this key has opened too often meanwhile: knock again", who)
         if reason := self.findRevoked(lines[0]):
-            raise _Refused(reason)
+            raise _Refused(reason, who)
         targets = [findTarget(line, self.door, statement, source) for line in lines]
         reasons = [target.findRefusal(self.door.name, today) for target in targets]
         if all(reasons):
-            raise _Refused(reasons[0])
+            raise _Refused(reasons[0], who)
         return targets[reasons.index("")]
 
 
 class _Refused(Exception):
-    """A datagram opens nothing. The message says why."""
+    """
+    A datagram opens nothing. The message says why.
+
+    @ivar who: see L{Refusal}.
+    """
+
+    def __init__(self, reason: str, who: Principal = NOBODY) -> None:
+        super().__init__(reason)
+        self.who = who
 
 
 def _explainSkew(behind: float, allowed: float) -> str:

@@ -61,6 +61,11 @@ class OptionsTests(DaemonTestCase):
             self.assertIn(setting.about, words)
         self.assertIn("Example: sudo pkdoors daemon --conf", words)
 
+    def test_former(self) -> None:
+        """An option that was renamed still has its earlier name."""
+        wanted = self.run_("-m", "17001,17203,17005,17404,17002", "-p", "22", "--max-open", "2h")
+        self.assertEqual(7200.0, wanted.config.doors[0].maxOpenFor)
+
     def test_same(self) -> None:
         """Each option means the same as for C{twistd pkdoors}."""
         for arguments in (

@@ -218,8 +218,10 @@ class OptionTests(AuthorizedKeysTestCase):
         self.assertEqual({"ssh", "web", "mail"}, key.doors)
 
     def test_maxOpen(self) -> None:
-        """C{max-open} has a time."""
-        self.assertEqual(5400.0, self.readOne(f'max-open="1h30m" {ANNA}').maxOpenFor)
+        """C{max-open-for} has a time; it was once called C{max-open}."""
+        for name in ("max-open-for", "max-open"):
+            self.assertEqual(5400.0, self.readOne(f'{name}="1h30m" {ANNA}').maxOpenFor)
+        self.assertIn("twice", self.refused(f'max-open="1h",max-open-for="2h" {ANNA}'))
 
     def test_flags(self) -> None:
         """C{prefix} and C{for-others} have no value."""
@@ -251,7 +253,7 @@ class OptionTests(AuthorizedKeysTestCase):
     def test_all(self) -> None:
         """All options can be combined, in any order, in front of the key."""
         key = self.readOne(
-            f'max-open="1h",doors="ssh",expiry-time="20271231Z",from="10.0.0.1" {ANNA}'
+            f'max-open-for="1h",doors="ssh",expiry-time="20271231Z",from="10.0.0.1" {ANNA}'
         )
         self.assertEqual(
             (3600.0, {"ssh"}, utc(2027, 12, 31), AddressPatterns.parse("10.0.0.1"), "anna@laptop"),
@@ -276,7 +278,7 @@ class OptionTests(AuthorizedKeysTestCase):
         for option in ("no-pty", 'command="ls"', "tunnel", "restrict", 'environment="A=B"'):
             name = option.partition("=")[0]
             self.assertEqual(
-                f"unknown option {name}: use from, expiry-time, doors, max-open, prefix, "
+                f"unknown option {name}: use from, expiry-time, doors, max-open-for, prefix, "
                 "for-others, cert-authority, principals, any-principal",
                 self.refused(f"{option} {ANNA}"),
             )
@@ -318,9 +320,9 @@ class OptionTests(AuthorizedKeysTestCase):
             ('doors=""', "doors=: it names no door"),
             ('doors=" , "', "doors=: it names no door"),
             ("doors", "doors=: it names no door"),
-            ('max-open="0"', "max-open=: '0' is not a time from 1s to 30d: "),
-            ('max-open="ever"', "max-open=: 'ever' is not a time "),
-            ("max-open", "max-open=: '' is not a time "),
+            ('max-open-for="0"', "max-open-for=: '0' is not a time from 1s to 30d: "),
+            ('max-open-for="ever"', "max-open-for=: 'ever' is not a time "),
+            ("max-open-for", "max-open-for=: '' is not a time "),
         ):
             line = self.refused(f"{option} {ANNA}")
             self.assertTrue(line.startswith(reason), line)

@@ -118,7 +118,7 @@ class OpeningTests(CertifiedTestCase):
 
     def test_lineOptions(self) -> None:
         """The options of the line hold for all its certificates."""
-        self.allowCA('principals="staff",max-open="7s",for-others')
+        self.allowCA('principals="staff",max-open-for="7s",for-others')
         request = self.request(self.seal(bind=THERE))
         assert isinstance(request, Request)
         self.assertEqual((7.0, THERE, ANN), (request.most, request.source, request.who.address))
@@ -140,8 +140,8 @@ class OpeningTests(CertifiedTestCase):
     def test_severalLines(self) -> None:
         """An authority can have several lines, and the first one that allows the knock counts."""
         self.allowCA(
-            'principals="staff",doors="web",max-open="1s"',
-            f'cert-authority,principals="anna",max-open="9s" {publicLine(CA)}',
+            'principals="staff",doors="web",max-open-for="1s"',
+            f'cert-authority,principals="anna",max-open-for="9s" {publicLine(CA)}',
         )
         request = self.request(self.seal())
         assert isinstance(request, Request)

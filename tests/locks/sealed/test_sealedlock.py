@@ -68,7 +68,7 @@ class OpenTests(SealedLockTestCase):
     def test_keyOnTwoLines(self) -> None:
         """If a key is on several lines, the first one that allows the knock counts."""
         line = publicLine(ANNA, "anna")
-        options = ('from="10.0.0.0/8"', 'max-open="10m"', 'max-open="20m"')
+        options = ('from="10.0.0.0/8"', 'max-open-for="10m"', 'max-open-for="20m"')
         self.keys = authorized(*(f"{each} {line}" for each in options))
         request = self.request(seal())
         assert isinstance(request, Request)
@@ -76,7 +76,7 @@ class OpenTests(SealedLockTestCase):
 
     def test_seconds(self) -> None:
         """A request has the time that was asked for, and the key's maximum."""
-        self.allow('max-open="10m"')
+        self.allow('max-open-for="10m"')
         self.assertEqual(
             Request(self.lock.door, ANN, 900, most=600.0, who=WHO), self.request(seal(seconds=900))
         )

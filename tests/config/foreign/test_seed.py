@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.config._seed}."""
+"""Tests of L{pkdoors.config.foreign.seed}."""
 
 import random
 

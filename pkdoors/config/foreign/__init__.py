@@ -1,0 +1,1 @@
+"""Configurations of other programs, as far as doors can be made of them."""
