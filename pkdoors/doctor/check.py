@@ -13,7 +13,7 @@ from pkdoors.doctor._guard import (
     reportGrace,
 )
 from pkdoors.doctor.facts import Facts
-from pkdoors.doctor.findings import OK, Finding, fromFailure
+from pkdoors.doctor.findings import AS_ROOT, OK, Finding, fromFailure
 from pkdoors.doctor.packetfilter import forwards
 from pkdoors.doctor.packetfilter.iptables import selectUnclear
 from pkdoors.doctor.packetfilter.savedrules import judgeSavedFiles
@@ -26,9 +26,16 @@ SCANNED = range(61_000, 65_536)
 
 
 def checkHost(facts: Facts) -> Iterator[Finding]:
-    """Yield everything that is found, good and bad."""
+    """Yield everything that is found, good and bad. That only root may look is one cause, however
+    many judges have met it."""
+    isTold = False
     for subject, judge in _JUDGES:
-        yield from _call(judge, subject, facts)
+        for finding in _call(judge, subject, facts):
+            if finding.remedy != AS_ROOT:
+                yield finding
+            elif not isTold:
+                isTold = True
+                yield finding
 
 
 def _call(
