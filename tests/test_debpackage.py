@@ -11,7 +11,7 @@ from types import ModuleType
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.install.unitfiles import PACKAGE
+from pkdoors.install.unitfiles import LOCAL, PACKAGE
 from tests import ROOT
 
 HERE = ROOT / "packaging/deb"
@@ -228,7 +228,8 @@ class MaintainerScriptTests(SynchronousTestCase):
     def test_remove(self) -> None:
         """A removal stops the service, then releases the ports and says so."""
         ran = self.run_("prerm", "remove", pkdoors="echo removed from nftables: it")
-        self.assertEqual(["deb-systemd-invoke stop pkdoors.service", "pkdoors release"], ran[:2])
+        stop = ran.index("deb-systemd-invoke stop pkdoors.service")
+        self.assertEqual("pkdoors release", ran[stop + 1])
         self.assertIn("the ports that it protected are no longer closed by pkdoors", self.output)
         self.run_("prerm", "remove", pkdoors="echo there is nothing of pkdoors in the firewall")
         self.assertEqual("", self.output)
@@ -239,6 +240,13 @@ class MaintainerScriptTests(SynchronousTestCase):
         ran = self.run_("postrm", "purge")
         self.assertIn("userdel pkdoors", ran)
         self.assertIn("rm -rf /etc/pkdoors /var/lib/pkdoors /var/log/pkdoors /run/pkdoors", ran)
+
+    def test_takesOver(self) -> None:
+        """All files that C{pkdoors install-service} writes are replaced by the package's."""
+        text = (HERE / "preinst").read_text()
+        self.assertIn(LOCAL.mark, text)
+        for place in LOCAL.places.values():
+            self.assertRegex(text, rf"\s/{re.escape(place)}\b")
 
     def test_syntax(self) -> None:
         """The shell understands all scripts, and dpkg's end at the first failure."""

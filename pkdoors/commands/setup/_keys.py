@@ -48,10 +48,22 @@ def copyKeys(path: str, settings: dict[str, list[str]], user: "User", isCaller: 
     files = readAs(user, places)
     keys, complaints = _readKeys(files, user.name)
     if not keys:
+        complaints += _listOtherWays(settings)
         raise PkdoorsError(_explainNone(user, places, complaints, isCaller))
     head = _HEAD.format(user=user.name)
     text = head + "".join(f"{key.line}\n" for key in keys)
     return KeyCopy(path, text, _report(path, keys, complaints, user))
+
+
+def _listOtherWays(settings: dict[str, list[str]]) -> list[str]:
+    """Return which other keys sshd accepts, without a file of the user's that lists them."""
+    ways = {
+        "authorizedkeyscommand": "sshd asks a program for keys (AuthorizedKeysCommand), which "
+        "is not asked here",
+        "trustedusercakeys": "sshd accepts certificates (TrustedUserCAKeys): for them, use "
+        "--sealed FILE with a cert-authority line",
+    }
+    return [text for name, text in ways.items() if settings.get(name, ["none"]) != ["none"]]
 
 
 def _readKeys(files: Iterable["UserFile"], user: str) -> tuple[list["LoginKey"], list[str]]:

@@ -49,6 +49,12 @@ class KeyTests(InitTestCase):
         self.assertIn("; and 1 more)", line)
         self.settings["authorizedkeysfile"] = ["none"]
         self.assertIn("AuthorizedKeysFile in sshd_config names no file", self.refused(status=1))
+        self.settings["authorizedkeyscommand"] = ["none"]
+        self.settings["trustedusercakeys"] = ["/etc/ssh/ca"]
+        line = self.refused(status=1)
+        self.assertIn("(sshd accepts certificates (TrustedUserCAKeys): for them, use", line)
+        self.settings["authorizedkeyscommand"] = ["/bin/keys"]
+        self.assertIn("AuthorizedKeysCommand), which is not asked", self.refused(status=1))
         self.assertFalse(Path(self.file).exists() or self.keys.exists())
 
     def test_unsafe(self) -> None:
