@@ -2,10 +2,17 @@
 
 from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import suppress
+from subprocess import SubprocessError
 
 from pkdoors.commands.parser import Parser
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tell
+
+AT_BOOT = (
+    "The next boot starts the service again, and closes the ports. To prevent that: "
+    "systemctl disable pkdoors"
+)
 
 
 def addReleaseCommand(command: Parser) -> None:
@@ -18,6 +25,7 @@ def addReleaseCommand(command: Parser) -> None:
 
 
 def _release(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.host.systemd import startsAtBoot
     from pkdoors.install.release import releaseAll
 
     try:
@@ -25,3 +33,6 @@ def _release(options: Namespace, environment: Mapping[str, str]) -> None:
     except PkdoorsError as error:
         options.parser.exit(1, f"pkdoors release: {error}\n")
     tell(*(lines or ["there is nothing of pkdoors in the firewall"]))
+    with suppress(OSError, SubprocessError):  # the release is done, whatever systemd answers
+        if startsAtBoot():
+            tell(AT_BOOT)
