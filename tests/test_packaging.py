@@ -22,7 +22,7 @@ from pkdoors.install.unitfiles import LOCAL
 from tests import ROOT
 
 PLUGIN = "twisted/plugins/pkdoors_plugin.py"
-_MADE = (".*_cache", ".git", ".tox", ".venv*", "*.egg-info", "__pycache__", "_trial_temp*", "build")
+_MADE = (".*", "*.egg-info", "__pycache__", "_trial_temp*", "build")
 
 
 def run(*argv: str | Path, folder: Path) -> str:

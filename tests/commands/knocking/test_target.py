@@ -153,7 +153,7 @@ class ConnectTests(HostTestCase):
             (("home", "-4", "ssh"), "argument PORT: 'ssh' is not a port"),
             (("home", "-4", "53/udp"), "argument PORT: '53/udp' is a UDP port"),
             (("home", "22", "23"), "unrecognized arguments: 23"),
-            (("home", "-4", "22", "-x"), "unrecognized arguments: 22 -x"),
+            (("home", "-4", "22", "-x"), " -x"),  # Python 3.11 names 22 as well
             (("home", "-x"), "unrecognized arguments: -x"),
         ):
             self.assertIn(part, self.wrong("connect", *arguments), arguments)
