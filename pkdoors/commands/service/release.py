@@ -3,7 +3,6 @@
 from argparse import Namespace
 from collections.abc import Mapping
 from contextlib import suppress
-from subprocess import SubprocessError
 
 from pkdoors.commands.parser import Parser
 from pkdoors.errors import PkdoorsError
@@ -25,6 +24,8 @@ def addReleaseCommand(command: Parser) -> None:
 
 
 def _release(options: Namespace, environment: Mapping[str, str]) -> None:
+    from subprocess import SubprocessError
+
     from pkdoors.host.systemd import startsAtBoot
     from pkdoors.install.release import releaseAll
 
