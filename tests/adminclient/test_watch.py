@@ -154,7 +154,7 @@ class ViewTests(SynchronousTestCase):
         board.hear(makeRecord(CLOSED, TWO, reason="asked for by the operator"), 0.0)
         self.assertEqual(
             [
-                "pkdoors 26.11.0, up 1m40s, nftables and firewalld",
+                "pkdoors 26.12.0, up 1m40s, nftables and firewalld",
                 "ssh 22/tcp open for 1, web 443/tcp open for 1",
                 "",
                 "OPEN (2)",

@@ -147,7 +147,7 @@ class FakeAdmin:
         openings = [each for each in left if each["seconds_left"] > 0]
         names = [each["door"] for each in openings]
         return {
-            **{"version": "26.11.0", "uptime": self.uptime + passed, "firewall": self.firewall},
+            **{"version": "26.12.0", "uptime": self.uptime + passed, "firewall": self.firewall},
             "troubles": self.troubles,
             "doors": [{**door, "openings": names.count(door["name"])} for door in self.doors],
             "openings": sorted(openings, key=lambda each: float(each["seconds_left"])),

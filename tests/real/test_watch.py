@@ -56,7 +56,7 @@ class PictureTests(TerminalTestCase):
     def test_live(self) -> None:
         """It shows the openings, and the events as they happen."""
         terminal = self.watch()
-        self.assertTrue(terminal.screen()[0].startswith("pkdoors 26.11.0, up 1h2m"))
+        self.assertTrue(terminal.screen()[0].startswith("pkdoors 26.12.0, up 1h2m"))
         self.assertTrue(terminal.shows("no door is open"))
         self.assertTrue(terminal.hidesCursor())
         self.admin.openings.append(makeOpening(LONGEST, left=600.0, user="anna@laptop"))
@@ -98,7 +98,7 @@ class PictureTests(TerminalTestCase):
             self.admin.tell(makeEvent("closed", LONGEST, "ssh", reason="x" * 200))
         self.assertTrue(terminal.shows(f"closed          ssh for {LONGEST}, xx"))
         screen = terminal.screen()
-        self.assertTrue(screen[0].startswith("pkdoors 26.11.0, up "), screen)
+        self.assertTrue(screen[0].startswith("pkdoors 26.12.0, up "), screen)
         self.assertEqual("OPEN (1000)", screen[3])
         shown = sum("━" in line for line in screen)
         self.assertTrue(terminal.shows(f"and {1000 - shown} more, which end later"))

@@ -49,7 +49,7 @@ def addInitCommand(command: Parser) -> None:
     _addDoorOptions(command)
     _addClientOptions(command)
     # No default length, to see whether one was given.
-    command.epilog = "Example: sudo pkdoors init --ports 22"
+    command.epilog = "Example: sudo pkdoors init"
     command.set_defaults(run=_init, parser=command, length=None)
 
 

@@ -105,10 +105,13 @@ class FirewalldFirewall:
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
-        wanted = [opening for opening in openings if opening.door.ports]
+
+        def work() -> None:  # it looks at them in the thread: very many take long
+            self._zoneDoors.restore([each for each in openings if each.door.ports])
+
         self._round += 1  # later openings must wait: this may have an older deadline
         # A restoration follows when firewalld has not answered, and finds out whether it does now.
-        return self._thread.call(self._unlessSilent(lambda: self._zoneDoors.restore(wanted), inf))
+        return self._thread.call(self._unlessSilent(work, inf))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """

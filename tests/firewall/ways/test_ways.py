@@ -3,7 +3,9 @@
 import struct
 from collections.abc import Generator
 from ipaddress import ip_address
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -79,6 +81,36 @@ class ThrottleTests(SynchronousTestCase):
         self.mistake = None
         self.clock.advance(RETRY)
         self.assertEqual(2, len(self.did))
+
+    def test_waits(self) -> None:
+        """Work can wait for an answer, or for an error; it does not begin again meanwhile."""
+        answers: list[Deferred[int]] = []
+        found: list[object] = []
+
+        def wait() -> Generator[Deferred[int] | None, Any, bool]:
+            for _ in range(2):
+                answers.append(Deferred())
+                try:
+                    found.append((yield answers[-1]))
+                except ValueError as error:
+                    found.append(str(error))
+                yield None
+            return False
+
+        self.throttle = Throttle(self.clock, wait)
+        self.throttle.want()
+        self.clock.advance(0)
+        self.throttle.want()
+        self.clock.advance(100)
+        self.assertEqual((1, []), (len(answers), found))
+        answers[0].callback(7)
+        answers[1].errback(ValueError("no"))
+        self.assertEqual([7, "no"], found)
+        self.clock.advance(1000)
+        self.assertEqual(3, len(answers))
+        self.throttle.stop()
+        answers[2].callback(8)
+        self.assertEqual(2, len(found))
 
     def test_atOnce(self) -> None:
         """The work is done soon after it is wanted, in a turn of its own."""
