@@ -29,6 +29,7 @@ from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.component import Component
 from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.daemon.firewalls import chooseFirewalls
+from pkdoors.daemon.gatewayalarm import GatewayAlarm
 from pkdoors.daemon.hooks import Hooks
 from pkdoors.daemon.listening import IKnockPorts, choosePacketLog, explainNoCapture
 from pkdoors.daemon.locksmith import Locksmith
@@ -209,6 +210,7 @@ def _makeOutlets(
     if not isDry:
         publisher.subscribe(audit.hear)
         publisher.subscribe(hooks.hear)
+        publisher.subscribe(GatewayAlarm().hear)
     return audit, hooks
 
 

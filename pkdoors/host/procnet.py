@@ -42,13 +42,13 @@ class Socket:
     @property
     def address(self) -> Address:
         """Return our address."""
-        return _parseAddress(self.here)
+        return parseAddress(self.here)
 
     @property
     def peer(self) -> tuple[Address, int]:
         """Return the other end's address and port."""
         address, _, port = self.there.partition(":")
-        return _parseAddress(address), int(port, 16)
+        return parseAddress(address), int(port, 16)
 
     def isLocal(self) -> bool:
         """Return whether only this host itself can reach it."""
@@ -67,8 +67,8 @@ def parseSockets(listing: str) -> Iterator[Socket]:
         yield Socket(int(port, 16), state, int(rest[5]), address, remote)
 
 
-def _parseAddress(text: str) -> Address:
-    """Parse an address: the kernel prints words of 32 bits, each in the host's byte order."""
+def parseAddress(text: str) -> Address:
+    """Parse an address of C{/proc/net}: words of 32 bits, each in the host's byte order."""
     words = (int(text[at : at + 8], 16) for at in range(0, len(text), 8))
     raw = b"".join(map(_WORD.pack, words))
     if len(raw) == 4:

@@ -235,6 +235,7 @@ ALLOWED = {
     "adminclient.sshorigin": {"read_text", "read_bytes"},
     "host.bootid": {"read_text"},
     "host.clientaddress": {"read_text"},
+    "host.gateways": {"open"},
     "host.proc": {"read_text"},
     "knockports.drops": {"read_text"},
     "firewall.netlink.kernel": {"read_text"},
