@@ -50,8 +50,15 @@ def judgeRunning(daemon: Daemon) -> Finding:
     return Finding(OK, "daemon", f"it is running (process {daemon.process})")
 
 
-def reportNotAtBoot() -> Finding:
-    """Report a service that is installed, and not enabled."""
+def reportNotAtBoot(isOnTrial: bool) -> Finding:
+    """
+    Report a service that is installed, and not enabled.
+
+    @param isOnTrial: whether it runs on trial.
+    """
+    if isOnTrial:
+        text = "it is on trial: the ports open again when the trial ends, or at a boot"
+        return Finding(WARNING, "daemon", text, "once you got in by a knock: `pkdoors keep`")
     text = "after a boot it does not start: nobody can knock then, and no guard closes the ports"
     return Finding(WARNING, "daemon", text, "`systemctl enable pkdoors`")
 

@@ -16,6 +16,8 @@ from pkdoors.firewall.netlink.kernel import mayAdminister
 from pkdoors.host.systemd import START
 from pkdoors.model.doors import listKnockPorts, listProtectedPorts, listTcpKnockPorts
 
+TRIAL = "pkdoors trial 10m"
+
 
 class DaemonFacts:
     """
@@ -117,6 +119,13 @@ class DaemonFacts:
         return None
 
     @cached_property
+    def isOnTrial(self) -> bool:
+        """Whether C{pkdoors trial} started the daemon, and nobody has kept it yet."""
+        with self.reading("daemon"):
+            return self.sources.isOnTrial()
+        return False
+
+    @cached_property
     def daemon(self) -> Daemon:
         """The daemon. It can be started even if it is unknown whether it runs."""
         with self.reading("daemon"):
@@ -127,7 +136,8 @@ class DaemonFacts:
 
     def _makeStartCommand(self) -> str:
         if self.isService:
-            return f"`{START}`"
+            # A service that nobody has kept yet may close the only way in for good.
+            return f"`{TRIAL}`" if self.startsAtBoot is False else f"`{START}`"
         pkdoors = quote(str(Path(get_path("scripts"), "pkdoors")))
         if self.conf:
             return f"`{pkdoors} daemon --conf {quote(self.conf)}`"

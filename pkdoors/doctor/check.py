@@ -66,8 +66,9 @@ def _judgeFirewall(facts: Facts) -> Findings:
 def _judgeDaemon(facts: Facts) -> Findings:
     if facts.daemon.isKnown:
         yield judgeRunning(facts.daemon)
-    if facts.startsAtBoot is False:
-        yield reportNotAtBoot()
+    # A service that has never run is to be tried first: `pkdoors keep` enables it then.
+    if facts.startsAtBoot is False and facts.daemon.process is not None:
+        yield reportNotAtBoot(facts.isOnTrial)
     unusable = [path for path in facts.keyFiles if not facts.keys.get(path, (0,))[0]]
     for trouble in facts.troubles:
         # The keys are judged below, with the remedy.

@@ -35,6 +35,7 @@ from pkdoors.host.systemd import (
     startsAtBoot,
 )
 from pkdoors.install.servicecode import findCodeFlaw
+from pkdoors.install.trials.notes import isOnTrial
 from pkdoors.knockports.binding import hasAddress
 
 PLACES = (
@@ -224,6 +225,7 @@ class Sources:
     revoked: Callable[[str], tuple[int, str]] = countRevoked
     isService: Callable[[], bool] = isInstalled
     startsAtBoot: Callable[[], bool | None] = startsAtBoot
+    isOnTrial: Callable[[], bool] = isOnTrial
     mayService: Callable[[str, str], bool] = mayService
     explainNotRunnable: Callable[[str], str] = explainNotRunnable
     explainNotWritable: Callable[[str], str] = explainNotWritable

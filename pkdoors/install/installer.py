@@ -74,7 +74,7 @@ def uninstallService(files: ServiceFiles, run: Run) -> Iterator[str]:
     if isRunning() and files.path("pkdoors.service").exists():
         units = [name for name in UNITS if files.path(name).exists()]
         run("systemctl", "disable", "--quiet", "--now", *units)
-        yield "stopped    the service; the guard keeps the ports closed"
+        yield "stopped    the service; the guard, unless you released it, keeps the ports closed"
     yield from files.remove()
     yield from _reload(run)
 

@@ -38,6 +38,7 @@ WELL: dict[str, Any] = {
     "isOn": False,
     "isService": False,
     "startsAtBoot": True,
+    "isOnTrial": False,
     "isThere": True,
     "interfaces": {"eth0"},
     "defaultInterfaces": {"eth0"},

@@ -210,6 +210,29 @@ class CheckTests(CheckTestCase):
             (daemon,) = (finding for finding in found if finding.subject == "daemon")
             self.assertEqual(f"start the daemon: {remedy}", daemon.remedy)
 
+    def test_notTriedYet(self) -> None:
+        """For a service that nobody has kept yet, the remedy takes everything back by itself."""
+        service: dict[str, Any] = {"conf": CONF_FILE, "isService": True, "mayService": True}
+        service["startsAtBoot"] = False
+        tables = joinListings()
+        found = look(holder=None, **service, tables=tables, guard=GuardState(isThere=False))
+        about = ("daemon", "22/tcp")
+        remedies = [finding.remedy for finding in found if finding.subject in about]
+        remedies = [remedy for remedy in remedies if remedy]
+        self.assertEqual(["start the daemon: `pkdoors trial 10m`"] * 2, remedies)
+
+    def test_notKept(self) -> None:
+        """A daemon that does not start at boot is a warning; if it is on trial, you can keep it."""
+        service: dict[str, Any] = {"conf": CONF_FILE, "isService": True, "mayService": True}
+        service["startsAtBoot"] = False
+        for isOnTrial, remedy in (
+            (False, "`systemctl enable pkdoors`"),
+            (True, "once you got in by a knock: `pkdoors keep`"),
+        ):
+            found = look(**service, isOnTrial=isOnTrial)
+            (warning,) = (finding for finding in found if finding.level == WARNING)
+            self.assertEqual(("daemon", remedy), (warning.subject, warning.remedy))
+
     def test_serviceReads(self) -> None:
         """A file that the service cannot read is an error, if it is the service's file."""
         sealed = {"authorizedKeys": "/etc/keys", "keys": (2, []), "isService": True}

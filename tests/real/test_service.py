@@ -530,17 +530,17 @@ class InstallTests(ServiceTestCase):
         lines = self.output.splitlines()
         done = [line.split()[0] for line in lines[: lines.index("")]]
         self.assertEqual(done, ["wrote"] * 7 + ["created", "reloaded"])
-        self.assertIn("Start it, at boot, too:   systemctl enable --now pkdoors", lines)
+        self.assertIn("Start it without a trial: systemctl enable --now pkdoors", lines)
 
     def test_twice(self) -> None:
         """The second time it changes nothing, and says so."""
         before = self.tree()
         lines = self.configure().splitlines()
         done = [line.split()[0] for line in lines[: lines.index("")]]
-        self.assertEqual(done, ["unchanged"] * 6 + ["changed", "reloaded"])
+        self.assertEqual(done, ["unchanged"] * 8 + ["changed", "reloaded"])
         lines = self.machine.run(*INSTALL).splitlines()
         done = [line.split()[0] for line in lines[: lines.index("")]]
-        self.assertEqual(done, ["unchanged"] * 7 + ["reloaded"])
+        self.assertEqual(done, ["unchanged"] * 9 + ["reloaded"])
         self.assertEqual(before | {CONF.removeprefix("/etc/")}, self.tree())
 
     def tree(self) -> set[str]:
@@ -556,9 +556,9 @@ class InstallTests(ServiceTestCase):
         output = self.machine.run(*INSTALL, "--uninstall")
         gone = {f"/etc/{path}" for path in before - self.tree()}
         wants = "/etc/systemd/system/multi-user.target.wants/pkdoors.service"
-        self.assertEqual(6, len(gone))
+        self.assertEqual(8, len(gone))
         self.assertTrue(all(f"removed    {path}\n" in output for path in gone - {wants}), output)
-        self.assertIn("stopped    the service; the guard keeps the ports closed\n", output)
+        self.assertIn("the guard, unless you released it, keeps the ports closed\n", output)
         for command in ("pkdoors release\n", "userdel pkdoors\n", "rm -r /etc/pkdoors"):
             self.assertIn(command, output)
         self.assertEqual("inactive", self.machine.show("ActiveState"))

@@ -2,6 +2,7 @@
 
 import time
 
+from pkdoors.commands.service.release import AT_BOOT
 from tests.lab.case import PORT
 from tests.lab.hosts import SERVER4, eventually
 from tests.lab.terminal import Terminal
@@ -47,6 +48,7 @@ class ServiceTrialTests(ServiceTestCase):
         output = self.machine.run(PKDOORS, "trial", "6s")
         self.assertIn(f"This closes {PORT}/tcp for 6s.", output)
         self.assertEqual("disabled", self.machine.show("UnitFileState"))
+        self.assertIn("`pkdoors keep`", self.machine.status(PKDOORS, "check")[1])
         self.assertEqual(
             "kept: the service goes on, and starts at each boot\n",
             self.machine.run(PKDOORS, "keep"),
@@ -57,7 +59,10 @@ class ServiceTrialTests(ServiceTestCase):
         self.assertEqual("inactive", self.machine.show("ActiveState", "pkdoors-trial.timer"))
         _, output = self.machine.status(PKDOORS, "trial")
         self.assertIn("already running", output)
-        self.machine.run("systemctl", "disable", "--quiet", "--now", "pkdoors")
+        self.assertIn(f"{AT_BOOT}\n", self.machine.run(PKDOORS, "release"))
+        self.assertTrue(self.client.reaches(PORT))
+        self.machine.run("systemctl", "disable", "--quiet", "pkdoors")
+        self.assertNotIn(AT_BOOT, self.machine.run(PKDOORS, "release"))
 
     def test_ended(self) -> None:
         """

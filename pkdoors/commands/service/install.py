@@ -134,8 +134,8 @@ def _describeRest() -> str:
 
     return (
         "\nThese stay until you remove them:\n"
-        f"the guard, with the ports closed:  {ownCommand()} release\n"
-        "configuration, notes and logs:     "
+        f"the guard, if it is there:      {ownCommand()} release\n"
+        "configuration, notes and logs:  "
         "rm -r /etc/pkdoors /var/lib/pkdoors /var/log/pkdoors\n"
-        f"the user:                          userdel {NAME}\n"
+        f"the user:                       userdel {NAME}\n"
     )

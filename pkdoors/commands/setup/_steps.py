@@ -58,8 +58,9 @@ def _listSteps(plan: Plan, setting: Setting) -> Iterator[str]:
         if plan.keys is None:
             yield f"Here, put the clients' public SSH keys into {path}."
     yield (
-        "If a firewall is before this host (a cloud's security group, a router), let in "
-        f"{_describeKnocks(plan.doors)}, and {_describePorts(plan.doors)}."
+        "If a firewall is before this host (a cloud's security group), let in "
+        f"{_describeKnocks(plan.doors)}, and {_describePorts(plan.doors)}. A home router must "
+        "forward them to this host, each to the same port."
     )
     if setting.isForService and not setting.isInstalled and not conf:
         yield f"Here: {program} install-service"
@@ -165,5 +166,6 @@ def warnOfAddress(address: str) -> str:
         return ""
     return (
         f"warning: the profile has the address {quote(address)}, which {why}: if clients are "
-        "elsewhere, use --host NAME to give the one that they use\n"
+        "elsewhere, write the name or address that they use in its place (behind a home router, "
+        "the router's public one, best a DNS name that follows it)\n"
     )

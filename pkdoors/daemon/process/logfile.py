@@ -28,7 +28,7 @@ def openLogFile(path: str) -> LogFile:
         if findFlaw(folder) or os.stat(folder).st_mode & 0o022:
             raise ConfigError(
                 f"--logfile: others can write to {folder}, and so exchange the log: use a folder "
-                "of this user's own, for example /var/log"
+                "that nobody else can write, as `mkdir -m 755 /var/log/pkdoors` makes one"
             )
         _openOnce(path)
         file: LogFile = LogFile.fromFullPath(path, SIZE, defaultMode=0o600, maxRotatedFiles=KEPT)

@@ -98,3 +98,8 @@ class NotesFile:
         """Note that there is none."""
         with suppress(OSError):
             os.unlink(self._path("json"))
+
+
+def isOnTrial() -> bool:
+    """Return whether there is a trial on this host; never if this user may not read the notes."""
+    return NotesFile().read() is not None

@@ -120,7 +120,7 @@ class KeyTests(InitTestCase):
         """A name that only its own network knows gets a warning that names the option."""
         _, stderr = self.init("--host", "web1.lan")
         self.assertIn("the profile has the address web1.lan, which is a name that only", stderr)
-        self.assertIn("use --host NAME", stderr)
+        self.assertIn("write the name or address that they use in its place", stderr)
         os.unlink(self.file)
         os.unlink(self.keys)
         self.assertNotIn("warning", self.init("--host", "192.0.2.1")[1])
