@@ -93,6 +93,7 @@ def _parseTable(text: str, file: str) -> Table:
 def _readConfig(table: Table, file: str) -> Config:
     if isSeed(table):
         return Config((readSeedDoor(table, _KEYS),), notes=(describeSeed(table, file),))
+    _findMisplaced(table, _KEYS, listKeys(DOOR_SETTINGS), "", "a door: put it below [doors.NAME]")
     allowKeys(table, _KEYS, "")
     doors = tuple(_readDoor(*item) for item in _findDoors(table).items())
     _checkSharing(doors)
@@ -126,6 +127,14 @@ def checkDoors(config: Config) -> Config:
     return config
 
 
+def _findMisplaced(
+    table: Table, keys: Collection[str], others: Collection[str], where: str, place: str
+) -> None:
+    for key in table:
+        if key in others and key not in keys:
+            raise BadValue(f"{where}{key} is a key of {place}")
+
+
 def _findDoors(table: Table) -> Table:
     tables = table.get("doors")
     if not isinstance(tables, dict) or not tables:
@@ -139,7 +148,9 @@ def _readDoor(name: str, table: object) -> Door:
         raise BadValue(
             f"{where}: {shown(table)} is not a table: write [{where}], and its keys below"
         )
-    allowKeys(table, listKeys(DOOR_SETTINGS), f"{where}: ")
+    allowed, above = listKeys(DOOR_SETTINGS), "the daemon: put it above the first [doors.NAME]"
+    _findMisplaced(table, allowed, _KEYS, f"{where}: ", above)
+    allowKeys(table, allowed, f"{where}: ")
     for key in ("sequence", "ports"):
         if key not in table:
             raise BadValue(f"{where}.{key} is missing: every door needs a sequence and ports")

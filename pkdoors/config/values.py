@@ -66,7 +66,14 @@ def allowKeys(table: Iterable[str], keys: Iterable[str], where: str) -> None:
     """
     for key in table:
         if key not in keys:
-            raise BadValue(f"{where}unknown key {shown(key)}: allowed are {', '.join(keys)}")
+            near = "".join(f" (did you mean {name}?)" for name in _findNear(key, keys))
+            raise BadValue(f"{where}unknown key {shown(key)}{near}: allowed are {', '.join(keys)}")
+
+
+def _findNear(key: str, keys: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches  # only for a mistake
+
+    return get_close_matches(key, keys, 1, 0.75)
 
 
 def parseFirewall(text: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pkdoors.locks.sealed.replays import ReplayCache
 
 _NOBODY = "nobody may knock with a key: {}"
+_SOME = "some keys cannot be used: {}"
 
 
 class Locksmith:
@@ -148,12 +149,15 @@ class Locksmith:
         found = {path: self._checkKeys(path) for path in dict.fromkeys(self._paths)}
         for path in self._revokedPaths:
             found[path] = found.get(path) or self._checkRevoked(path)
-        before, self._reported = self._reported, [str(error) for error in found.values() if error]
-        for error in filter(None, found.values()):
-            if not error.isLogged and str(error) not in before:
-                self._log.error("{trouble}", trouble=_NOBODY.format(error))
+        before, self._reported = self._reported, []
+        for path, error in found.items():
+            if error is not None:
+                template = _SOME if self._hasOthers(path) else _NOBODY
+                self._reported.append(trouble := template.format(error))
+                if not error.isLogged and trouble not in before:
+                    self._log.error("{trouble}", trouble=trouble)
         self._warnIdle()
-        return [_NOBODY.format(reason) for reason in self._reported]
+        return list(self._reported)
 
     def _warnIdle(self) -> None:
         """Log which keys open nothing, if that is new."""
@@ -171,14 +175,24 @@ class Locksmith:
 
     def _checkKeys(self, path: str) -> PkdoorsError | None:
         from pkdoors.keysources.keypath import isStale
+        from pkdoors.keysources.keyreader import KeyFileError
 
         if isStale(self._keyFile(path), path):
             del self._keyFiles[path]
         try:
             self._keyFile(path).prepare()
         except PkdoorsError as error:
-            return error
+            isEmpty = isinstance(error, KeyFileError) and error.isEmpty
+            return None if isEmpty and self._hasOthers(path) else error
         return None
+
+    def _hasOthers(self, path: str) -> bool:
+        """Return whether each door that uses a path has keys from another one as well."""
+        doors = [door for door in self._sealed if path in door.authorizedKeys]
+        return bool(doors) and all(
+            any(self._keyFile(other).keys() for other in door.authorizedKeys if other != path)
+            for door in doors
+        )
 
     def _checkRevoked(self, path: str) -> PkdoorsError | None:
         try:

@@ -167,7 +167,8 @@ class Reloader:
         fixed = findFixedChanges(self.config, config)
         if fixed:
             raise ConfigError(
-                f"{', '.join(fixed)}: this cannot change while the daemon runs: restart it"
+                f"{', '.join(fixed)}: this cannot change while the daemon runs: restart it, with "
+                "`systemctl restart pkdoors` if it is a service"
             )
         return describeChanges(self.config, config)
 

@@ -109,6 +109,14 @@ class DaemonFacts:
                 found[path] = self.sources.keys(path, doors)
         return found
 
+    def hasOtherKeys(self, path: str) -> bool:
+        """Return whether each door that uses a path has keys from another one as well."""
+        return all(
+            any(self.keys.get(other, (0,))[0] for other in door.authorizedKeys if other != path)
+            for door in self.config.doors
+            if path in door.authorizedKeys
+        )
+
     @cached_property
     def startsAtBoot(self) -> bool | None:
         """Whether the service starts at boot, before the network is up; L{None} if the daemon is

@@ -211,8 +211,8 @@ def judgeClosed(
 def reportGrace(ports: PortRange) -> Finding:
     """Report a UDP port that is protected for the first time."""
     text = (
-        "everybody can still reach it for some seconds: it is protected for the first time, and "
-        "this host did not track who uses it"
+        "everybody can still reach it until udp_grace is over: it is protected for the first time, "
+        "and this host did not track who uses it"
     )
     remedy = 'wait; to avoid this, set udp_grace = "0" before the first start'
     return Finding(WARNING, str(ports), text, remedy)

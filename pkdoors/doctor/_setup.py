@@ -49,9 +49,19 @@ def judgeFirewall(config: Config, isFirewalldThere: bool | None) -> Finding:
     return Finding(OK, "firewall", f"{name} ({state})")
 
 
+_EXAMPLES = (
+    "17001,17203,17005,17404,17002,17108,17301,17009",
+    "18001,18203,18005,18404,18002,18108,18301,18009",
+    "18111,18007,18530,18222,18904,18016,18777,18340",
+)
+"""The long sequences in the manual, which invite somebody to copy them."""
+
+
 def judgeSequence(door: Door) -> Iterator[Finding]:
     """Report how strong the secret of a door is."""
     warnings = door.sequence.warnings()
+    if str(door.sequence) in _EXAMPLES:
+        warnings.append("the sequence is an example from the manual, which everybody can read")
     for warning in warnings:
         text, _, _ = warning.partition(": ")
         remedy = "`pkdoors sequence` prints a better one"
@@ -93,7 +103,11 @@ def judgeCode(why: str, remedy: str) -> Finding:
 
 
 def judgeKeys(
-    path: str, count: int, complaints: Iterable[str], idle: Iterable[str] = ()
+    path: str,
+    count: int,
+    complaints: Iterable[str],
+    idle: Iterable[str] = (),
+    hasOthers: bool = False,
 ) -> Iterator[Finding]:
     """
     Report which keys may knock.
@@ -102,14 +116,19 @@ def judgeKeys(
     @param count: how many of its keys may knock.
     @param complaints: why lines are refused.
     @param idle: why keys open nothing.
+    @param hasOthers: whether its doors have keys from elsewhere, too.
     """
-    faults = [*complaints, *idle]
-    for place, fault in enumerate(faults):
+    faults = [(text, "fix that, or remove the line") for text in complaints]
+    faults += [(text, f"change or remove the line of that key in {path}") for text in idle]
+    for place, (fault, remedy) in enumerate(faults):
         # If no key is left, the first fault is the cause of that.
-        level, text = (WARNING, fault) if count or place else (ERROR, f"nobody may knock: {fault}")
-        yield Finding(level, "keys", text, f"fix or remove that line of {path}")
+        isCause = not (count or place or hasOthers)
+        level, text = (ERROR, f"nobody may knock: {fault}") if isCause else (WARNING, fault)
+        yield Finding(level, "keys", text, remedy)
     if count:
         yield Finding(OK, "keys", f"{count} {'key' if count == 1 else 'keys'} in {path} may knock")
+    elif not faults and hasOthers:
+        yield Finding(OK, "keys", f"{path} has no key yet; its doors have others")
     elif not faults:
         remedy = f"add the lines of ssh-keygen's .pub files to {path}"
         yield Finding(ERROR, "keys", f"nobody may knock: {path} has no usable key", remedy)

@@ -96,7 +96,7 @@ def _judgeTrusted(facts: Facts) -> Findings:
 
 def _judgeKeys(facts: Facts) -> Findings:
     for path, keys in facts.keys.items():
-        yield from _setup.judgeKeys(path, *keys)
+        yield from _setup.judgeKeys(path, *keys, hasOthers=facts.hasOtherKeys(path))
     for path in _listRevokedFiles(facts):
         yield _setup.judgeRevoked(path, *facts.sources.revoked(path))
     for door in facts.config.doors:

@@ -69,8 +69,8 @@ class Closer:
             if closing.count:  # the first ones are closed at once
                 await self._slices.next()
             together, single = self._sort(some, reason, closing)
-            if together:
-                single += await self._shut(together, reason)
+            if together and not await self._shut(together, reason):
+                await self._shutSingly(together, reason)
             for life in single:
                 await self._turns.next()
                 if self._lives.has(life):  # it may have ended meanwhile
@@ -98,22 +98,18 @@ class Closer:
                 single.append(life)
         return together, single
 
-    async def _shut(self, lives: list[OpeningLife], reason: str) -> list[OpeningLife]:
+    async def _shut(self, lives: list[OpeningLife], reason: str) -> bool:
         """
         Have the guard close openings; what is left to do follows from their deadlines. One that
         somebody has opened again meanwhile stays open.
 
-        @return: those that the guard refuses to close. Each is tried by itself, and reports what is
-            wrong.
+        @return: whether the guard has done so.
         """
         shutting = Each(lambda: (life.opening for life in lives if life.isShutting()))
         try:
             await self._stack.closeMany(shutting)
         except FirewallError:
-            refused = [life for life in lives if life.isShutting()]
-            for life in refused:
-                life.reopen()
-            return refused
+            return False
         for first in range(0, len(lives), PER_TURN):
             for life in lives[first : first + PER_TURN]:
                 if life.isShutting() and self._lives.has(life):
@@ -122,7 +118,17 @@ class Closer:
                 else:
                     self._lives.closed.notify(life.opening.key)
             await self._slices.next()
-        return []
+        return True
+
+    async def _shutSingly(self, lives: list[OpeningLife], reason: str) -> None:
+        """Try each by itself after the guard has refused: then it reports what is wrong."""
+        for life in lives:
+            await self._turns.next()
+            if life.isShutting() and self._lives.has(life):
+                life.reopen()
+                life.end(reason)
+            else:
+                self._lives.closed.notify(life.opening.key)
 
     def finish(self, life: OpeningLife, reason: str) -> None:
         """

@@ -105,9 +105,14 @@ def sentence(event: Event) -> str:
         why="" if isUsual else f", {event.reason}",
         cause=event.cause and f"{event.cause}: ",
         firewall=event.firewall,
-        more=f" ({event.leftOut} more lines like this left out)" if event.leftOut else "",
+        more=_countLeftOut(event.leftOut),
     )
     return printable(text)
+
+
+def _countLeftOut(count: int) -> str:
+    lines = "1 more line" if count == 1 else f"{count} more lines"
+    return f" ({lines} like this left out)" if count else ""
 
 
 def fields(event: Event) -> dict[str, Any]:

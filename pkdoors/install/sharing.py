@@ -107,7 +107,8 @@ def _shareFolder(folder: Path) -> str:
     byGroup = stat.S_IRGRP | stat.S_IXGRP if status.st_gid == findServiceGroup() else 0
     byAll = stat.S_IROTH | stat.S_IXOTH
     if any(bits and status.st_mode & bits == bits for bits in (byGroup, byAll)):
-        return f"unchanged  {folder}, which the service may read; let it read the files in there"
+        files = "ensure that it can read each file in there"
+        return f"unchanged  {folder}, which the service may read; {files}"
     name = quote(str(folder))
     raise InstallError(
         f"the service cannot read the folder {folder}: run `chgrp -R {NAME} {name}` and "

@@ -47,6 +47,7 @@ class KeyFile:
         if not self.keys() and not self._reader.isReading:
             error = KeyFileError(self._trouble.text or self._explainNoKey())
             error.isLogged = bool(self._trouble)
+            error.isEmpty = not (error.isLogged or self._reader.complaints())
             raise error
 
     def keys(self) -> list[AuthorizedKey]:

@@ -72,6 +72,7 @@ class KeyFolder:
                 "there"
             )
             error.isLogged = bool(self._trouble)
+            error.isEmpty = not (error.isLogged or self.complaints())
             raise error
 
     def keys(self) -> list[AuthorizedKey]:

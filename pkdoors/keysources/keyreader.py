@@ -24,7 +24,13 @@ Later = Callable[[Work], None]
 
 
 class KeyFileError(PkdoorsError):
-    """The file cannot be read, or other users can write it."""
+    """
+    The file cannot be read, other users can write it, or it has no key.
+
+    @ivar isEmpty: whether it is merely empty.
+    """
+
+    isEmpty = False
 
 
 class KeyReader:

@@ -192,13 +192,26 @@ class BadTests(SynchronousTestCase):
             self.refused('fire = "auto"\n' + SSH),
         )
         self.assertEqual(
-            "doors.ssh: unknown key 'port': allowed are sequence, ports, open_for, "
+            "doors.ssh: unknown key 'port' (did you mean ports?): allowed are sequence, ports, "
+            "open_for, "
             "max_open_for, knock_timeout, penalty, sessions, uses, udp_idle, udp_max, udp_grace, "
             "trusted, authorized_keys, revoked_keys, clock_skew, grant4, grant6, payload, "
             "knock_rate, knock_burst, max_openings, on_open, on_close, on_refuse",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("unknown key 'a\\nb'", self.refused(SSH + '"a\\nb" = 1\n'))
+
+    def test_misplacedKeys(self) -> None:
+        """A key of the daemon below a door is refused, and the reverse, with the right place."""
+        self.assertEqual(
+            "doors.ssh: audit is a key of the daemon: put it above the first [doors.NAME]",
+            self.refused(SSH + 'audit = "/a"\n'),
+        )
+        self.assertEqual(
+            "penalty is a key of a door: put it below [doors.NAME]",
+            self.refused('penalty = "10m"\n' + SSH),
+        )
+        self.assertIn("'door' (did you mean doors?)", self.refused(SSH + "[door.web]\n"))
 
     def test_noDoors(self) -> None:
         """Without a door there is nothing to do."""

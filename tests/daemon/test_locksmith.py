@@ -262,6 +262,22 @@ class LocksmithTests(SynchronousTestCase):
         smith.setDoors([self.ssh])
         self.assertEqual([], smith.examine())
 
+    def test_examineEmptyBesideOthers(self) -> None:
+        """A folder that is still empty is no trouble if the door has other keys, too."""
+        folder = self.path.with_name("keys.d")
+        folder.mkdir(mode=0o700)
+        both = replace(self.ssh, authorizedKeys=(str(folder), str(self.path)))
+        self.assertEqual([], self.makeSmith(both).examine())
+        alone = replace(self.web, authorizedKeys=(str(folder),))
+        (trouble,) = self.makeSmith(both, alone).examine()
+        self.assertTrue(trouble.startswith("nobody may knock with a key: no file in"), trouble)
+
+    def test_examineBadBesideOthers(self) -> None:
+        """If one of a door's files cannot be read, some keys cannot be used, but others can."""
+        both = replace(self.ssh, authorizedKeys=("/nowhere/keys", str(self.path)))
+        (trouble,) = self.makeSmith(both).examine()
+        self.assertTrue(trouble.startswith("some keys cannot be used: cannot read /no"), trouble)
+
     def test_plainNeedsNothing(self) -> None:
         """If all doors are plain there is nothing to examine, and nothing is written."""
         smith = self.makeSmith(self.plain)

@@ -54,7 +54,8 @@ class RefusedTests(ReloadTestCase):
         """A setting cannot change while the daemon runs."""
         self.assertRefused(
             ConfigError,
-            "zone, admin: this cannot change while the daemon runs: restart it",
+            "zone, admin: this cannot change while the daemon runs: restart it, with "
+            "`systemctl restart pkdoors` if it is a service",
             zone="home",
             admin="",
         )

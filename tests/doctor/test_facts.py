@@ -9,11 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.config.config import Config
 from pkdoors.doctor.check import checkHost
 from pkdoors.doctor.facts import Facts
-from pkdoors.doctor.findings import ERROR, Finding
+from pkdoors.doctor.findings import ERROR, OK, Finding
 from pkdoors.doctor.sources import Sources
 from pkdoors.errors import FirewallError
 from pkdoors.model.ports import PortRange
-from tests.doctor.case import SEQUENCE, WELL, FakeProc
+from tests.doctor.case import SEQUENCE, WELL, FakeProc, giving
 from tests.fakes.doors import makeDoor
 
 SSH = PortRange("tcp", 22, 22)
@@ -23,6 +23,21 @@ class FactsTests(SynchronousTestCase):
     """
     Tests of L{Facts}.
     """
+
+    def judgeTwoPlaces(self, file: int, folder: int) -> list[str]:
+        """Return the levels of what is found about a file and a folder with so many keys."""
+        counts = {"/etc/keys": file, "/etc/keys.d": folder}
+        known = {name: giving(fact) for name, fact in WELL.items()}
+        known["keys"] = lambda path, doors: (counts[path], [], [])
+        door = makeDoor(authorizedKeys=tuple(counts))
+        findings = checkHost(Facts(Config((door,)), Sources(FakeProc(), **known)))
+        return [finding.level for finding in findings if finding.subject == "keys"]
+
+    def test_emptyBesideOthers(self) -> None:
+        """A folder without keys keeps nobody out if its doors have other keys."""
+        self.assertEqual([OK, OK], self.judgeTwoPlaces(2, 0))
+        self.assertEqual([OK, OK], self.judgeTwoPlaces(0, 2))
+        self.assertEqual([ERROR, ERROR], self.judgeTwoPlaces(0, 0))
 
     def setUp(self) -> None:
         """Count how often each source is read."""

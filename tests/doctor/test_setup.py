@@ -1,5 +1,7 @@
 """Tests of L{pkdoors.doctor._setup}."""
 
+import re
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.config import Config
@@ -7,6 +9,7 @@ from pkdoors.doctor import _setup
 from pkdoors.doctor._daemon import Daemon, judgeRunning
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from tests.fakes.doors import makeDoor
+from tests.lab.pages import DOCS
 
 FLUSHING = "#!/usr/sbin/nft -f\n\n  flush  ruleset\ntable inet filter {}\n"
 
@@ -75,6 +78,16 @@ class HostingTests(SynchronousTestCase):
         (found,) = _setup.judgeSequence(makeDoor((10, 60, 20, 50, 30, 40, 5, 9)))
         text = "door default: an attacker who has found its 8 ports needs 5040 tries"
         self.assertEqual((OK, text), _brief(found))
+
+    def test_example(self) -> None:
+        """A long sequence from the manual's pages is no secret."""
+        pages = "".join(page.read_text() for page in DOCS.rglob("*.md"))
+        found = set(re.findall(r"sequence = \[((?:\d{5}, ){7}\d{5})\]", pages))
+        self.assertGreater(len(found), 1)
+        for ports in found:
+            (finding,) = _setup.judgeSequence(makeDoor(tuple(map(int, ports.split(", ")))))
+            self.assertEqual(WARNING, finding.level)
+            self.assertIn("is an example from the manual", finding.text)
 
     def test_weak(self) -> None:
         """Each weakness is a warning, with the name of the door."""

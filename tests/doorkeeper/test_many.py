@@ -280,9 +280,10 @@ class CloseManyTests(ManyTestCase):
         self.turns(lambda: bool(closing.done.called))
         self.assertEqual({}, self.firewall.open_())
 
-    def closeHeld(self) -> tuple[list[str], Closing]:
+    def closeHeld(self, seconds: int = 0) -> tuple[list[str], Closing]:
         """Begin to close 300; the guard does not answer yet."""
-        sources = self.openMany(300)
+        self.guard.portions.clear()
+        sources = self.openMany(300, seconds)
         self.guard.holding = True
         closing = self.close()
         self.turns(lambda: self.guard.portions == [300])
@@ -304,15 +305,48 @@ class CloseManyTests(ManyTestCase):
         self.clock.advance(50)
         self.assertEqual({}, self.firewall.open_())
 
+    def test_shorterKnockDuring(self) -> None:
+        """
+        A client that knocks for less time than was left gets this time, and no more, whether the
+        guard closes or refuses to; and what another key had earned does not come back.
+        """
+        for answer in (None, BUSY):
+            self.keeper = self.makeKeeper(self.door)
+            (*_, late), _ = self.closeHeld(600)
+            until = self.clock.seconds() + 10
+            bob = Principal("bob", "SHA256:b")
+            self.keeper.request(Request(self.door, late, 10, who=bob))
+            self.guard.holding = False
+            self.guard.answer(answer)
+            self.guard.answerAll()
+            self.turns(lambda: len(self.firewall.open_()) == 1)
+            self.assertEqual({late: until}, self.firewall.open_())
+            self.assertEqual([(late, until)], self.openings())
+            self.keeper.request(Request(self.door, late, 0, who=bob, close=True))
+            self.turns(lambda: not self.firewall.open_())
+            self.clock.advance(1)
+
+    def test_knockAfterRefusal(self) -> None:
+        """A client that knocks before its turn to be closed singly comes stays in."""
+        (*_, late), closing = self.closeHeld()
+        self.guard.holding = False
+        self.guard.answer(BUSY)
+        self.guard.answerAll()
+        self.assertIn(late, self.firewall.open_())
+        self.request(50, late)
+        self.turns(lambda: bool(closing.done.called))
+        self.assertEqual({late: 50.0}, self.firewall.open_())
+
     def test_knockBeforeRefusal(self) -> None:
         """So it does if the guard refuses to close, and the others are closed singly."""
-        (*_, late), _ = self.closeHeld()
+        (*_, late), closing = self.closeHeld()
         self.request(50, late)
         self.guard.holding = False
         self.guard.answer(BUSY)
         self.guard.answerAll()
         self.turns(lambda: len(self.firewall.open_()) == 1)
         self.assertEqual({late: 50.0}, self.firewall.open_())
+        self.turns(lambda: bool(closing.done.called))
         self.clock.advance(50)
         self.assertEqual({}, self.firewall.open_())
 

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.events.event} and L{pkdoors.events.publisher}."""
 
 import json
+from dataclasses import replace
 
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
@@ -54,6 +55,11 @@ class EventTests(SynchronousTestCase):
             "leftOut": 2,
         }
         return Event(kind, TODAY, **(everything | details))  # type: ignore[arg-type]
+
+    def test_oneLeftOut(self) -> None:
+        """One line is one, not several."""
+        line = sentence(replace(self.event("refused"), leftOut=1))
+        self.assertTrue(line.endswith("of it (1 more line like this left out)"), line)
 
     def test_sentences(self) -> None:
         """Each kind of event has its own sentence."""

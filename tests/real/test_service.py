@@ -639,6 +639,18 @@ class MetricsTests(ServiceTestCase):
         self.machine.run(*INSTALL, "--uninstall")
         self.assertEqual("inactive", self.machine.show("ActiveState", "pkdoors-metrics.timer"))
 
+    def test_otherFolder(self) -> None:
+        """With the lines from the manual, they are written to another folder."""
+        lines = block("[Unit]\nConditionPath", OPERATING).replace("/usr/bin/pkdoors", PKDOORS)
+        dropIn = "/etc/systemd/system/pkdoors-metrics.service.d/override.conf"
+        self.file(dropIn).parent.mkdir()
+        self.file(dropIn).write_text(lines.replace("/srv/textfile", "/run/textfile"))
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("mkdir", "/run/textfile")
+        self.machine.run("systemctl", "start", "pkdoors-metrics.service")
+        text = self.machine.run("cat", "/run/textfile/pkdoors.prom")
+        self.assertIn("\npkdoors_up 0.0\n", text)
+
 
 class JournalTests(ServiceTestCase):
     """Tests of what the service writes to the journal."""

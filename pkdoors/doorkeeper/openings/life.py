@@ -43,6 +43,7 @@ class OpeningLife(OpeningWork):
         if self.isShut() or self._isShutting:  # nobody has heard of that yet
             self._report.publishClosed(self.opening, self._reason)
             self.reopen()
+            self._wantNothing(self._reason)  # what was closed counts no more
         self._claims = addClaim(self._claims, self.opening, wanted, self._clock.seconds())
         if wanted.door.once and not self.isUsed and wanted.deadline <= self.opening.deadline:
             wanted = replace(self.opening, grant=wanted.grant)

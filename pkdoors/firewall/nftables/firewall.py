@@ -8,13 +8,14 @@ touches it. Otherwise the daemon watches the table and heals it.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, execute
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pkdoors.errors import FirewallError
+from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.firewall.firststart import describeSpared
 from pkdoors.firewall.guard.guard import TABLE, Guard
 from pkdoors.firewall.guard.openingkeys import splitOpenings
@@ -194,9 +195,9 @@ class NftablesFirewall:
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
         """See L{IFirewall.findUsed}."""
-        if self._lane.isBusy:  # the elements of an opening may be away for a moment
-            return []
-        soon = self._reactor.seconds() + MARGIN
+        # While the lane works, the elements of an opening may be away for a moment, but a mark of
+        # use is certain.
+        soon = inf if self._lane.isBusy else self._reactor.seconds() + MARGIN
         try:
             found = self._table.findUsed(openings)
         except FirewallError:  # it is asked again
@@ -257,6 +258,8 @@ class NftablesFirewall:
         self._ways.look()
 
     def _openNow(self, opening: Opening) -> None:
+        if opening.deadline <= self._reactor.seconds():  # it has waited for too long
+            raise DeadlinePassed("its deadline passed before nftables could open it")
         self._current.addScope(opening)
         openings = self._placer.openings
         if not openings.hasSource(opening.source):

@@ -139,7 +139,8 @@ class BadTests(SynchronousTestCase):
         """An unknown key is refused, and the line names the known ones."""
         line = self.refused(SHORT + "max_open_door_duration = 10\n")
         self.assertEqual(
-            "unknown key 'max_open_door_duration': allowed are ports_to_controls, "
+            "unknown key 'max_open_door_duration' (did you mean max_opened_door_duration?): "
+            "allowed are ports_to_controls, "
             "opening_sequence, max_opened_door_duration, max_knocker_live_time, "
             "ignoring_period_after_knock_error, firewall_rules_check_periode_seconds, "
             "doors_cleanup_periode",

@@ -6,16 +6,17 @@ from ipaddress import IPv4Address
 from twisted.internet.defer import Deferred
 
 from pkdoors.doorkeeper.openings.lives import Each
-from pkdoors.errors import FirewallError
+from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.firewall.guard import openingkeys
 from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.guard.openingkeys import sourceKey
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.firewall.nftables.placing import healing
 from pkdoors.model.doors import Opening
 from pkdoors.model.sources import Source, readSource
 from pkdoors.util import lane
 from pkdoors.util.lane import Lane
-from tests.fakes.doors import makeDoor
+from tests.fakes.doors import makeDoor, makeOpening
 from tests.fakes.threads import HeldThread
 from tests.firewall.nftables.firewallcase import NEXT, NftablesTestCase
 
@@ -231,6 +232,36 @@ class BesideTests(NftablesTestCase):
         self.finish(done)
         self.assertNotIn("192.0.2.1", self.tables.sources(SET))
         self.assertEqual(COUNT, len(self.tables.sources(SET)))
+
+    def test_tooLate(self) -> None:
+        """An opening whose time is over when its turn comes is not opened even for a moment."""
+        done = self.healed()
+        self.step()
+        late = self.open("192.0.2.1", 5.0)
+        self.clock.advance(6)
+        del self.wanted[readSource("192.0.2.1")]
+        self.tables.steps.clear()
+        self.thread.work()
+        self.failureResultOf(late, DeadlinePassed)
+        self.assertNotIn("192.0.2.1", self.tables.sources(SET))
+        self.finish(done)
+
+    def test_used(self) -> None:
+        """
+        That an opening for one connection is used is known at any time; that one is lost, only when
+        nothing is at work.
+        """
+        self.flush()
+        self.firewall = self.make()
+        self.start(makeDoor(once=True))
+        used, away = [makeOpening(source, 30.0, once=True) for source in ("10.0.0.1", "10.0.0.2")]
+        self.finish(*(self.watchEnd(self.firewall.open(each)) for each in (used, away)))
+        self.tables.put("default_used4", sourceKey(used.source), 30.0)
+        self.tables.tables[TABLE].sets["default_once4"].elements.pop(sourceKey(away.source))
+        closing = self.watchEnd(self.firewall.closeMany([makeOpening("10.0.0.3", 30.0, once=True)]))
+        self.assertEqual([(used, True)], self.firewall.findUsed([used, away]))
+        self.finish(closing)
+        self.assertEqual([(used, True), (away, False)], self.firewall.findUsed([used, away]))
 
     def test_refused(self) -> None:
         """If the kernel refuses to close many, each can be closed by itself."""

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from pkdoors.doorkeeper.openings.lives import Each
+from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard import openingkeys
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.openingkeys import listKeys
@@ -34,7 +35,7 @@ async def inTurns(clock: IReactorTime, steps: Iterable[object]) -> None:
         await deferLater(clock, 0)
 
 
-class ManyTests(NftablesTestCase):
+class ManyTestCase(NftablesTestCase):
     """
     Two doors, each open for twenty clients, of which five are put in place in a step.
     """
@@ -100,6 +101,12 @@ class ManyTests(NftablesTestCase):
     def present(self) -> int:
         """Return how many elements packets are looked up in."""
         return len(self.tables.living(TABLE, SET))
+
+
+class ManyTests(ManyTestCase):
+    """
+    What happens to them.
+    """
 
     def test_nothing(self) -> None:
         """If nothing changes, nothing is sent, in however many turns."""
@@ -215,6 +222,51 @@ class ManyTests(NftablesTestCase):
         self.turns(self.begin(once, WEB))
         self.assertEqual(20, self.present())
         self.assertEqual({}, self.tables.sources("ssh_once4"))
+
+
+class CutOffTests(ManyTestCase):
+    """
+    What happens to connections that the guard has spared.
+    """
+
+    def test_cutOff(self) -> None:
+        """
+        After a flush, nobody is cut off before very many sessions are back, though few openings
+        are; nor if a healing, or a reload, fails on its way there.
+        """
+        keys = {flow(port=port).key for port in range(50_000, 50_010)}
+
+        def isCutOff() -> bool:
+            return bool(self.tables.living(TABLE, "complete"))
+
+        def watch(step: str) -> None:
+            if TABLE in self.tables.tables and "spared4" in self.ours().sets:
+                self.assertLessEqual(isCutOff(), self.flows("spared4") == keys, step)
+            if self.failures and "spared4" in step:
+                raise self.failures.pop()
+
+        for key in keys:
+            self.tables.put("spared4", key, 1000.0)
+        for opening in [*self.wanted.values()][1:]:
+            self.close(opening.door, str(opening.source))
+        self.clock.advance(10)  # now they are noted
+        self.tables.failing = watch
+        for failures, doors in (
+            ([], (SSH, WEB)),
+            ([FirewallError("busy")], (SSH, WEB)),
+            ([], (SSH,)),
+        ):
+            self.failures: list[FirewallError] = failures
+            self.flush()
+            if failures:
+                failed = self.begin(*doors)
+                while self.clock.calls and self.failures:
+                    self.turn()
+                self.failureResultOf(failed, FirewallError)
+                self.assertFalse(isCutOff())
+            self.turns(self.begin(*doors))
+            self.assertTrue(isCutOff())
+            self.assertEqual(keys, self.flows("spared4"))
 
 
 class MangledTests(ManyTests):

@@ -63,15 +63,13 @@ class CurrentGuard:
         """
         return not opening.door.once or (self._placer.openings.has(opening) and not self.isDoubtful)
 
-    def put(
-        self, openings: list[Opening], flows: Books | None = None, isComplete: bool = True
-    ) -> None:
+    def put(self, openings: list[Opening], flows: Books | None = None) -> None:
         """Put the guard in place, see L{GuardPlacer.put}."""
         self.refreshCapture()
         # Only here do sets that no opening needs any more go: until then they cost little.
         self.guard = replace(self.guard, networks=networkScopes(openings))
         self.guard = self.withLayout(self.guard)
-        self._placer.put(self.guard, openings, flows, isComplete)
+        self._placer.put(self.guard, openings, flows)
         self.onPlaced(self.guard)
 
     def refreshCapture(self) -> None:

@@ -161,7 +161,6 @@ class GuardHealer:
             try:
                 if not isFew:
                     await self._lane.take(self._openings.fill(openings, self._current.addScope))
-                    await self._lane.run(self._placer.complete)
                 await self.restoreSessions()
             except GuardGone:
                 if not triesLeft:
@@ -181,7 +180,7 @@ class GuardHealer:
         # Sessions stall until their flows are there.
         noted = flows if sum(map(len, flows.values())) <= FEW else {}
         some = [each for each in first if isFew and self._current.isCertain(each)]
-        self._current.put(some, noted, isComplete=isFew)
+        self._current.put(some, noted)
         return isFew
 
     async def completeSessions(self) -> None:
@@ -194,6 +193,7 @@ class GuardHealer:
         await self._lane.take(self._addFlows())
         await self._sessions.spareLetIn(self._current.guard)
         await self._lane.take(self._addFlows())
+        await self._lane.run(self._placer.complete)
         self._sessions.noteReplaced()
 
     def _addFlows(self) -> Iterator[None]:

@@ -90,19 +90,14 @@ class GuardPlacer:
         """From now on it is unknown what is in place."""
         self._placed = None
 
-    def put(
-        self,
-        guard: Guard,
-        openings: list[Opening],
-        flows: Books | None = None,
-        isComplete: bool = True,
-    ) -> None:
+    def put(self, guard: Guard, openings: list[Opening], flows: Books | None = None) -> None:
         """
         Put a guard in place, with exactly these openings. If nobody else has changed what is there,
         only what differs is sent.
 
+        If sessions are incomplete afterwards, L{complete} must be called when they are back.
+
         @param flows: the flows that go on, if others follow; L{None} for all.
-        @param isComplete: whether no more openings follow; otherwise L{complete} is called then.
         @raise FirewallError: the kernel refused.
         """
         self._openings.abandon()
@@ -110,7 +105,7 @@ class GuardPlacer:
         if self._table.tableOf(TABLE) != self._tableThere:
             placed = None
         if placed is None or not self._change(placed, guard, openings):
-            self._replace(guard, openings, flows, isComplete)
+            self._replace(guard, openings, flows)
         self._openings.openings = OpeningTable(openings)
         self._noteGuard(guard)
 
@@ -124,22 +119,18 @@ class GuardPlacer:
         self.hasStarted = True
 
     def complete(self) -> None:
-        """Hear that the last openings have followed."""
+        """Hear that the last openings and flows have followed."""
         self._table.markComplete()
 
-    def _replace(
-        self,
-        guard: Guard,
-        openings: list[Opening],
-        flows: Books | None = None,
-        isComplete: bool = True,
-    ) -> None:
+    def _replace(self, guard: Guard, openings: list[Opening], flows: Books | None = None) -> None:
         """Put a guard in place, whatever there is now."""
         if self.hasStarted and not self._table.isThere():
             self._sessions.noteLost(self.openings)
         for triesLeft in reversed(range(TRIES)):
             try:
                 known = self._sessions.living() if flows is None else flows
+                # Nobody is cut off who may belong to a session that is not there yet.
+                isComplete = not self._sessions.isIncomplete
                 self._table.replace(guard, openings, known, isComplete)
                 break
             except GuardGone:  # somebody flushed nftables meanwhile
@@ -180,7 +171,8 @@ class GuardPlacer:
             self._table.writeFlows(guard.doors, self._sessions.living(), TABLE)
         except GuardGone:
             return False
-        self._sessions.noteReplaced()
+        if not self._sessions.isIncomplete:
+            self._sessions.noteReplaced()
         self._fingerprint = self._table.readFingerprint()
         return True
 
