@@ -1,8 +1,9 @@
 """Configurations of other programs, from which C{pkdoors init} makes one of ours."""
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.commands.setup._doors import Host, Plan, makeSequence
@@ -10,10 +11,12 @@ from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.config.template import renderConf
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.model.doors import Door
-from pkdoors.util.oneline import limitLines
+from pkdoors.util.oneline import limitLines, printable
 
 MOST_LINES = 500
 """Of a report about a file."""
+MOST_OF_HOOK = 1000
+"""Characters of a command that are shown."""
 
 if TYPE_CHECKING:
     from pkdoors.config.foreign.doors import Foreign
@@ -89,8 +92,30 @@ def convertForeign(options: Namespace, found: "Foreign", host: Host, keys: tuple
     parseConfig(renderConf(*doors), ", ".join(files))  # or the daemon would refuse it later
     stays = "stays as it is" if len(files) == 1 else "stay as they are"
     lines = "".join(f"  {line}\n" for line in limitLines(found.describe(), "lines", MOST_LINES))
-    report = f"From {', '.join(files)}, which {stays}:\n{lines}"
+    report = f"From {', '.join(files)}, which {stays}:\n{lines}{_describeHooks(doors)}"
     return Plan(tuple(doors), None, report, "knockd" if options.knockd else "fwknop-server")
+
+
+def _describeHooks(doors: Sequence[Door]) -> str:
+    """Return the commands that were taken over, as they will run: nobody runs them unseen."""
+    from pkdoors.host.serviceuser import NAME
+
+    hooks = [
+        f"  {door.name} {key}: {_shorten(printable(join(hook)))}\n"
+        for door in doors
+        for key, hook in (("on_open", door.onOpen), ("on_close", door.onClose))
+        if hook
+    ]
+    if not hooks:
+        return ""
+    return (
+        "\nThese commands were taken over. Read them before you start the daemon: the service runs "
+        f"them as the user {NAME}, not as root:\n{''.join(hooks)}"
+    )
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MOST_OF_HOOK else f"{text[:MOST_OF_HOOK]}... (see the file)"
 
 
 def _readText(file: str) -> str:

@@ -11,6 +11,7 @@ from pkdoors.model.reach import explainUnreachable
 from pkdoors.util.durations import formatDuration
 
 TRIAL = "10m"
+_SAVE = "save the rules of your own firewall, so that the old ones do not come back at boot"
 
 
 class Setting(NamedTuple):
@@ -43,7 +44,7 @@ def describeSteps(plan: Plan, setting: Setting) -> str:
     steps = [*_listSteps(plan, setting)]
     lines = [f"{number}. {step}" for number, step in enumerate(steps, 1)]
     return "\n".join(
-        ["Nothing is closed yet. Do this, in this order:", *lines, _wayBack(setting), ""]
+        ["Nothing is closed yet. Do this, in this order:", *lines, _wayBack(plan, setting), ""]
     )
 
 
@@ -63,8 +64,19 @@ def _listSteps(plan: Plan, setting: Setting) -> Iterator[str]:
     )
     if setting.isForService and not setting.isInstalled and not conf:
         yield f"Here: {program} install-service"
-    yield f"Here: {program} check{conf}"
+    yield f"Here: {program} check{conf}{_sayWhatStays(plan)}"
     yield from _start(plan, setting)
+
+
+def _sayWhatStays(plan: Plan) -> str:
+    """Return what the host's own firewall must keep until pkdoors closes the ports."""
+    if not plan.program or not any(door.ports for door in plan.doors):
+        return ""
+    return (
+        ". Whatever it says, leave the rules of your own firewall for "
+        f"{_describePorts(plan.doors)} as they are until pkdoors runs: until then they alone keep "
+        "these ports closed"
+    )
 
 
 def _start(plan: Plan, setting: Setting) -> Iterator[str]:
@@ -79,34 +91,54 @@ def _start(plan: Plan, setting: Setting) -> Iterator[str]:
         yield f"Here, and stay logged in: {program} daemon{conf}"
         yield from _replaceOther(plan)
         yield f"On the client, in a second terminal: {knock}{wait}"
+        if plan.program:
+            yield f"If that works, {_SAVE}."
         return
     yield f"Here, and stay logged in: {program} trial {TRIAL}"
     yield from _replaceOther(plan)
     yield f"On the client, in a second terminal: {knock}{wait}"
-    yield f"If that works, here: {program} keep"
+    yield f"If that works, here: {program} keep{f'. Then {_SAVE}' if plan.program else ''}"
 
 
 def _replaceOther(plan: Plan) -> Iterator[str]:
     """Yield what to do with another program: pkdoors cannot open what rules of others close."""
-    if plan.program:
-        yield (
-            f"Here: systemctl disable --now {plan.program}. Then remove the rules of your own "
-            "firewall that close these ports: pkdoors closes them now, and `pkdoors check` names "
-            "what else does."
+    if not plan.program:
+        return
+    step = f"Here: systemctl disable --now {plan.program}."
+    if any(door.ports for door in plan.doors):
+        step += (
+            " Then remove the rules of your own firewall that close "
+            f"{_describePorts(plan.doors)}, and those by which {plan.program} let single clients "
+            "in: pkdoors closes these ports now, and `pkdoors check` names what else does. Do not "
+            "save the rules yet."
         )
+    if programs := [door.name for door in plan.doors if not door.ports]:
+        step += (
+            f" Keep the rules that the hooks of {', '.join(programs)} change: pkdoors protects no "
+            "port there."
+        )
+    yield step
 
 
-def _wayBack(setting: Setting) -> str:
+def _wayBack(plan: Plan, setting: Setting) -> str:
     program = setting.program
     if setting.conf:
-        return (
+        back = (
             f"If it goes wrong: end the daemon with Ctrl-C, then run `{program} release`, which "
             "opens all ports again."
         )
-    return (
-        f"If it goes wrong: after {TRIAL} the trial takes everything back by itself; "
-        f"`{program} release` does so at once, also from the host's console."
-    )
+    else:
+        back = (
+            f"If it goes wrong: after {TRIAL} the trial takes everything back by itself; "
+            f"`{program} release` does so at once, also from the host's console."
+        )
+    if plan.program and any(door.ports for door in plan.doors):
+        back += (
+            " Nobody puts back the rules that you removed: without them "
+            f"{_describePorts(plan.doors)} is then open to everybody. Add them again, and run "
+            f"`systemctl enable --now {plan.program}`."
+        )
+    return back
 
 
 def _describeKnocks(doors: Sequence[Door]) -> str:

@@ -110,7 +110,7 @@ def _readSection(
     opening = _readFirst(values, _OPEN)
     closing = _readFirst(values, _CLOSE)
     if not opening.opens and not opening.hook:
-        reason = "not needed: the kernel closes each door at its deadline"
+        reason = "not needed: the kernel closes each door after open_for; connections go on"
         return None, [(name, reason if opening.closes else "not taken: it has no command")]
     door = _makeDoor(makeName(name, used), values, opening, closing)
     fates = [(name, f"is now the door {door.name}{_describeFields(door)}")]
@@ -162,6 +162,7 @@ def _describe(key: str, value: str, closing: Meaning) -> str:
     if key == "seq_timeout":
         return "is now knock_timeout" if readSeconds(value) else "not taken: it is not a time"
     if key == "cmd_timeout":
-        isUsed = closing != Meaning()
-        return "is now open_for" if isUsed else "not needed: there is no stop_command"
+        if closing == Meaning():
+            return "not needed: there is no stop_command"
+        return "is now open_for" if readSeconds(value) else "not taken: it is not a time"
     return _KEYS.get(key, "unknown key, not taken")

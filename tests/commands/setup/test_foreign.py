@@ -1,6 +1,8 @@
 """Tests of C{pkdoors init --knockd} and C{--fwknop}."""
 
 import os
+import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -53,6 +55,44 @@ class ForeignTests(InitTestCase):
         self.assertEqual([()] * 4, [door.authorizedKeys for door in doors])
         self.assertEqual(4, len(tomllib.loads(Path(output).read_text())["hosts"]))
         self.assertIn(f"From {', '.join(files)}, which stay as they are:\n", stderr)
+
+    def test_ownFirewall(self) -> None:
+        """The rules that close the ports go after pkdoors runs, and come back if it fails."""
+        stderr = self.init("--knockd", self.write(KNOCKD), "--host", "a.example.org")[1]
+        steps = re.findall(r"(?m)^\d+\. (.*)", stderr)
+        check, start, remove, _, keep = steps[-5:]
+        self.assertIn(" daemon --conf ", start)
+        self.assertIn(
+            "firewall for 22/tcp, 443/tcp, 8443/tcp as they are until pkdoors runs", check
+        )
+        self.assertIn("that close 22/tcp, 443/tcp, 8443/tcp, and those by which knockd let", remove)
+        self.assertIn("Do not save the rules yet", remove)
+        self.assertNotIn("Keep the rules", remove)
+        self.assertIn("save the rules of your own firewall", keep)
+        self.assertIn("443/tcp, 8443/tcp is then open to everybody. Add them again", stderr)
+        self.assertIn("systemctl enable --now knockd", stderr)
+
+    def test_hooks(self) -> None:
+        """Each command that is taken over is shown as it will run, and drives no terminal."""
+        long = f"/bin/long {'a' * 5000}"
+        stderr = self.init(
+            "--knockd",
+            self.write(
+                "[run]\ncommand = /bin/open %IP% | tee '\x1b[31m'\nstop_command = /bin/b; /bin/c\n"
+                f"[more]\ncommand = {long}\n"
+            ),
+        )[1]
+        self.assertIn("Read them before you start the daemon: the service runs them as", stderr)
+        run, more = self.config().doors
+        self.assertIn(f"  run on_open: {shlex.join(run.onOpen)}\n".replace("\x1b", "\\x1b"), stderr)
+        self.assertIn(f"  run on_close: {shlex.join(run.onClose)}\n", stderr)
+        self.assertEqual(long, shlex.join(more.onOpen))
+        self.assertRegex(stderr, r"(?m)^  more on_open: /bin/long a{990}\.\.\. \(see the file\)$")
+        self.assertNotIn("\x1b", stderr)
+        # These doors protect nothing, so no rule may go.
+        self.assertNotIn("remove the rules", stderr)
+        self.assertNotIn("open to everybody", stderr)
+        self.assertIn("Keep the rules that the hooks of run, more change", stderr)
 
     def test_unsafe(self) -> None:
         """A file that others can write is not read: its commands would become hooks of root's."""

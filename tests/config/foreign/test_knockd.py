@@ -117,6 +117,13 @@ class KnockdTests(SynchronousTestCase):
         lines = found.describe()
         self.assertFalse([line for line in lines for secret in SECRETS if secret in line])
 
+    def test_badTime(self) -> None:
+        """A time that means nothing is not said to be taken."""
+        rule = "iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT"
+        found = readKnockd(f"[x]\ncommand = {rule}\nstop_command = /bin/a\ncmd_timeout = -3")
+        self.assertEqual("not taken: it is not a time", fatesOf(found)["x.cmd_timeout"])
+        self.assertEqual(10.0, found.doors[0].fields["openFor"])
+
     def test_variants(self) -> None:
         """Ports that only the client knows, programs, and commands for everything."""
         (door,) = readKnockd("[x]\nsequence=1\ncommand=/bin/hello").doors
