@@ -10,8 +10,8 @@ followed by where the thread was found most of the time, and by collections of g
 
 import gc
 import os
+import signal
 import sys
-import threading
 import time
 from collections import Counter
 from types import FrameType
@@ -59,12 +59,12 @@ class Heart:
             took = 1000 * (now - self._began)
             self.places[f"collection {info['generation']}: {took:.1f} ms"] = sys.maxsize
 
-    def look(self) -> None:
-        """Look where the reactor's thread is, for ever."""
-        main = threading.main_thread().ident or 0
-        while True:
-            time.sleep(EVERY)
-            self.places[_describe(sys._current_frames()[main])] += 1
+    def look(self, _: int, frame: FrameType | None) -> None:
+        """
+        Hear of a signal, and note where the reactor's thread is. Another thread that looks at its
+        frames can crash Python 3.11.
+        """
+        self.places[_describe(frame)] += 1
 
 
 def _describe(frame: FrameType | None) -> str:
@@ -90,7 +90,8 @@ def main() -> None:
     reactor.callWhenRunning(heart.beat)
     if os.environ.get("STACKS"):
         gc.callbacks.append(heart.noteCollection)
-        threading.Thread(target=heart.look, daemon=True).start()
+        signal.signal(signal.SIGALRM, heart.look)
+        signal.setitimer(signal.ITIMER_REAL, EVERY, EVERY)
     run()
 
 
