@@ -17,9 +17,9 @@ from pkdoors.model.principal import Principal
 from pkdoors.model.sources import readSource
 from pkdoors.util.turns import Turns
 
-AT_ONCE = 400
-"""Openings that the guard closes in one transaction, if their doors have one port each. More would
-keep knocks waiting for too long."""
+AT_ONCE = 250
+"""Openings that the guard closes in one transaction, if their doors have few ports. It takes the
+reactor ten milliseconds to look at them."""
 PER_TURN = 50
 """Openings that get their new place among all deadlines in one turn: some milliseconds."""
 FEW = 25

@@ -235,7 +235,7 @@ class CloseManyTests(ManyTestCase):
         closing = self.close()
         self.turns(lambda: bool(closing.done.called))
         self.assertEqual({}, self.firewall.open_())
-        self.assertEqual((1000, 3), (sum(self.guard.portions), len(self.guard.portions)))
+        self.assertEqual((1000, 4), (sum(self.guard.portions), len(self.guard.portions)))
         self.assertLess(self.kinds(CLOSED), 1000)
         self.assertEqual((0, 0), (self.select().total, self.keeper.state().counts["default"][0]))
         self.turns(lambda: self.kinds(CLOSED) == 1000)
@@ -281,13 +281,13 @@ class CloseManyTests(ManyTestCase):
         self.assertEqual({}, self.firewall.open_())
 
     def closeHeld(self, seconds: int = 0) -> tuple[list[str], Closing]:
-        """Begin to close 300; the guard does not answer yet."""
+        """Begin to close many; the guard does not answer yet."""
         self.guard.portions.clear()
         sources = self.openMany(300, seconds)
         self.guard.holding = True
         closing = self.close()
-        self.turns(lambda: self.guard.portions == [300])
-        self.assertEqual(300, len(self.firewall.open_()))
+        self.turns(lambda: self.guard.portions == [AT_ONCE])
+        self.assertEqual(AT_ONCE, len(self.firewall.open_()))
         self.events.clear()
         return sources, closing
 
@@ -406,7 +406,7 @@ class CloseManyTests(ManyTestCase):
         self.turns(lambda: not outer.open_())
         self.successResultOf(closing.done)
         self.assertFalse(daemon.stack.isInnermostClosed(*key))
-        self.assertEqual([300], self.guard.portions)
+        self.assertEqual([250, 50], self.guard.portions)
 
 
 class ReloadTests(ManyTestCase):
