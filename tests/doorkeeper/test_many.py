@@ -283,7 +283,7 @@ class CloseManyTests(ManyTestCase):
     def closeHeld(self, seconds: int = 0) -> tuple[list[str], Closing]:
         """Begin to close many; the guard does not answer yet."""
         self.guard.portions.clear()
-        sources = self.openMany(300, seconds)
+        sources = self.openMany(AT_ONCE, seconds)
         self.guard.holding = True
         closing = self.close()
         self.turns(lambda: self.guard.portions == [AT_ONCE])
