@@ -122,7 +122,8 @@ class ManyTests(ControlledTestCase):
             kernel = {source for _, source in self.inKernel()}
             self.assertEqual(set(), kernel & {*closed})
             self.assertEqual(set(), {*SOME[50:]} - kernel)
-            self.assertFalse(self.stranger.reaches(PORT))
+            # The last change may have been one of the rules, which no opening shows.
+            self.assertTrue(eventually(lambda: not self.stranger.reaches(PORT)))
             self.assertTrue(self.echoes(session))
         self.assertNotIn("Traceback", self.running.log())
 
