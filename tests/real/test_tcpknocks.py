@@ -385,7 +385,7 @@ class LifeTests(TcpTestCase):
         ):
             knocks = ("-m", ",".join(ALL_TCP), "-p", str(PORT))
             status, output = self.server.status(*command, *knocks, *options)
-            self.assertEqual(1, status, output)
+            self.assertEqual(2, status, output)
             self.assertIn(words, output)
             self.assertEqual(1, len(output.strip().splitlines()), output)
             _, listing = self.server.status("nft", "list table inet pkdoors")
