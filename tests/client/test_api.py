@@ -28,6 +28,7 @@ from pkdoors.client import (
     NotOpen,
     Outcome,
     Sequence,
+    api,
     close,
     knock,
 )
@@ -75,6 +76,7 @@ class ApiTestCase(SynchronousTestCase):
         self.key = makeKey("ed25519")
         self.agent = FakeAgent(self.reactor, self.key)
         FakeNames(self, HOST4)
+        self.patch(api, "findLocalAddress", lambda address: "192.0.2.7")
 
     def begin(self, work: Coroutine[Deferred[Any], Any, Outcome]) -> Deferred[Outcome]:
         """Begin something, and give it half a second."""
