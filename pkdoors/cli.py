@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 from pkdoors.commands.parser import Parser
 from pkdoors.util.output import complain, guardOutput, requireLinux, requireWhole
-from pkdoors.util.quoting import shown
+from pkdoors.util.quoting import findNear, shown
 
 
 class Command(NamedTuple):
@@ -213,10 +213,8 @@ def makeParser(only: str | None = None, inside: Collection[str] = tuple(COMMANDS
 
 
 def _suggest(name: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, COMMANDS, n=1)
-    return f"did you mean {near[0]}?" if near else f"use one of {', '.join(COMMANDS)}"
+    near = findNear(name, COMMANDS, 0.6)
+    return f"did you mean {near}?" if near else f"use one of {', '.join(COMMANDS)}"
 
 
 class _Version(Action):

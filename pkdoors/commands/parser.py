@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 from pkdoors.errors import BadValue
 from pkdoors.model.sequence import DEFAULT_LENGTH, MAX_PORTS, MIN_PORTS
 from pkdoors.util.oneline import printable
-from pkdoors.util.quoting import mayHavePort, shown
+from pkdoors.util.quoting import findNear, mayHavePort, shown
 
 T = TypeVar("T")
 
@@ -45,11 +45,9 @@ class Parser(ArgumentParser):
         return options, unknown
 
     def _refuse(self, unknown: list[str]) -> NoReturn:
-        from difflib import get_close_matches
-
         name = unknown[0].partition("=")[0]
-        near = get_close_matches(name, self._option_string_actions, n=1, cutoff=0.75)
-        hint = f": did you mean {near[0]}?" if near and name.startswith("--") else ""
+        near = findNear(name, self._option_string_actions)
+        hint = f": did you mean {near}?" if near and name.startswith("--") else ""
         self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
     def _takeLate(self, options: Any, late: Action, word: str) -> None:

@@ -19,7 +19,7 @@ from pkdoors.model.ports import NO_PORTS, PortRange
 from pkdoors.model.sources import WHOLE
 from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
-from pkdoors.util.quoting import shown
+from pkdoors.util.quoting import findNear, shown
 from pkdoors.util.toml import quoteString
 
 MAX_SOCKET_PATH = 107
@@ -66,14 +66,9 @@ def allowKeys(table: Iterable[str], keys: Iterable[str], where: str) -> None:
     """
     for key in table:
         if key not in keys:
-            near = "".join(f" (did you mean {name}?)" for name in _findNear(key, keys))
-            raise BadValue(f"{where}unknown key {shown(key)}{near}: allowed are {', '.join(keys)}")
-
-
-def _findNear(key: str, keys: Iterable[str]) -> list[str]:
-    from difflib import get_close_matches  # only for a mistake
-
-    return get_close_matches(key, keys, 1, 0.75)
+            near = findNear(key, keys)
+            hint = f" (did you mean {near}?)" if near else ""
+            raise BadValue(f"{where}unknown key {shown(key)}{hint}: allowed are {', '.join(keys)}")
 
 
 def parseFirewall(text: str) -> str:

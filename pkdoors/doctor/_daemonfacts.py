@@ -7,13 +7,14 @@ from pathlib import Path
 from shlex import quote
 from sysconfig import get_path
 
-from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, Config
+from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, Config
 from pkdoors.doctor._daemon import Daemon
 from pkdoors.doctor.findings import Finding, fromFailure
 from pkdoors.doctor.sources import Sources
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink.kernel import mayAdminister
 from pkdoors.host.systemd import START
+from pkdoors.install.sharing import CONFS
 from pkdoors.model.doors import listKnockPorts, listProtectedPorts, listTcpKnockPorts
 
 TRIAL = "pkdoors trial 10m"
@@ -91,7 +92,7 @@ class DaemonFacts:
         """Whether the file is the one that the installed service reads; the service has no other
         options."""
         with self.reading("service"):
-            return self.conf in (CONF_FILE, SEED_FILE) and self.sources.isService()
+            return self.conf in CONFS and self.sources.isService()
         return False
 
     @cached_property

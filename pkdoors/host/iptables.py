@@ -5,7 +5,8 @@ import subprocess
 TIMEOUT = 5.0
 """Seconds for one answer; 10,000 rules take it 0.1 s."""
 
-_PROGRAMS = {"ip": "iptables", "ip6": "ip6tables"}
+PROGRAMS = {"ip": "iptables", "ip6": "ip6tables"}
+"""The program for each family of addresses."""
 
 
 def saveIptables(kind: str) -> list[tuple[str, str]]:
@@ -16,7 +17,7 @@ def saveIptables(kind: str) -> list[tuple[str, str]]:
     @param kind: C{"nft"}, or C{"legacy"} for the old one.
     """
     found = []
-    for family, program in _PROGRAMS.items():
+    for family, program in PROGRAMS.items():
         try:
             done = subprocess.run(
                 [f"{program}-{kind}-save"], capture_output=True, timeout=TIMEOUT, check=True

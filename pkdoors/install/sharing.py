@@ -25,13 +25,18 @@ CONFS = (CONF_FILE, SEED_FILE)
 """The configuration files of a service, which reads the first that exists."""
 
 
+def findConf() -> str | None:
+    """Return the configuration file that a service would read; L{None} if there is none."""
+    return next(filter(os.path.exists, CONFS), None)
+
+
 def shareConfiguration() -> Iterator[str]:
     """
     Let the service read the configuration that it would use, and the keys that this names.
 
     @return: what is done, a line each; also what the service cannot use in spite of that.
     """
-    for conf in [path for path in CONFS if os.path.exists(path)][:1]:
+    if conf := findConf():
         yield from _shareConf(Path(conf))
 
 

@@ -11,12 +11,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from pkdoors.util.turns import Beside, atOnce
+from pkdoors.util.turns import PORTION, Beside, atOnce
 
 T = TypeVar("T")
 
-PORTION = 0.005
-"""Seconds of steps that are taken one after the other, before others have their turn."""
 WAITED = 0.005
 """Seconds of calls that have waited, and are made in one turn of the reactor. Then the next work
 begins: calls that fail because work is due would keep it from beginning."""

@@ -1,11 +1,12 @@
 """
-How messages quote wrong values. Pure.
+How messages quote wrong values, and what they may have meant. Pure.
 
 A sequence is a secret, and the wrong value may be one: mistyped, in the place of another value, or
 under another name. So no message quotes anything that may be a sequence, or a part of one.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import date, time
 
 MOST = 60
@@ -35,6 +36,17 @@ def shown(value: object, hidden: str = "this") -> str:
     if isinstance(value, str):
         return hidden if mayHavePort(value) else repr(_short(value))
     return "this number" if mayHavePort(str(value)) else str(value)
+
+
+def findNear(wrong: str, known: Iterable[str], least: float = 0.75) -> str:
+    """
+    Return the known word that a wrong one resembles most; empty if it resembles none enough.
+
+    @param least: from 0, for any word, to 1, for the same one.
+    """
+    from difflib import get_close_matches  # only for a mistake
+
+    return next(iter(get_close_matches(wrong, known, 1, least)), "")
 
 
 def mayHavePort(text: str) -> bool:

@@ -192,6 +192,14 @@ class Host:
                 sender.sendto(payload, (address, port))
                 time.sleep(pause)
 
+    def ownEtc(self) -> Path:
+        """Give the host a copy of /etc that is only its own, without a configuration of pkdoors."""
+        etc = self.folder / f"etc-{self.name}"
+        self.run("cp", "-a", "/etc", str(etc))
+        self.run("rm", "-rf", str(etc / "pkdoors"))
+        self.run("mount", "--bind", str(etc), "/etc")
+        return etc
+
     def haveNotes(self, *options: str) -> None:
         """
         Let a daemon with these options find the notes of one that ended long ago, unless some are

@@ -65,11 +65,8 @@ class World:
             (self.client, "server", CLIENT),
         ):
             host.run("ip", "address", "add", f"{address}/24", "dev", device)
-            etc = self.folder / f"etc-{device}"
-            host.run("cp", "-a", "/etc", str(etc))
-            host.run("rm", "-rf", str(etc / "pkdoors"))
-            host.run("cp", str(self.folder / "hosts"), str(etc / "hosts"))
-            host.run("mount", "--bind", str(etc), "/etc")
+            host.ownEtc()
+            host.run("cp", str(self.folder / "hosts"), "/etc/hosts")
 
     def _makeKeys(self) -> None:
         (self.home / ".ssh").mkdir(mode=0o700)

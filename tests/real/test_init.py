@@ -21,10 +21,7 @@ class LoginTests(SshTestCase):
     def setUp(self) -> None:
         """Make the user, and an sshd with its usual settings."""
         super().setUp()
-        etc = self.folder / "etc"
-        self.server.run("cp", "-a", "/etc", str(etc))
-        self.server.run("rm", "-rf", str(etc / "pkdoors"))
-        self.server.run("mount", "--bind", str(etc), "/etc")
+        self.etc = etc = self.server.ownEtc()
         self.server.run("mount", "-t", "tmpfs", "-o", "mode=755", "none", "/home")
         for file, line in (
             ("passwd", f"{ANNA}:x:{UID}:{UID}::/home/{ANNA}:/bin/sh"),
@@ -101,7 +98,7 @@ class LoginTests(SshTestCase):
 
     def test_otherPort(self) -> None:
         """The port that sshd really has is protected, whatever its file says since."""
-        config = self.folder / "etc/ssh/sshd_config"
+        config = self.etc / "ssh/sshd_config"
         before = config.read_text()
         config.write_text(f"{before}Port 2022\n")
         sshd = self.server.spawn("/usr/sbin/sshd", "-D", "-e")
@@ -117,7 +114,7 @@ class LoginTests(SshTestCase):
 
     def test_hostileHome(self) -> None:
         """Root copies nothing that the user may not read, and waits for nothing."""
-        secret = self.folder / "etc" / "secret_keys"
+        secret = self.etc / "secret_keys"
         secret.write_text(self.public)
         secret.chmod(0o640)  # root's group, which is not the user's
         keys = f"/home/{ANNA}/.ssh/authorized_keys"
@@ -156,10 +153,7 @@ class ProcessTrialTests(RealTestCase):
     def setUp(self) -> None:
         """Take systemd away, and write a configuration."""
         super().setUp()
-        etc = self.folder / "etc"
-        self.server.run("cp", "-a", "/etc", str(etc))
-        self.server.run("rm", "-rf", str(etc / "pkdoors"))
-        self.server.run("mount", "--bind", str(etc), "/etc")
+        self.etc = self.server.ownEtc()
         for folder in ("/run", "/var/log"):
             self.server.run("mount", "-t", "tmpfs", "-o", "mode=755", "none", folder)
         self.server.serve(PORT)
@@ -193,7 +187,7 @@ class ProcessTrialTests(RealTestCase):
 
     def test_cannotStart(self) -> None:
         """If the daemon cannot start, the last line of its log says why."""
-        conf = self.folder / "etc/pkdoors/pkdoors.toml"
+        conf = self.etc / "pkdoors/pkdoors.toml"
         conf.write_text(conf.read_text().replace('firewall = "auto"', 'firewall = "firewalld"'))
         status, output = self.server.status(PKDOORS, "trial")
         self.assertEqual(1, status, output)

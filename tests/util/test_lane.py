@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.util import lane as laneModule
-from pkdoors.util.lane import PORTION, WAITED, Lane
+from pkdoors.util.lane import WAITED, Lane
+from pkdoors.util.turns import PORTION
 from tests.fakes.threads import HeldThread
 
 T = TypeVar("T")

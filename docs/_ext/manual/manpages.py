@@ -10,7 +10,7 @@ _SPACE_BELOW_HEADING = re.compile(r"^(\.S[HS] .*\n)\.sp\n", re.MULTILINE)
 
 
 def connect(app: Any) -> None:
-    """Let Sphinx call what is below when it builds manual pages."""
+    """Connect the handlers of manual pages to the events of Sphinx."""
     app.connect("builder-inited", _begin)
     app.connect("build-finished", _finish)
 

@@ -9,7 +9,7 @@ class Key(NamedTuple):
 
     @ivar about: what it means.
     @ivar form: how its value is written.
-    @ivar default: what is done without it.
+    @ivar default: the behaviour without it.
     @ivar example: a value, in TOML.
     @ivar option: of C{pkdoors knock}, in Markdown; empty if there is none.
     """

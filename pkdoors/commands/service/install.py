@@ -9,7 +9,6 @@ from sysconfig import get_path
 from typing import TYPE_CHECKING
 
 from pkdoors.commands.parser import Parser, completeWith
-from pkdoors.config.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.util.output import tell, tellText
 
@@ -113,10 +112,10 @@ def _workPackaged(options: Namespace, scripts: Path) -> Iterator[str]:
 def _describeNextSteps() -> str:
     from pkdoors.firewall.firststart import SECOND, STAY
     from pkdoors.host.program import ownCommand
+    from pkdoors.install.sharing import findConf
 
     own = ownCommand()
-    isConfigured = os.path.exists(CONF_FILE) or os.path.exists(SEED_FILE)
-    init = "" if isConfigured else f"Create a configuration:   {own} init\n"
+    init = "" if findConf() else f"Create a configuration:   {own} init\n"
     return (
         f"\n{init}"
         f"Check that all is well:   {own} check\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pkdoors.commands._program import showProgram
 from pkdoors.commands.parser import Parser, asType
-from pkdoors.config.config import CONF_FILE, SEED_FILE
+from pkdoors.config.config import CONF_FILE
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.util.durations import formatDuration, parseDuration
 from pkdoors.util.output import getRawOutput, tell, tellText
@@ -141,9 +141,9 @@ def _describePorts() -> str:
     """
     from pkdoors.config.file import readConf
     from pkdoors.config.parser import parseConfig
+    from pkdoors.install.sharing import findConf
 
-    isOld = not os.path.exists(CONF_FILE) and os.path.exists(SEED_FILE)
-    file = SEED_FILE if isOld else CONF_FILE
+    file = findConf() or CONF_FILE
     config = parseConfig(readConf(file), file)
     ports = dict.fromkeys(str(ports) for door in config.doors for ports in door.ports)
     return ", ".join(ports) or "no port"

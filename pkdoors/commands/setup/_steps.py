@@ -36,7 +36,7 @@ class Setting(NamedTuple):
     login: str
     isForService: bool
     isInstalled: bool
-    wait: float = 0.0
+    wait: float
 
 
 def describeSteps(plan: Plan, setting: Setting) -> str:

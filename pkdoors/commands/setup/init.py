@@ -170,13 +170,12 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
         isForService = _writeFiles(options.output, plan, exports[0])
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
-    longest = max((door.clockSkew for door in plan.doors if door.authorizedKeys), default=0.0)
-    wait = 0.0 if not options.seed and _beginNotes(options.output) else longest
+    wait = _beginNotes(options, plan)
     for export in exports:
         showExport(export)
     wrote = f"Wrote {options.output}.{_describeReaders(isForService)}\n"
     about = [plan.report, plan.keys.report if plan.keys else "", wrote, warnOfAddress(address)]
-    setting = _findSetting(options, environment, plan, exports[0].file, address)._replace(wait=wait)
+    setting = _findSetting(options, environment, plan, exports[0].file, address, wait)
     tellAside("\n" + "\n".join([*filter(None, about), describeSteps(plan, setting)]))
 
 
@@ -238,14 +237,16 @@ def _writeFiles(file: str, plan: Plan, export: Export) -> bool:
     return isForService
 
 
-def _beginNotes(output: str) -> bool:
+def _beginNotes(options: Namespace, plan: Plan) -> float:
     """
-    Spare the first daemon of this host the time in which it would refuse sealed knocks. Return
-    whether that succeeded.
+    Spare the first daemon of this host the time in which it would refuse sealed knocks, if that can
+    be done. Return what is left of that time, in seconds.
     """
     from pkdoors.daemon.replaycare import beginNotes
 
-    return output == CONF_FILE and beginNotes(output)
+    wait = max((door.clockSkew for door in plan.doors if door.authorizedKeys), default=0.0)
+    hasNewSequences = not options.seed and options.output == CONF_FILE
+    return 0.0 if wait and hasNewSequences and beginNotes(options.output) else wait
 
 
 def _describeReaders(isForService: bool) -> str:
@@ -255,7 +256,12 @@ def _describeReaders(isForService: bool) -> str:
 
 
 def _findSetting(
-    options: Namespace, environment: Mapping[str, str], plan: Plan, file: str, address: str
+    options: Namespace,
+    environment: Mapping[str, str],
+    plan: Plan,
+    file: str,
+    address: str,
+    wait: float,
 ) -> Setting:
     from pkdoors.host.systemd import isInstalled, isRunning
 
@@ -268,6 +274,7 @@ def _findSetting(
         login=_findLogin(plan, environment, address),
         isForService=isRunning(),
         isInstalled=isInstalled(),
+        wait=wait,
     )
 
 

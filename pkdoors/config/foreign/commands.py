@@ -5,6 +5,9 @@ from typing import NamedTuple
 from pkdoors.config.foreign.rules import CLOSES, NEUTRAL, OPENS, Ports, Rule, mergePorts, readRule
 from pkdoors.config.foreign.shell import Words, joinCommands, makeHook, splitCommands
 
+IP = "%IP%"
+"""The client's address in a command of knockd. In commands of fwknop it replaces their own name."""
+
 
 class Meaning(NamedTuple):
     """
@@ -39,12 +42,8 @@ class Meaning(NamedTuple):
         return "; ".join(done) or "empty"
 
 
-def readCommand(text: str, placeholder: str) -> Meaning:
-    """
-    Return what a command means.
-
-    @param placeholder: stands for the client's address in it.
-    """
+def readCommand(text: str) -> Meaning:
+    """Return what a command means, with L{IP} in place of the client's address."""
     if not text.strip():
         return Meaning()
     commands = splitCommands(text)
@@ -58,8 +57,8 @@ def readCommand(text: str, placeholder: str) -> Meaning:
             rules.append(rule)
     kinds = {rule.kind for rule in rules} - {NEUTRAL}
     if not kinds:  # it does nothing that pkdoors does
-        return Meaning(hook=makeHook(text, placeholder))
-    hook = makeHook(joinCommands(others), placeholder) if others else ()
+        return Meaning(hook=makeHook(text, IP))
+    hook = makeHook(joinCommands(others), IP) if others else ()
     opening = [rule for rule in rules if rule.kind == OPENS]
     isWhole = any(not rule.ports for rule in opening)
     return Meaning(OPENS in kinds, () if isWhole else mergePorts(opening), CLOSES in kinds, hook)

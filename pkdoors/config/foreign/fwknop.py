@@ -11,7 +11,7 @@ The configuration of fwknopd: C{access.conf}, and C{fwknopd.conf}. Pure.
 
 import re
 
-from pkdoors.config.foreign.commands import Meaning, readCommand
+from pkdoors.config.foreign.commands import IP, Meaning, readCommand
 from pkdoors.config.foreign.doors import (
     MAX_DOORS,
     MAX_OPEN_FOR,
@@ -27,7 +27,6 @@ from pkdoors.config.foreign.rules import Ports
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import mergeRanges, parsePortRange
 
-IP = "%IP%"
 OPEN_FOR = 30.0
 """fwknopd's own default, in seconds."""
 
@@ -162,10 +161,10 @@ def _readHook(text: str, ports: Ports) -> Meaning:
     plain = _ADDRESS.sub(IP, text)
     if port:  # only to see what it does: a hook gets no such variables
         known = re.sub(r"\$\{?PORT\}?", port.span, plain)
-        meaning = readCommand(re.sub(r"\$\{?PROTO\}?", port.protocol, known), IP)
+        meaning = readCommand(re.sub(r"\$\{?PROTO\}?", port.protocol, known))
         if meaning.opens or meaning.closes:
             return meaning
-    return Meaning() if _UNKNOWN.search(plain) else readCommand(plain, IP)
+    return Meaning() if _UNKNOWN.search(plain) else readCommand(plain)
 
 
 def _describe(key: str, stanza: Stanza) -> str:

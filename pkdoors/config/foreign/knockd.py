@@ -25,7 +25,6 @@ from pkdoors.config.foreign.doors import (
 )
 from pkdoors.errors import BadValue
 
-IP = "%IP%"
 CMD_TIMEOUT = 10.0
 """knockd's own default, in seconds."""
 MAX_SEQ_TIMEOUT = 3600
@@ -121,7 +120,7 @@ def _readSection(
 
 def _readFirst(values: dict[str, str], keys: tuple[str, ...]) -> Meaning:
     """Return what the commands of a section mean together: those for IPv6 do the same as others."""
-    meanings = [readCommand(values[key], IP) for key in keys if values.get(key)]
+    meanings = [readCommand(values[key]) for key in keys if values.get(key)]
     ports = {ports: None for meaning in meanings for ports in meaning.ports}
     isWhole = any(meaning.opens and not meaning.ports for meaning in meanings)
     return Meaning(
@@ -156,9 +155,9 @@ def _describeFields(door: ForeignDoor) -> str:
 def _describe(key: str, value: str, closing: Meaning) -> str:
     """Return what became of a key. No value: one is a secret."""
     if key in _OPEN:
-        return readCommand(value, IP).describe("on_open")
+        return readCommand(value).describe("on_open")
     if key in _CLOSE:
-        return readCommand(value, IP).describe("on_close")
+        return readCommand(value).describe("on_close")
     if key == "seq_timeout":
         return "is now knock_timeout" if readSeconds(value) else "not taken: it is not a time"
     if key == "cmd_timeout":

@@ -7,10 +7,10 @@ from shlex import quote
 
 from pkdoors.doctor.packetfilter.iptables import HOOKS, LEGACY, PRIORITIES
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
+from pkdoors.host.iptables import PROGRAMS
 
 _MANY = 15
 """The most ports that one rule of iptables, and so of ufw, can have."""
-_PROGRAMS = {"ip": "iptables", "ip6": "ip6tables"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +77,14 @@ def showChain(chain: Name) -> str:
 
 def _isOfIptables(chain: Name) -> bool:
     family, table, name = chain
-    return family in _PROGRAMS and table.removeprefix(LEGACY) in PRIORITIES and name in HOOKS
+    return family in PROGRAMS and table.removeprefix(LEGACY) in PRIORITIES and name in HOOKS
 
 
 def _makeProgram(chain: Name) -> str:
     """Return iptables, with the option for its table."""
     family, table, _ = chain
     name = table.removeprefix(LEGACY)
-    program = _PROGRAMS[family] + ("-legacy" if table != name else "")
+    program = PROGRAMS[family] + ("-legacy" if table != name else "")
     return program if name == "filter" else f"{program} -t {name}"
 
 

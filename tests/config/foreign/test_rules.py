@@ -7,7 +7,7 @@ from pkdoors.config.foreign.commands import Meaning, readCommand
 
 def read(text: str) -> Meaning:
     """Return what a command means."""
-    return readCommand(text, "%IP%")
+    return readCommand(text)
 
 
 class RuleTests(SynchronousTestCase):
