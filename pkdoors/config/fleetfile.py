@@ -119,9 +119,9 @@ FLEET_SETTINGS = (
         key="when_alone",
         field="whenAlone",
         parse=parseWhenAlone,
-        comment="What happens, while the engine is away, to a knock that does not name its "
-        'address, and so could be used at several hosts: "local" lets it open this host\'s door, '
-        '"refuse" refuses it.',
+        comment="A knock that does not name its address could be used at several hosts, so the "
+        'engine decides where it counts. While the engine is away, "local" lets it open this '
+        'host\'s door, and "refuse" refuses it.',
     ),
 )
 """What can be set in the file."""
