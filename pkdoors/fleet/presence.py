@@ -69,7 +69,7 @@ def parsePresence(data: bytes) -> PresenceRecord:
         return readRecord(PresenceRecord, found)
     except (AskError, ValueError, RecursionError):
         raise AskError(
-            "what this host reports about itself cannot be read: if it has another version of "
+            "this host wrote a report about itself that cannot be read: if it has another version of "
             "pkdoors, update the older one; otherwise look after this host"
         ) from None
 

@@ -70,6 +70,6 @@ class PresenceTests(SynchronousTestCase):
             PRESENCE.encode().replace(b"30.0", b"NaN"),
         ):
             error = self.assertRaises(AskError, parsePresence, wrong)
-            self.assertIn("reports about itself cannot be read", str(error))
+            self.assertIn("about itself that cannot be read", str(error))
         found = parsePresence(json.dumps({**good, "doors": ["\x1b[2J"]}).encode())
         self.assertNotIn("\x1b", found.doors[0])
