@@ -69,8 +69,8 @@ def parsePresence(data: bytes) -> PresenceRecord:
         return readRecord(PresenceRecord, found)
     except (AskError, ValueError, RecursionError):
         raise AskError(
-            "this host wrote a report about itself that cannot be read: if it has another version of "
-            "pkdoors, update the older one; otherwise look after this host"
+            "this host wrote a report about itself that cannot be read: if it has another version "
+            "of pkdoors, update the older one; otherwise look after this host"
         ) from None
 
 
