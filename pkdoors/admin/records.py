@@ -136,6 +136,8 @@ class StatusRecord:
     @ivar total: the number of openings on all pages; L{UNKNOWN} of an older daemon.
     @ivar next: where the next page begins; empty if there is none.
     @ivar listen: how knocks are heard, C{capture} or C{sockets}; empty if unknown.
+    @ivar pending: what has changed in the configuration file since it was last read, half a
+        sentence each.
     """
 
     version: str
@@ -148,6 +150,7 @@ class StatusRecord:
     listen: str = ""
     total: int = UNKNOWN
     next: str = ""
+    pending: Sequence[str] = ()
 
     def count(self) -> int:
         """Return the number of openings on all pages."""

@@ -37,6 +37,10 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
     if status.troubles:
         lines = [f"degraded: {trouble}" for trouble in status.troubles]
         yield Text("\n".join((*lines, "")), style="red")
+    if status.pending:
+        changes = "; ".join(status.pending)
+        text = f"the configuration file has changes that were not reloaded: {changes}\n"
+        yield Text(text, style="yellow")
     networks = Counter(
         opening.door for opening in status.openings if "/" in opening.source and not opening.used
     )

@@ -32,6 +32,13 @@ class StatusTests(ControlTestCase):
         """The output says so if nothing is open."""
         self.assertIn("\nno door is open\n", self.says("status"))
 
+    def test_pending(self) -> None:
+        """The output has what somebody has changed in the file without a reload."""
+        self.admin.pending = ["door web (443/tcp) changed: open_for", "audit changed"]
+        shown = " ".join(self.says("status").split())
+        changes = "door web (443/tcp) changed: open_for; audit changed"
+        self.assertIn(f"has changes that were not reloaded: {changes}", shown)
+
     def test_who(self) -> None:
         """A key without a comment is shown as its fingerprint, and no key as a dash."""
         self.admin.openings = [makeOpening("192.0.2.7", key=KEY), makeOpening("192.0.2.8")]
