@@ -88,3 +88,11 @@ class AskNotFound(AskError):
 
 class NoDaemon(AskError):
     """No daemon is running."""
+
+
+class EngineError(PkdoorsError):
+    """The engine of the fleet cannot be reached, or the connection to it broke."""
+
+
+class EngineRefusal(EngineError):
+    """The engine refused one request; others may succeed."""

@@ -1,0 +1,4 @@
+"""
+The fleet: what travels between the hosts that judge each other's relayed seals. L{engine} is the
+seam to the engine, and L{streams} has the names in it.
+"""
