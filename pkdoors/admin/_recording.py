@@ -68,6 +68,7 @@ def recordOpening(status: OpeningStatus, seconds: float, time: float) -> Opening
         user=opening.who.name,
         key=opening.who.key,
         askedFrom=opening.who.address,
+        via=opening.via,
         trouble=status.trouble,
         uses="once" if opening.door.once else "many",
         used=status.isUsed,

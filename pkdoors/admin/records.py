@@ -68,6 +68,7 @@ class OpeningRecord:
     @ivar trouble: what the firewall refuses; empty if it refuses nothing.
     @ivar askedFrom: the address that the client asked from, if the opening is not for just that
         one; otherwise empty.
+    @ivar via: the host of a fleet that heard the knock, if this host did not; otherwise empty.
     @ivar uses: as of its door.
     @ivar used: whether the one connection that it was for has used it up.
     """
@@ -82,13 +83,14 @@ class OpeningRecord:
     key: str
     trouble: str
     askedFrom: str = field(default="", kw_only=True)
+    via: str = field(default="", kw_only=True)
     uses: str = "many"
     used: bool = False
 
     @property
     def who(self) -> str:
         """The shortest name of the client that earned it; empty if unknown."""
-        return _describeWho(self.user or self.key, self.askedFrom)
+        return _describeWho(self.user or self.key, self.askedFrom, self.via)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +234,19 @@ class EventRecord:
     user: str
     key: str
     askedFrom: str = field(default="", kw_only=True)
+    via: str = field(default="", kw_only=True)
     reason: str
     text: str
 
     @property
     def who(self) -> str:
         """The shortest name of the client that earned the opening; empty if unknown."""
-        return _describeWho(self.user or self.key, self.askedFrom)
+        return _describeWho(self.user or self.key, self.askedFrom, self.via)
 
 
-def _describeWho(name: str, askedFrom: str) -> str:
-    return f"{name} from {askedFrom}" if askedFrom else name
+def _describeWho(name: str, askedFrom: str, via: str) -> str:
+    origin = f" from {askedFrom}" if askedFrom else ""
+    return f"{name}{origin}{f' via {via}' if via else ''}"
 
 
 class LazyRecords(Collection[T], Generic[S, T]):

@@ -1,6 +1,6 @@
 """Ends openings on request."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from twisted.internet.defer import Deferred
@@ -9,10 +9,12 @@ from twisted.logger import Logger
 from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper.openings.life import OpeningLife
 from pkdoors.doorkeeper.openings.lives import Each, Lives
+from pkdoors.doorkeeper.openings.selecting import SLICE
 from pkdoors.doorkeeper.openings.settling import Closing, Key
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.locks.lock import Refusal, Request
+from pkdoors.model.doors import Opening
 from pkdoors.model.principal import Principal
 from pkdoors.model.sources import readSource
 from pkdoors.util.turns import Turns
@@ -57,28 +59,65 @@ class Closer:
         @param who: who asks for it.
         """
         closing = Closing(self._lives.closed)
-        work = Deferred.fromCoroutine(self._closeAll(keys, who, closing))
+        reason = f"at the request of {who}" if str(who) else ""
+        work = Deferred.fromCoroutine(self._closeAll(keys, reason, closing))
         work.addErrback(
             lambda failure: self._log.failure("the closing of a door went wrong", failure)
         )
         return closing
 
-    async def _closeAll(self, keys: Iterable[Key], who: Principal, closing: Closing) -> None:
-        reason, left = f"at the request of {who}" if str(who) else "", iter(keys)
+    async def closeMatching(self, matches: Callable[[Opening], bool], reason: str) -> int:
+        """
+        End the openings for which a function returns true, as L{close} does. What somebody else has
+        earned at one of them goes on. Return how many there were.
+
+        @param reason: why, as half a sentence.
+        """
+        keys: list[Key] = []
+        count = 0
+        for number, life in enumerate(self._lives):
+            if number % SLICE == 0:
+                await self._slices.next()
+            if life.isShared():
+                count += self._lives.has(life) and matches(life.opening)
+                life.endMatching(matches, reason)
+            elif matches(life.opening) and (life.isWanted() or life.isUsed):
+                keys.append(life.opening.key)
+        closing = Closing(self._lives.closed)
+        await self._closeAll(keys, reason, closing, matches)
+        return count + len(keys)
+
+    async def _closeAll(
+        self,
+        keys: Iterable[Key],
+        reason: str,
+        closing: Closing,
+        matches: Callable[[Opening], bool] = lambda opening: True,
+    ) -> None:
+        """
+        End openings in steps.
+
+        @param matches: returns whether an opening is still to end when its turn comes.
+        """
+        left = iter(keys)
         while some := [*islice(left, AT_ONCE)]:
             if closing.count:  # the first ones are closed at once
                 await self._slices.next()
-            together, single = self._sort(some, reason, closing)
+            together, single = self._sort(some, reason, closing, matches)
             if together and not await self._shut(together, reason):
                 await self._shutSingly(together, reason)
             for life in single:
                 await self._turns.next()
-                if self._lives.has(life):  # it may have ended meanwhile
+                if self._lives.has(life) and matches(life.opening):  # much may happen meanwhile
                     life.end(reason)
         closing.complete()
 
     def _sort(
-        self, keys: list[Key], reason: str, closing: Closing
+        self,
+        keys: list[Key],
+        reason: str,
+        closing: Closing,
+        matches: Callable[[Opening], bool],
     ) -> tuple[list[OpeningLife], list[OpeningLife]]:
         """
         Wait for openings to close. Return those that the guard can close together, which are not
@@ -89,7 +128,7 @@ class Closer:
         closing.add(keys)
         for key in keys:
             life = self._lives.get(key)
-            if life is None:
+            if life is None or not matches(life.opening):
                 self._lives.closed.notify(key)
             elif len(keys) > FEW and life.isAtRest():
                 life.beginShutting(reason)

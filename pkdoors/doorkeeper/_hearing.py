@@ -44,7 +44,7 @@ class Hearing:
         publisher: EventPublisher,
         counters: Counters,
         refusals: RefusalReport,
-        heed: Callable[[Request], None],
+        heed: Callable[[Request], object],
         locks: Lockset,
         isLogging: bool,
     ) -> None:

@@ -1,6 +1,7 @@
 """The doorkeeper: the one place that owns time and openings."""
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -12,6 +13,7 @@ from pkdoors.doorkeeper._announcing import announce
 from pkdoors.doorkeeper._closer import Closer
 from pkdoors.doorkeeper._hearing import Hearing
 from pkdoors.doorkeeper._refusing import RefusalReport
+from pkdoors.doorkeeper._sealreport import SealReport
 from pkdoors.doorkeeper.admission import Admission, findOwner
 from pkdoors.doorkeeper.openings.carrying import GONE, Carrying
 from pkdoors.doorkeeper.openings.life import OpeningLife
@@ -21,6 +23,7 @@ from pkdoors.doorkeeper.openings.selecting import SLICE, Selector
 from pkdoors.doorkeeper.openings.settling import Closing, Key
 from pkdoors.doorkeeper.openings.state import OpeningStatus, Page, Selection, Snapshot
 from pkdoors.doorkeeper.openings.uses import UseWatch
+from pkdoors.doorkeeper.outcome import CLOSED, EXTENDED, NOTHING, OPENED, OVER, REFUSED, Outcome
 from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
@@ -38,6 +41,9 @@ from pkdoors.util.turns import Turns
 
 SLICES_PER_TURN = 4
 """Slices of work on very many openings that are done in one turn: a millisecond or two each."""
+SAME_END = 1.0
+"""Seconds by which the ends of two openings by one seal may differ, as they are computed from two
+clocks. Less is no extension."""
 
 
 class Doorkeeper:
@@ -50,6 +56,10 @@ class Doorkeeper:
     @param counters: where knocks are counted.
     @param logKnocks: whether to log each datagram, and what each door makes of it.
     @param maxOpenings: how many openings there may be at a time, of all doors.
+    @ivar isDating: whether each opening gets the time of day at which it begins, for L{closeOlder}.
+    @ivar holdsBack: called with each request that has a seal, when it is heard; returns whether
+        somebody else passes it on to L{request} later, or drops it.
+    @ivar seals: reports the seals that have opened or closed a door.
     """
 
     _log = Logger()
@@ -79,13 +89,16 @@ class Doorkeeper:
             self._publisher,
             counters or Counters(),
             self._refusals,
-            self.request,
+            self._heed,
             Lockset(map(makeLock, self.doors)),
             logKnocks,
         )
         self._admission = Admission(self.doors, maxOpenings)
         self._lives = Lives(clock, self._admission.ended)
         self._closer = Closer(self._lives, stack, self._refusals, Turns(clock, 1), self._turns)
+        self.seals = SealReport(self._lives)
+        self.isDating = False
+        self.holdsBack: Callable[[Request], bool] = lambda request: False
         self._uses = UseWatch(clock, stack, self._lives, self._slices)
         self._selector = Selector(self._lives, self._uses, self._slices, lambda: self.doors)
         self._grants = count(1)
@@ -179,25 +192,57 @@ class Doorkeeper:
         """Act on what locks yield."""
         self._hearing.heed(results)
 
-    def request(self, request: Request) -> None:
+    def _heed(self, request: Request) -> None:
+        if not (request.seal and self.holdsBack(request)):
+            self.request(request)
+
+    def request(self, request: Request) -> Outcome:
         """Open the door or, if it is open for this source already, move the deadline."""
+        if not request.seal:
+            return self._request(request)
+        key = (request.door.name, readClient(request.source))
+        return self.seals.follow(request, key, self._request)
+
+    def _request(self, request: Request) -> Outcome:
         door = request.door
         key = (door.name, readClient(request.source))
-        seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
-        now, isThere = self._clock.seconds(), self._isThere(key, request.who)
-        opening = Opening(door, key[1], now + seconds, request.who, next(self._grants))
         if request.close:
             self._closer.closeOwn(request)
-        elif reason := findUseless(key[1], isHeard=request.sender == request.source):
+            return Outcome(CLOSED)
+        now, isThere = self._clock.seconds(), self._isThere(key, request.who)
+        opening = self._makeOpening(request, key[1], now)
+        if opening.deadline <= now:
+            return Outcome(OVER)
+        isHeard = request.sender == request.source and not request.via
+        reason = findUseless(key[1], isHeard=isHeard)
+        if reason := reason or self._admission.findRefusal(request, isThere, now):
             self._refusals.publish(Refusal(door, request.sender, reason, request.who))
-        elif reason := self._admission.findRefusal(request, isThere, now):
-            self._refusals.publish(Refusal(door, request.sender, reason, request.who))
-        elif isThere:
-            self._lives[key].extend(opening)
-        else:
-            # The firewall comes first: the client waits for it, and for nothing else.
-            self._begin(opening, now, self._stack.open(opening))
-            self._refusals.noteOpening(request.sender)
+            return Outcome(REFUSED, reason)
+        if isThere:
+            return Outcome(EXTENDED if self._extend(self._lives[key], opening) else NOTHING)
+        # The firewall comes first: the client waits for it, and for nothing else.
+        self._begin(opening, now, self._stack.open(opening))
+        self._refusals.noteOpening(request.sender)
+        return Outcome(OPENED)
+
+    def _makeOpening(self, request: Request, source: Source, now: float) -> Opening:
+        """Return the opening that a request asks for."""
+        door = request.door
+        deadline = now + min(door.grant(request.seconds), request.most or door.maxOpenFor)
+        deadline = min(deadline, request.until or deadline)
+        since = request.since
+        if not since and self.isDating:
+            since = self._publisher.wallClock()
+        who, grant = request.who, next(self._grants)
+        return Opening(door, source, deadline, who, grant, since, request.via)
+
+    def _extend(self, life: OpeningLife, wanted: Opening) -> bool:
+        """Move a deadline. One and the same seal has the same end each time that it is judged."""
+        now = life.opening
+        isSame = wanted.since == now.since and not wanted.who.isOther(now.who)
+        if isSame and wanted.since and wanted.deadline < now.deadline + SAME_END:
+            wanted = replace(wanted, deadline=min(wanted.deadline, now.deadline))
+        return life.extend(wanted)
 
     def _isThere(self, key: Key, who: Principal) -> bool:
         """Return whether there is an opening already, with what is known of its use."""
@@ -233,6 +278,20 @@ class Doorkeeper:
     def close(self, keys: Iterable[Key], who: Principal) -> Closing:
         """See L{Closer.close}."""
         return self._closer.close(keys, who)
+
+    def closeOlder(
+        self, matches: Callable[[Opening], bool], stamp: float, reason: str
+    ) -> Deferred[int]:
+        """
+        End the openings for which a function returns true, if they began before a time.
+
+        @param stamp: the time of day, in seconds since 1970; an opening without one is older.
+        @param reason: why, as half a sentence.
+        @return: fires with their number when the guard was asked to close all of them.
+        """
+        return Deferred.fromCoroutine(
+            self._closer.closeMatching(lambda o: o.since < stamp and matches(o), reason)
+        )
 
     def status(self, door: str, source: Source) -> OpeningStatus | None:
         """Return how things stand with one opening; L{None} if there is none."""

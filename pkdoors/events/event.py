@@ -25,7 +25,7 @@ OPEN_FAILED, CLOSE_FAILED = "open-failed", "close-failed"
 HEALED, HEAL_FAILED = "healed", "heal-failed"
 RELOADED, RELOAD_REFUSED = "reloaded", "reload-refused"
 
-LOGGED = "event door source ports seconds user key asked_from reason".split()
+LOGGED = "event door source ports seconds user key asked_from via reason".split()
 """The L{fields} that an event of the log has, too."""
 
 TIME_OVER = "its time is over"
@@ -69,6 +69,7 @@ class Event:
     @ivar source: the knocker's address; empty if there is no knocker.
     @ivar seconds: how long the door stays open from now on; if it was closed, how long it was open.
     @ivar who: who earned the opening. If somebody closed it, the reason names them.
+    @ivar via: the host of a fleet that heard the knock, if this host did not.
     @ivar reason: why, as half a sentence.
     @ivar cause: what made a healing necessary; empty if unknown.
     @ivar firewall: the firewall concerned; empty if the event concerns none.
@@ -83,6 +84,7 @@ class Event:
     source: str = ""
     seconds: float = 0.0
     who: Principal = NOBODY
+    via: str = ""
     reason: str = ""
     cause: str = ""
     firewall: str = ""
@@ -100,7 +102,7 @@ def sentence(event: Event) -> str:
         source=event.source,
         until=datetime.fromtimestamp(round(event.time + event.seconds)),
         length=formatDuration(max(0, round(event.seconds))),
-        by=f", by {event.who}" if str(event.who) else "",
+        by=_describeOrigin(event),
         reason=event.reason,
         why="" if isUsual else f", {event.reason}",
         cause=event.cause and f"{event.cause}: ",
@@ -108,6 +110,11 @@ def sentence(event: Event) -> str:
         more=_countLeftOut(event.leftOut),
     )
     return printable(text)
+
+
+def _describeOrigin(event: Event) -> str:
+    by = f", by {event.who}" if str(event.who) else ""
+    return f"{by}, via {event.via}" if event.via else by
 
 
 def _countLeftOut(count: int) -> str:
@@ -123,7 +130,7 @@ def fields(event: Event) -> dict[str, Any]:
 
         {"time": "2026-11-23T08:00:00.000Z", "event": "opened", "door": "ssh",
          "source": "192.0.2.7", "ports": ["22/tcp"], "seconds": 30.0,
-         "user": "anna@laptop", "key": "SHA256:...", "asked_from": "", "reason": "",
+         "user": "anna@laptop", "key": "SHA256:...", "asked_from": "", "via": "", "reason": "",
          "text": "opened door ssh ..."}
     """
     return {
@@ -136,6 +143,7 @@ def fields(event: Event) -> dict[str, Any]:
         "user": event.who.name,
         "key": event.who.key,
         "asked_from": event.who.address,
+        "via": event.via,
         "reason": event.reason or event.cause,
         "text": sentence(event),
     }

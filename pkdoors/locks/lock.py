@@ -24,6 +24,12 @@ class Request:
     @ivar most: the most seconds that this principal may have; 0 if only the door limits them.
     @ivar who: the principal that asks.
     @ivar close: whether to end what this principal opened for the source, instead of opening.
+    @ivar until: the latest deadline, on the doorkeeper's clock; 0 for none.
+    @ivar since: the time of day of a seal's stamp, in seconds since 1970; 0 if unknown.
+    @ivar seal: the datagram, if other hosts of a fleet are to judge it, too; empty if not.
+    @ivar via: the host of a fleet that heard the knock, if this host did not.
+    @ivar claim: the name under which one host of a fleet must claim the knock before it opens,
+        because the others could open it, too, for somebody else; empty if it names its address.
     """
 
     door: Door
@@ -32,6 +38,11 @@ class Request:
     most: float = 0.0
     who: Principal = NOBODY
     close: bool = False
+    until: float = 0.0
+    since: float = 0.0
+    seal: bytes = b""
+    via: str = ""
+    claim: str = ""
 
     @property
     def sender(self) -> str:

@@ -227,6 +227,8 @@ class Opening:
     @ivar who: the principal that earned it.
     @ivar grant: the number of the request that it answers; it matters if the door opens for one
         connection at a time, because each request earns one.
+    @ivar since: the time of day from which it is valid, that of its seal; 0 if unknown.
+    @ivar via: the host of a fleet that heard the knock, if this host did not.
     """
 
     door: Door
@@ -234,6 +236,8 @@ class Opening:
     deadline: float
     who: Principal = field(default=NOBODY, compare=False)
     grant: int = field(default=0, compare=False)
+    since: float = field(default=0.0, compare=False)
+    via: str = field(default="", compare=False)
 
     @property
     def key(self) -> tuple[str, Source]:

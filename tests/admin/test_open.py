@@ -27,6 +27,7 @@ class OpenTests(OperationsTestCase):
                     "key": "",
                     "trouble": "",
                     "asked_from": "",
+                    "via": "",
                     "uses": "many",
                     "used": False,
                 }

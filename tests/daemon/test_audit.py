@@ -29,7 +29,8 @@ class WritingTests(AuditTestCase):
             line.startswith(
                 '{"time": "2026-11-23T08:00:00.000Z", "event": "opened", "door": "default", '
                 '"source": "192.0.2.7", "ports": ["22/tcp"], "seconds": 30.0, '
-                '"user": "anna@laptop", "key": "SHA256:abc", "asked_from": "", "reason": "", '
+                '"user": "anna@laptop", "key": "SHA256:abc", "asked_from": "", '
+                '"via": "", "reason": "", '
                 '"text": "opened door '
             ),
             line,

@@ -74,6 +74,7 @@ class ChoosingTests(HooksTestCase):
                 b"PKDOORS_USER": b"anna@laptop",
                 b"PKDOORS_KEY": b"SHA256:abc",
                 b"PKDOORS_ASKED_FROM": b"",
+                b"PKDOORS_VIA": b"",
                 b"PKDOORS_REASON": b"its time is over",
                 b"PKDOORS_TEXT": b"closed door default (22/tcp,53/udp) for 192.0.2.7",
             },

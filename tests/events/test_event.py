@@ -121,6 +121,7 @@ class EventTests(SynchronousTestCase):
                 "user": "anna",
                 "key": "SHA256:x",
                 "asked_from": "",
+                "via": "",
                 "reason": "of it",
                 "text": sentence(event),
             },

@@ -287,7 +287,10 @@ class HookTests(OutletsTestCase):
                     "PATH",
                     *[f"PKDOORS_{name}" for name in ("ASKED_FROM", "DOOR", "EVENT", "KEY")],
                     *[f"PKDOORS_{name}" for name in ("PORTS", "REASON")],
-                    *[f"PKDOORS_{name}" for name in ("SECONDS", "SOURCE", "TEXT", "TIME", "USER")],
+                    *[
+                        f"PKDOORS_{name}"
+                        for name in ("SECONDS", "SOURCE", "TEXT", "TIME", "USER", "VIA")
+                    ],
                 ],
             )
             self.assertEqual((values["PKDOORS_EVENT"], values["PKDOORS_DOOR"]), (kind, "ssh"))

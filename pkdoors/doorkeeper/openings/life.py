@@ -1,5 +1,6 @@
 """The life of one opening: open, wait, close."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from twisted.internet.defer import Deferred
@@ -34,11 +35,13 @@ class OpeningLife(OpeningWork):
         if self.opening is opening and self._report.isOpen:
             self._report.publishOpen(TAKEN_OVER, opening)
 
-    def extend(self, wanted: Opening) -> None:
+    def extend(self, wanted: Opening) -> bool:
         """
         Stay open until the deadline of another opening for the same source. One that is earlier
         than the present one changes nothing, unless each is for one connection: then it is a grant
         of its own, because the present one may have been used in this very moment.
+
+        @return: whether that changes what is wanted.
         """
         if self.isShut() or self._isShutting:  # nobody has heard of that yet
             self._report.publishClosed(self.opening, self._reason)
@@ -53,8 +56,9 @@ class OpeningLife(OpeningWork):
             self._reason = TIME_OVER
             self._report.noteRequest()
             self._proceed()
-        else:
-            self.retry()  # perhaps the firewall works again
+            return True
+        self.retry()  # perhaps the firewall works again
+        return False
 
     def forgetClaims(self, who: Principal) -> None:
         """Forget what a principal earned, if another one's opening lasts longer."""
@@ -66,8 +70,20 @@ class OpeningLife(OpeningWork):
 
         @param reason: see L{end}.
         """
-        self.forgetClaims(who)
-        if self.opening.who.isOther(who):
+        self.endMatching(lambda opening: not opening.who.isOther(who), reason)
+
+    def isShared(self) -> bool:
+        """Return whether somebody has earned a part of it beside the one who earned the longest."""
+        return bool(self._claims)
+
+    def endMatching(self, matches: Callable[[Opening], bool], reason: str) -> None:
+        """
+        End what a function returns true for. What others earned goes on.
+
+        @param reason: see L{end}.
+        """
+        self._claims = tuple(claim for claim in self._claims if not matches(claim))
+        if not matches(self.opening):
             return
         *others, left = self._claims or (self.opening,)
         if left is self.opening or left.deadline <= self._clock.seconds() or not self.isWanted():

@@ -92,5 +92,10 @@ class OpeningReport:
 
     def _publish(self, kind: str, opening: Opening, **details: Any) -> None:
         self._publisher.publish(
-            kind, door=opening.door, source=str(opening.source), who=opening.who, **details
+            kind,
+            door=opening.door,
+            source=str(opening.source),
+            who=opening.who,
+            via=opening.via,
+            **details,
         )
