@@ -83,7 +83,8 @@ class RedisProtocol(txredisapi.RedisProtocol):
         try:
             return await answer.addTimeout(seconds, clock, _fail)
         except txredisapi.ResponseError as error:
-            raise EngineRefusal(oneLine(str(error), MAX_REFUSAL).strip()) from None
+            text = str(error).strip().removeprefix("ERR ")
+            raise EngineRefusal(oneLine(text, MAX_REFUSAL)) from None
         except txredisapi.RedisError:
             raise (EngineTooMuch if self._isTooMuch else EngineError)(self.lost) from None
         except _NoAnswer:

@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 
+from pkdoors.config.fleet import Engine
 from pkdoors.errors import ConfigError, EngineError, EngineRefusal
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, IEngine
-from pkdoors.model.enginelocation import EngineLocation
 
 if TYPE_CHECKING:
     from pkdoors.fleet._redisprotocol import RedisProtocol
@@ -28,14 +28,16 @@ CONNECT_LIMIT = 10.0
 """Seconds until a connection is there."""
 MAX_ENTRIES = 2000
 """Entries in one answer, of all streams together: about a megabyte."""
+_WANTS_TLS = ": if it speaks TLS at this port, use rediss://"
 
 
 async def connectEngine(
-    reactor: Any, location: EngineLocation, password: str = "", ca: str = ""
+    reactor: Any, location: Engine, password: str = "", ca: str = ""
 ) -> IEngine:
     """
     Connect to an engine, and log in.
 
+    @param location: C{location} of the fleet's configuration.
     @param ca: the file with the certificate of its authority; empty for those of the host.
     @raise EngineError: it did not succeed.
     @raise ConfigError: C{ca} cannot be read.
@@ -45,9 +47,9 @@ async def connectEngine(
     return engine
 
 
-def _makeEndpoint(reactor: Any, location: EngineLocation, ca: str) -> IStreamClientEndpoint:
+def _makeEndpoint(reactor: Any, location: Engine, ca: str) -> IStreamClientEndpoint:
     plain = HostnameEndpoint(reactor, location.host, location.port, timeout=CONNECT_LIMIT)
-    if not location.isTLS:
+    if not location.isTls:
         return plain
     from twisted.internet.ssl import optionsForClientTLS  # costs 13 MB
 
@@ -56,7 +58,7 @@ def _makeEndpoint(reactor: Any, location: EngineLocation, ca: str) -> IStreamCli
 
 
 def _readAuthority(path: str) -> Any:
-    from OpenSSL.SSL import Error
+    from OpenSSL.crypto import Error
     from twisted.internet.ssl import Certificate, trustRootFromCertificates
 
     mark = b"-----END CERTIFICATE-----"
@@ -80,7 +82,7 @@ class RedisEngine:
     def __init__(
         self,
         reactor: Any,
-        location: EngineLocation,
+        location: Engine,
         password: str,
         endpoint: IStreamClientEndpoint,
     ) -> None:
@@ -123,10 +125,16 @@ class RedisEngine:
             except EngineRefusal as error:
                 raise EngineError(self._describe(_explainRefusal(str(error), user))) from None
             except EngineError as error:
-                raise EngineError(self._describe(str(error))) from None
+                raise EngineError(self._describe(f"{error}{self._doubtTls(str(error))}")) from None
+
+    def _doubtTls(self, reason: str) -> str:
+        """Return what may be behind a first question without an answer: Redis says nothing."""
+        if not reason.startswith(("no answer", "it closed")):
+            return ""
+        return ": does it speak TLS at this port?" if self._location.isTls else _WANTS_TLS
 
     def _describe(self, reason: str) -> str:
-        return f"the engine at {self._location}: {reason}"
+        return f"the engine {self._location}: {reason}"
 
     async def _ask(self, *command: object) -> Any:
         return await self._askOn(self._asking, *command)
