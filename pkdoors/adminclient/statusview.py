@@ -63,12 +63,18 @@ def _tabulateDoors(doors: Collection[DoorRecord], networks: Counter[str]) -> "Ta
         cells = (
             door.name,
             formatPorts(door.ports),
-            door.lock,
+            _describeLock(door),
             _countSources(door.openings, max(door.networks, networks[door.name])),
             times,
         )
         _addRow(table, cells, "green" if door.openings else "")
     return table
+
+
+def _describeLock(door: DoorRecord) -> str:
+    if not door.listens:
+        return "sealed, fleet only"
+    return f"{door.lock}, fleet" if door.fleet else door.lock
 
 
 def _countSources(openings: int, networks: int) -> str:
