@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from pkdoors.errors import PkdoorsError
 from pkdoors.locks.lockset import AnyLock
-from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sealed.checking.checks import SealChecks
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pkdoors.keysources.keypath import KeySource
     from pkdoors.keysources.keyreader import Later
     from pkdoors.keysources.revokedfile import RevokedFile
-    from pkdoors.locks.sealed.arrivals import Arrivals
+    from pkdoors.locks.sealed.checking.arrivals import Arrivals
     from pkdoors.locks.sealed.hints import HintIndex
     from pkdoors.locks.sealed.keytable import KeyTable
     from pkdoors.locks.sealed.replays import ReplayCache
@@ -74,7 +74,7 @@ class Locksmith:
         if not door.authorizedKeys:
             return SequenceLock(door)
         # Only here: a daemon without sealed doors does not need all the cryptography.
-        from pkdoors.locks.sealed.arrivals import Arrivals
+        from pkdoors.locks.sealed.checking.arrivals import Arrivals
         from pkdoors.locks.sealed.replays import ReplayCache
         from pkdoors.locks.sealed.sealedlock import SealedLock
 

@@ -15,8 +15,8 @@ from pkdoors.keysources.revokedfile import RevokedFile
 from pkdoors.knocks.certificates import parseCertificate
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Refusal, Request
-from pkdoors.locks.sealed.arrivals import Arrivals
-from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sealed.checking.arrivals import Arrivals
+from pkdoors.locks.sealed.checking.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.keytable import KeyTable
 from pkdoors.locks.sealed.replays import ReplayCache

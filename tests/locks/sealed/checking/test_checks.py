@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.locks.sealed.checks}, with a sealed lock."""
+"""Tests of L{pkdoors.locks.sealed.checking.checks}, with a sealed lock."""
 
 import random
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from pkdoors.knocks.signatures import isGood
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed import hints, keytable
 from pkdoors.locks.sealed import sealedlock as sealedLockModule
-from pkdoors.locks.sealed._queue import SealQueue
-from pkdoors.locks.sealed.checks import LATER, SAVED, SEARCH_SHARE, SHARE, SealChecks
+from pkdoors.locks.sealed.checking.queue import SealQueue
+from pkdoors.locks.sealed.checking.checks import LATER, SAVED, SEARCH_SHARE, SHARE, SealChecks
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from tests.fakes.doors import PORTS, makeDoor
 from tests.lab.sealing import makeKey, publicLine, statement, withOtherNumber
