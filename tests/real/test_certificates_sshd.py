@@ -79,7 +79,7 @@ class SshdTests(SshTestCase):
         seen = ReplayCache(time.monotonic() - 60, lambda *note: None)
         door = makeDoor(authorizedKeys="/keys")
         lock = SealedLock(door, hints, seen, SealChecks(), Arrivals())
-        lock.findRevoked = RevokedFile(str(self.revoked)).findRefusal
+        lock.judge.findRevoked = RevokedFile(str(self.revoked)).findRefusal
         key = Key.fromFile(str(self.folder / "anna"))
         blob = b64decode((self.folder / "anna-cert.pub").read_text().split()[1])
         datagram = sealedWith(blob, parseCertificate(blob).authority, key, PORTS)

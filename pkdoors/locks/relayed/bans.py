@@ -13,8 +13,8 @@ MAX_BANS = 16_384
 """Keys whose newest ban, or end of one, is remembered: about 4 MB. If there are more, the oldest
 end of a ban is forgotten. A ban never is: then another order to ban is refused."""
 MAX_ORDERS = 4096
-"""Orders that are remembered, under 1 MB; then the oldest one is forgotten. An order that comes back
-after that changes nothing, either: it ends what began before it, and the newest ban counts."""
+"""Orders that are remembered, under 1 MB; then the oldest one is forgotten. If that comes back, it
+changes nothing, either: it ends what began before it, and the newest ban counts."""
 
 
 class BanNote(NamedTuple):

@@ -122,11 +122,10 @@ class OrderJudge:
         order that closes counts if it says that it was given before: it may be a real one that
         arrives late, and it opens nothing. One that takes a ban back could open something.
         """
-        moment = today if order.verb == UNBAN else order.stamp / 1000
-        banned = self._memory.bans.findBan(operator.who.key)
+        banned, given = self._memory.bans.findBan(operator.who.key), order.stamp / 1000
         if banned and (order.verb == UNBAN or order.stamp >= banned):
             return f"the key of {operator} is banned in the whole fleet"
-        return operator.findExpiry(max(moment, order.stamp / 1000))
+        return operator.findExpiry(max(given, today) if order.verb == UNBAN else given)
 
     def _accept(self, sealed: SealedOrder, who: Principal, now: float, today: float) -> Verdict:
         order, memory = sealed.order, self._memory

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pkdoors.locks.relayed._moments import Moment
-from pkdoors.locks.sealed.replaynotes import ALL, ClosedNote, FloorNote
+from pkdoors.locks.sealed.replaynotes import ALL
+from pkdoors.locks.sealed.replays import ClosedNote, FloorNote
 from pkdoors.model.sources import Source, SourceSet, readSource
 
 MAX_TOMBSTONES = 4096
@@ -141,7 +142,8 @@ class Tombstones:
             self._raiseFloor((note.key, note.isOwn), moment, now, today)
         for each in closed:
             moment = Moment(each.stamp, now if each.isOwn else None)
-            self._put(Tombstone(*each[:3], isOwn=each.isOwn), moment, now, today)
+            stone = Tombstone(each.door, each.source, each.key, each.isOwn)
+            self._put(stone, moment, now, today)
 
     def makeNotes(self, now: float, today: float) -> tuple[list[ClosedNote], list[FloorNote]]:
         """Return all that the next daemon must know."""
@@ -151,7 +153,7 @@ class Tombstones:
             for source, moment in plot.moments.items()
         ]
         floors = [
-            FloorNote(key, int(moment.read(now, today)), isOwn)
+            FloorNote(key, max(0, int(moment.read(now, today))), isOwn)
             for (key, isOwn), moment in self._floors.items()
         ]
         return closed, floors
@@ -197,9 +199,7 @@ class Tombstones:
             del self._counts[key]
         self._raiseFloor((key, place[2]), moment, now, today)
 
-    def _raiseFloor(
-        self, name: tuple[str, bool], moment: Moment, now: float, today: float
-    ) -> None:
+    def _raiseFloor(self, name: tuple[str, bool], moment: Moment, now: float, today: float) -> None:
         before = self._floors.get(name)
         if before is None or before.read(now, today) < moment.read(now, today):
             self._floors[name] = moment
