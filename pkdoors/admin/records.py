@@ -38,6 +38,8 @@ class DoorRecord:
     @ivar trusted: the networks and interfaces that need no knock.
     @ivar networks: how many of the openings are for networks.
     @ivar maxOpenings: how many openings it may have; 0 if unknown.
+    @ivar fleet: whether it is one of the fleet.
+    @ivar listens: whether this host hears knocks for it.
     """
 
     name: str
@@ -54,6 +56,8 @@ class DoorRecord:
     trusted: tuple[str, ...] = ()
     networks: int = 0
     maxOpenings: int = 0
+    fleet: bool = False
+    listens: bool = True
 
 
 @dataclass(frozen=True, slots=True)

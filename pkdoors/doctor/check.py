@@ -268,6 +268,9 @@ def _judgeOffloading(facts: Facts) -> Findings:
 
 
 def _judgeKnockPorts(facts: Facts) -> Findings:
+    if not (facts.knocks or facts.tcpKnocks):
+        yield _listeners.NONE_HERE
+        return
     if facts.knockSockets is None:
         return
     udp, owners = facts.knockSockets
@@ -313,7 +316,7 @@ def _judgeKnocks(facts: Facts) -> Findings:
 
 
 def _judgeScans(facts: Facts) -> Findings:
-    if facts.captured is not None:
+    if facts.captured is not None or not facts.knocks:
         yield _tables.HIDDEN
         return
     if facts.tables is not None and facts.sockets is not None and facts.areZonesKnown:

@@ -38,6 +38,8 @@ class StatusTests(OperationsTestCase):
             "trusted": [],
             "networks": 0,
             "max_openings": 16_384,
+            "fleet": False,
+            "listens": True,
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
         web |= {"trusted": ["192.168.1.0/24", "wg0"]}

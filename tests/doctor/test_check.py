@@ -96,6 +96,27 @@ class CheckTests(CheckTestCase):
         options = {"listen": "auto"}
         self.assertIn((ERROR, "daemon"), self.bad(**host, options=options, guard=none))
 
+    def test_deaf(self) -> None:
+        """If only other hosts of a fleet hear the knocks, there is nothing to find here."""
+        proc = FakeProc()
+        proc.udp = []
+        host: dict[str, Any] = {
+            "proc": proc,
+            "tables": joinListings(GUARD, CLOSED),
+            "authorizedKeys": "/etc/keys",
+            "keys": (2, []),
+            "hooks": {"fleet": True, "listens": False},
+        }
+        for options, guard in (
+            ({}, GuardState(isOwned=True)),
+            ({"listen": "capture"}, GuardState(isOwned=True, captured=frozenset())),
+        ):
+            found = look(**host, options=options, guard=guard)
+            known = [(each.level, each.subject) for each in found]
+            self.assertIn((OK, "knock ports"), known)
+            self.assertIn((OK, "scans"), known)
+            self.assertEqual([], [each for each in known if each[0] != OK])
+
     def test_payload(self) -> None:
         """A door that hears any datagram is worth a warning, which says what it loses."""
         self.assertEqual([(WARNING, "payload")], self.bad(hearsAny=True))
