@@ -43,7 +43,7 @@ SLICES_PER_TURN = 4
 """Slices of work on very many openings that are done in one turn: a millisecond or two each."""
 SAME_END = 1.0
 """Seconds by which the ends of two openings by one seal may differ, as they are computed from two
-clocks. Less is no extension."""
+clocks. Less does not count."""
 
 
 class Doorkeeper:
@@ -179,6 +179,10 @@ class Doorkeeper:
     async def waitForOuter(self, patience: float) -> list[str]:
         """See L{FirewallStack.waitForOuter}."""
         return await self._stack.waitForOuter(patience)
+
+    def findLock(self, name: str) -> AnyLock | None:
+        """Return the lock of a door, by the door's name; L{None} if there is none."""
+        return self._hearing.locks.find(name)
 
     def knock(self, knock: Knock) -> None:
         """Hear one knock, see L{hear}."""

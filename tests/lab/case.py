@@ -82,7 +82,7 @@ class RealTestCase(SynchronousTestCase):
             return {int(line.split()[3].rpartition(":")[2]) for line in lines}
         listing = self.server.run("nft", "-j", "list", "set", "inet", "pkdoors", "knocks")
         (found,) = (item["set"] for item in json.loads(listing)["nftables"] if "set" in item)
-        return set(found["elem"])
+        return set(found.get("elem", ()))
 
     def isOwned(self) -> bool:
         """Return whether the daemon owns the guard, so that nobody else can change it."""
