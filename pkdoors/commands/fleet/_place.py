@@ -49,16 +49,19 @@ def readOperators(fleet: "FleetConfig") -> "list[AuthorizedKey]":
     return readAll(fleet.operators)[0] if fleet.operators else []
 
 
-async def openEngine(reactor: Any, fleet: "FleetConfig") -> "IEngine":
+async def openEngine(reactor: Any, fleet: "FleetConfig", asNobody: bool = False) -> "IEngine":
     """
     Connect to the engine, and log in as this host.
 
+    @param asNobody: whether not to log in.
     @raise EngineError: it did not succeed.
     @raise ConfigError: the password or the certificate cannot be read.
     """
     from pkdoors.config.fleetfile import readPassword
     from pkdoors.fleet.redis import connectEngine
 
+    if asNobody:
+        return await connectEngine(reactor, fleet.engine._replace(user=""), "", fleet.ca)
     return await connectEngine(reactor, fleet.location, readPassword(fleet), fleet.ca)
 
 

@@ -58,7 +58,7 @@ def _status(options: Namespace, environment: Mapping[str, str]) -> None:
         return await surveyFleet(engine, fleet.name, fleet.hosts, timeOfDay())
 
     survey = runWithEngine(options, fleet, ask)
-    orders = listOrders(survey.entries, fleet.name, operators)
+    orders = listOrders(survey.entries, fleet.name, operators, survey.time)
     if options.json:
         tellText(json.dumps(simplifyFleet(fleet.name, survey, orders), indent=2) + "\n")
         return

@@ -146,7 +146,7 @@ async def _gather(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     try:
         return await gatherResults(waiting, consumeErrors=True)
     except FirstError as error:
-        raise error.subFailure.value from error
+        error.subFailure.raiseException()
 
 
 def clockOf(about: Mapping[str, str], own: float) -> float:
