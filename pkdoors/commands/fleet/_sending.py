@@ -119,4 +119,8 @@ def complainOfSpread(spread: Spread) -> Iterable[str]:
             "give the order there, too"
         )
     if spread.down:
-        yield f"{', '.join(spread.down)} is down, and reads it when it is back"
+        isOne = len(spread.down) == 1
+        yield (
+            f"{', '.join(spread.down)} {'is down, and reads' if isOne else 'are down, and read'} "
+            f"it when {'it is' if isOne else 'they are'} back"
+        )

@@ -206,7 +206,8 @@ def _give(data: bytes, fleet: "FleetConfig", options: Namespace) -> None:
     try:
         tell(giveToDaemon(data, options.conf))
     except NoDaemon as error:
-        complain(program, f"this host's daemon did not get it: {error}")
+        why = str(error).partition(": ")[0]
+        complain(program, f"this host's daemon gets it when it runs with a fleet door: {why}")
     except AskError as error:
         complain(program, f"this host refuses it, so it was not sent: {error}")
         raise SystemExit(1) from error
@@ -233,6 +234,7 @@ def _checkSigner(data: bytes, fleet: "FleetConfig", operators: Any) -> str:
     """
     import time
 
+    from pkdoors.fleet.overview.sentences import shorten
     from pkdoors.locks.relayed.memory import FleetMemory
     from pkdoors.locks.relayed.orders import REFUSED, OrderJudge
 
@@ -240,7 +242,7 @@ def _checkSigner(data: bytes, fleet: "FleetConfig", operators: Any) -> str:
     verdict = OrderJudge(fleet.name, lambda: operators, FleetMemory()).judge(data, now, now)
     if verdict.result == REFUSED:
         raise BadValue(f"every host would refuse this order: {verdict.reason}")
-    return str(verdict.who)
+    return verdict.who.name or shorten(verdict.who.key)
 
 
 def describeOrder(data: bytes) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # they load much
 
 EARLIER = 20
 """Events that are shown first, from before the command began."""
+MAX_KIND = 10
+"""Columns for the kind of most events."""
 PAUSES = 1.0, 15.0
 """Seconds between two tries to reach the engine, the first ones and the longest."""
 MAX_EARLIER = 10_000
@@ -190,22 +192,27 @@ class FleetWatch:
                 self._printLine(event)
 
     def _printLine(self, found: "HostEvent") -> None:
+        from rich.table import Table
         from rich.text import Text
 
         from pkdoors.adminclient.watchview import STYLES, describeEvent
 
         event = found.event
-        if event is None:
-            line = Text(f"--:--:--  {found.host.ljust(self._width)}  something unreadable", "red")
-        else:
-            style = STYLES.get(event.kind, "")
-            line = Text(f"{event.time.astimezone():%H:%M:%S}  ", "dim")
-            line.append(f"{found.host.ljust(self._width)}  {event.kind:<10}  ", style)
-            line.append(describeEvent(event), style)
-        line.no_wrap, line.overflow = True, "ellipsis"
+        kind = event.kind if event else "unreadable"
+        style = STYLES.get(kind, "")
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for width in (len("00:00:00"), self._width, MAX_KIND):
+            table.add_column(no_wrap=True, min_width=width)
+        table.add_column(overflow="fold")
+        table.add_row(
+            Text(f"{event.time.astimezone():%H:%M:%S}" if event else "--:--:--", "dim"),
+            Text(found.host, style),
+            Text(kind, style),
+            Text(describeEvent(event) if event else "", style),
+        )
         with self._console.capture() as captured:
-            self._console.print(line)
-        tellDrawn(captured.get().rstrip())
+            self._console.print(table)
+        tellDrawn("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 async def _findStart(engine: "IEngine", seconds: float) -> float:

@@ -1,12 +1,20 @@
 """The hosts of a fleet: which are up, how far they have read, and their clocks. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from pkdoors.adminclient.messages import formatLength
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.fleet.facts import UNIT, FleetFacts
-from pkdoors.fleet.overview.statusview import CLOCK, nameHosts
+from pkdoors.fleet.overview.sentences import (
+    CLOCK,
+    describeClock,
+    describeDown,
+    describeDropped,
+    describeUnread,
+    nameHosts,
+)
 from pkdoors.fleet.overview.survey import HostReport, Survey
+from pkdoors.fleet.streams import Streams
 
 _HOSTS = "fleet"
 
@@ -14,11 +22,14 @@ _HOSTS = "fleet"
 def judgeHosts(facts: FleetFacts, survey: Survey) -> Iterator[Finding]:
     """Yield what is found about the hosts."""
     up = [report for report in survey.hosts if report.presence is not None]
-    for report in survey.hosts:
-        if report.name != facts.fleet.host:
-            yield from _judgeHost(report)
-    yield from _judgeReading(facts, up)
+    others = [report for report in survey.hosts if report.name != facts.fleet.host]
+    for report in others:
+        yield from _judgeHost(report)
+    yield from _judgeReading(up)
     for report in up:
+        yield from _judgeSpeed(report)
+    yield from _judgeUnknown(facts, up)
+    for report in others:
         yield from _judgeDoors(facts, report)
     versions = {report.presence.version for report in up if report.presence}
     if len(versions) > 1:
@@ -35,41 +46,56 @@ def _judgeHost(report: HostReport) -> Iterator[Finding]:
         text, _, remedy = report.trouble.partition(": ")
         yield Finding(WARNING, _HOSTS, f"{report.name}: {text}", remedy)
     elif presence is None:
-        text = f"{report.name} has not reported for 30 s: it is down, or cannot reach the engine"
-        remedy = (
-            f"`systemctl status pkdoors {UNIT}` there; if it is gone for good, remove it from hosts"
-        )
-        yield Finding(WARNING, _HOSTS, text, remedy)
-        return
+        remedy = f"`systemctl status pkdoors {UNIT}` there; if it is gone for good, remove it here"
+        yield Finding(WARNING, _HOSTS, describeDown(report.name), remedy)
     elif presence.troubles:
         text = f"{report.name}: {presence.troubles[0]}"
         yield Finding(WARNING, _HOSTS, text, "`pkdoors check` there")
 
 
-def _judgeReading(facts: FleetFacts, up: Iterable[HostReport]) -> Iterator[Finding]:
-    """Report streams that hosts do not read, or not fast enough."""
+def _judgeReading(up: Sequence[HostReport]) -> Iterator[Finding]:
+    """Report streams that nobody reads, or that some hosts do not read."""
+    readers = {report.name: {*report.log} - {*report.unread()} for report in up}
+    alone = [
+        host for host in readers if len(up) > 1 and not any(map({host}.issubset, readers.values()))
+    ]
+    for host in alone:
+        text = f"nobody reads the stream of {host}: knocks at {host} open nothing elsewhere"
+        yield Finding(WARNING, _HOSTS, text, f"add {host} to hosts in fleet.toml on the others")
     for report in up:
-        unread = report.unread()
-        if unread:
-            text = (
-                f"{report.name} does not read what {nameHosts(unread)} hears: knocks there open "
-                f"nothing on {report.name}"
-            )
-            remedy = f"add them to hosts in the fleet.toml of {report.name}, and reload there"
+        if unread := [host for host in report.unread() if host not in alone]:
+            text = describeUnread(report.name, unread)
+            remedy = f"add {nameHosts(unread)} to hosts in fleet.toml on {report.name}"
             yield Finding(WARNING, _HOSTS, text, remedy)
-        behind = report.worst()
-        if behind:
-            text = (
-                f"{report.name} is {formatLength(behind)} behind: knocks and orders open late there"
-            )
-            yield Finding(WARNING, _HOSTS, text, f"`journalctl -u {UNIT}` there")
-        if report.presence is not None and report.presence.dropped:
-            count = report.presence.dropped
-            text = (
-                f"{report.name} could not pass on {count:,} knock{'s' * (count != 1)} since its "
-                "fleet process started, because too many waited for the engine"
-            )
-            yield Finding(INFO, _HOSTS, text, "nothing needs to be done, unless that goes on")
+
+
+def _judgeSpeed(report: HostReport) -> Iterator[Finding]:
+    """Report a host that is too slow, or was."""
+    if behind := report.worst():
+        text = (
+            f"{report.name} is {formatLength(behind)} behind: knocks and orders arrive late there"
+        )
+        yield Finding(WARNING, _HOSTS, text, f"`journalctl -u {UNIT}` there")
+    if report.presence is not None and report.presence.dropped:
+        text = describeDropped(report.name, report.presence.dropped)
+        yield Finding(INFO, _HOSTS, text, "nothing needs to be done, unless that goes on")
+
+
+def _judgeUnknown(facts: FleetFacts, up: Sequence[HostReport]) -> Iterator[Finding]:
+    """Report hosts that others read, and this one does not know."""
+    start = Streams(facts.fleet.name).log("")
+    found = {
+        stream.removeprefix(start)
+        for report in up
+        if report.presence is not None
+        for stream in report.presence.positions
+        if stream.startswith(start)
+    }
+    if unknown := sorted(found - {*facts.fleet.hosts}):
+        text = f"other hosts read the streams of {nameHosts(unknown)}, and this one does not"
+        yield Finding(
+            WARNING, _HOSTS, text, f"add what belongs to the fleet to hosts in {facts.file}"
+        )
 
 
 def _judgeDoors(facts: FleetFacts, report: HostReport) -> Iterator[Finding]:
@@ -93,12 +119,15 @@ def judgeClocks(facts: FleetFacts, survey: Survey) -> Iterator[Finding]:
         if abs(ahead) > CLOCK and report.name != facts.fleet.host:
             wrong[report.name] = ahead
     for host, ahead in wrong.items():
-        how = "ahead of" if ahead > 0 else "behind"
-        text = f"the clock of {host} is {formatLength(abs(ahead))} or more {how} the engine's"
         harm = "its openings end too early" if ahead > 0 else "its openings end too late"
         if abs(ahead) > most / 2:
             harm += ", and it refuses knocks as too old or too new"
         level = ERROR if abs(ahead) > most / 2 else WARNING
-        yield Finding(level, "clocks", f"{text}: {harm}", f"set up time synchronization on {host}")
+        yield Finding(
+            level,
+            "clocks",
+            f"{describeClock(host, ahead)}: {harm}",
+            f"set up time synchronization on {host}",
+        )
     if not wrong:
         yield Finding(OK, "clocks", f"all differ by less than {CLOCK:g} s, as far as it shows")

@@ -7,7 +7,7 @@ from pkdoors.doctor.fleet._engine import SUBJECT, judgeEngine
 from pkdoors.doctor.fleet._hosts import judgeClocks, judgeHosts
 from pkdoors.doctor.fleet.facts import UNIT, FleetFacts
 from pkdoors.errors import EngineError
-from pkdoors.fleet.overview.statusview import formatTime, nameHosts
+from pkdoors.fleet.overview.sentences import formatTime, nameHosts
 from pkdoors.fleet.overview.survey import Survey
 
 _PROCESS = "fleet process"

@@ -1,32 +1,35 @@
 """The status of a fleet as tables."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pkdoors.adminclient.messages import formatLength
 from pkdoors.adminclient.statusview import addRow, drawParts, makeTable
 from pkdoors.fleet.overview.openings import SharedOpening, mergeOpenings
 from pkdoors.fleet.overview.orderlist import ShownOrder
+from pkdoors.fleet.overview.sentences import (
+    CLOCK,
+    cut,
+    describeClock,
+    describeDown,
+    describeDropped,
+    describeHosts,
+    describeUnread,
+    formatTime,
+    nameHosts,
+    shorten,
+)
 from pkdoors.fleet.overview.survey import HostReport, Survey
+from pkdoors.fleet.presence import PresenceRecord
 
 if TYPE_CHECKING:  # it takes long to load
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-CLOCK = 5.0
-"""Seconds that a host's clock may differ from the engine's."""
 MAX_ORDERS = 10
 """The last orders that are shown."""
-MAX_NAMED = 3
-"""Hosts that are named in a cell."""
-MAX_LINE = 60
-"""Columns of what somebody else wrote."""
-
-_FINGERPRINT = re.compile(r"(SHA256:[A-Za-z0-9+/]{8})[A-Za-z0-9+/=]+")
-"""Of a key; its beginning is enough to recognize it."""
 
 
 def formatFleet(
@@ -77,7 +80,7 @@ def describeEngine(survey: Survey) -> str:
     version = about.get("valkey_version") or about.get("redis_version") or "of an unknown version"
     up = about.get("uptime_in_seconds", "")
     uptime = f", up {formatLength(min(int(up), 10**9))}" if re.fullmatch("[0-9]{1,12}", up) else ""
-    return _cut(f"{name} {version}") + uptime
+    return cut(f"{name} {version}") + uptime
 
 
 def _tabulateHosts(survey: Survey) -> "Table":
@@ -95,7 +98,7 @@ def _tabulateHosts(survey: Survey) -> "Table":
             ", ".join(presence.doors) or "none",
             f"{presence.count():,}",
             formatLength(behind) if behind else "-",
-            _cut(presence.version),
+            cut(presence.version),
         )
         addRow(table, cells, "yellow" if behind or presence.troubles else "green")
     return table
@@ -107,36 +110,21 @@ def _listTroubles(survey: Survey) -> Iterator[str]:
         if report.trouble:
             yield f"{report.name}: {report.trouble}"
         elif report.presence is None:
-            yield (
-                f"{report.name} has not reported for 30 s: it is down, or its fleet process or its "
-                "way to the engine is"
-            )
+            yield describeDown(report.name)
         else:
-            yield from _listHostTroubles(report, survey.time)
+            yield from _listHostTroubles(report, report.presence, survey.time)
 
 
-def _listHostTroubles(report: HostReport, now: float) -> Iterator[str]:
-    assert report.presence is not None
-    for trouble in report.presence.troubles:
+def _listHostTroubles(report: HostReport, presence: PresenceRecord, now: float) -> Iterator[str]:
+    for trouble in presence.troubles:
         yield f"{report.name}: {trouble}"
-    unread = report.unread()
-    if unread:
-        yield (
-            f"{report.name} does not read what {nameHosts(unread)} hears: knocks there open "
-            "nothing here"
-        )
-    if report.presence.dropped:
-        count = report.presence.dropped
-        yield f"{report.name} could not pass on {count:,} knock{'s' * (count != 1)}"
+    if unread := report.unread():
+        yield describeUnread(report.name, unread)
+    if presence.dropped:
+        yield describeDropped(report.name, presence.dropped)
     ahead = report.clockAhead(now)
     if abs(ahead) > CLOCK:
         yield describeClock(report.name, ahead)
-
-
-def describeClock(host: str, ahead: float) -> str:
-    """Return a sentence about a clock that is wrong."""
-    how = "ahead of" if ahead > 0 else "behind"
-    return f"the clock of {host} is {formatLength(abs(ahead))} {how} the engine's, or more"
 
 
 def _tabulateOpenings(shown: Iterable[SharedOpening]) -> "Table":
@@ -154,22 +142,6 @@ def _tabulateOpenings(shown: Iterable[SharedOpening]) -> "Table":
         )
         addRow(table, cells, "yellow" if each.lacking else "")
     return table
-
-
-def describeHosts(hosts: Collection[str], lacking: Collection[str]) -> str:
-    """Return which hosts have an opening."""
-    if not lacking:
-        return f"all {len(hosts)}" if len(hosts) > 1 else nameHosts(hosts)
-    if len(lacking) < len(hosts):
-        return f"not {nameHosts(lacking)}"
-    return nameHosts(hosts)
-
-
-def nameHosts(hosts: Collection[str]) -> str:
-    """Return the names of a few hosts, and how many more there are."""
-    named = [*hosts][:MAX_NAMED]
-    more = len(hosts) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def _listCut(survey: Survey) -> "Iterator[Text]":
@@ -212,20 +184,3 @@ def _describeOrder(shown: ShownOrder) -> tuple[str, str, str, str]:
         f"refused: {shown.fault}" if shown.fault else shorten(by),
         nameHosts(shown.hosts),
     )
-
-
-def formatTime(stamp: int) -> str:
-    """Return the time of an order on the clock of the user; an impossible one as a number."""
-    try:
-        return f"{datetime.fromtimestamp(stamp / 1000):%Y-%m-%d %H:%M:%S}"
-    except (ValueError, OverflowError, OSError):
-        return str(stamp)
-
-
-def shorten(text: str) -> str:
-    """Return a text in which fingerprints are cut."""
-    return _FINGERPRINT.sub(r"\1...", _cut(text, 2 * MAX_LINE))
-
-
-def _cut(text: str, most: int = MAX_LINE) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
