@@ -14,6 +14,7 @@ application that has other things to do uses L{makeDoorService}, which leaves th
 
 import os
 from collections.abc import Callable, Iterable, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
@@ -44,6 +45,7 @@ from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
+from pkdoors.files.marks import findMark
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.firewall.stack import FirewallStack
@@ -169,8 +171,18 @@ def wire(
     )
     ports = _makePorts(reactor, keeper, stack, counters, log)
     followers, reread = ConfigFollowers(lastGood, hooks, audit, beside), read or (lambda: config)
-    reloader = Reloader(config, reread, keeper, smith, publisher, ports, followers.apply, beside)
-    health = Health(keeper, stack.name, ports, smith, audit)
+    reloader = Reloader(
+        config,
+        reread,
+        keeper,
+        smith,
+        publisher,
+        ports,
+        followers.apply,
+        beside,
+        partial(findMark, file),
+    )
+    health = Health(keeper, stack.name, ports, smith, audit, reloader)
     operations = Operations(
         reactor, keeper, reloader, publisher, counters, stack, health.troubles, ports.method
     )

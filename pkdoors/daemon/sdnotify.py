@@ -18,8 +18,9 @@ from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.component import Component
 from pkdoors.daemon.listening import IKnockPorts
 from pkdoors.daemon.locksmith import Locksmith
+from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.events.event import RELOADED, Event
+from pkdoors.events.event import RELOAD_REFUSED, RELOADED, Event
 from pkdoors.util.oneline import oneLine
 
 SEND_TIMEOUT = 1.0
@@ -60,8 +61,8 @@ class Notifier(Component):
             self._sendAlive()
 
     def hear(self, event: Event) -> None:
-        """Hear an event: after a reload there may be other doors."""
-        if event.kind == RELOADED:
+        """Hear an event: after a reload there may be other doors, or a trouble."""
+        if event.kind in (RELOADED, RELOAD_REFUSED):
             self.sendStatus()
 
     def sendStatus(self) -> None:
@@ -128,17 +129,19 @@ class Health:
         ports: IKnockPorts[Any],
         smith: Locksmith,
         audit: AuditFile,
+        reloader: Reloader,
     ) -> None:
         self._keeper = keeper
         self._firewallName = firewallName
         self._ports = ports
         self._smith = smith
         self._audit = audit
+        self._reloader = reloader
 
     def troubles(self) -> list[str]:
         """Return what keeps the daemon from doing all that it should, a sentence for each."""
-        audit = [self._audit.trouble] if self._audit.trouble else []
-        return [*self._ports.troubles(), *self._smith.examine(), *audit]
+        others = filter(None, (self._audit.trouble, self._reloader.refusal))
+        return [*self._ports.troubles(), *self._smith.examine(), *others]
 
     def line(self) -> str:
         """Return what the daemon does, in one line, and what it cannot do."""

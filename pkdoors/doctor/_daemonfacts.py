@@ -1,6 +1,6 @@
 """The facts about the daemon, its configuration and its keys. Reading them changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -135,6 +135,12 @@ class DaemonFacts:
         return False
 
     @cached_property
+    def isKept(self) -> bool:
+        """Whether the guard can be expected to stay: the daemon runs, and nobody tries it only."""
+        isTried = self.isOnTrial or self.startsAtBoot is False
+        return self.daemon.process is not None and not isTried
+
+    @cached_property
     def daemon(self) -> Daemon:
         """The daemon. It can be started even if it is unknown whether it runs."""
         with self.reading("daemon"):
@@ -159,10 +165,19 @@ class DaemonFacts:
             return "pkdoors reload"
         return f"pkdoors reload --admin {quote(self.config.admin)}"
 
-    @cached_property
-    def troubles(self) -> list[str]:
+    @property
+    def troubles(self) -> Sequence[str]:
         """What the running daemon cannot do at present, as it reports itself."""
+        return self._status[0]
+
+    @property
+    def pending(self) -> Sequence[str]:
+        """What has changed in the file since the daemon read it, as far as it knows."""
+        return self._status[1]
+
+    @cached_property
+    def _status(self) -> tuple[Sequence[str], Sequence[str]]:
         if self.daemon.process is not None and self.mayAdminister:
             with self.reading("daemon"):
-                return self.sources.troubles(self.config.admin)
-        return []
+                return self.sources.status(self.config.admin)
+        return (), ()
