@@ -36,6 +36,8 @@ def addCheckCommand(command: Parser) -> None:
 
 
 def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    from dataclasses import replace
+
     from pkdoors.doctor.check import checkHost
     from pkdoors.doctor.facts import Facts
     from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf, selectFaults
@@ -45,7 +47,7 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
 
     wanted = CheckOptions(environment)
     wanted.parseOptions(listWords(options))
-    sources = Sources(engine=partial(_askEngine, options))
+    sources = replace(Sources(), engine=partial(_askEngine, options))
     findings = list(checkHost(Facts(wanted.config, sources, wanted.file)))
     chosen = selectFaults(findings) if options.quiet else findings
     if options.json:

@@ -1,7 +1,6 @@
 """What all commands of a fleet need: its configuration, and a connection to the engine."""
 
 import os
-import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -102,6 +101,3 @@ def orExit(options: Namespace, call: Callable[[], T]) -> T:
 def hasSudoHiddenAgent(environment: Any) -> bool:
     """Return whether sudo may have hidden the user's SSH agent from this process."""
     return os.geteuid() == 0 and "SUDO_UID" in environment and "SSH_AUTH_SOCK" not in environment
-
-
-timeOfDay = time.time

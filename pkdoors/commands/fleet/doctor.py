@@ -1,8 +1,8 @@
 """C{pkdoors fleet doctor}, and how C{pkdoors check} asks the engine."""
 
-import time
 from argparse import Namespace
 from collections.abc import Mapping
+from time import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pkdoors.commands.fleet._place import addFleetOptions, openEngine, orExit
@@ -73,6 +73,6 @@ def askEngineOf(options: Namespace, fleet: "FleetConfig") -> "EngineFacts":
         async def connect(asNobody: bool) -> "IEngine":
             return await openEngine(reactor, fleet, asNobody)
 
-        return await askEngine(fleet, connect, time.time())
+        return await askEngine(fleet, connect, time())
 
     return runReactor(options.parser, ask)

@@ -1,5 +1,9 @@
 """C{pkdoors fleet}, and which commands it has."""
 
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import NoReturn
+
 from pkdoors.commands.parser import Command, Parser, addCommands
 
 FLEET_COMMANDS = {
@@ -39,4 +43,10 @@ def addFleetCommand(command: Parser) -> None:
         "all. The manual's page on fleets begins with what you need for that."
     )
     command.epilog = "Example: sudo pkdoors fleet status"
-    addCommands(command, FLEET_COMMANDS)
+    addCommands(command, FLEET_COMMANDS).required = False
+    command.set_defaults(run=_showHelp, parser=command)
+
+
+def _showHelp(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    parser: Parser = options.parser
+    parser.exit(2, parser.format_help())

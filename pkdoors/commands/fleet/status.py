@@ -4,6 +4,7 @@ import json
 from argparse import Namespace
 from collections.abc import Mapping
 from functools import partial
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.commands.fleet._place import (
@@ -12,7 +13,6 @@ from pkdoors.commands.fleet._place import (
     readFleetOf,
     readOperators,
     runWithEngine,
-    timeOfDay,
 )
 from pkdoors.commands.parser import Parser, asType, parseNumber
 from pkdoors.util.output import tellDrawn, tellText
@@ -55,7 +55,7 @@ def _status(options: Namespace, environment: Mapping[str, str]) -> None:
     operators = orExit(options, lambda: readOperators(fleet))
 
     async def ask(engine: "IEngine", reactor: Any) -> "Survey":
-        return await surveyFleet(engine, fleet.name, fleet.hosts, timeOfDay())
+        return await surveyFleet(engine, fleet.name, fleet.hosts, time())
 
     survey = runWithEngine(options, fleet, ask)
     orders = listOrders(survey.entries, fleet.name, operators, survey.time)

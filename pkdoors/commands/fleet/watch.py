@@ -4,6 +4,7 @@ import json
 from argparse import Namespace
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.commands.fleet._place import addFleetOptions, openEngine, orExit, readFleetOf
@@ -138,8 +139,9 @@ class FleetWatch:
             except EngineError as error:
                 if not self._positions or self._options.end:
                     raise
-                if self._trouble.begin(str(error)):
+                if not self._trouble:
                     complain(self._options.parser.prog, f"{error}; trying again")
+                self._trouble.begin(str(error))
             await deferLater(reactor, self._pauses.next())
 
     async def watch(self, engine: "IEngine") -> None:
@@ -217,8 +219,6 @@ class FleetWatch:
 
 async def _findStart(engine: "IEngine", seconds: float) -> float:
     """Return the milliseconds of the engine's clock at which the events begin."""
-    from time import time
-
     from pkdoors.fleet.overview.survey import clockOf
 
     return 1000 * (clockOf(await engine.describe(), time()) - seconds)
