@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 
 from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
-from pkdoors.daemon.replayfile import seenPath
+from pkdoors.daemon.notes.replayfile import seenPath
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
 from pkdoors.errors import ConfigError, FirewallError
@@ -120,7 +120,7 @@ class MakeServiceTests(TapTestCase):
             wire(config, self.reactor, file=file)._smith._replayFile
             for file in ("/a.toml", "/a.toml", "/b.toml", "")
         ]
-        one, same, other, byKeys = (each and each._path for each in found)
+        one, same, other, byKeys = (each and each.path for each in found)
         self.assertEqual(seenPath("/a.toml"), one)
         self.assertEqual(one, same)
         self.assertEqual(seenPath("/keys"), byKeys)
