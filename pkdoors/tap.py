@@ -21,10 +21,9 @@ from twisted.application.service import IService
 from pkdoors.admin.operations import Operations
 from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
-from pkdoors.config.file import readConf
+from pkdoors.config.file import readConfig
 from pkdoors.config.lastgood import STATE, LastGood
 from pkdoors.config.options import WRONG_CONFIG
-from pkdoors.config.parser import parseConfig
 from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.component import Component
 from pkdoors.daemon.failclosed import keepClosed
@@ -109,7 +108,7 @@ def makeDoorService(reactor: Any, file: str) -> DoorService:
     lastGood = LastGood(STATE, path)
 
     def read() -> Config:
-        return parseConfig(readConf(path), path)
+        return readConfig(path)
 
     def keep() -> str:
         return keepClosed(lastGood, Instance(), steady)

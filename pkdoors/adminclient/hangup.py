@@ -4,8 +4,7 @@ import os
 import signal
 
 from pkdoors.config.config import CONF_FILE
-from pkdoors.config.file import readConf
-from pkdoors.config.parser import parseConfig
+from pkdoors.config.file import readConfig
 from pkdoors.errors import AskError, NoDaemon, PkdoorsError
 from pkdoors.host.instance import Instance
 
@@ -21,7 +20,7 @@ def hangUp(conf: str | None, instance: Instance) -> int:
     """
     file = conf or CONF_FILE
     try:
-        parseConfig(readConf(file), file)
+        readConfig(file)
     except PkdoorsError as error:
         raise AskError(f"nothing was changed: {error}") from error
     try:

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from pkdoors.config._setting import Setting
-from pkdoors.config.config import KEYS_FILE, REVOKED_FILE
+from pkdoors.config._setting import BOOLEAN, Setting
+from pkdoors.config.config import FLEET_NAME, KEYS_FILE, REVOKED_FILE
 from pkdoors.config.values import (
     MOST_OF_DOOR,
     NUMBER,
@@ -81,6 +81,44 @@ SEALED_SETTINGS = (
         comment="The same over IPv6: with 64, a client stays in though its address changes "
         "within its network, and so does everybody else in there. 128 for the address alone.",
         isForSealed=True,
+    ),
+)
+"""A part of L{pkdoors.config.settings.DOOR_SETTINGS}."""
+
+FLEET_FILE = Setting(
+    key="fleet_file",
+    field="fleetFile",
+    parse=parsePath,
+    kind=PATH,
+    comment="The configuration of the fleet, if a door is one of it; "
+    f"{FLEET_NAME} beside this file if the key is missing.",
+    example=quoteString(f"/etc/pkdoors/{FLEET_NAME}"),
+    isHidden=True,
+)
+"""A part of L{pkdoors.config.settings.DAEMON_SETTINGS}."""
+
+FLEET_SETTINGS = (
+    Setting(
+        key="fleet",
+        field="fleet",
+        parse=bool,
+        kind=BOOLEAN,
+        comment="Whether the door is one of the fleet: a sealed knock that another host of the "
+        "fleet heard opens it, too, and the others get the knocks that this host hears.",
+        example="true",
+        isForSealed=True,
+        isHidden=True,
+    ),
+    Setting(
+        key="listen",
+        field="listens",
+        parse=bool,
+        kind=BOOLEAN,
+        comment="Whether this host hears knocks for the door itself. If false, it opens no knock "
+        "port for the door, and only knocks that other hosts of the fleet heard open it.",
+        example="false",
+        isForSealed=True,
+        isHidden=True,
     ),
 )
 """A part of L{pkdoors.config.settings.DOOR_SETTINGS}."""

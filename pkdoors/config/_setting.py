@@ -32,6 +32,7 @@ class Setting:
     @ivar isRepeated: whether the option can be given several times.
     @ivar isFixed: whether it cannot change while the daemon runs.
     @ivar isForSealed: whether it matters for sealed knocks only.
+    @ivar isHidden: whether neither a new file nor the manual has it, because it is not ready.
     """
 
     field: str
@@ -49,6 +50,7 @@ class Setting:
     isRepeated: bool = False
     isFixed: bool = False
     isForSealed: bool = False
+    isHidden: bool = False
 
     def read(self, value: object) -> object:
         """Return what the key's value in a file means."""
@@ -127,6 +129,18 @@ class Choice(NamedTuple):
         """How a file holds it."""
         return Kind(readString, self.write, f"{{{self.no},{self.yes}}}")
 
+
+def readBoolean(value: object) -> bool:
+    """Return a value of a file that is true or false."""
+    if not isinstance(value, bool):
+        raise BadValue(
+            f"{shown(value)} is neither true nor false: write one of these, without quotes"
+        )
+    return value
+
+
+BOOLEAN = Kind(readBoolean, lambda value: "true" if value else "false")
+"""How a file holds what is true or false."""
 
 SESSIONS = Choice(
     "keep", "cut", "live sessions go on after the door has closed", "they end when it closes"

@@ -43,6 +43,8 @@ def _compareDaemon(before: Config, after: Config) -> Iterator[tuple[str, bool]]:
         # What only an option can set cannot change: the command line stays as it was.
         if setting.key and getattr(before, setting.field) != getattr(after, setting.field):
             yield setting.key, setting.isFixed
+    if before.fleet != after.fleet:
+        yield "the fleet's configuration", False
 
 
 def _compareDoors(before: Config, after: Config) -> Iterator[str]:

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pkdoors.model.doors import MAX_OPENINGS, Door
+
+if TYPE_CHECKING:
+    from pkdoors.config.fleet import FleetConfig
 
 CONF_FILE = "/etc/pkdoors/pkdoors.toml"
 """The daemon's configuration, unless the command line names another file."""
@@ -14,6 +18,9 @@ REVOKED_FILE = "/etc/pkdoors/revoked_keys"
 """The keys for sealed knocks, unless the operator chooses another file."""
 ADMIN_SOCKET = "/run/pkdoors/admin.sock"
 """The socket on which the daemon listens for its operator, unless the configuration names one."""
+
+FLEET_NAME = "fleet.toml"
+"""The fleet's configuration, beside that of the daemon unless this names another path."""
 
 SEED_NAME = ".port_knocker.toml"
 """The configuration of port-knocking-doors in the home of the user that runs it."""
@@ -38,6 +45,9 @@ class Config:
     @ivar notes: what the operator should know about the configuration, a sentence each.
     @ivar maxOpenings: how many openings there may be at a time, of all doors.
     @ivar listen: one of L{LISTENING}: whether the kernel's packet log hears the knocks, or sockets.
+    @ivar fleetFile: the path of the fleet's configuration; empty for L{FLEET_NAME} beside the file
+        of this one.
+    @ivar fleet: what it says; L{None} if no door is one of the fleet.
     """
 
     doors: tuple[Door, ...]
@@ -50,6 +60,8 @@ class Config:
     notes: tuple[str, ...] = ()
     listen: str = "auto"
     maxOpenings: int = MAX_OPENINGS
+    fleetFile: str = ""
+    fleet: "FleetConfig | None" = None
 
     def chooseFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
         """

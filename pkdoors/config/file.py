@@ -4,10 +4,19 @@ import errno
 import os
 import pwd
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
-from pkdoors.config.config import CONF_FILE, MAX_CONF, SEED_FILE, SEED_NAME
+from pkdoors.config.config import (
+    CONF_FILE,
+    FLEET_NAME,
+    MAX_CONF,
+    SEED_FILE,
+    SEED_NAME,
+    Config,
+)
+from pkdoors.config.parser import parseConfig
 from pkdoors.errors import ConfigError
 from pkdoors.files.folders import openFolder
 from pkdoors.files.reading import readFile
@@ -43,6 +52,29 @@ def isThere(path: str) -> bool:
     except OSError:
         pass
     return True
+
+
+def readConfig(path: str) -> Config:
+    """
+    Return the configuration that a file holds, with that of the fleet if a door needs it.
+
+    @raise ConfigError: one of the files cannot be read, or others can change it, or it is wrong.
+    """
+    config = parseConfig(readConf(path), path)
+    if not any(door.fleet for door in config.doors):
+        return config
+    from pkdoors.config.fleetfile import readFleet  # only for those who have one
+
+    return replace(config, fleet=readFleet(findFleetFile(config, path)))
+
+
+def findFleetFile(config: Config, path: str) -> str:
+    """
+    Return the path of the fleet's configuration.
+
+    @param path: the file of the daemon's.
+    """
+    return config.fleetFile or os.path.join(os.path.dirname(path), FLEET_NAME)
 
 
 def readConf(path: str) -> str:

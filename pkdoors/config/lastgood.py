@@ -116,6 +116,8 @@ def _serialize(door: Door) -> dict[str, Any]:
         "keys": [*door.authorizedKeys],
         "rate": door.knockRate,
         "burst": door.knockBurst,
+        "fleet": door.fleet,
+        "listens": door.listens,
     }
 
 
@@ -137,6 +139,8 @@ def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
             authorizedKeys=_readKeys(saved["keys"]),
             knockRate=int(saved["rate"]),
             knockBurst=int(saved["burst"]),
+            fleet=saved.get("fleet") is True,
+            listens=saved.get("listens") is not False,
         )
         for saved in table["doors"]
     )

@@ -15,7 +15,7 @@ from twisted.python.usage import UsageError
 from pkdoors import __version__
 from pkdoors.config._setting import Setting
 from pkdoors.config.config import Config
-from pkdoors.config.parser import checkDoors, parseConfig
+from pkdoors.config.parser import checkDoors
 from pkdoors.config.settings import ABOUT, CONF_ABOUT, DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import parseAt, parsePath
 from pkdoors.errors import BadValue, ConfigError
@@ -146,11 +146,11 @@ class Options(TwistedOptions):
 
         @raise PkdoorsError: that is not allowed.
         """
-        from pkdoors.config.file import readConf
+        from pkdoors.config.file import readConfig
 
         doorGiven = list(self._givenFor(DOOR_SETTINGS))
         file = self.file = self._chooseFile(doorGiven)
-        config = parseConfig(readConf(file), file) if file else Config(())
+        config = readConfig(file) if file else Config(())
         overriding = _parseGiven(self._givenFor(DAEMON_SETTINGS))
         doors = self._overrideDoor(config.doors, doorGiven)
         return checkDoors(replace(config, doors=doors, **overriding))

@@ -38,6 +38,7 @@ _PLACES = {
     "ports": ("ports",),
     "once": ("uses",),
     "hearsAny": ("payload",),
+    "listens": ("listen",),
 }
 """The keys to blame if the fields of a door do not fit together."""
 

@@ -7,7 +7,12 @@ configurations are all made from the two tables here.
 
 from functools import partial
 
-from pkdoors.config._moresettings import LIMIT_SETTINGS, SEALED_SETTINGS
+from pkdoors.config._moresettings import (
+    FLEET_FILE,
+    FLEET_SETTINGS,
+    LIMIT_SETTINGS,
+    SEALED_SETTINGS,
+)
 from pkdoors.config._setting import PAYLOAD, SESSIONS, USES, Setting
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.values import (
@@ -124,6 +129,7 @@ DAEMON_SETTINGS = (
         comment="How many openings there may be at a time, of all doors. Half of them are divided "
         "equally among the doors, so each gets some whatever happens at the others.",
     ),
+    FLEET_FILE,
     Setting(
         field="logKnocks",
         parse=bool,
@@ -259,6 +265,7 @@ DOOR_SETTINGS = (
         example='["192.168.1.0/24", "fd00::/8", "wg0"]',
     ),
     *SEALED_SETTINGS,
+    *FLEET_SETTINGS,
     Setting(
         key="payload",
         field="hearsAny",

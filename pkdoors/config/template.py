@@ -26,8 +26,8 @@ def renderConf(door: Door, *others: Door) -> str:
     Return the text of a configuration file for some doors. The first one has all keys, with
     comments; the others have those that are not the default.
     """
-    daemon = _renderSettings(DAEMON_SETTINGS, Config((door,)), False)
-    keys = _renderSettings(DOOR_SETTINGS, door, bool(door.authorizedKeys))
+    daemon = renderSettings(DAEMON_SETTINGS, Config((door,)))
+    keys = renderSettings(DOOR_SETTINGS, door, bool(door.authorizedKeys))
     more = "".join(map(_renderBriefly, others))
     return f"{_HEAD}\n{daemon}\n{_DOOR_HEAD.format(name=door.name)}{keys}{more}"
 
@@ -42,15 +42,16 @@ def _renderBriefly(door: Door) -> str:
     return "\n".join([f"\n[doors.{door.name}]", *lines, ""])
 
 
-def _renderSettings(settings: Iterable[Setting], values: Config | Door, isSealed: bool) -> str:
+def renderSettings(settings: Iterable[Setting], values: object, isSealed: bool = False) -> str:
     """
     Return the lines of the settings that a file can hold.
 
     @param values: has a field for each setting.
+    @param isSealed: whether the settings matter that are for sealed knocks.
     """
     lines: list[str] = []
     for setting in settings:
-        if not setting.key:
+        if not setting.key or setting.isHidden:
             continue
         value = getattr(values, setting.field)
         isDefault = value == setting.default()

@@ -207,9 +207,9 @@ def makeMessage(text: bytes, sequence: Sequence, certificate: bytes = b"") -> by
     return text + ports + b"\n" + end
 
 
-def frameMessage(message: bytes) -> bytes:
+def frameMessage(message: bytes, namespace: bytes = NAMESPACE) -> bytes:
     """Return the bytes that an SSH key signs for a message: SSHSIG around its hash."""
-    return SSHSIG + joinStrings(NAMESPACE, b"", HASH, sha512(message).digest())
+    return SSHSIG + joinStrings(namespace, b"", HASH, sha512(message).digest())
 
 
 def makeSignedData(text: bytes, sequence: Sequence, certificate: bytes = b"") -> bytes:

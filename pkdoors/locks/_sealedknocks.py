@@ -11,8 +11,10 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import PREFIX, SealError, findDoor, parseSealed
 from pkdoors.locks.lock import Lock, Refusal, Request
 from pkdoors.locks.tries import MAX_TOLD, Tries
+from pkdoors.model.doors import Door
 from pkdoors.model.knockports import KnockPort
 
+_DEAF = "this host does not hear knocks for it: knock on another host of the fleet"
 _NO_LOCKS: dict[bytes, Lock] = {}
 
 
@@ -23,13 +25,16 @@ class SealedKnocks:
 
     def __init__(self, locks: Iterable[Lock]) -> None:
         self._names: set[bytes] = set()
+        self._deaf: dict[bytes, Door] = {}
         self._byPort: dict[KnockPort, dict[bytes, Lock]] = {}
         self._tries: dict[int, Tries] = {}
         for lock in locks:
             name = lock.door.name.encode()
             self._names.add(name)
             self._tries[id(lock.tries)] = lock.tries
-            for port in lock.door.sequence.ports:
+            if not lock.door.listens:
+                self._deaf[name] = lock.door
+            for port in lock.door.knockPorts:
                 self._byPort.setdefault(port, {})[name] = lock
 
     @property
@@ -46,7 +51,8 @@ class SealedKnocks:
         Hear a knock on a port that some lock has.
 
         @return: what the lock that it names makes of it; a refusal if there is no such door. A
-            knock for a door that exists, but does not have this port, is ignored.
+            knock for a door that exists, but does not have this port, is ignored. A door that only
+            other hosts hear is refused.
         """
         datagram = knock.datagram
         if not datagram.startswith(PREFIX):
@@ -55,6 +61,9 @@ class SealedKnocks:
         lock = locks.get(name)
         if lock is not None:
             return lock.knock(knock, now, today)
+        door = self._deaf.get(name)
+        if door is not None and knock.port in door.sequence.ports:
+            return Refusal(door, knock.source, _DEAF)
         return None if name in self._names else _refuseForeign(knock, [*locks.values()])
 
     def notePlain(self, knock: Knock, now: float) -> None:

@@ -28,6 +28,8 @@ class Request:
     @ivar since: the time of day of a seal's stamp, in seconds since 1970; 0 if unknown.
     @ivar seal: the datagram, if other hosts of a fleet are to judge it, too; empty if not.
     @ivar via: the host of a fleet that heard the knock, if this host did not.
+    @ivar claim: the name under which one host of a fleet must claim the knock before it opens,
+        because the others could open it, too, for somebody else; empty if it names its address.
     """
 
     door: Door
@@ -40,6 +42,7 @@ class Request:
     since: float = 0.0
     seal: bytes = b""
     via: str = ""
+    claim: str = ""
 
     @property
     def sender(self) -> str:

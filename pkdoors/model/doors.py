@@ -50,6 +50,9 @@ class Door:
     @ivar knockRate: how many datagrams a second the daemon accepts from one source; 0 for all.
     @ivar knockBurst: how many datagrams it accepts from one source at once.
     @ivar mostOpenings: how many openings the door may have at a time.
+    @ivar fleet: whether the door is one of the fleet, so seals that other hosts heard open it, too.
+    @ivar listens: whether the host hears knocks for the door itself; otherwise only other hosts of
+        the fleet do.
     @ivar onOpen: the program to run when the door opens for somebody, and its arguments; empty for
         none.
     @ivar onClose: the same for a door that closes.
@@ -78,6 +81,8 @@ class Door:
     knockRate: int = 10_000
     knockBurst: int = 10_000
     mostOpenings: int = MAX_OF_DOOR
+    fleet: bool = False
+    listens: bool = True
     onOpen: tuple[str, ...] = ()
     onClose: tuple[str, ...] = ()
     onRefuse: tuple[str, ...] = ()
@@ -104,7 +109,8 @@ class Door:
             )
         if self.once:
             self._checkOnce()
-        for knock in self.sequence.ports:
+        self._checkFleet()
+        for knock in self.knockPorts:
             if any(asRange(knock).overlaps(ports) for ports in self.ports):
                 raise BadValue(
                     "the protected ports include a knock port, which must stay open: "
@@ -113,6 +119,20 @@ class Door:
                 )
         if self.authorizedKeys:
             self._checkSealed()
+
+    def _checkFleet(self) -> None:
+        if self.fleet and not self.authorizedKeys:
+            raise BadValue(
+                "only sealed knocks can be passed on to other hosts: give the door a file of "
+                "authorized keys, or remove this",
+                "fleet",
+            )
+        if not (self.listens or self.fleet):
+            raise BadValue(
+                "nothing could open the door, because it hears no knocks and is not one of the "
+                "fleet: add fleet = true, or remove this",
+                "listens",
+            )
 
     def _checkSealed(self) -> None:
         if self.sequence.tcpPorts():
@@ -145,6 +165,11 @@ class Door:
 
     def __str__(self) -> str:
         return f"{self.name} ({','.join(map(str, self.ports)) or 'no ports'})"
+
+    @property
+    def knockPorts(self) -> tuple[KnockPort, ...]:
+        """The ports on which this host hears the knocks; none if only other hosts do."""
+        return self.sequence.ports if self.listens else ()
 
     def checkPurpose(self) -> None:
         """
@@ -215,7 +240,7 @@ def listTcpKnockPorts(doors: Iterable[Door]) -> list[int]:
 
 
 def _knockPorts(doors: Iterable[Door]) -> Iterator[KnockPort]:
-    return (port for door in doors for port in door.sequence.ports)
+    return (port for door in doors for port in door.knockPorts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ def findClosedKnockPorts(doors: Iterable[Door]) -> Iterator[tuple[Door, Door]]:
     doors = tuple(doors)
     knocked: dict[KnockPort, Door] = {}
     for door in doors:
-        for port in door.sequence.ports:
+        for port in door.knockPorts:
             knocked.setdefault(port, door)
     numbers: dict[str, dict[int, Door]] = {"tcp": {}, "udp": {}}
     for port, door in knocked.items():

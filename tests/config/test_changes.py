@@ -12,6 +12,7 @@ from pkdoors.config.changes import (
     keepDoors,
 )
 from pkdoors.config.config import Config
+from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.config.settings import DOOR_SETTINGS
 from pkdoors.model.doors import Door
 from pkdoors.model.sequence import Sequence
@@ -44,6 +45,8 @@ OTHERS: dict[str, Any] = {
     "knockRate": 700,
     "knockBurst": 700,
     "mostOpenings": 700,
+    "fleet": True,
+    "listens": False,
     "onOpen": ("/bin/a",),
     "onClose": ("/bin/b",),
     "onRefuse": ("/bin/c",),
@@ -72,11 +75,20 @@ class ChangesTests(SynchronousTestCase):
             # Grants need keys, and any payload a door without.
             keys = "" if setting.field == "hearsAny" else "/etc/all"
             before = replace(SSH, authorizedKeys=(keys,) if keys else ())
+            if setting.field == "listens":
+                before = replace(before, fleet=True)
             door = replace(before, **{setting.field: OTHERS[setting.field]})
             self.assertEqual(
                 [f"door {door} changed: {setting.key}"],
                 describeChanges(replace(BEFORE, doors=(before,)), replace(BEFORE, doors=(door,))),
             )
+
+    def test_fleet(self) -> None:
+        """What the fleet's file says can change while the daemon runs."""
+        fleet = FleetConfig("prod", "web1", ("web1",), Engine("redis.example"))
+        after = replace(BEFORE, fleet=fleet)
+        self.assertEqual(["the fleet's configuration changed"], describeChanges(BEFORE, after))
+        self.assertEqual([], findFixedChanges(BEFORE, after))
 
     def test_doors(self) -> None:
         """Doors that are gone come first, then new and changed ones in their order."""

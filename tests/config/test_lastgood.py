@@ -75,6 +75,17 @@ class LastGoodTests(LastGoodTestCase):
             self.path().write_text(json.dumps(table))
             self.assertEqual((), self.copy().read())
 
+    def test_deaf(self) -> None:
+        """A door that only other hosts of the fleet hear has no knock ports afterwards either."""
+        doors = [
+            makeDoor(name=name, authorizedKeys="/k", fleet=True, listens=listens)
+            for name, listens in (("in", False), ("out", True))
+        ]
+        self.copy().write(doors)
+        self.assertEqual(
+            [(), tuple(sorted(PORTS))], [door.knockPorts for door in self.copy().read()]
+        )
+
     def test_once(self) -> None:
         """Whether an opening is for one connection is in it; a copy without that means many."""
         self.copy().write((makeDoor(once=True),))

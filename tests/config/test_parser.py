@@ -188,15 +188,15 @@ class BadTests(SynchronousTestCase):
         """An unknown key is refused, and the line names the known ones."""
         self.assertEqual(
             "unknown key 'fire': allowed are firewall, zone, interfaces, listen, admin, audit, "
-            "max_openings, doors",
+            "max_openings, fleet_file, doors",
             self.refused('fire = "auto"\n' + SSH),
         )
         self.assertEqual(
             "doors.ssh: unknown key 'port' (did you mean ports?): allowed are sequence, ports, "
             "open_for, "
             "max_open_for, knock_timeout, penalty, sessions, uses, udp_idle, udp_max, udp_grace, "
-            "trusted, authorized_keys, revoked_keys, clock_skew, grant4, grant6, payload, "
-            "knock_rate, knock_burst, max_openings, on_open, on_close, on_refuse",
+            "trusted, authorized_keys, revoked_keys, clock_skew, grant4, grant6, fleet, listen, "
+            "payload, knock_rate, knock_burst, max_openings, on_open, on_close, on_refuse",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("unknown key 'a\\nb'", self.refused(SSH + '"a\\nb" = 1\n'))

@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.config.settings}."""
 
+import tomllib
 from dataclasses import fields
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,7 +18,7 @@ class SettingsTests(SynchronousTestCase):
     def test_fields(self) -> None:
         """There is one setting for each field that an operator can set."""
         for settings, kind, others in (
-            (DAEMON_SETTINGS, Config, {"doors", "notes"}),
+            (DAEMON_SETTINGS, Config, {"doors", "notes", "fleet"}),
             (DOOR_SETTINGS, Door, {"name"}),
         ):
             found = sorted(setting.field for setting in settings)
@@ -36,5 +37,5 @@ class SettingsTests(SynchronousTestCase):
             default = setting.default()
             if setting.key and isinstance(default, str | bool | int | float) and default != "":
                 text = setting.kind.write(default)
-                value = int(text) if text.isdigit() else text.strip('"')
+                value = tomllib.loads(f"key = {text}")["key"]
                 self.assertEqual(default, setting.read(value), setting.field)

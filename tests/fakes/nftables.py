@@ -1,6 +1,7 @@
 """libnftables, and what watches the guard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pkdoors.errors import FirewallError
@@ -121,10 +122,11 @@ class FakeLibrary(Library):
         self.listings: dict[str, str] = {}
         self.error: FirewallError | None = None
 
-    def openKernel(self) -> FakeKernel:
-        """Return another connection."""
+    @contextmanager
+    def borrowKernel(self) -> Iterator[FakeKernel]:
+        """Lend another connection."""
         self.others.append(FakeKernel(self.tables, OTHER_PORT))
-        return self.others[-1]
+        yield self.others[-1]
 
     def asked(self) -> int:
         """Return how many questions came over all connections."""

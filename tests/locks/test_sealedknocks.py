@@ -75,6 +75,21 @@ class SealedKnocksTests(SealedLockTestCase):
         self.assertEqual([], self.results(seal(OTHERS, door="apart")))
         self.assertEqual([("apart", "")], self.results(seal(OTHERS, door="apart"), *OTHERS))
 
+    def test_deaf(self) -> None:
+        """
+        A knock for a door that only other hosts hear opens nothing, though another door has its
+        ports. Nobody is in the dark.
+        """
+        deaf = makeDoor(name="in", authorizedKeys="/keys", fleet=True, listens=False)
+        heard = makeDoor(name="out", authorizedKeys="/keys")
+        self.locks = Lockset(map(self.listen, (deaf, heard)))
+        reason = "this host does not hear knocks for it: knock on another host of the fleet"
+        self.assertEqual([("in", reason)] * 5, self.results(seal(door="in")))
+        self.assertEqual([], self.heard)
+        self.assertEqual([("out", "")], self.results(seal(door="out")))
+        self.locks = Lockset([self.listen(deaf)])
+        self.assertEqual([], self.results(seal(door="in")))
+
     def test_foreign(self) -> None:
         """A knock for no door is refused once at each port, with a name that exists."""
         reason = (

@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import BadValue
+from pkdoors.model.doors import listKnockPorts, listTcpKnockPorts
 from tests.fakes.doors import makeDoor
 
 
@@ -62,6 +63,25 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual("revokedKeys", error.field)
         door = makeDoor(authorizedKeys="/keys", revokedKeys="/revoked")
         self.assertFalse(door.hasLockOf(makeDoor(authorizedKeys="/keys")))
+
+    def test_fleet(self) -> None:
+        """Only a sealed door can be one of a fleet, and only such a door needs no knock ports."""
+        error = self.assertRaises(BadValue, makeDoor, fleet=True)
+        self.assertEqual("fleet", error.field)
+        error = self.assertRaises(BadValue, makeDoor, authorizedKeys="/keys", listens=False)
+        self.assertEqual("listens", error.field)
+        self.assertTrue(makeDoor(authorizedKeys="/keys", fleet=True).listens)
+
+    def test_deaf(self) -> None:
+        """A door that only other hosts hear has no knock ports here, and may protect those."""
+        deaf = makeDoor(
+            ports="17005/udp", name="in", authorizedKeys="/keys", fleet=True, listens=False
+        )
+        self.assertEqual((), deaf.knockPorts)
+        self.assertEqual([], listKnockPorts([deaf]))
+        other = makeDoor((1, 2, 3, 4, 5), name="out", authorizedKeys="/keys", fleet=True)
+        self.assertEqual([1, 2, 3, 4, 5], listKnockPorts([deaf, other]))
+        self.assertEqual([], listTcpKnockPorts([deaf, other]))
 
     def test_knockPortProtected(self) -> None:
         """A knock port may not be a protected UDP port, not even within a range."""

@@ -58,8 +58,8 @@ Limits = tuple[KnockLimit, ...]
 
 def limitsOf(doors: Iterable[Door]) -> Limits:
     """Return the limits of some doors, each of them once."""
-    found = {KnockLimit(door.knockRate, door.knockBurst) for door in doors if door.knockRate}
-    return tuple(sorted(found))
+    heard = [door for door in doors if door.knockRate and door.listens]
+    return tuple(sorted({KnockLimit(door.knockRate, door.knockBurst) for door in heard}))
 
 
 def limitSets(doors: Iterable[Door]) -> dict[str, str]:
@@ -123,7 +123,7 @@ def _limitsByPort(doors: Iterable[Door], protocol: str) -> dict[int, Limits]:
     for door in doors:
         if door.knockRate:
             limit = KnockLimit(door.knockRate, door.knockBurst)
-            for port in door.sequence.ports:
+            for port in door.knockPorts:
                 if isinstance(port, TcpPort) is isTcp:
                     number = port.number if isinstance(port, TcpPort) else port
                     byPort.setdefault(number, set()).add(limit)

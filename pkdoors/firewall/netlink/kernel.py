@@ -5,8 +5,8 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pkdoors.errors import FirewallError
@@ -193,6 +193,30 @@ class Kernel:
         """Close the connection."""
         self._socket.close()
         self._asking.close()
+
+
+_idle: list[Kernel] = []
+
+
+@contextmanager
+def borrowKernel() -> Iterator[Kernel]:
+    """
+    Lend a connection for questions, to any thread. It cannot change what this process owns.
+
+    The connection stays open for the next borrower. When a process closes one, the kernel first
+    frees what the last change has left, for 20 ms and more, and lets no other change begin
+    meanwhile (C{nft_rcv_nl_event} in Linux's C{nf_tables_api.c}): no knock could open a door.
+
+    @raise FirewallError: see L{Kernel}.
+    """
+    try:
+        kernel = _idle.pop()  # at once, since another thread may take the last one
+    except IndexError:
+        kernel = Kernel()
+    try:
+        yield kernel
+    finally:
+        _idle.append(kernel)
 
 
 def _exchange(connection: socket.socket, batch: bytes) -> bytes:

@@ -18,6 +18,7 @@ from pkdoors.firewall.netlink.kernel import (
     NO_PRIVILEGE,
     Kernel,
     NotPermitted,
+    borrowKernel,
     checkPrivilege,
     errorFor,
     openNetlink,
@@ -91,14 +92,7 @@ class Library:
         # if it gets none.
         self._spare = Spare()
 
-    def openKernel(self) -> Kernel:
-        """
-        Return another connection to the kernel, for questions in another thread. It cannot change
-        what we own.
-
-        @raise FirewallError: there are no descriptors left.
-        """
-        return Kernel()
+    borrowKernel = staticmethod(borrowKernel)
 
     def canOwn(self) -> bool:
         """

@@ -9,7 +9,7 @@ from pathlib import Path
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import DirectWay
 from pkdoors.firewall.netlink.flows import Tracked, askConntrack, isOn, readSocketFlows, readTracked
-from pkdoors.firewall.netlink.kernel import Kernel
+from pkdoors.firewall.netlink.kernel import borrowKernel
 from pkdoors.model.ports import PortRange
 
 
@@ -32,13 +32,9 @@ def readSockets() -> list[str]:
 
 def readConntrack() -> list[tuple[int, bytes]]:
     """Return the kernel's list of all tracked connections; empty if it tracks none."""
-    kernel = Kernel()
-    try:
-        with suppress(FirewallError):  # the kernel has no conntrack, or does not show it
-            return kernel.dump(askConntrack())
-        return []
-    finally:
-        kernel.close()
+    with borrowKernel() as kernel, suppress(FirewallError):  # no conntrack, or it is not shown
+        return kernel.dump(askConntrack())
+    return []
 
 
 def readUptime() -> float:

@@ -71,15 +71,12 @@ class GuardTable(TableReplacer):
 
         @raise GuardGone: the table is not there, or was removed meanwhile.
         """
-        kernel = self._library.openKernel()
-        try:
+        with self._library.borrowKernel() as kernel:
             inspector = GuardInspector(kernel, self._seconds, self._bootClock)
             before = inspector.tableOf(TABLE)
             yield inspector
             if before is None or inspector.tableOf(TABLE) != before:
                 raise errorFor(errno.ENOENT)
-        finally:
-            kernel.close()
 
     def readFingerprintBeside(self) -> object:
         """Do what L{readFingerprint} does, in another thread; return L{None} if that fails."""

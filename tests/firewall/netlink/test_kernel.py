@@ -11,7 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink import kernel
-from pkdoors.firewall.netlink.kernel import GuardGone, Kernel, NotPermitted, SetFull, mayAdminister
+from pkdoors.firewall.netlink.kernel import (
+    GuardGone,
+    Kernel,
+    NotPermitted,
+    SetFull,
+    borrowKernel,
+    mayAdminister,
+)
 from tests.fakes.netlink import FakeNetlink
 
 NO_PRIVILEGE = (
@@ -240,6 +247,33 @@ class DumpTests(KernelTestCase):
                     broken[source.randrange(len(broken))] = source.randrange(256)
             with contextlib.suppress(FirewallError):
                 self.dump(bytes(broken))
+
+
+class BorrowTests(KernelTestCase):
+    """
+    Tests of L{borrowKernel}.
+    """
+
+    def setUp(self) -> None:
+        """Begin without a connection."""
+        super().setUp()
+        self.patch(kernel, "_idle", [])
+
+    def test_stays(self) -> None:
+        """
+        A connection is not closed, also not after an error, as the kernel would let changes wait;
+        the next borrower gets the same one.
+        """
+        with self.assertRaises(FirewallError), borrowKernel() as first:
+            raise FirewallError("it is not there")
+        self.assertTrue(self.netlink.isOpen)
+        with borrowKernel() as second:
+            self.assertIs(first, second)
+
+    def test_several(self) -> None:
+        """Two borrowers at a time have two connections."""
+        with borrowKernel() as first, borrowKernel() as second:
+            self.assertIsNot(first, second)
 
 
 class CloseTests(KernelTestCase):
