@@ -37,12 +37,10 @@ class AdminSocket(Component):
     Listens on the socket, which only root and the daemon's own user can use.
 
     @param path: the socket's path; empty for no socket.
-    @cvar makeSite: makes what answers there.
     @cvar name: what the socket is called.
     """
 
     _log = Logger()
-    makeSite: type[AdminSite] = AdminSite
     name = "admin socket"
 
     def __init__(self, reactor: Any, path: str, operations: AdminOperations) -> None:
@@ -60,6 +58,10 @@ class AdminSocket(Component):
         """See L{Component.ready}. The daemon answers no operator before."""
         if self._path:
             self._listen()
+
+    def makeSite(self, reactor: Any, operations: AdminOperations) -> AdminSite:
+        """Return what answers there."""
+        return AdminSite(reactor, operations)
 
     def _listen(self) -> None:
         from pkdoors.admin._port import AdminPort  # after the reactor, which leaves out TLS

@@ -119,6 +119,7 @@ class Health:
     What the daemon does, and what it cannot do.
 
     @param firewallName: the name of the firewall that guards the doors.
+    @param others: returns what other parts of the daemon cannot do, a sentence each.
     """
 
     def __init__(
@@ -128,7 +129,9 @@ class Health:
         ports: IKnockPorts[Any],
         smith: Locksmith,
         audit: AuditFile,
+        others: Callable[[], list[str]] = list,
     ) -> None:
+        self._others = others
         self._keeper = keeper
         self._firewallName = firewallName
         self._ports = ports
@@ -138,7 +141,7 @@ class Health:
     def troubles(self) -> list[str]:
         """Return what keeps the daemon from doing all that it should, a sentence for each."""
         audit = [self._audit.trouble] if self._audit.trouble else []
-        return [*self._ports.troubles(), *self._smith.examine(), *audit]
+        return [*self._ports.troubles(), *self._smith.examine(), *audit, *self._others()]
 
     def line(self) -> str:
         """Return what the daemon does, in one line, and what it cannot do."""

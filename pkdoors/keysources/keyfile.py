@@ -23,13 +23,20 @@ class KeyFile:
 
     @param path: the file.
     @param seconds: a clock that does not jump.
+    @param consequence: what it means that the file cannot be used, for the log.
     @ivar later: parses very many new lines; L{None} to parse them at once.
     """
 
     _log = Logger()
 
-    def __init__(self, path: str, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: str,
+        seconds: Callable[[], float] = time.monotonic,
+        consequence: str = "nobody may knock with a key",
+    ) -> None:
         self._path = Path(path)
+        self._consequence = consequence
         self._seconds = seconds
         self._looked = -inf  # when we last looked at it
         self._reader = KeyReader(path)
@@ -76,7 +83,9 @@ class KeyFile:
             self._trouble.end()
         except KeyFileError as error:
             if self._trouble.begin(str(error)):
-                self._log.error("nobody may knock with a key: {trouble}", trouble=str(error))
+                self._log.error(
+                    "{consequence}: {trouble}", consequence=self._consequence, trouble=str(error)
+                )
 
     def _report(self) -> None:
         """Report what was read."""

@@ -56,6 +56,10 @@ class Lockset:
             self._sealed.notePlain(knock, now)
         return found
 
+    def find(self, name: str) -> AnyLock | None:
+        """Return the lock of a door, by the door's name; L{None} if there is none."""
+        return self._byName.get(name)
+
     def explain(self, knock: Knock, now: float) -> dict[str, str]:
         """
         Return what a datagram that is about to be heard means for each door that has its port; of

@@ -1,4 +1,4 @@
-"""The path of seals: what other hosts have heard comes in, and what this host has heard goes out."""
+"""The path of seals: what other hosts have heard comes in, what this host has heard goes out."""
 
 import json
 from collections.abc import Sequence

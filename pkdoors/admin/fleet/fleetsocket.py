@@ -1,14 +1,19 @@
-"""The lesser socket, for the process that connects this host with its fleet."""
+"""This host's part in its fleet: the lesser socket, and what the daemon does behind it."""
 
 import grp
 import os
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from pkdoors.admin._lazysite import AdminSite
 from pkdoors.admin.fleet._seals import Relay
 from pkdoors.admin.operations import AdminOperations
 from pkdoors.admin.unixsocket import AdminSocket, tryToCreate
+from pkdoors.config.config import Config
+from pkdoors.daemon.component import Optional
+from pkdoors.daemon.fleet.fleet import Fleet
 from pkdoors.errors import ListenError
 from pkdoors.files.folders import makeFolders
 from pkdoors.host.instance import FOLDER
@@ -47,11 +52,11 @@ class FleetSite(AdminSite):
         return makeServer(reactor, operations, self._relay)
 
 
-class FleetSocket(AdminSocket):
+class FleetSocket(AdminSocket, Optional):
     """
     Listens on a socket that the members of a group can use, too, if there is such a group.
 
-    @param relay: see L{FleetSite}.
+    @param fleet: what the daemon does.
     @param group: the group's name.
     """
 
@@ -62,16 +67,34 @@ class FleetSocket(AdminSocket):
         reactor: Any,
         path: str,
         operations: AdminOperations,
-        relay: Relay,
+        fleet: Fleet,
         group: str = GROUP,
     ) -> None:
         super().__init__(reactor, path, operations)
-        self._relay = relay
+        self._fleet = fleet
         self._group = group
 
     def makeSite(self, reactor: Any, operations: AdminOperations) -> AdminSite:
         """See L{AdminSocket.makeSite}."""
-        return FleetSite(reactor, operations, self._relay)
+        return FleetSite(reactor, operations, self._fleet)
+
+    def use(self, config: Config) -> None:
+        """See L{Optional.use}."""
+        assert config.fleet is not None
+        self._fleet.use(config.fleet)
+
+    def troubles(self) -> list[str]:
+        """See L{Optional.troubles}."""
+        return self._fleet.troubles()
+
+    def start(self) -> None:
+        """See L{Component.start}."""
+        self._fleet.start()
+
+    def stop(self) -> Deferred[None]:
+        """See L{Component.stop}."""
+        self._fleet.stop()
+        return super().stop()
 
     def prepare(self) -> None:
         """See L{Component.prepare}."""
@@ -102,3 +125,12 @@ def _give(path: str | Path, group: int, mode: int) -> None:
     """Let a group use something, the group first."""
     os.chown(path, -1, group, follow_symlinks=False)
     os.chmod(path, mode)
+
+
+def fleetPath(admin: str) -> str:
+    """
+    Return the path of the socket.
+
+    @param admin: the path of the admin socket; empty for none.
+    """
+    return str((Path(admin).parent if admin else FOLDER) / NAME)

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 PATIENCE = 1.0
 """Seconds until an answer must be here: a client waits."""
 MAX_CLAIMS = 1000
-"""Claims that wait for an answer at a time. Each is of a good seal, so nobody else can cause any."""
+"""Claims that wait for an answer at a time. Each is of a good seal, so strangers cause none."""
 
 Then = Callable[[bool | None], None]
 
