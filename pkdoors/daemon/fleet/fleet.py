@@ -99,7 +99,8 @@ class Fleet:
         """End that. What waits opens nothing any more."""
         keeper = self._keeper
         keeper.holdsBack = lambda request: False
-        keeper.seals.onSeal = keeper.onClose = lambda *_: None
+        keeper.seals.onSeal = lambda request: None
+        keeper.onClose = lambda door, source: None
         keeper.isDating = False
         for part in (self._inbox, self._claims, self._ordering):
             part.stop()

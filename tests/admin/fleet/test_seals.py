@@ -64,7 +64,8 @@ class FleetCase(AdminTestCase):
 
     def count(self, transport: Connection) -> int:
         """Return how many seals a follower has got."""
-        return transport.value().count(b"event: seal\n")
+        received: bytes = transport.value()
+        return received.count(b"event: seal\n")
 
 
 class PathTests(FleetCase):
