@@ -24,29 +24,12 @@ if os.path.basename(sys.argv[0].removesuffix("/__main__.py")).startswith("pkdoor
 
 from argparse import Action
 from collections.abc import Collection, Mapping, Sequence
-from importlib import import_module
 from os import environ
-from typing import Any, NamedTuple
+from typing import Any
 
-from pkdoors.commands.parser import Parser
+from pkdoors.commands.parser import Command, Parser, addCommands
 from pkdoors.util.output import complain, guardOutput, requireLinux, requireWhole
 from pkdoors.util.quoting import findNear, shown
-
-
-class Command(NamedTuple):
-    """
-    A command. Its module is loaded when somebody uses it: others would wait for it, and some need
-    what only Linux has.
-
-    @ivar about: what the list of commands says about it; the beginning of its own help.
-    @ivar module: its module in L{pkdoors.commands}.
-    @ivar add: the function there that adds its options to its parser.
-    """
-
-    about: str
-    module: str
-    add: str
-
 
 COMMANDS = {
     "knock": Command(
@@ -201,14 +184,7 @@ def makeParser(only: str | None = None, inside: Collection[str] = tuple(COMMANDS
     parser.add_argument(
         "-V", "--version", action=_Version, nargs=0, help="show program's version number and exit"
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name in inside:
-        about, module, add = COMMANDS[name]
-        # Not capitalize(), which makes all other letters small.
-        sentence = f"{about[0].upper()}{about[1:]}."
-        command = commands.add_parser(name, help=about, description=sentence)
-        if only in (None, name):
-            getattr(import_module(f"pkdoors.commands.{module}"), add)(command)
+    addCommands(parser, {name: COMMANDS[name] for name in inside}, only)
     return parser
 
 

@@ -21,8 +21,13 @@ if TYPE_CHECKING:  # it takes long to load
 
 def formatStatus(status: StatusRecord, console: "Console") -> str:
     """Return the whole status, in lines that fit the console."""
+    return drawParts(_makeParts(status), console)
+
+
+def drawParts(parts: "Iterable[Table | Text]", console: "Console") -> str:
+    """Return tables and texts in lines that fit the console."""
     with console.capture() as captured:
-        for part in _makeParts(status):
+        for part in parts:
             console.print(part)
     # Tables fill their cells up with blanks.
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
@@ -57,7 +62,7 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
 
 
 def _tabulateDoors(doors: Collection[DoorRecord], networks: Counter[str]) -> "Table":
-    table = _makeTable("DOOR", "PORTS", "LOCK", "OPEN FOR", "A KNOCK GETS")
+    table = makeTable("DOOR", "PORTS", "LOCK", "OPEN FOR", "A KNOCK GETS")
     for door in doors:
         times = f"{formatLength(door.openFor)}, at most {formatLength(door.maxOpenFor)}"
         cells = (
@@ -67,7 +72,7 @@ def _tabulateDoors(doors: Collection[DoorRecord], networks: Counter[str]) -> "Ta
             _countSources(door.openings, max(door.networks, networks[door.name])),
             times,
         )
-        _addRow(table, cells, "green" if door.openings else "")
+        addRow(table, cells, "green" if door.openings else "")
     return table
 
 
@@ -80,18 +85,19 @@ def _countSources(openings: int, networks: int) -> str:
 
 
 def _tabulateOpenings(openings: Collection[OpeningRecord]) -> "Table":
-    table = _makeTable("OPEN", "ADDRESS", "TIME LEFT", "WHO")
+    table = makeTable("OPEN", "ADDRESS", "TIME LEFT", "WHO")
     for column in table.columns[1:3]:
         column.no_wrap = True
     for opening in openings:
         left = "used" if opening.used else formatLength(opening.secondsLeft)
         left += ", for one connection" * (opening.uses == "once" and not opening.used)
         cells = (opening.door, opening.source, left, opening.who or "-")
-        _addRow(table, cells, "red" if opening.trouble else "dim" if opening.used else "")
+        addRow(table, cells, "red" if opening.trouble else "dim" if opening.used else "")
     return table
 
 
-def _makeTable(*titles: str) -> "Table":
+def makeTable(*titles: str) -> "Table":
+    """Return a table without lines."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -100,7 +106,8 @@ def _makeTable(*titles: str) -> "Table":
     return table
 
 
-def _addRow(table: "Table", cells: Iterable[str], style: str) -> None:
+def addRow(table: "Table", cells: Iterable[str], style: str = "") -> None:
+    """Add a row of texts to a table."""
     from rich.text import Text
 
     # As Text, not as str: brackets in a name may look like markup.

@@ -82,11 +82,25 @@ def addReloadCommand(command: Parser) -> None:
 
 def addAdminOptions(command: ArgumentParser) -> None:
     """Add the options of all commands that ask the daemon."""
-    add = partial(command.add_argument, type=asType(parsePath))
-    admin = add("--admin", metavar="PATH", help=f"the daemon's socket (default: {ADMIN_SOCKET})")
-    about = f"the configuration file that names the socket (default: {CONF_FILE})"
-    conf = add("-c", "--conf", metavar="FILE", help=about)
+    about = f"the daemon's socket (default: {ADMIN_SOCKET})"
+    admin = command.add_argument("--admin", metavar="PATH", type=asType(parsePath), help=about)
     completeWith(admin, "listFiles")
+    addConfOption(command, "the configuration file that names the socket")
+
+
+def addConfOption(command: ArgumentParser, about: str) -> None:
+    """
+    Add the option for the daemon's configuration file.
+
+    @param about: what the file is needed for.
+    """
+    conf = command.add_argument(
+        "-c",
+        "--conf",
+        metavar="FILE",
+        type=asType(parsePath),
+        help=f"{about} (default: {CONF_FILE})",
+    )
     completeWith(conf, "listFiles")
 
 

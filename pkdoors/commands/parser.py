@@ -3,10 +3,10 @@
 import re
 import sys
 from argparse import Action, ArgumentParser, ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from os.path import abspath
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from pkdoors.errors import BadValue
 from pkdoors.model.sequence import DEFAULT_LENGTH, MAX_PORTS, MIN_PORTS
@@ -80,6 +80,39 @@ class Parser(ArgumentParser):
         for part in sorted(hidden, key=len, reverse=True):
             message = message.replace(repr(part), "this").replace(part, "...")
         self.exit(2, f"{self.prog}: {printable(message + self.ending())}\n")
+
+
+class Command(NamedTuple):
+    """
+    A command. Its module is loaded when somebody uses it: others would wait for it, and some need
+    what only Linux has.
+
+    @ivar about: what the list of commands says about it; the beginning of its own help.
+    @ivar module: its module in L{pkdoors.commands}.
+    @ivar add: the function there that adds its options to its parser.
+    """
+
+    about: str
+    module: str
+    add: str
+
+
+def addCommands(
+    parser: ArgumentParser, commands: Mapping[str, Command], only: str | None = None
+) -> None:
+    """
+    Add commands to a parser.
+
+    @param only: the only one that is used; L{None} for any. Of the others, the parser knows no more
+        than that they exist.
+    """
+    parsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (about, module, add) in commands.items():
+        # Not capitalize(), which makes all other letters small.
+        sentence = f"{about[0].upper()}{about[1:]}."
+        command = parsers.add_parser(name, help=about, description=sentence)
+        if only in (None, name):
+            getattr(import_module(f"pkdoors.commands.{module}"), add)(command)
 
 
 def completeWith(action: Action, name: str) -> None:

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from pkdoors.errors import PkdoorsError
 from pkdoors.locks.lockset import AnyLock
-from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sealed.checking.checks import SealChecks
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from pkdoors.keysources.keypath import KeySource
     from pkdoors.keysources.keyreader import Later
     from pkdoors.keysources.revokedfile import RevokedFile
-    from pkdoors.locks.sealed.arrivals import Arrivals
+    from pkdoors.locks.relayed.memory import FleetMemory
+    from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+    from pkdoors.locks.sealed.checking.arrivals import Arrivals
     from pkdoors.locks.sealed.hints import HintIndex
     from pkdoors.locks.sealed.keytable import KeyTable
     from pkdoors.locks.sealed.replays import ReplayCache
+    from pkdoors.locks.sealed.sealjudge import SealJudge
 
 _NOBODY = "nobody may knock with a key: {}"
 _SOME = "some keys cannot be used: {}"
@@ -37,6 +40,7 @@ class Locksmith:
     @param seconds: the clock for the locks, which does not jump.
     @param cost: returns the processor time that this thread has used so far, in seconds.
     @ivar checks: the queue of checks.
+    @ivar memory: what this host knows of its fleet; L{None} as long as no door was one of a fleet.
     @ivar onKeys: called when keys have changed; L{tagKeys} may have work then.
     """
 
@@ -59,8 +63,9 @@ class Locksmith:
         self._idle: list[str] = []
         self._makeReplayFile = makeReplayFile
         self._replayFile: ReplayFile | None = None
-        self.setDoors(doors)
+        self.memory: FleetMemory | None = None
         self._seconds = seconds
+        self.setDoors(doors)
         self._keyFiles: dict[str, KeySource] = {}
         self._revokedFiles: dict[str, RevokedFile] = {}
         self._hints: dict[tuple[str, ...], HintIndex] = {}  # by the paths
@@ -74,11 +79,12 @@ class Locksmith:
         if not door.authorizedKeys:
             return SequenceLock(door)
         # Only here: a daemon without sealed doors does not need all the cryptography.
-        from pkdoors.locks.sealed.arrivals import Arrivals
+        from pkdoors.locks.sealed.checking.arrivals import Arrivals
         from pkdoors.locks.sealed.replays import ReplayCache
         from pkdoors.locks.sealed.sealedlock import SealedLock
 
         self._allow(door.clockSkew)
+        self._prepareFleet([door])
         if self._seen is None:
             self._replayFile = self._makeReplayFile() if self._makeReplayFile else None
             note = self._replayFile.note if self._replayFile else lambda key, nonce, stamp: None
@@ -87,9 +93,21 @@ class Locksmith:
         if self._arrivals is None:
             self._arrivals = Arrivals()
         lock = SealedLock(door, self._hintsOf(door), self._seen, self.checks, self._arrivals)
-        if door.revokedKeys:
-            lock.findRevoked = self._revokedFile(door.revokedKeys).findRefusal
+        lock.judge.findMemory = lambda: self.memory
+        lock.judge.findRevoked = lambda key: self._findRevoked(door.revokedKeys, key)
         return lock
+
+    def _findRevoked(self, path: str, key: "AuthorizedKey") -> str:
+        """Return why a key may not knock, because it is banned or revoked; empty if it may."""
+        if self.memory is not None and (reason := self.memory.bans.findRefusal(key)):
+            return reason
+        return self._revokedFile(path).findRefusal(key) if path else ""
+
+    def judgeOf(self, lock: AnyLock | None) -> "SealJudge | None":
+        """Return what judges the relayed seals for a lock; L{None} if its door is not a fleet's."""
+        from pkdoors.locks.sealed.sealedlock import SealedLock
+
+        return lock.judge if isinstance(lock, SealedLock) and lock.door.fleet else None
 
     def _hintsOf(self, door: Door) -> "HintIndex":
         from pkdoors.locks.sealed.hints import HintIndex
@@ -210,6 +228,15 @@ class Locksmith:
         served = {door.name: door for door in sealed}
         self._allow(max((door.clockSkew for door in sealed), default=0.0))
         self.checks.keep(lambda lock: lock.door == served.get(lock.door.name))
+        self._prepareFleet(sealed)
+
+    def _prepareFleet(self, doors: Iterable[Door]) -> None:
+        """Begin to remember what a fleet needs, as soon as there is a door of one."""
+        if self.memory is not None or not any(door.fleet for door in doors):
+            return
+        from pkdoors.locks.relayed.memory import FleetMemory
+
+        self.memory = FleetMemory()
 
     def _allow(self, skew: float) -> None:
         """Allow stamps to be ahead by so much. What was allowed before may still count."""

@@ -43,7 +43,7 @@ SLICES_PER_TURN = 4
 """Slices of work on very many openings that are done in one turn: a millisecond or two each."""
 SAME_END = 1.0
 """Seconds by which the ends of two openings by one seal may differ, as they are computed from two
-clocks. Less is no extension."""
+clocks. Less does not count."""
 
 
 class Doorkeeper:

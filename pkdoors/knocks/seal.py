@@ -160,6 +160,11 @@ def packCertificate(certificate: bytes) -> bytes:
     return joinStrings(certificate) if certificate else b""
 
 
+def packSealed(sealed: Sealed) -> bytes:
+    """Return the datagram of a sealed knock: the inverse of L{parseSealed}."""
+    return sealed.text + packCertificate(sealed.certificate) + sealed.signature
+
+
 def _isCanonical(text: str) -> bool:
     try:
         return canonicalize(text) == text

@@ -15,7 +15,7 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import makeNonce
 from pkdoors.locks.lock import Request
 from pkdoors.locks.lockset import AnyLock
-from pkdoors.locks.sealed import hints, sealedlock
+from pkdoors.locks.sealed import hints, sealjudge
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
@@ -377,7 +377,7 @@ class LocksmithTests(SynchronousTestCase):
         """All locks share one budget: what one has used, another must wait for."""
         smith = self.makeSmith(self.ssh, self.web)
         ssh, web = (smith.make(door) for door in (self.ssh, self.web))
-        self.patch(sealedlock, "isGood", self.work)
+        self.patch(sealjudge, "isGood", self.work)
         self.assertIn("seal is bad", self.knock(ssh, self.seal("ssh")))
         self.assertEqual("-", self.knock(web, self.seal("web")))
         self.assertEqual((0, 1), (len(ssh) - 1, len(web)))
@@ -399,7 +399,7 @@ class LocksmithTests(SynchronousTestCase):
         """
         smith = self.makeSmith(self.ssh, self.web)
         locks = [smith.make(door) for door in (self.ssh, self.web)]
-        self.patch(sealedlock, "isGood", self.work)
+        self.patch(sealjudge, "isGood", self.work)
         self.knock(locks[0], self.seal("ssh"))
         for lock in locks:
             self.knock(lock, self.seal(lock.door.name))

@@ -8,11 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.locks.lock import Refusal, Request
-from pkdoors.locks.sealed._queue import Waiting
-from pkdoors.locks.sealed.checks import SAVED, SHARE, SLICE
+from pkdoors.locks.sealed.checking.checks import SAVED, SHARE, SLICE
+from pkdoors.locks.sealed.checking.queue import Waiting
 from tests.fakes.doors import makeDoor
 from tests.fakes.log import Log
-from tests.locks.sealed.test_queue import SEALED
+from tests.locks.sealed.checking.test_queue import SEALED
 
 ANN = "203.0.113.9"
 

@@ -14,8 +14,8 @@ from pkdoors.locks._penalties import computePenaltyEnd
 from pkdoors.locks._progress import ProgressTable
 from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
-from pkdoors.locks.sealed.arrivals import Arrivals
-from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sealed.checking.arrivals import Arrivals
+from pkdoors.locks.sealed.checking.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.locks.sealed.keytable import KeyTable

@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Guessing, Request
 from pkdoors.locks.lockset import Lockset
-from pkdoors.locks.sealed.arrivals import Arrivals
-from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sealed.checking.arrivals import Arrivals
+from pkdoors.locks.sealed.checking.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.locks.sealed.keytable import KeyTable

@@ -15,8 +15,8 @@ from pkdoors.keysources.revokedfile import RevokedFile
 from pkdoors.knocks.certificates import parseCertificate
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Refusal, Request
-from pkdoors.locks.sealed.arrivals import Arrivals
-from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sealed.checking.arrivals import Arrivals
+from pkdoors.locks.sealed.checking.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.keytable import KeyTable
 from pkdoors.locks.sealed.replays import ReplayCache
@@ -79,7 +79,7 @@ class SshdTests(SshTestCase):
         seen = ReplayCache(time.monotonic() - 60, lambda *note: None)
         door = makeDoor(authorizedKeys="/keys")
         lock = SealedLock(door, hints, seen, SealChecks(), Arrivals())
-        lock.findRevoked = RevokedFile(str(self.revoked)).findRefusal
+        lock.judge.findRevoked = RevokedFile(str(self.revoked)).findRefusal
         key = Key.fromFile(str(self.folder / "anna"))
         blob = b64decode((self.folder / "anna-cert.pub").read_text().split()[1])
         datagram = sealedWith(blob, parseCertificate(blob).authority, key, PORTS)

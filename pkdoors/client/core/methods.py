@@ -14,7 +14,14 @@ from pkdoors.client.core.stun import SCHEME, Exchange, learnAddress, parseServer
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.knocks.certificates import Certificate
 from pkdoors.knocks.knock import makePlainKnock
-from pkdoors.knocks.seal import Statement, hintOf, makeMessage, makeNonce, packCertificate
+from pkdoors.knocks.seal import (
+    NAMESPACE,
+    Statement,
+    hintOf,
+    makeMessage,
+    makeNonce,
+    packCertificate,
+)
 from pkdoors.model.addresses import canonicalize
 from pkdoors.model.sequence import Sequence
 
@@ -74,9 +81,11 @@ class Signer(Protocol):
     @property
     def asksAgent(self) -> bool: ...
 
-    async def sign(self, message: bytes) -> bytes:
+    async def sign(self, message: bytes, namespace: bytes = NAMESPACE) -> bytes:
         """
         Return the signature blob over a message, see L{pkdoors.knocks.seal.frameMessage}.
+
+        @param namespace: what the signature is for.
 
         @raise KnockError: it does not sign.
         """

@@ -7,7 +7,7 @@ from pkdoors.client.core.agent import Agent, publicKeyIn
 from pkdoors.client.keys._certificates import checkCertificate
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import Certificate, isCertificate, parseCertificate
-from pkdoors.knocks.seal import frameMessage
+from pkdoors.knocks.seal import NAMESPACE, frameMessage
 from pkdoors.knocks.wire import isSecurityKey
 from pkdoors.util.oneline import limitLines
 
@@ -37,9 +37,9 @@ class AgentSigner(NamedTuple):
         """See L{Signer}."""
         return isSecurityKey(self.publicKey)
 
-    async def sign(self, message: bytes) -> bytes:
+    async def sign(self, message: bytes, namespace: bytes = NAMESPACE) -> bytes:
         """See L{Signer.sign}."""
-        return await self.agent.sign(self.held or self.publicKey, frameMessage(message))
+        return await self.agent.sign(self.held or self.publicKey, frameMessage(message, namespace))
 
 
 async def chooseAgentKeys(

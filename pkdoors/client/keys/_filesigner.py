@@ -26,7 +26,7 @@ from pkdoors.client.keys._formats import (
 )
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import Certificate
-from pkdoors.knocks.seal import frameMessage
+from pkdoors.knocks.seal import NAMESPACE, frameMessage
 from pkdoors.knocks.wire import ALGORITHMS, checkPublicBlob, joinStrings, kindOf, packNumber
 
 _CIPHERS = (b"none", b"aes256-ctr", b"aes256-cbc", b"aes256-gcm@openssh.com")
@@ -52,9 +52,9 @@ class FileSigner(NamedTuple):
         """It is only a file."""
         return False
 
-    async def sign(self, message: bytes) -> bytes:
+    async def sign(self, message: bytes, namespace: bytes = NAMESPACE) -> bytes:
         """See L{Signer.sign}."""
-        kind, data = kindOf(self.publicKey), frameMessage(message)
+        kind, data = kindOf(self.publicKey), frameMessage(message, namespace)
         if kind == b"ssh-rsa":
             inner = _signRSA(self.key, data)
         elif kind in _CURVES:

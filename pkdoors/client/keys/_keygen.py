@@ -49,13 +49,12 @@ class KeygenSigner(NamedTuple):
         """See L{Signer}."""
         return isSecurityKey(self.publicKey)
 
-    async def sign(self, message: bytes) -> bytes:
+    async def sign(self, message: bytes, namespace: bytes = NAMESPACE) -> bytes:
         """See L{Signer.sign}."""
-        namespace = NAMESPACE.decode()
-        argv = (self.program, "-q", "-Y", "sign", "-n", namespace, "-f", self.path)
+        argv = (self.program, "-q", "-Y", "sign", "-n", namespace.decode(), "-f", self.path)
         run = KeygenRun(argv, message, SIGN_TIMEOUT, needsAgent=self.path.endswith(".pub"))
         try:
-            found = parseFileSignature(checkRan(await self.work(run, run.stop)))
+            found = parseFileSignature(checkRan(await self.work(run, run.stop)), namespace)
         except BadValue as error:
             raise KnockError(f"{self.path}: ssh-keygen does not sign: {error}") from error
         except KnockError as error:

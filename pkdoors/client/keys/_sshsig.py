@@ -7,7 +7,7 @@ from pkdoors.errors import BadValue
 from pkdoors.knocks.seal import HASH, NAMESPACE, SSHSIG
 from pkdoors.knocks.wire import splitNumber, splitStrings
 
-_BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
+BEGIN, END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 _VERSION, _NUMBER = 1, 4  # the only version there is; bytes of a number
 
 
@@ -23,25 +23,27 @@ class FileSignature(NamedTuple):
     signature: bytes
 
 
-def parseFileSignature(armoured: bytes) -> FileSignature:
+def parseFileSignature(armoured: bytes, namespace: bytes = NAMESPACE) -> FileSignature:
     """
-    Read a signature that was made for a knock.
+    Read a signature.
+
+    @param namespace: what it must be made for.
 
     @raise BadValue: it is not one. Nothing else is raised, whatever the bytes.
     """
     lines = armoured.strip().splitlines()
-    if not lines or (lines[0].strip(), lines[-1].strip()) != (_BEGIN, _END):
+    if not lines or (lines[0].strip(), lines[-1].strip()) != (BEGIN, END):
         raise BadValue("its output is not a signature")
     try:
         raw = b64decode(b"".join(line.strip() for line in lines[1:-1]), validate=True)
         if not raw.startswith(SSHSIG):
             raise ValueError(SSHSIG)
         version, rest = splitNumber(raw[len(SSHSIG) :], _NUMBER)
-        key, namespace, reserved, algorithm, signature, rest = splitStrings(rest, 5)
+        key, purpose, reserved, algorithm, signature, rest = splitStrings(rest, 5)
     except ValueError as error:
         raise BadValue("its output is not a signature") from error
     if rest or reserved or version != _VERSION:
         raise BadValue("its output is a signature of a format that is not known")
-    if (namespace, algorithm) != (NAMESPACE, HASH):
+    if (purpose, algorithm) != (namespace, HASH):
         raise BadValue("its output is a signature for another purpose, or with another hash")
     return FileSignature(key, signature)

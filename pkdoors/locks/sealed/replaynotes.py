@@ -6,6 +6,8 @@ The notes that a daemon leaves to the next one, about the sealed knocks that it 
     TIME notes 2 BOOT INODE SINCE CHECK
     TIME forgotten KEY STAMP CHECK
     TIME seen KEY NONCE STAMP CHECK
+    TIME closed DOOR SOURCE KEY STAMP CLOCK CHECK
+    TIME floor KEY STAMP CLOCK CHECK
     TIME end WHOLE CHECK
 
 TIME is when a line was written, in milliseconds since 1970. CHECK covers its line and all lines
@@ -13,6 +15,9 @@ before it, so a line that is changed, missing or moved invalidates all that foll
 say where the file was written. SINCE says from when on it is complete, in seconds of the clock that
 does not jump, or is C{-} if nothing is missing. WHOLE is 1 if at the end nothing was missing that
 could still matter.
+
+Only a host of a fleet closes, or has a floor. There, KEY is a fingerprint, C{*} stands for all, and
+CLOCK says which clock made the stamp: C{own} for this host's, C{signed} for a signature's.
 """
 
 import re
@@ -21,9 +26,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from pkdoors.errors import PkdoorsError
-from pkdoors.locks.sealed.replays import EVERYBODY, Notes
+from pkdoors.locks.sealed.replays import EVERYBODY, ClosedNote, FloorNote, Notes
 
 VERSION = 2
+ALL = "*"
+"""Stands for all doors, all sources or all keys that were closed."""
 _ALL = "-"  # in place of EVERYBODY, and of a moment
 
 _LINE = re.compile(r"(?P<body>(?P<time>[0-9]{1,15}) (?P<rest>[^\n]*)) (?P<check>[0-9a-f]{16})\n")
@@ -33,7 +40,14 @@ _HEADER = re.compile(
 )
 _FORGOTTEN = re.compile(r"forgotten (-|[0-9a-f]{32}) ([0-9]{1,15})")
 _SEEN = re.compile(r"seen ([0-9a-f]{32}) ([0-9a-f]{16}) ([0-9]{1,15})")
+_KEY = r"\*|SHA256:[A-Za-z0-9+/]{43}"
+_CLOSED = re.compile(
+    r"closed (\*|[a-z][a-z0-9_-]{0,31}) (\*|[0-9a-f.:]{2,45}(?:/[0-9]{1,3})?) "
+    rf"({_KEY}) ([0-9]{{1,15}}) (own|signed)"
+)
+_FLOOR = re.compile(rf"floor ({_KEY}) ([0-9]{{1,15}}) (own|signed)")
 _END = re.compile(r"end ([01])")
+_CLOCKS = {True: "own", False: "signed"}
 
 
 class NotesLost(PkdoorsError):
@@ -78,10 +92,20 @@ class NotesWriter:
             yield self._line(time, f"forgotten {_ALL if key == EVERYBODY else key} {stamp}")
         for key, nonce, stamp in notes.seen:
             yield self.seen(time, key, nonce, stamp)
+        for floor in notes.floors:
+            clock = _CLOCKS[floor.isOwn]
+            yield self._line(time, f"floor {floor.key} {floor.stamp} {clock}")
+        for note in notes.closed:
+            yield self.closed(time, note)
 
     def seen(self, time: float, key: str, nonce: str, stamp: int) -> str:
         """Return the line for one knock."""
         return self._line(time, f"seen {key} {nonce} {stamp}")
+
+    def closed(self, time: float, note: ClosedNote) -> str:
+        """Return the line for one closing."""
+        what = f"closed {note.door} {note.source} {note.key} {note.stamp}"
+        return self._line(time, f"{what} {_CLOCKS[note.isOwn]}")
 
     def end(self, time: float, isWhole: bool) -> str:
         """Return the last line."""
@@ -104,23 +128,46 @@ def parseNotes(text: str) -> Found:
     header = _HEADER.fullmatch(rest)
     if header is None:
         raise NotesLost("they are damaged, or of another version")
-    forgotten: dict[str, int] = {}
-    seen: list[tuple[str, str, int]] = []
-    ended = None
+    notes, ended = _NotesReader(), None
     for last, rest in lines:  # noqa: B007
         if ended is not None:
             raise NotesLost("they are damaged")
-        if match := _SEEN.fullmatch(rest):
-            seen.append((match[1], match[2], int(match[3])))
-        elif match := _FORGOTTEN.fullmatch(rest):
-            forgotten[EVERYBODY if match[1] == _ALL else match[1]] = int(match[2])
-        elif match := _END.fullmatch(rest):
+        if match := _END.fullmatch(rest):
             ended = match[1]
         else:
-            raise NotesLost("they are damaged")
+            notes.read(rest)
     since = None if header["since"] == _ALL else float(header["since"])
-    notes = Notes(forgotten, seen)
-    return Found(header["boot"], int(header["inode"]), since, notes, ended == "1", last)
+    found = notes.found()
+    return Found(header["boot"], int(header["inode"]), since, found, ended == "1", last)
+
+
+class _NotesReader:
+    """Reads the lines between the first and the last."""
+
+    def __init__(self) -> None:
+        self._forgotten: dict[str, int] = {}
+        self._seen: list[tuple[str, str, int]] = []
+        self._closed: list[ClosedNote] = []
+        self._floors: list[FloorNote] = []
+
+    def read(self, line: str) -> None:
+        """Read a line."""
+        if match := _SEEN.fullmatch(line):
+            self._seen.append((match[1], match[2], int(match[3])))
+        elif match := _FORGOTTEN.fullmatch(line):
+            self._forgotten[EVERYBODY if match[1] == _ALL else match[1]] = int(match[2])
+        elif match := _CLOSED.fullmatch(line):
+            isOwn = match[5] == _CLOCKS[True]
+            self._closed.append(ClosedNote(match[1], match[2], match[3], int(match[4]), isOwn))
+        elif match := _FLOOR.fullmatch(line):
+            isOwn = match[3] == _CLOCKS[True]
+            self._floors.append(FloorNote(match[1], int(match[2]), isOwn))
+        else:
+            raise NotesLost("they are damaged")
+
+    def found(self) -> Notes:
+        """Return what was read."""
+        return Notes(self._forgotten, self._seen, self._closed, self._floors)
 
 
 def _lines(text: str) -> Iterator[tuple[float, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from math import ceil
+from typing import NamedTuple
 
 MAX_SEEN = 4096
 """Knocks that are remembered, under 1 MB. If there are more, the key with the most gives way: its
@@ -18,6 +19,28 @@ EVERYBODY = ""
 """In place of a key: all keys."""
 
 
+class ClosedNote(NamedTuple):
+    """
+    A closing in a fleet, see L{pkdoors.locks.relayed.tombstones}.
+
+    @ivar stamp: milliseconds since 1970.
+    """
+
+    door: str
+    source: str
+    key: str
+    stamp: int
+    isOwn: bool
+
+
+class FloorNote(NamedTuple):
+    """The same: from when on all closings of a key are known, but not those before."""
+
+    key: str
+    stamp: int
+    isOwn: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Notes:
     """
@@ -25,10 +48,14 @@ class Notes:
 
     @ivar forgotten: for each key, the latest stamp of the knocks that are no longer remembered.
     @ivar seen: the key, nonce and stamp of each knock that is, the oldest of each key first.
+    @ivar closed: what was closed in the fleet.
+    @ivar floors: from when on all closings are known.
     """
 
     forgotten: Mapping[str, int] = field(default_factory=dict)
     seen: Iterable[tuple[str, str, int]] = ()
+    closed: Iterable[ClosedNote] = ()
+    floors: Iterable[FloorNote] = ()
 
 
 class ReplayCache:

@@ -10,9 +10,9 @@ from pkdoors.knocks.seal import hintOf
 from pkdoors.knocks.wire import fingerprint
 from pkdoors.locks._sealedknocks import SealedKnocks
 from pkdoors.locks.lock import Refusal, Request
-from pkdoors.locks.sealed.arrivals import Arrivals
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
-from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sealed.checking.arrivals import Arrivals
+from pkdoors.locks.sealed.checking.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
 from pkdoors.locks.sealed.keytable import KeyTable

@@ -48,7 +48,7 @@ class CertifiedTestCase(SealedLockTestCase):
             self.checked += 1
             return isGood(*args)
 
-        for module in ("pkdoors.knocks.signatures", "pkdoors.locks.sealed.sealedlock"):
+        for module in ("pkdoors.knocks.signatures", "pkdoors.locks.sealed.sealjudge"):
             self.patch(__import__(module, fromlist=["isGood"]), "isGood", count)
 
     def allowCA(self, options: str, *lines: str) -> None:
@@ -408,7 +408,7 @@ class AttackTests(CertifiedTestCase):
                 found = key.findRevoked(revoked)
                 return f"the {found} of {key} is revoked" if found else ""
 
-            self.lock.findRevoked = find
+            self.lock.judge.findRevoked = find
             self.assertRefused(what, self.seal(self.certify(), key))
         self.assertOpens(self.seal(self.certify(BOBS), BOBS))
 

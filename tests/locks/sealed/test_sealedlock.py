@@ -8,8 +8,8 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import hintOf, makeSignedData
 from pkdoors.knocks.signatures import loadKey
 from pkdoors.locks.lock import Request
-from pkdoors.locks.sealed.arrivals import MAX_PENDING, Arrivals
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.checking.arrivals import MAX_PENDING, Arrivals
 from pkdoors.model.sequence import Sequence
 from tests.fakes.doors import PORTS, makeDoor
 from tests.lab.sealing import SecurityKey, makeKey, publicLine, statement

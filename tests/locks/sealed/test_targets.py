@@ -249,7 +249,7 @@ class ForOthersTests(TargetTestCase):
         eve = authorized(f"for-others {publicLine(EVE, 'eve')}")
         self.keys = [*self.keys, *eve]
         checked: list[object] = []
-        self.patch(self.lock, "_findTarget", lambda *asked: checked.append(asked))
+        self.patch(self.lock.judge, "findSigner", lambda *asked: checked.append(asked))
         bound = forged().split(b" ")
         bound[6] = bound[6].replace(b"*", LAPTOP.encode(), 1)
         self.assertRefusedFor(ELSEWHERE.format(LAPTOP), datagram=b" ".join(bound))

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.locks.sealed.checks}, with a sealed lock."""
+"""Tests of L{pkdoors.locks.sealed.checking.checks}, with a sealed lock."""
 
 import random
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from pkdoors.knocks.seal import hintOf, makeNonce
 from pkdoors.knocks.signatures import isGood
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed import hints, keytable
-from pkdoors.locks.sealed import sealedlock as sealedLockModule
-from pkdoors.locks.sealed._queue import SealQueue
-from pkdoors.locks.sealed.checks import LATER, SAVED, SEARCH_SHARE, SHARE, SealChecks
+from pkdoors.locks.sealed import sealjudge as sealJudgeModule
+from pkdoors.locks.sealed.checking.checks import LATER, SAVED, SEARCH_SHARE, SHARE, SealChecks
+from pkdoors.locks.sealed.checking.queue import SealQueue
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from tests.fakes.doors import PORTS, makeDoor
 from tests.lab.sealing import makeKey, publicLine, statement, withOtherNumber
@@ -47,7 +47,7 @@ class CheckTestCase(SealedLockTestCase):
         """Count the checks."""
         super().setUp()
         self.checked = 0
-        self.patch(sealedLockModule, "isGood", self.check)
+        self.patch(sealJudgeModule, "isGood", self.check)
 
     def check(self, *arguments: Any) -> bool:
         """Check a signature."""
@@ -230,7 +230,7 @@ class FloodTests(SealedLockTestCase):
         """Make checks that cost what they would cost there, but take no real time here."""
         super().setUp()
         self.good: set[bytes] = set()
-        self.patch(sealedLockModule, "isGood", self.check)
+        self.patch(sealJudgeModule, "isGood", self.check)
         self.chance = random.Random(20261127)
         self.bad = seal()[-83:]
         self.checks = SealChecks(lambda: self.worked, SealQueue(chance=self.chance))
@@ -437,7 +437,7 @@ class SearchTests(CheckTestCase):
         self.hints.mayBindElsewhere()
         for _ in self.table.work(TODAY, 60.0):
             pass
-        self.patch(sealedLockModule, "isGood", lambda *arguments: self.tick())
+        self.patch(sealJudgeModule, "isGood", lambda *arguments: self.tick())
         for number in range(300):
             self.knock(seal(key=EVE, nonce=f"{number:016x}"))
             if number < 250:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from pkdoors.locks.lock import Refusal, Request
-from pkdoors.locks.sealed._queue import Examiner, SealQueue, Waiting
-from pkdoors.locks.sealed.arrivals import ArrivalKey
+from pkdoors.locks.sealed.checking.arrivals import ArrivalKey
+from pkdoors.locks.sealed.checking.queue import Examiner, SealQueue, Waiting
 from pkdoors.util.ratelimits import TimeBudget
 
 SHARE = 0.5

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.locks.sealed.arrivals}."""
+"""Tests of L{pkdoors.locks.sealed.checking.arrivals}."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.locks.sealed.arrivals import ArrivalKey, Arrivals
+from pkdoors.locks.sealed.checking.arrivals import ArrivalKey, Arrivals
 from tests.lab.properties import PROPERTY
 
 KEYS = st.tuples(st.just("203.0.113.9"), st.integers(0, 8), st.integers(0, 2))

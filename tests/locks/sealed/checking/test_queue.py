@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.locks.sealed._queue}."""
+"""Tests of L{pkdoors.locks.sealed.checking.queue}."""
 
 import random
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.seal import Sealed, Statement
-from pkdoors.locks.sealed._queue import MAX_WAITING, SealQueue, Waiting
-from pkdoors.locks.sealed.arrivals import ArrivalKey
+from pkdoors.locks.sealed.checking.arrivals import ArrivalKey
+from pkdoors.locks.sealed.checking.queue import MAX_WAITING, SealQueue, Waiting
 
 SEALED = Sealed(Statement("ssh", 0, 1, "0" * 16, "0" * 8), b"", b"")
 

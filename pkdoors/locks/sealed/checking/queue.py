@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pkdoors.knocks.seal import Sealed
 from pkdoors.locks.lock import Refusal, Request
-from pkdoors.locks.sealed.arrivals import ArrivalKey
+from pkdoors.locks.sealed.checking.arrivals import ArrivalKey
 from pkdoors.model.doors import Door
 from pkdoors.model.networks import networkOf
 

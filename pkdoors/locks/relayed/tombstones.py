@@ -1,0 +1,214 @@
+"""
+What was closed: seals that were made before open nothing, however often they come back. Pure.
+
+A seal that a fleet passes on can arrive late, and again and again. So whoever closes leaves a
+tombstone.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pkdoors.locks.relayed._moments import Moment
+from pkdoors.locks.sealed.replaynotes import ALL
+from pkdoors.locks.sealed.replays import ClosedNote, FloorNote
+from pkdoors.model.sources import Source, SourceSet, readSource
+
+MAX_TOMBSTONES = 4096
+"""Tombstones that are remembered, about 3 MB. If there are more, the key with the most gives way:
+its oldest one is forgotten, and from then on all its seals that are as old are refused. So nobody
+can undo a closing by many others, or spoil the seals of another key. All that no key made counts as
+one: what operators close."""
+
+_CLOSED = "somebody has closed the door since this knock was made: knock again"
+_FORGOTTEN = (
+    "it is older than what this host remembers of closings, so it may have been closed: knock again"
+)
+
+
+class Tombstone(NamedTuple):
+    """
+    One closing. L{ALL} stands for all doors, all sources and all keys.
+
+    @ivar source: an address or a network, as text.
+    @ivar key: the fingerprint of the key whose seals are worthless.
+    @ivar isOwn: whether this host's clock made the time, and not a signature.
+    """
+
+    door: str
+    source: str
+    key: str
+    isOwn: bool
+
+
+@dataclass(slots=True)
+class _Plot:
+    """The closings of one key at one door, by source."""
+
+    moments: dict[str, Moment] = field(default_factory=dict)
+    sources: SourceSet = field(default_factory=SourceSet)
+
+    def findOverlapping(self, source: Source) -> Iterable[Moment]:
+        """Return the closings of whatever has an address in common with a source."""
+        if ALL in self.moments:
+            yield self.moments[ALL]
+        for found in (*self.sources.containing(source), *self.sources.within(source)):
+            yield self.moments[str(found)]
+
+
+class Tombstones:
+    """
+    Remembers closings.
+
+    @param note: called with each new one, before it counts, to leave a note to the next daemon.
+    """
+
+    def __init__(self, note: Callable[[ClosedNote], None] = lambda note: None) -> None:
+        self._note = note
+        self._plots: dict[tuple[str, str, bool], _Plot] = {}  # by door, key and whether it is own
+        self._counts: dict[str, int] = {}  # by key
+        self._floors: dict[tuple[str, bool], Moment] = {}  # by key and whether it is own
+
+    def __len__(self) -> int:
+        """Return how many closings are remembered."""
+        return sum(self._counts.values())
+
+    def add(
+        self, door: str, source: Source | None, key: str, stamp: int, now: float, today: float
+    ) -> None:
+        """
+        Note a closing that somebody has signed.
+
+        @param door: its name, or L{ALL}.
+        @param source: L{None} for all.
+        @param key: a fingerprint, or L{ALL}.
+        @param stamp: when, in milliseconds since 1970.
+        """
+        text = ALL if source is None else str(source)
+        self._add(Tombstone(door, text, key, isOwn=False), Moment(stamp), now, today)
+
+    def addOwn(self, door: str, source: Source | None, now: float, today: float) -> None:
+        """Note that this host's operator has just closed a door; see L{add}."""
+        text = ALL if source is None else str(source)
+        self._add(Tombstone(door, text, ALL, isOwn=True), Moment.own(now), now, today)
+
+    def distrust(self, since: float) -> None:
+        """
+        Refuse all seals that were made before some time, because what was closed is not known.
+
+        @param since: that time, on the clock that does not jump.
+        """
+        self._raiseFloor((ALL, True), Moment.own(since), since, 0.0)
+
+    def findRefusal(
+        self, door: str, source: Source, key: str, stamp: int, now: float, today: float
+    ) -> str:
+        """
+        Return why a seal opens nothing, because it was closed after it was made; empty if it was
+        not.
+
+        @param source: the address or the network that it would open for.
+        @param key: the fingerprint of its key.
+        """
+        for name in (key, ALL):
+            for isOwn in (False, True):
+                floor = self._floors.get((name, isOwn))
+                if floor is not None and stamp <= floor.read(now, today):
+                    return _FORGOTTEN
+                for place in (door, ALL):
+                    plot = self._plots.get((place, name, isOwn))
+                    if plot is not None and any(
+                        stamp <= moment.read(now, today) for moment in plot.findOverlapping(source)
+                    ):
+                        return _CLOSED
+        return ""
+
+    def learn(
+        self,
+        closed: Iterable[ClosedNote],
+        floors: Iterable[FloorNote],
+        now: float,
+        today: float,
+        skew: float,
+    ) -> None:
+        """
+        Take over the notes of an earlier daemon.
+
+        @param skew: how many seconds a floor may be ahead. No closing of this host's own can be
+            later than this moment, whatever its clock has said.
+        """
+        for note in floors:
+            moment = Moment(note.stamp, now + skew if note.isOwn else None)
+            self._raiseFloor((note.key, note.isOwn), moment, now, today)
+        for each in closed:
+            moment = Moment(each.stamp, now if each.isOwn else None)
+            stone = Tombstone(each.door, each.source, each.key, each.isOwn)
+            self._put(stone, moment, now, today)
+
+    def makeNotes(self, now: float, today: float) -> tuple[list[ClosedNote], list[FloorNote]]:
+        """Return all that the next daemon must know."""
+        closed = [
+            _makeNote(Tombstone(door, source, key, isOwn), moment, now, today)
+            for (door, key, isOwn), plot in self._plots.items()
+            for source, moment in plot.moments.items()
+        ]
+        floors = [
+            FloorNote(key, max(0, int(moment.read(now, today))), isOwn)
+            for (key, isOwn), moment in self._floors.items()
+        ]
+        return closed, floors
+
+    def _add(self, stone: Tombstone, moment: Moment, now: float, today: float) -> None:
+        plot = self._plots.get((stone.door, stone.key, stone.isOwn))
+        before = plot.moments.get(stone.source) if plot else None
+        if before is not None and before.read(now, today) >= moment.read(now, today):
+            return
+        self._note(_makeNote(stone, moment, now, today))
+        self._put(stone, moment, now, today)
+
+    def _put(self, stone: Tombstone, moment: Moment, now: float, today: float) -> None:
+        plot = self._plots.setdefault((stone.door, stone.key, stone.isOwn), _Plot())
+        before = plot.moments.get(stone.source)
+        if before is None:
+            self._counts[stone.key] = self._counts.get(stone.key, 0) + 1
+            if stone.source != ALL:
+                plot.sources.add(readSource(stone.source))
+        elif before.read(now, today) >= moment.read(now, today):
+            return
+        plot.moments[stone.source] = moment
+        if len(self) > MAX_TOMBSTONES:
+            self._forgetOldest(now, today)
+
+    def _forgetOldest(self, now: float, today: float) -> None:
+        """Forget the oldest closing of the key with the most, and refuse what it has closed."""
+        key = max(self._counts, key=self._counts.__getitem__)
+        plots = [(place, plot) for place, plot in self._plots.items() if place[1] == key]
+        _, place, source = min(
+            (moment.read(now, today), place, source)
+            for place, plot in plots
+            for source, moment in plot.moments.items()
+        )
+        plot = self._plots[place]
+        moment = plot.moments.pop(source)
+        if source != ALL:
+            plot.sources.discard(readSource(source))
+        if not plot.moments:
+            del self._plots[place]
+        self._counts[key] -= 1
+        if not self._counts[key]:
+            del self._counts[key]
+        self._raiseFloor((key, place[2]), moment, now, today)
+
+    def _raiseFloor(self, name: tuple[str, bool], moment: Moment, now: float, today: float) -> None:
+        before = self._floors.get(name)
+        if before is None or before.read(now, today) < moment.read(now, today):
+            self._floors[name] = moment
+        if len(self._floors) > MAX_TOMBSTONES:  # over the years, many keys come and go
+            others = [each for each in self._floors if each[0] != ALL]
+            oldest = min(others, key=lambda each: self._floors[each].read(now, today))
+            self._raiseFloor((ALL, oldest[1]), self._floors.pop(oldest), now, today)
+
+
+def _makeNote(stone: Tombstone, moment: Moment, now: float, today: float) -> ClosedNote:
+    stamp = max(0, int(moment.read(now, today)))
+    return ClosedNote(stone.door, stone.source, stone.key, stamp, stone.isOwn)
