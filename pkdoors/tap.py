@@ -199,8 +199,8 @@ def wire(
             SealTurns(reactor, publisher.wallClock, smith, keeper.heed),
             audit,
             hooks,
-            AdminSocket(reactor, config.admin, operations),
             fleet,
+            AdminSocket(reactor, config.admin, operations),
             *components,
             notifier,  # the last: the operator's commands are answered when it says "ready"
         ],

@@ -58,7 +58,7 @@ def parseEntry(line: bytes) -> Entry:
     """
     Read one line.
 
-    @raise BadValue: it is none of these.
+    @raise BadValue: it is not an entry.
     """
     try:
         fields = json.loads(line)

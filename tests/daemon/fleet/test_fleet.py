@@ -164,7 +164,7 @@ class ClaimTests(FleetTestCase):
         """Unless this host is one whose word counts."""
         self.fleet.use(replace(self.config, trust=(HOST,)))
         self.post(claim=self.knock(), won=True)
-        (fields,) = self.sent("seal") and [f for kind, f in self.follower.got if kind == "seal"]
+        (fields,) = [fields for kind, fields in self.follower.got if kind == "seal"]
         self.assertEqual((ANN, False), (fields["source"], fields["isBound"]))
 
     def test_alone(self) -> None:
@@ -243,19 +243,19 @@ class OperatorTests(FleetTestCase):
     The operator of this host, and the beginning and the end.
     """
 
-    def close(self, **what: str) -> None:
+    def close(self, door: str = "", source: str = "") -> None:
         """Close as the operator does."""
         operations: Operations = self.daemon.makeOperations()
-        done = Deferred.fromCoroutine(operations.close(**what))
+        done = Deferred.fromCoroutine(operations.close(door, source))
         self.clock.pump([0] * 20)
         self.successResultOf(done)
 
     def test_closed(self) -> None:
         """What the operator has closed does not open again by what was sealed before."""
-        for what in ({}, {"source": ANN}, {"door": "default"}):
+        for what in (("", ""), ("", ANN), ("default", "")):
             old, older = seal(at=self.clock.seconds()), seal(at=self.clock.seconds() - 1)
             self.relay(old)
-            self.close(**what)
+            self.close(*what)
             self.clock.advance(2)
             for datagram in (old, older):
                 self.assertEqual("refused", self.relay(datagram).result, what)
