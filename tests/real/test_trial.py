@@ -47,7 +47,7 @@ class ServiceTrialTests(ServiceTestCase):
         began = time.monotonic()
         output = self.machine.run(PKDOORS, "trial", "6s")
         self.assertIn(f"This closes {PORT}/tcp for 6s.", output)
-        self.assertIn("what you remove there does not come back", output)
+        self.assertIn("a rule that you remove does not come back", output)
         self.assertEqual("disabled", self.machine.show("UnitFileState"))
         self.assertIn("`pkdoors keep`", self.machine.status(PKDOORS, "check")[1])
         self.assertEqual(
