@@ -117,8 +117,8 @@ def _begin(host: "Host", duration: float, program: str) -> None:
     tellText(
         f"This closes {_describePorts()} for {length}. Then everything is taken back: the daemon "
         "ends, its rules go, the ports\nopen again, and nothing starts at boot; the same if this "
-        "host boots before that. The rules of your own firewall\nstay as you leave them: a rule that "
-        "you remove does not come back, and one that you add does not go.\n"
+        "host boots before that. The rules of your own firewall\nstay as you leave them: a rule "
+        "that you remove does not come back, and one that you add does not go.\n"
     )
     getRawOutput().flush()
     beginTrial(host, duration)
