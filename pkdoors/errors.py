@@ -96,3 +96,7 @@ class EngineError(PkdoorsError):
 
 class EngineRefusal(EngineError):
     """The engine refused one request; others may succeed."""
+
+
+class EngineTooMuch(EngineError):
+    """An answer of the engine was too long to be read."""

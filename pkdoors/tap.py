@@ -14,6 +14,7 @@ application that has other things to do uses L{makeDoorService}, which leaves th
 
 import os
 from collections.abc import Callable, Iterable, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
@@ -44,6 +45,7 @@ from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
+from pkdoors.files.marks import findMark
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.firewall.stack import FirewallStack
@@ -174,8 +176,18 @@ def wire(
     async def follow(config: Config) -> list[str]:
         return [*await followers.apply(config), *await fleet.apply(config)]
 
-    reloader = Reloader(config, reread, keeper, smith, publisher, ports, follow, beside)
-    health = Health(keeper, stack.name, ports, smith, audit, lambda: fleet.troubles())
+    reloader = Reloader(
+        config,
+        reread,
+        keeper,
+        smith,
+        publisher,
+        ports,
+        follow,
+        beside,
+        partial(findMark, file),
+    )
+    health = Health(keeper, stack.name, ports, smith, audit, reloader, lambda: fleet.troubles())
     operations = Operations(
         reactor, keeper, reloader, publisher, counters, stack, health.troubles, ports.method
     )

@@ -110,4 +110,17 @@ TEST_NEEDS="$SERVER_NEEDS command:firewalld:firewalld command:dbus-daemon:dbus c
     command:mandoc:mandoc command:zbarimg:zbar-tools command:rsvg-convert:librsvg2-bin
     command:iptables-nft:iptables command:conntrack:conntrack command:ufw:ufw command:nmap:nmap command:knock:knockd
     command:cc:gcc file:/usr/include/stdio.h:libc6-dev
-    file:/etc/protocols:netbase"
+    file:/etc/protocols:netbase command:redis-server:redis-server"
+
+# test_needs RELEASE: print what the tests need in a release. Debian has Valkey since 13.
+test_needs() {
+    echo "$TEST_NEEDS"
+    case $1 in
+    trixie | forky | sid) echo command:valkey-server:valkey-server ;;
+    esac
+}
+
+# Print the name of the release that this machine runs.
+own_release() {
+    sed -n 's/^VERSION_CODENAME=//p' /etc/os-release
+}

@@ -3,6 +3,7 @@
 import sys
 import time
 from contextlib import redirect_stderr
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
@@ -23,12 +24,13 @@ from pkdoors.daemon.component import OnDemand
 from pkdoors.daemon.replayfile import seenPath
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
-from pkdoors.errors import FirewallError
+from pkdoors.errors import ConfigError, FirewallError
 from pkdoors.knockports.knocklog import KnockLog
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
 from pkdoors.tap import Options, makeService, wire
+from pkdoors.util.turns import atOnce
 from tests.fakes.doors import makeDoor
 from tests.fakes.refusals import refusal
 from tests.lab.sealing import makeKey, publicLine
@@ -183,6 +185,31 @@ class MakeServiceTests(TapTestCase):
         self.assertEqual(
             f"degraded: {ports}; {keys} (guarding ssh (22/tcp) with dry-run)", notifier._status()
         )
+
+    def test_reloadTrouble(self) -> None:
+        """They hear of a refused reload, and the operator of a file that nobody reloaded."""
+        door = makeDoor(name="ssh")
+        config = Config((door,), firewall="dry-run")
+        file = Path(self.mktemp())
+        file.touch()
+        now = [config]
+        service = wire(config, self.reactor, read=lambda: now[0], file=str(file))
+        service.startService()
+        self.addCleanup(service.stopService)
+        self.patch(service._reloader, "_beside", atOnce)
+        *_, admin, notifier = service._components
+        assert isinstance(notifier, Notifier)
+        assert isinstance(admin, AdminSocket)
+        now[0] = replace(config, zone="home")
+        self.failureResultOf(service.reload(), ConfigError)
+        status = self.successResultOf(Deferred.fromCoroutine(admin._operations.status()))
+        self.assertEqual([service._reloader.refusal], status.troubles)
+        self.assertIn("degraded: the last reload was refused", notifier._status())
+        now[0] = replace(config, doors=(replace(door, openFor=7.0),))
+        file.write_text("changed")
+        status = self.successResultOf(Deferred.fromCoroutine(admin._operations.status()))
+        self.assertEqual([], status.troubles)
+        self.assertEqual(["door ssh (22/tcp) changed: open_for"], status.pending)
 
 
 class ErrorTests(TapTestCase):

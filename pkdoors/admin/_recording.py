@@ -40,6 +40,8 @@ def _recordDoor(state: Snapshot, door: Door) -> DoorRecord:
         trusted=tuple(map(str, door.trusted)),
         networks=count.networks,
         maxOpenings=door.mostOpenings,
+        fleet=door.fleet,
+        listens=door.listens,
     )
 
 

@@ -114,6 +114,7 @@ class Operations:
         from pkdoors.admin._recording import recordCounters, recordDoors, recordOpenings
         from pkdoors.admin.records import StatusRecord
 
+        await self._reloader.review()
         page = await self._control().select(**selection)
         state = self.state()
         return StatusRecord(
@@ -127,6 +128,7 @@ class Operations:
             listen=self._listen,
             total=page.total,
             next=formatCursor(page.next),
+            pending=self._reloader.pending,
         )
 
     async def openings(self, **selection: Any) -> "OpeningsRecord":

@@ -38,6 +38,8 @@ class DoorRecord:
     @ivar trusted: the networks and interfaces that need no knock.
     @ivar networks: how many of the openings are for networks.
     @ivar maxOpenings: how many openings it may have; 0 if unknown.
+    @ivar fleet: whether it is one of the fleet.
+    @ivar listens: whether this host hears knocks for it.
     """
 
     name: str
@@ -54,6 +56,8 @@ class DoorRecord:
     trusted: tuple[str, ...] = ()
     networks: int = 0
     maxOpenings: int = 0
+    fleet: bool = False
+    listens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,8 @@ class StatusRecord:
     @ivar total: the number of openings on all pages; L{UNKNOWN} of an older daemon.
     @ivar next: where the next page begins; empty if there is none.
     @ivar listen: how knocks are heard, C{capture} or C{sockets}; empty if unknown.
+    @ivar pending: what has changed in the configuration file since it was last read, half a
+        sentence each.
     """
 
     version: str
@@ -150,6 +156,7 @@ class StatusRecord:
     listen: str = ""
     total: int = UNKNOWN
     next: str = ""
+    pending: Sequence[str] = ()
 
     def count(self) -> int:
         """Return the number of openings on all pages."""

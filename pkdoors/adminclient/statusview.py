@@ -42,6 +42,10 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
     if status.troubles:
         lines = [f"degraded: {trouble}" for trouble in status.troubles]
         yield Text("\n".join((*lines, "")), style="red")
+    if status.pending:
+        changes = "; ".join(status.pending)
+        text = f"the configuration file has changes that were not reloaded: {changes}\n"
+        yield Text(text, style="yellow")
     networks = Counter(
         opening.door for opening in status.openings if "/" in opening.source and not opening.used
     )
@@ -68,12 +72,18 @@ def _tabulateDoors(doors: Collection[DoorRecord], networks: Counter[str]) -> "Ta
         cells = (
             door.name,
             formatPorts(door.ports),
-            door.lock,
+            _describeLock(door),
             _countSources(door.openings, max(door.networks, networks[door.name])),
             times,
         )
         addRow(table, cells, "green" if door.openings else "")
     return table
+
+
+def _describeLock(door: DoorRecord) -> str:
+    if not door.listens:
+        return "sealed, fleet only"
+    return f"{door.lock}, fleet" if door.fleet else door.lock
 
 
 def _countSources(openings: int, networks: int) -> str:

@@ -7,6 +7,14 @@ from pkdoors.config.config import Config
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.model.doors import Door
 
+RESTART = "restart it, with `systemctl restart pkdoors` if it is a service"
+"""The remedy if a setting cannot change while the daemon runs."""
+NEEDS_RESTART = "which needs a restart"
+"""How a change of such a setting ends."""
+REFUSED = "the last reload was refused, so the configuration from before is in place"
+WOULD_REFUSE = "a reload would be refused"
+"""How the sentences about refused reloads begin; a colon and the reason follow."""
+
 
 def findFixedChanges(before: Config, after: Config) -> list[str]:
     """Return the keys that differ although they cannot change while the daemon runs."""

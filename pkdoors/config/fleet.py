@@ -92,6 +92,11 @@ class FleetConfig:
         """The user of the engine that this host logs in as."""
         return self.engine.user or self.host
 
+    @property
+    def location(self) -> Engine:
+        """The engine, with the user that this host logs in as."""
+        return self.engine._replace(user=self.user)
+
 
 def parseFleetName(text: str) -> str:
     """Read the name of a fleet, which is a part of keys and of orders."""

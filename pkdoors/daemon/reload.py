@@ -6,7 +6,16 @@ from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
-from pkdoors.config.changes import describeChanges, findFixedChanges, findNewDoors, keepDoors
+from pkdoors.config.changes import (
+    NEEDS_RESTART,
+    REFUSED,
+    RESTART,
+    WOULD_REFUSE,
+    describeChanges,
+    findFixedChanges,
+    findNewDoors,
+    keepDoors,
+)
 from pkdoors.config.config import Config
 from pkdoors.config.lastgood import LastGood
 from pkdoors.daemon.audit import AuditFile
@@ -17,6 +26,7 @@ from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import ConfigError, PkdoorsError
 from pkdoors.events.event import RELOAD_REFUSED, RELOADED
 from pkdoors.events.publisher import EventPublisher
+from pkdoors.files.marks import Mark
 from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.plan import Plan
 from pkdoors.model.doors import listKnockPorts, listTcpKnockPorts
@@ -50,6 +60,11 @@ def planFor(config: Config) -> Plan:
     )
 
 
+def _explain(error: Exception) -> str:
+    isExpected = isinstance(error, PkdoorsError)
+    return str(error) if isExpected else f"a mistake of ours ({type(error).__name__})"
+
+
 async def _ignore(config: Config) -> Iterable[str]:
     return ()
 
@@ -66,7 +81,11 @@ class Reloader:
     @param onApplied: awaited with each configuration that is in place from now on; returns what is
         wrong with it, a sentence for each trouble.
     @param beside: does what takes long if there are many doors.
+    @param mark: returns what changes with the configuration file.
     @ivar config: the one that is in place.
+    @ivar refusal: why the last reload was refused, a sentence; empty if it was not.
+    @ivar pending: what has changed in the file since it was last read, as far as L{review} knows:
+        half a sentence for each change.
     """
 
     def __init__(
@@ -79,8 +98,11 @@ class Reloader:
         ports: IKnockPorts[Any],
         onApplied: Callable[[Config], Awaitable[Iterable[str]]] = _ignore,
         beside: Beside = atOnce,
+        mark: Callable[[], Mark | None] = lambda: None,
     ) -> None:
         self.config = config
+        self.refusal = ""
+        self.pending: list[str] = []
         self._read = read
         self._keeper = keeper
         self._smith = smith
@@ -88,6 +110,8 @@ class Reloader:
         self._ports = ports
         self._onApplied = onApplied
         self._beside = beside
+        self._mark = mark
+        self._known = mark()  # when the file was last read
         self._lock = DeferredLock()
         self._isStopped = False
 
@@ -121,6 +145,30 @@ class Reloader:
             troubles += await self._keeper.waitForOuter(FIREWALL_TIMEOUT)
         return Reloaded(changes, troubles)
 
+    async def review(self) -> None:
+        """
+        Look whether somebody has changed the file since it was last read, and what a reload would
+        change. A reload that is under way does that anyway.
+        """
+        if not self._lock.locked:
+            await self._lock.run(self._review)
+
+    async def _review(self) -> None:
+        mark = self._mark()
+        if mark == self._known:
+            return
+        try:
+            self.pending = await self._beside(self._listPending)
+        except Exception as error:
+            self.pending = [f"{WOULD_REFUSE}: {_explain(error)}"]
+        # What was refused is no longer in the file.
+        self._known, self.refusal = mark, ""
+
+    def _listPending(self) -> list[str]:
+        config = self._read()
+        fixed = [f"{key} changed, {NEEDS_RESTART}" for key in findFixedChanges(self.config, config)]
+        return [*fixed, *describeChanges(self.config, config)]
+
     async def announceFirst(self) -> None:
         """Report that everything is in place, for the first time."""
         await self._lock.run(self._announceFirst)
@@ -130,7 +178,7 @@ class Reloader:
         await self._onApplied(self.config)
 
     async def _reload(self) -> tuple[list[str], list[str]]:
-        before = self.config
+        before, self._known, self.pending = self.config, self._mark(), []
         try:
             self._checkNotStopped()
             config, changes, plan = await self._beside(self._readAndCompare)
@@ -140,11 +188,11 @@ class Reloader:
             else:
                 self._ports.retry()  # somebody may have made room for us
         except Exception as error:
-            isExpected = isinstance(error, PkdoorsError)
-            reason = str(error) if isExpected else f"a mistake of ours ({type(error).__name__})"
+            reason = _explain(error)
+            self.refusal = f"{REFUSED}: {reason}"
             self._publisher.publish(RELOAD_REFUSED, reason=reason)
             raise
-        self.config = config
+        self.config, self.refusal = config, ""
         self._publisher.publish(RELOADED, reason="; ".join(changes) or "nothing has changed")
         weaknesses = await self._keeper.announce(findNewDoors(before, config))
         troubles = [*weaknesses, *self._ports.troubles(), *self._smith.examine()]
@@ -167,8 +215,7 @@ class Reloader:
         fixed = findFixedChanges(self.config, config)
         if fixed:
             raise ConfigError(
-                f"{', '.join(fixed)}: this cannot change while the daemon runs: restart it, with "
-                "`systemctl restart pkdoors` if it is a service"
+                f"{', '.join(fixed)}: this cannot change while the daemon runs: {RESTART}"
             )
         return describeChanges(self.config, config)
 

@@ -18,8 +18,9 @@ from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.component import Component
 from pkdoors.daemon.listening import IKnockPorts
 from pkdoors.daemon.locksmith import Locksmith
+from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.events.event import RELOADED, Event
+from pkdoors.events.event import RELOAD_REFUSED, RELOADED, Event
 from pkdoors.util.oneline import oneLine
 
 SEND_TIMEOUT = 1.0
@@ -60,8 +61,8 @@ class Notifier(Component):
             self._sendAlive()
 
     def hear(self, event: Event) -> None:
-        """Hear an event: after a reload there may be other doors."""
-        if event.kind == RELOADED:
+        """Hear an event: after a reload there may be other doors, or a trouble."""
+        if event.kind in (RELOADED, RELOAD_REFUSED):
             self.sendStatus()
 
     def sendStatus(self) -> None:
@@ -119,7 +120,7 @@ class Health:
     What the daemon does, and what it cannot do.
 
     @param firewallName: the name of the firewall that guards the doors.
-    @param others: returns what other parts of the daemon cannot do, a sentence each.
+    @param fleet: returns what keeps this host from its fleet, a sentence each.
     """
 
     def __init__(
@@ -129,19 +130,21 @@ class Health:
         ports: IKnockPorts[Any],
         smith: Locksmith,
         audit: AuditFile,
-        others: Callable[[], list[str]] = list,
+        reloader: Reloader,
+        fleet: Callable[[], list[str]] = list,
     ) -> None:
-        self._others = others
+        self._fleet = fleet
         self._keeper = keeper
         self._firewallName = firewallName
         self._ports = ports
         self._smith = smith
         self._audit = audit
+        self._reloader = reloader
 
     def troubles(self) -> list[str]:
         """Return what keeps the daemon from doing all that it should, a sentence for each."""
-        audit = [self._audit.trouble] if self._audit.trouble else []
-        return [*self._ports.troubles(), *self._smith.examine(), *audit, *self._others()]
+        others = filter(None, (self._audit.trouble, self._reloader.refusal))
+        return [*self._ports.troubles(), *self._smith.examine(), *others, *self._fleet()]
 
     def line(self) -> str:
         """Return what the daemon does, in one line, and what it cannot do."""

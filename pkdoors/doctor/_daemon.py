@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from pkdoors.config.changes import NEEDS_RESTART, REFUSED, RESTART, WOULD_REFUSE
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.model.ports import PortRange
 
@@ -64,7 +65,11 @@ def reportNotAtBoot(isOnTrial: bool) -> Finding:
 
 
 def reportOutdated(
-    daemon: Daemon, deaf: Collection[int], unguarded: Collection[PortRange], knocks: Collection[int]
+    daemon: Daemon,
+    deaf: Collection[int],
+    unguarded: Collection[PortRange],
+    knocks: Collection[int],
+    pending: Collection[str] = (),
 ) -> Finding:
     """
     Report that the daemon has not read the current file: somebody changed it without a reload.
@@ -72,16 +77,30 @@ def reportOutdated(
     @param deaf: the knock ports that the daemon does not listen on.
     @param unguarded: the ports that it does not protect.
     @param knocks: all knock ports.
+    @param pending: what has changed, if the daemon knows that.
     """
     lacks = []
     if deaf:
         lacks.append(f"does not listen on {len(deaf)} of {len(knocks)} knock ports")
     if unguarded:
         lacks.append(f"does not guard {', '.join(map(str, unguarded))}")
-    text = f"the daemon has not read the current {daemon.conf}: it {' and '.join(lacks)}"
-    return Finding(ERROR, "daemon", text, daemon.remedy())
+    details = [f"it {' and '.join(lacks)}"] if lacks else []
+    details += pending
+    file = daemon.conf or "configuration"
+    text = f"the daemon has not read the current {file}: {'; '.join(details)}"
+    remedy = f"`{daemon.reload}`" if pending else daemon.remedy()
+    if any(change.endswith(NEEDS_RESTART) for change in pending):
+        remedy = f"restart the daemon: {daemon.restart()}"
+    elif any(change.startswith(WOULD_REFUSE) for change in pending):
+        remedy = f"fix that, then {remedy}"
+    return Finding(ERROR if lacks else WARNING, "daemon", text, remedy)
 
 
-def reportTrouble(trouble: str) -> Finding:
+def reportTrouble(trouble: str, daemon: Daemon) -> Finding:
     """Report what the running daemon says that it cannot do."""
+    if trouble.endswith(f": {RESTART}"):
+        text = trouble.removesuffix(f": {RESTART}")
+        return Finding(ERROR, "daemon", text, f"restart the daemon: {daemon.restart()}")
+    if trouble.startswith(REFUSED):
+        return Finding(ERROR, "daemon", trouble, f"fix that, then {daemon.remedy()}")
     return Finding(ERROR, "daemon", trouble, "fix that; the daemon tries again by itself")

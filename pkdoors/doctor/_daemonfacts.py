@@ -1,6 +1,6 @@
 """The facts about the daemon, its configuration and its keys. Reading them changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from pkdoors.host.systemd import START
 from pkdoors.install.sharing import CONFS
 from pkdoors.model.doors import listKnockPorts, listProtectedPorts, listTcpKnockPorts
 
-TRIAL = "pkdoors trial 10m"
+TRIAL = "trial 10m"
 
 
 class DaemonFacts:
@@ -135,19 +135,29 @@ class DaemonFacts:
         return False
 
     @cached_property
+    def isKept(self) -> bool:
+        """Whether the guard can be expected to stay: the daemon runs, and nobody tries it only."""
+        isTried = self.isOnTrial or self.startsAtBoot is False
+        return self.daemon.process is not None and not isTried
+
+    @cached_property
     def daemon(self) -> Daemon:
         """The daemon. It can be started even if it is unknown whether it runs."""
         with self.reading("daemon"):
             process = self.sources.holder()
             reload = self._makeReloadCommand(process)
-            return Daemon(process, self._makeStartCommand(), self.conf, reload, self.isService)
-        return Daemon(None, self._makeStartCommand(), self.conf, isKnown=False)
+            start = self._makeStartCommand(process is not None)
+            return Daemon(process, start, self.conf, reload, self.isService)
+        return Daemon(None, self._makeStartCommand(False), self.conf, isKnown=False)
 
-    def _makeStartCommand(self) -> str:
+    def _makeStartCommand(self, isRunning: bool) -> str:
         if self.isService:
             # A service that nobody has kept yet may close the only way in for good.
-            return f"`{TRIAL}`" if self.startsAtBoot is False else f"`{START}`"
+            return f"`pkdoors {TRIAL}`" if self.startsAtBoot is False else f"`{START}`"
         pkdoors = quote(str(Path(get_path("scripts"), "pkdoors")))
+        if self.conf in CONFS and not isRunning:
+            # Without a service, nobody knows whether anybody has tried it.
+            return f"`{pkdoors} {TRIAL}`"
         if self.conf:
             return f"`{pkdoors} daemon --conf {quote(self.conf)}`"
         return f"`{pkdoors} daemon` with the options of this check"
@@ -159,10 +169,19 @@ class DaemonFacts:
             return "pkdoors reload"
         return f"pkdoors reload --admin {quote(self.config.admin)}"
 
-    @cached_property
-    def troubles(self) -> list[str]:
+    @property
+    def troubles(self) -> Sequence[str]:
         """What the running daemon cannot do at present, as it reports itself."""
+        return self._status[0]
+
+    @property
+    def pending(self) -> Sequence[str]:
+        """What has changed in the file since the daemon read it, as far as it knows."""
+        return self._status[1]
+
+    @cached_property
+    def _status(self) -> tuple[Sequence[str], Sequence[str]]:
         if self.daemon.process is not None and self.mayAdminister:
             with self.reading("daemon"):
-                return self.sources.troubles(self.config.admin)
-        return []
+                return self.sources.status(self.config.admin)
+        return (), ()

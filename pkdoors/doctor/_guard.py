@@ -185,13 +185,15 @@ def judgeClosed(
     zones: Iterable[Zone] | None,
     daemon: Daemon,
     isForwardGuarded: bool = True,
+    hasFriends: bool = False,
 ) -> Finding:
     """
     Return what keeps protected ports closed.
 
     @param isGuarded: whether the guard does.
     @param isForwardGuarded: whether the guard does so behind DNAT, too.
-    @param isLost: whether other tables do, for everybody.
+    @param isLost: whether other tables do.
+    @param hasFriends: whether these let in some addresses.
     @param zones: firewalld's; L{None} if it does not run.
     """
     if isGuarded:
@@ -204,7 +206,9 @@ def judgeClosed(
         return Finding(ERROR, str(ports), text, f"restart the daemon: {daemon.restart()}")
     level, text = _judgeOpen(ports, zones)
     if isLost:
-        level, text = WARNING, "only other tables keep it closed: the guard does not cover it"
+        friends = ", except from some addresses" if hasFriends else ""
+        level = WARNING
+        text = f"only other tables keep it closed{friends}: the guard does not cover it"
     return Finding(level, str(ports), text, daemon.remedy())
 
 

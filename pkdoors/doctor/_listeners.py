@@ -14,6 +14,11 @@ from pkdoors.model.ports import PortRange
 _LISTENING = {"tcp": LISTENS, "udp": BOUND}
 """The state of a socket that waits for clients."""
 
+NONE_HERE = Finding(
+    OK, "knock ports", "this host has none: its doors open to knocks on other hosts of the fleet"
+)
+"""The finding if no door hears knocks here."""
+
 
 def selectListening(sockets: Iterable[Socket], protocol: str) -> list[Socket]:
     """Return the sockets that wait for clients."""

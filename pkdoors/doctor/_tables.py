@@ -1,6 +1,6 @@
 """What other people's tables in the kernel's firewall do with packets to the ports. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,27 +65,38 @@ def findFates(
 
 
 def judgeDrops(
-    tables: Tables, ports: PortRange, effect: str, hooks: Iterable[str] = IN
+    tables: Tables,
+    ports: PortRange,
+    effect: str,
+    hooks: Iterable[str] = IN,
+    isKept: bool = True,
+    isGuarded: bool = True,
 ) -> Iterator[Finding]:
     """
     Report other tables that drop packets to a protected port.
 
     @param ports: its first and its last stand for all of a range.
     @param effect: what follows from it.
+    @param isKept: see L{_Drop.report}, and C{isGuarded}.
     """
     for port in sorted({ports.first, ports.last}):
         for drop in _findDrops(tables, ports.protocol, [port], hooks):
-            yield drop.report(tables, ports.protocol, f"{port}/{ports.protocol}", "it", effect)
+            subject = f"{port}/{ports.protocol}"
+            yield drop.report(tables, ports.protocol, subject, "it", effect, isKept, isGuarded)
 
 
 def judgeKnockDrops(
-    tables: Tables, knocks: Sequence[int], isCaptured: bool = False
+    tables: Tables,
+    knocks: Sequence[int],
+    isCaptured: bool = False,
+    isKept: bool = True,
 ) -> Iterator[Finding]:
     """
     Report other tables that drop knocks: one finding for all ports with the same remedy.
 
     @param knocks: the knock ports, sorted.
     @param isCaptured: whether the guard hears them, so that only chains before it matter.
+    @param isKept: see L{_Drop.report}.
     """
     effect = "knocks do not reach pkdoors"
     if isCaptured:
@@ -96,7 +107,7 @@ def judgeKnockDrops(
         subject, what = f"{drop.ports[0]}/udp", "it"
         if count > 1:
             subject, what = "knock ports", f"datagrams to {count} of {len(knocks)} knock ports"
-        yield drop.report(tables, "udp", subject, what, effect)
+        yield drop.report(tables, "udp", subject, what, effect, isKept)
 
 
 Chains = tuple[tuple[Name, tuple[int, ...]], ...]
@@ -109,26 +120,44 @@ class _Drop:
     Ports whose packets some chains drop.
 
     @ivar isTrap: whether they would come through if they were tracked.
+    @ivar hasFriends: whether a rule lets packets from single addresses in.
     """
 
     ports: list[int]
     opener: Opener
     chains: Chains
     isTrap: bool
+    hasFriends: bool
 
     def report(
-        self, tables: Tables, protocol: str, subject: str, what: str, effect: str
+        self,
+        tables: Tables,
+        protocol: str,
+        subject: str,
+        what: str,
+        effect: str,
+        isKept: bool = True,
+        isGuarded: bool = True,
     ) -> Finding:
-        """Return the finding about it."""
+        """
+        Return the finding about it.
+
+        @param isKept: whether the guard stays.
+        @param isGuarded: whether it keeps closed what the remedy opens.
+        """
         versions = {version for _, found in self.chains for version in found}
         family = "" if versions == set(tables.versions) else f" over IPv{min(versions)}"
         isSure = self.opener.isSure
         verb = "drops" if isSure else "may drop"
         chains = ", ".join(" ".join(name) for name, _ in self.chains)
-        text = f"the firewall {verb} {what}{family} ({chains}): {effect}"
+        friends = ", except from the addresses that its rules name" if self.hasFriends else ""
+        text = f"the firewall {verb} {what}{family}{friends} ({chains}): {effect}"
         if self.isTrap:
             text += _TRAP
-        remedy = self.opener.remedy(self.ports, protocol, {name[0] for name, _ in self.chains})
+        families = {name[0] for name, _ in self.chains}
+        remedy = self.opener.remedy(self.ports, protocol, families, isKept)
+        if isSure and not isGuarded:
+            remedy = f"once the daemon runs, but not before, or everybody gets in: {remedy}"
         return Finding(ERROR if isSure else WARNING, subject, text, remedy)
 
 
@@ -140,27 +169,31 @@ def _findDrops(
     isTracked: bool = True,
 ) -> Iterator[_Drop]:
     # The administrator wants one command for all ports, not a finding for each.
-    found: dict[tuple[Opener, Chains, bool], list[int]] = {}
+    found: dict[tuple[Opener, Chains, bool, bool], list[int]] = {}
     for port in ports:
         # ufw and iptables have a table for each family, and one remedy for both.
         dropping: dict[Opener, dict[Name, list[int]]] = {}
         traps: set[Opener] = set()
+        partial: set[Opener] = set()
         for version in tables.versions:
             packet = newPacket(protocol, port, version, isTracked)
             for fate in findFates(tables.others, packet, version, ("ingress", *hooks)):
                 if fate.mayBeLost():
                     name = fate.chain.name
                     # A chain at ingress is for one of the interfaces.
-                    isSure = fate.isLost() and fate.chain.hook != "ingress"
+                    isSure = fate.isLostToStrangers() and fate.chain.hook != "ingress"
                     opener = findOpener(tables.others, name, isSure)
                     dropping.setdefault(opener, {}).setdefault(name, []).append(version)
+                    if isSure and not fate.isLost():
+                        partial.add(opener)
                     if not isTracked and isSure and _passes(tables, protocol, port, fate, version):
                         traps.add(opener)
         for opener, chains in dropping.items():
             places = tuple((name, tuple(versions)) for name, versions in chains.items())
-            found.setdefault((opener, places, opener in traps), []).append(port)
-    for (opener, places, isTrap), droppedPorts in found.items():
-        yield _Drop(droppedPorts, opener, places, isTrap)
+            key = opener, places, opener in traps, opener in partial
+            found.setdefault(key, []).append(port)
+    for (opener, places, isTrap, hasFriends), droppedPorts in found.items():
+        yield _Drop(droppedPorts, opener, places, isTrap, hasFriends)
 
 
 def _passes(tables: Tables, protocol: str, port: int, lost: Fate, version: int) -> bool:
@@ -169,10 +202,19 @@ def _passes(tables: Tables, protocol: str, port: int, lost: Fate, version: int) 
     return any(fate.chain.name == lost.chain.name and not fate.mayBeLost() for fate in fates)
 
 
-def isLost(tables: Tables, ports: PortRange, hooks: Iterable[str] = IN) -> bool:
-    """Return whether other tables drop all packets to a port, over IPv4 and IPv6."""
+def isLost(
+    tables: Tables,
+    ports: PortRange,
+    hooks: Iterable[str] = IN,
+    isMeant: Callable[[Fate], bool] = Fate.isLost,
+) -> bool:
+    """
+    Return whether other tables drop all packets to a port, over IPv4 and IPv6.
+
+    @param isMeant: returns whether a fate counts as a drop.
+    """
     return all(
-        any(fate.isLost() for fate in findFates(tables.others, packet, version, hooks))
+        any(isMeant(fate) for fate in findFates(tables.others, packet, version, hooks))
         for version in tables.versions
         for port in {ports.first, ports.last}
         for packet in [newPacket(ports.protocol, port, version)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from pkdoors.config.changes import REFUSED, WOULD_REFUSE
 from pkdoors.doctor import _listeners, _setup, _tables, _tracking, _trusted, _zones
 from pkdoors.doctor._daemon import judgeRunning, reportNotAtBoot, reportOutdated, reportTrouble
 from pkdoors.doctor._guard import (
@@ -17,6 +18,7 @@ from pkdoors.doctor.findings import AS_ROOT, OK, Finding, fromFailure
 from pkdoors.doctor.packetfilter import forwards
 from pkdoors.doctor.packetfilter.iptables import selectUnclear
 from pkdoors.doctor.packetfilter.savedrules import judgeSavedFiles
+from pkdoors.doctor.packetfilter.verdicts import Fate
 from pkdoors.model.ports import PortRange
 
 Findings = Iterable[Finding]
@@ -73,7 +75,7 @@ def _judgeDaemon(facts: Facts) -> Findings:
     for trouble in facts.troubles:
         # The keys are judged below, with the remedy.
         if not any(path in trouble for path in unusable):
-            yield reportTrouble(trouble)
+            yield reportTrouble(trouble, facts.daemon)
 
 
 def _judgeSequences(facts: Facts) -> Findings:
@@ -114,8 +116,13 @@ def _judgeServiceFiles(facts: Facts) -> Findings:
         paths = [*facts.keyFiles, *_listRevokedFiles(facts)]
         files = [("configuration", facts.conf), *(("keys", path) for path in paths)]
         for subject, path in files:
-            if not facts.sources.mayService("-r", path):
+            if _cannotRead(facts, path):
                 yield _setup.reportUnreadable(subject, path)
+
+
+def _cannotRead(facts: Facts, path: str) -> bool:
+    """Return whether the service cannot read a file that it must read."""
+    return facts.isService and not facts.sources.mayService("-r", path)
 
 
 def _judgeCode(facts: Facts) -> Findings:
@@ -192,8 +199,13 @@ def _judgeFile(facts: Facts) -> Findings:
     """Report once that a running daemon has not read the current file, and not for each port."""
     # The daemon itself knows better why it does not listen than that it has another sequence.
     deaf = () if facts.troubles else facts.deaf
-    if deaf or facts.unguarded:
-        yield reportOutdated(facts.daemon, deaf, facts.unguarded, facts.knocks)
+    if any(trouble.startswith(REFUSED) for trouble in facts.troubles):
+        return  # the cause is known
+    pending = facts.pending
+    if pending and pending[0].startswith(WOULD_REFUSE) and _cannotRead(facts, facts.conf):
+        pending = ()  # likewise
+    if deaf or facts.unguarded or pending:
+        yield reportOutdated(facts.daemon, deaf, facts.unguarded, facts.knocks, pending)
 
 
 def _judgeProtected(facts: Facts) -> Findings:
@@ -211,9 +223,13 @@ def _judgeClosed(facts: Facts, ports: PortRange) -> Findings:
     if not isGuarded and isInGrace(tables, ports):
         yield reportGrace(ports)
     elif ports not in facts.unguarded:
-        isLost = _tables.isLost(tables, ports, facts.hooks(ports))
+        hooks = facts.hooks(ports)
+        isLost = _tables.isLost(tables, ports, hooks, Fate.isLostToMost)
+        hasFriends = isLost and not _tables.isLost(tables, ports, hooks)
         isForwardGuarded = isGuarded and isGuardedForwards(tables, ports)
-        yield judgeClosed(ports, isGuarded, isLost, facts.zones, facts.daemon, isForwardGuarded)
+        yield judgeClosed(
+            ports, isGuarded, isLost, facts.zones, facts.daemon, isForwardGuarded, hasFriends
+        )
     if isGuarded and facts.zones and facts.usesFirewalld and not facts.startsAtBoot:
         yield from _zones.judgeExposure(ports, facts.zones)
 
@@ -229,7 +245,14 @@ def _judgeForeignRules(facts: Facts, ports: PortRange) -> Findings:
     tables = facts.tables
     if tables is None:
         return
-    yield from _tables.judgeDrops(tables, ports, "a knock opens nothing", facts.hooks(ports))
+    yield from _tables.judgeDrops(
+        tables,
+        ports,
+        "a knock opens nothing",
+        facts.hooks(ports),
+        facts.isKept,
+        facts.isGuarded.get(ports, False),
+    )
     isForwarded = facts.isForwarded.get(ports, False)
     yield from _tracking.judgeUntracked(
         tables.foreign, ports, tables.versions, facts.cut, isForwarded
@@ -245,6 +268,9 @@ def _judgeOffloading(facts: Facts) -> Findings:
 
 
 def _judgeKnockPorts(facts: Facts) -> Findings:
+    if not (facts.knocks or facts.tcpKnocks):
+        yield _listeners.NONE_HERE
+        return
     if facts.knockSockets is None:
         return
     udp, owners = facts.knockSockets
@@ -272,7 +298,7 @@ def _judgeKnocks(facts: Facts) -> Findings:
     """Report knocks that do not reach the daemon."""
     isCaptured = facts.captured is not None  # before nearly all firewalls
     if facts.tables is not None:
-        yield from _tables.judgeKnockDrops(facts.tables, facts.knocks, isCaptured)
+        yield from _tables.judgeKnockDrops(facts.tables, facts.knocks, isCaptured, facts.isKept)
         ports = {"udp": facts.knocks, "tcp": facts.tcpKnocks}
         ruleset, versions = facts.tables.foreign, facts.tables.versions
         yield from forwards.judgeForwardedKnocks(ruleset, ports, versions, isCaptured)
@@ -290,7 +316,7 @@ def _judgeKnocks(facts: Facts) -> Findings:
 
 
 def _judgeScans(facts: Facts) -> Findings:
-    if facts.captured is not None:
+    if facts.captured is not None or not facts.knocks:
         yield _tables.HIDDEN
         return
     if facts.tables is not None and facts.sockets is not None and facts.areZonesKnown:

@@ -101,10 +101,10 @@ def countPrefixed(path: str) -> int:
     return sum(key.hasPrefix for key in readAll(path)[0])
 
 
-def askTroubles(admin: str) -> list[str]:
+def askStatus(admin: str) -> tuple[Sequence[str], Sequence[str]]:
     """
-    Return what the running daemon cannot do at present, as it reports itself; nothing if it does
-    not answer.
+    Return what the running daemon cannot do at present, as it reports itself, and what has changed
+    in its configuration file since it read that; nothing if it does not answer.
 
     @param admin: the path of its admin socket; empty for none.
     """
@@ -113,10 +113,12 @@ def askTroubles(admin: str) -> list[str]:
     from pkdoors.adminclient.responses import readRecord
 
     try:
-        answer = AdminClient(admin, ANSWER_TIMEOUT).status() if admin else None
-        return list(readRecord(StatusRecord, answer).troubles) if admin else []
+        if admin:
+            status = readRecord(StatusRecord, AdminClient(admin, ANSWER_TIMEOUT).status())
+            return status.troubles, status.pending
     except AskError:
-        return []
+        pass
+    return (), ()
 
 
 def surveyGuard() -> GuardState:
@@ -219,7 +221,7 @@ class Sources:
     isThere: Callable[[str], bool] = hasAddress
     interfaces: Callable[[], set[str]] = listInterfaces
     defaultInterfaces: Callable[[], set[str]] = listDefaultInterfaces
-    troubles: Callable[[str], list[str]] = askTroubles
+    status: Callable[[str], tuple[Sequence[str], Sequence[str]]] = askStatus
     keys: Callable[[str, Collection[str]], tuple[int, list[str], list[str]]] = countKeys
     prefixed: Callable[[str], int] = countPrefixed
     revoked: Callable[[str], tuple[int, str]] = countRevoked

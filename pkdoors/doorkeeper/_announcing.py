@@ -68,6 +68,9 @@ def _describeSessions(door: Door) -> str:
 
 
 def _describeKnocks(door: Door) -> str:
+    if not door.listens:
+        return "only a sealed knock on another host of the fleet opens"
     if door.authorizedKeys:
-        return f"a sealed knock on its {len(set(door.sequence.ports))} ports opens"
+        elsewhere = ", here or on another host of the fleet," if door.fleet else ""
+        return f"a sealed knock on its {len(set(door.sequence.ports))} ports{elsewhere} opens"
     return f"{len(door.sequence.ports)} knocks open"

@@ -1,4 +1,4 @@
 """
 The fleet: what travels between the hosts that judge each other's relayed seals. L{engine} is the
-seam to the engine, and L{streams} has the names in it.
+seam to the engine, L{redis} an engine on Redis or Valkey, and L{streams} has the names in it.
 """

@@ -2,6 +2,18 @@
 
 from typing import NamedTuple
 
+SEAL, SOURCE, TIME = "s", "a", "t"
+"""The fields of an entry in a log: the datagram, the address that it came from, and the time of day
+when it was heard. The host that heard it is the one whose stream it is in."""
+ORDER = "o"
+"""The field of an entry with an order."""
+EVENT = "e"
+"""The field of an entry with an event, in JSON as C{GET /events} sends it."""
+MAX_EVENTS = 10_000
+"""Events of one host that are kept, about."""
+LASTS = 30
+"""Seconds for which a host's report about itself is kept."""
+
 
 class Streams(NamedTuple):
     """

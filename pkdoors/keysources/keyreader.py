@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pkdoors.errors import PkdoorsError
+from pkdoors.files.marks import Mark, readMark
 from pkdoors.files.reading import readFile
 from pkdoors.files.trust import Flaw, findFlaw
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
@@ -15,8 +16,6 @@ MAX_BYTES = 1 << 23
 AT_ONCE = 50
 """New lines that are parsed at once, which takes 1 to 3 ms; more than that are parsed in slices."""
 
-State = tuple[int, ...]
-"""The data about a file that change with its content or its permissions."""
 Work = Iterator[object]
 """Work in small steps."""
 Later = Callable[[Work], None]
@@ -50,7 +49,7 @@ class KeyReader:
         self._path = Path(path)
         self._findFlaw = findFlaw
         self._lines = KeyLines(str(path))
-        self._state: State | None = None
+        self._mark: Mark | None = None
         self.keys: list[AuthorizedKey] = []
         self.isReading = False
 
@@ -64,17 +63,17 @@ class KeyReader:
         """
         try:
             whole = resolveSafely(self._path, self._findFlaw)
-            state = _readState(whole)
-            if state == self._state:
+            mark = readMark(whole)
+            if mark == self._mark:
                 return False
             count = self._lines.load(_readText(self._path, whole))
         except (KeyFileError, OSError) as error:
-            self._state, self.keys, self.isReading = None, [], False
+            self._mark, self.keys, self.isReading = None, [], False
             if isinstance(error, KeyFileError):
                 raise
             raise makeError(self._path, error) from error
-        self._state, self.isReading = state, True
-        work = self._parse(state, onRead)
+        self._mark, self.isReading = mark, True
+        work = self._parse(mark, onRead)
         if later is not None and count > AT_ONCE:
             self.keys = self._lines.keys
             later(work)
@@ -87,20 +86,13 @@ class KeyReader:
         """See L{KeyLines.complaints}."""
         return self._lines.complaints()
 
-    def _parse(self, state: State, onRead: Callable[[], None]) -> Work:
+    def _parse(self, mark: Mark, onRead: Callable[[], None]) -> Work:
         for step in self._lines.parse():
             yield step
-            if self._state != state:  # the file has changed again, so others do this
+            if self._mark != mark:  # the file has changed again, so others do this
                 return
         self.isReading, self.keys = False, self._lines.keys
         onRead()
-
-
-def _readState(path: Path) -> State:
-    now = path.stat()
-    # Including the permissions: the kernel's clock ticks slowly, and two changes can have one time.
-    changes = (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_mode, now.st_uid)
-    return now.st_dev, now.st_ino, *changes
 
 
 def resolveSafely(path: Path, findFlaw: Callable[[Path], Flaw | None] = findFlaw) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted.logger import Logger
 
 from pkdoors.errors import BadValue, PkdoorsError
+from pkdoors.files.marks import Mark, readMark
 from pkdoors.files.reading import readFile
 from pkdoors.files.trust import findFlaw
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
@@ -40,7 +41,7 @@ class RevokedFile:
         self._path = Path(path)
         self._seconds = seconds
         self._looked = -inf
-        self._state: tuple[int, ...] | None = None
+        self._mark: Mark | None = None
         self._revoked = Revocations()
         self._trouble = Trouble()
 
@@ -76,11 +77,11 @@ class RevokedFile:
                 self._log.error("nobody may knock with a key: {trouble}", trouble=str(error))
 
     def _read(self) -> None:
-        state = _checkFile(self._path)
-        if state == self._state and not self._trouble:
+        mark = _checkFile(self._path)
+        if mark == self._mark and not self._trouble:
             return
         self._revoked = readRevoked(self._path)
-        self._state = state
+        self._mark = mark
         count = len(self._revoked)
         entries = "1 entry" if count == 1 else f"{count} entries"
         self._log.info("{path} revokes keys with {entries}", path=self._path, entries=entries)
@@ -101,17 +102,16 @@ def readRevoked(path: Path) -> Revocations:
         raise RevokedFileError(f"cannot use the revoked keys in {path}: {error}") from error
 
 
-def _checkFile(path: Path) -> tuple[int, ...]:
-    """Return what changes with a file's content or permissions, if nobody else can change it."""
+def _checkFile(path: Path) -> Mark:
+    """Return the mark of a file, if nobody else can change it."""
     try:
         flaw = findFlaw(path)
-        now = path.stat()
+        mark = readMark(path)
     except OSError as error:
         raise _makeError(path, error) from error
     if flaw is not None:
         raise RevokedFileError(str(flaw))
-    changes = (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_mode, now.st_uid)
-    return now.st_dev, now.st_ino, *changes
+    return mark
 
 
 def _makeError(path: Path, error: OSError) -> RevokedFileError:

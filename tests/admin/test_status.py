@@ -5,6 +5,7 @@ from math import inf
 
 from pkdoors import __version__
 from pkdoors.admin._recording import recordDoors, recordOpenings
+from pkdoors.config.config import Config
 from pkdoors.doorkeeper.openings.state import Count, OpeningStatus, Page, Snapshot
 from pkdoors.errors import BadValue, ConfigError, NotFound
 from pkdoors.events.event import Event
@@ -37,6 +38,8 @@ class StatusTests(OperationsTestCase):
             "trusted": [],
             "networks": 0,
             "max_openings": 16_384,
+            "fleet": False,
+            "listens": True,
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
         web |= {"trusted": ["192.168.1.0/24", "wg0"]}
@@ -59,6 +62,7 @@ class StatusTests(OperationsTestCase):
                 "listen": "capture",
                 "total": 1,
                 "next": "",
+                "pending": [],
             },
             status,
         )
@@ -123,6 +127,13 @@ class StatusTests(OperationsTestCase):
         self.assertEqual({"changes": [], "troubles": []}, self.do(self.operations.reload()))
         self.daemon.error = ConfigError("it is wrong")
         self.assertEqual("it is wrong", self.refused(self.operations.reload(), ConfigError))
+
+    def test_pending(self) -> None:
+        """The status has what somebody has changed in the file without a reload."""
+        self.daemon.config, self.daemon.mark = Config((SSH,)), (1,)
+        self.assertEqual(
+            ["door web (443/tcp) is gone"], self.do(self.operations.status())["pending"]
+        )
 
     def test_subscribe(self) -> None:
         """A subscriber gets the events until it unsubscribes."""

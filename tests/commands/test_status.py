@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.adminclient.statusview import formatStatus
 from tests import ROOT
 from tests.commands.controlcase import LONGEST, ControlTestCase, longStatus
-from tests.fakes.admin import KEY, makeOpening
+from tests.fakes.admin import KEY, makeDoor, makeOpening
 from tests.lab.pages import OPERATING, block
 
 
@@ -32,10 +32,29 @@ class StatusTests(ControlTestCase):
         """The output says so if nothing is open."""
         self.assertIn("\nno door is open\n", self.says("status"))
 
+    def test_pending(self) -> None:
+        """The output has what somebody has changed in the file without a reload."""
+        self.admin.pending = ["door web (443/tcp) changed: open_for", "audit changed"]
+        shown = " ".join(self.says("status").split())
+        changes = "door web (443/tcp) changed: open_for; audit changed"
+        self.assertIn(f"has changes that were not reloaded: {changes}", shown)
+
     def test_who(self) -> None:
         """A key without a comment is shown as its fingerprint, and no key as a dash."""
         self.admin.openings = [makeOpening("192.0.2.7", key=KEY), makeOpening("192.0.2.8")]
         self.assertRegex(self.says("status"), rf"192.0.2.7 +12s +{KEY}\n.* 192.0.2.8 +12s +-\n")
+
+    def test_fleet(self) -> None:
+        """The lock says whether a door is one of a fleet, and whether only that opens it."""
+        self.admin.doors = [
+            makeDoor("out", "22/tcp", lock="sealed", fleet=True, listens=True),
+            makeDoor("in", "22/tcp", lock="sealed", fleet=True, listens=False),
+            makeDoor("old", "22/tcp", lock="sealed"),
+        ]
+        shown = self.says("status")
+        locks = {"out": "sealed, fleet", "in": "sealed, fleet only", "old": "sealed"}
+        for name, lock in locks.items():
+            self.assertRegex(shown, rf"(?m)^{name} +22/tcp +{lock}  +nobody")
 
     def test_networks(self) -> None:
         """Networks are counted apart from addresses, and who asked from elsewhere is named so."""

@@ -54,9 +54,10 @@ class ServiceTestCase(SynchronousTestCase):
         ports: tuple[int, ...] = PORTS,
         cutSessions: bool = False,
         authorizedKeys: str = "",
+        **fields: Any,
     ) -> DoorService:
-        """Return a daemon with one door."""
-        door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
+        """Return a daemon with one door, which can have other fields."""
+        door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys, **fields)
         self.instance = Instance(self.folder)
         seenPath = self.folder.with_name("notes") / "x.seen"
         if not seenPath.exists():

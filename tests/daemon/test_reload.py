@@ -7,10 +7,12 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 
+from pkdoors.config.changes import REFUSED
 from pkdoors.daemon.reload import FIREWALL_TIMEOUT, Reloaded
 from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, PkdoorsError
 from pkdoors.host import descriptors
 from pkdoors.knockports import plan
+from pkdoors.model.doors import Door
 from pkdoors.model.sequence import Sequence
 from tests.daemon.reloadcase import ANN, BOB, NO, SSH, WEB, ReloadTestCase
 from tests.fakes.doors import PORTS, makeDoor, parse
@@ -40,6 +42,7 @@ class RefusedTests(ReloadTestCase):
             [f"not reloaded, and nothing was changed: {sentence}"], self.log.lines(LogLevel.error)
         )
         self.assertEqual([], self.daemon.applied)
+        self.assertEqual(f"{REFUSED}: {sentence}", self.reloader.refusal)
         self.knock(*PORTS[3:], source=BOB)
         self.assertEqual(31.0, self.guard.doorsOpen()[("ssh", BOB)])
         self.reactor.advance(30)
@@ -104,6 +107,7 @@ class RefusedTests(ReloadTestCase):
         self.failureResultOf(self.begin(self.changed))
         self.daemon.error = None
         self.reload(self.changed)
+        self.assertEqual("", self.reloader.refusal)
         self.assertEqual((self.changed,), self.keeper.doors)
         self.assertEqual([6, 7, 8, 9, 10], self.ports())
 
@@ -115,6 +119,80 @@ class RefusedTests(ReloadTestCase):
         self.assertEqual(before, self.snapshot())
         self.reload(self.changed)
         self.assertEqual((self.changed,), self.keeper.doors)
+
+
+class ReviewTests(ReloadTestCase):
+    """A file that was changed, and that nobody has reloaded."""
+
+    def edit(self, *doors: Door, error: Exception | None = None, **fields: Any) -> None:
+        """Change the file."""
+        self.daemon.mark = (*(self.daemon.mark or ()), 0)
+        self.daemon.config = replace(self.reloader.config, doors=doors or (SSH, WEB), **fields)
+        self.daemon.error = error
+
+    def review(self) -> list[str]:
+        """Return what is pending."""
+        self.successResultOf(Deferred.fromCoroutine(self.reloader.review()))
+        return self.reloader.pending
+
+    def test_changes(self) -> None:
+        """What a reload would change is pending until somebody reloads, and nothing changes."""
+        self.assertEqual([], self.review())
+        self.edit(SSH, replace(WEB, openFor=7.0), audit="/x")
+        before = self.snapshot()
+        pending = ["door web (443/tcp) changed: open_for", "audit changed"]
+        self.assertEqual([pending, pending], [self.review(), self.review()])
+        self.assertEqual(before, self.snapshot())
+        self.reload(*self.daemon.config.doors, audit="/x")
+        self.assertEqual([], self.reloader.pending)
+        self.assertEqual([], self.review())
+
+    def test_onlyIfChanged(self) -> None:
+        """The file is read only if it has changed, and a comment or a new date is no change."""
+        self.daemon.error = ConfigError("somebody reads it")
+        self.assertEqual([], self.review())
+        self.edit()
+        self.assertEqual([], self.review())
+
+    def test_fixed(self) -> None:
+        """A change that a reload refuses needs a restart."""
+        self.edit(zone="home")
+        self.assertEqual(["zone changed, which needs a restart"], self.review())
+
+    def test_mistake(self) -> None:
+        """A file that a reload would refuse is pending with the reason, whatever it is."""
+        self.edit(error=ConfigError("it is wrong"))
+        self.assertEqual(["a reload would be refused: it is wrong"], self.review())
+        self.edit(error=ValueError("oops"))
+        (pending,) = self.review()
+        self.assertEqual("a reload would be refused: a mistake of ours (ValueError)", pending)
+
+    def test_gone(self) -> None:
+        """A file that is gone would be refused, too."""
+        self.edit(error=ConfigError("cannot read it"))
+        self.daemon.mark = None
+        self.assertEqual(["a reload would be refused: cannot read it"], self.review())
+
+    def test_refused(self) -> None:
+        """A refused reload is known as such, until the file changes again."""
+        self.edit(error=ConfigError("it is wrong"))
+        self.failureResultOf(Deferred.fromCoroutine(self.reloader.reload()), ConfigError)
+        self.assertEqual([], self.review())
+        self.assertEqual(f"{REFUSED}: it is wrong", self.reloader.refusal)
+        self.edit()
+        self.assertEqual([], self.review())
+        self.assertEqual("", self.reloader.refusal)
+
+    def test_meanwhile(self) -> None:
+        """Nobody waits for a reload that is under way."""
+        self.edit(SSH)
+        thread: Deferred[None] = Deferred()
+        self.patch(self.reloader, "_beside", lambda work: thread.addCallback(lambda _: work()))
+        done = self.begin(SSH)
+        self.assertEqual([], self.review())
+        thread.callback(None)
+        self.reactor.pump([0, 0.1])
+        self.assertEqual(["door web (443/tcp) is gone"], self.successResultOf(done).changes)
 
 
 class BesideTests(ReloadTestCase):

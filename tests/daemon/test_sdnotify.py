@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon.sdnotify import Notifier
-from pkdoors.events.event import HEALED, RELOADED, Event
+from pkdoors.events.event import HEALED, RELOAD_REFUSED, RELOADED, Event
 from tests.fakes.log import Log
 
 
@@ -79,8 +79,9 @@ class NotifierTests(SynchronousTestCase):
         self.status = "guarding web (80/tcp)"
         notifier.hear(Event(HEALED, 0.0))
         self.assertEqual([], self.told())
-        notifier.hear(Event(RELOADED, 0.0))
-        self.assertEqual(["STATUS=guarding web (80/tcp)"], self.told())
+        for kind in (RELOADED, RELOAD_REFUSED):
+            notifier.hear(Event(kind, 0.0))
+            self.assertEqual(["STATUS=guarding web (80/tcp)"], self.told())
 
     def test_life(self) -> None:
         """A sign of life comes at once, and then after half of the time that the manager waits."""

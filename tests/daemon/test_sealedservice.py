@@ -76,6 +76,26 @@ class SealedTests(ServiceTestCase):
         )
         self.assertEqual(f"1 of the keys in {self.path} may knock", self.log.lines()[0])
 
+    def startInFleet(self, listens: bool) -> None:
+        """Start it with a door of a fleet."""
+        keys = str(self.path)
+        fields: dict[str, Any] = {"fleet": True, "listens": listens}
+        self.service = self.makeService(self.firewall, authorizedKeys=keys, **fields)
+        self.start()
+
+    def test_fleet(self) -> None:
+        """The line for a door of a fleet says where its knocks count."""
+        self.startInFleet(listens=True)
+        words = "a sealed knock on its 5 ports, here or on another host of the fleet, opens it"
+        self.assertIn(f": {words} for 30s", self.log.lines()[-1])
+
+    def test_deaf(self) -> None:
+        """The host has no socket for a door that only other hosts hear; the line says so."""
+        self.startInFleet(listens=False)
+        words = "only a sealed knock on another host of the fleet opens it"
+        self.assertIn(f": {words} for 30s", self.log.lines()[-1])
+        self.assertEqual([], self.host.bound())
+
     def test_repeatedPorts(self) -> None:
         """
         A port that is twice in the sequence gets one copy; a weak sequence does not matter here.

@@ -42,7 +42,7 @@ WELL: dict[str, Any] = {
     "isThere": True,
     "interfaces": {"eth0"},
     "defaultInterfaces": {"eth0"},
-    "troubles": [],
+    "status": ((), ()),
     "findHookFlaw": None,
     "findCodeFlaw": None,
 }

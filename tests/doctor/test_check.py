@@ -4,6 +4,7 @@ from pathlib import Path
 from sysconfig import get_path
 from typing import Any
 
+from pkdoors.config.changes import NEEDS_RESTART, REFUSED, RESTART, WOULD_REFUSE
 from pkdoors.config.config import CONF_FILE
 from pkdoors.daemon import listening
 from pkdoors.doctor._guard import GuardState
@@ -95,6 +96,27 @@ class CheckTests(CheckTestCase):
         options = {"listen": "auto"}
         self.assertIn((ERROR, "daemon"), self.bad(**host, options=options, guard=none))
 
+    def test_deaf(self) -> None:
+        """If only other hosts of a fleet hear the knocks, there is nothing to find here."""
+        proc = FakeProc()
+        proc.udp = []
+        host: dict[str, Any] = {
+            "proc": proc,
+            "tables": joinListings(GUARD, CLOSED),
+            "authorizedKeys": "/etc/keys",
+            "keys": (2, []),
+            "hooks": {"fleet": True, "listens": False},
+        }
+        for options, guard in (
+            ({}, GuardState(isOwned=True)),
+            ({"listen": "capture"}, GuardState(isOwned=True, captured=frozenset())),
+        ):
+            found = look(**host, options=options, guard=guard)
+            known = [(each.level, each.subject) for each in found]
+            self.assertIn((OK, "knock ports"), known)
+            self.assertIn((OK, "scans"), known)
+            self.assertEqual([], [each for each in known if each[0] != OK])
+
     def test_payload(self) -> None:
         """A door that hears any datagram is worth a warning, which says what it loses."""
         self.assertEqual([(WARNING, "payload")], self.bad(hearsAny=True))
@@ -164,7 +186,8 @@ class CheckTests(CheckTestCase):
         """If the daemon itself says why it does not listen, that is the only error."""
         proc = FakeProc()
         proc.udp = proc.udp[:2]
-        facts: dict[str, Any] = {"proc": proc, "conf": CONF_FILE, "troubles": ["no more room"]}
+        facts: dict[str, Any] = {"proc": proc, "conf": CONF_FILE}
+        facts["status"] = (["no more room"], [])
         (found,) = (finding for finding in look(**facts) if finding.level == ERROR)
         self.assertEqual(("daemon", "no more room"), (found.subject, found.text))
         texts = [
@@ -173,6 +196,43 @@ class CheckTests(CheckTestCase):
         self.assertIn(
             f"the daemon has not read the current {CONF_FILE}: it does not guard 80/tcp", texts
         )
+
+    def test_refusedReload(self) -> None:
+        """A reload that was refused is one error, with its reason, however old the file is."""
+        service: dict[str, Any] = {"conf": CONF_FILE, "isService": True, "mayService": True}
+        for reason, text, remedy in (
+            ("line 7 is wrong", ": line 7 is wrong", "fix that, then `pkdoors reload`"),
+            (
+                f"zone: this cannot change while the daemon runs: {RESTART}",
+                ": zone: this cannot change while the daemon runs",
+                "restart the daemon: `systemctl restart pkdoors`",
+            ),
+        ):
+            status: tuple[list[str], list[str]] = ([f"{REFUSED}: {reason}"], [])
+            found = [one for one in look(**service, ports="22,80", status=status) if one.remedy]
+            found = [one for one in found if one.subject == "daemon"]
+            self.assertEqual([Finding(ERROR, "daemon", f"{REFUSED}{text}", remedy)], found)
+
+    def test_pending(self) -> None:
+        """A change that nobody has reloaded is a warning; an error if a port is not guarded."""
+        changed = "door ssh (22/tcp) changed: open_for"
+        facts: dict[str, Any] = {"conf": CONF_FILE, "isService": True, "mayService": True}
+        unread = f"the daemon has not read the current {CONF_FILE}"
+        restart = "restart the daemon: `systemctl restart pkdoors`"
+        wrong = f"{WOULD_REFUSE}: it is wrong"
+        for change, ports, level, text, remedy in (
+            (changed, "22", WARNING, changed, "`pkdoors reload`"),
+            (changed, "80", ERROR, f"it does not guard 80/tcp; {changed}", "`pkdoors reload`"),
+            (f"zone changed, {NEEDS_RESTART}", "22", WARNING, "zone changed, ", restart),
+            (wrong, "22", WARNING, wrong, "fix that, then `pkdoors reload`"),
+        ):
+            found = look(**facts, ports=ports, status=([], [change]))
+            (one,) = (one for one in found if one.subject == "daemon" and one.remedy)
+            self.assertEqual((level, remedy), (one.level, one.remedy))
+            self.assertTrue(one.text.startswith(f"{unread}: {text}"), one.text)
+        # The cause is known: the daemon cannot read it.
+        facts["mayService"] = False
+        self.assertEqual([(ERROR, "configuration")], self.bad(**facts, status=([], [wrong])))
 
     def test_reload(self) -> None:
         """The remedy reaches the daemon by its admin socket, or without one."""
@@ -202,7 +262,7 @@ class CheckTests(CheckTestCase):
         start = f"{get_path('scripts')}/pkdoors daemon"
         for conf, isService, remedy in (
             (CONF_FILE, True, "`systemctl start pkdoors`"),
-            (CONF_FILE, False, f"`{start} --conf {CONF_FILE}`"),
+            (CONF_FILE, False, f"`{get_path('scripts')}/pkdoors trial 10m`"),
             ("", True, f"`{start}` with the options of this check"),
             ("/my conf", True, f"`{start} --conf '/my conf'`"),
         ):

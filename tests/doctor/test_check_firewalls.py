@@ -20,6 +20,7 @@ from tests.doctor.case import (
     SEQUENCE,
     CheckTestCase,
     FakeProc,
+    look,
 )
 from tests.fakes.rulesets import ACCEPT, condition, joinListings, makeListing
 
@@ -43,6 +44,29 @@ class NftablesTests(CheckTestCase):
         drops = makeListing(LET_KNOCKS_IN, policy="drop")
         expected = [(WARNING, "22/tcp"), (ERROR, "22/tcp")]
         self.assertEqual(expected, self.bad(tables=joinListings(drops)))
+
+    def test_leftByOther(self) -> None:
+        """A rule that another program has left for one client opens the port to nobody else."""
+        friend = [condition("ip saddr", "192.0.2.7"), condition("tcp dport", 22), ACCEPT]
+        drops = makeListing(friend, LET_KNOCKS_IN, policy="drop")
+        closed, opensNothing = (WARNING, "22/tcp"), (ERROR, "22/tcp")
+        self.assertEqual([closed, opensNothing], self.bad(tables=joinListings(drops)))
+        self.assertEqual([opensNothing], self.bad(tables=joinListings(GUARD, drops)))
+
+    def test_onTrial(self) -> None:
+        """While nobody has kept the daemon, or the port is not guarded, the remedy says so."""
+        drops = makeListing(LET_KNOCKS_IN, policy="drop")
+        keep, later = "only once you keep pkdoors", "once the daemon runs, but not before"
+        for tables, facts, isKept, isGuarded in (
+            (joinListings(GUARD, drops), {}, True, True),
+            (joinListings(GUARD, drops), {"isOnTrial": True}, False, True),
+            (joinListings(drops), {"holder": None}, False, False),
+        ):
+            found = look(tables=tables, **facts)
+            (drop,) = (one for one in found if "the firewall drops it" in one.text)
+            self.assertEqual(
+                (not isKept, not isGuarded), (keep in drop.remedy, later in drop.remedy)
+            )
 
     def test_nobodyListens(self) -> None:
         """A port on which no program listens is a warning."""

@@ -143,6 +143,12 @@ class ClosedTests(SynchronousTestCase):
         for found in (self.closed(isLost=True), self.closed(zones=[Zone("home", "default")])):
             self.assertEqual(WARNING, found.level)
 
+    def test_friends(self) -> None:
+        """A port that others close for all but some addresses is not open to everybody."""
+        found = judgeClosed(SSH, False, True, None, Daemon(None), hasFriends=True)
+        self.assertEqual(WARNING, found.level)
+        self.assertIn("only other tables keep it closed, except from some addresses:", found.text)
+
     def test_exposed(self) -> None:
         """The finding names the zone that opens the port."""
         found = self.closed(zones=[self.exposing])

@@ -155,6 +155,38 @@ class DropTests(SynchronousTestCase):
         (found,) = self.many(chain="ip filter INPUT", chains={"ufw-user-input": []})
         self.assertEqual(f"`ufw allow {first}/udp && ufw allow {second}/udp`", found.remedy)
 
+    def test_friends(self) -> None:
+        """A chain that spares single addresses drops for certain; one that spares more may."""
+        port = condition("udp dport", 17001)
+        (found,) = self.lost([condition("ip saddr", "10.0.0.1"), port, ACCEPT], policy="drop")
+        self.assertEqual(ERROR, found.level)
+        friends = "drops it, except from the addresses that its rules name (inet filter input)"
+        self.assertIn(friends, found.text)
+        self.assertIn("udp dport 17001 accept`", found.remedy)
+        lan = {"prefix": {"addr": "10.0.0.0", "len": 8}}
+        rules = makeListing([condition("ip saddr", lan), port, ACCEPT], policy="drop")
+        (found,) = judgeKnockDrops(makeTables(rules, versions=(4,)), [KNOCK.first])
+        self.assertEqual(WARNING, found.level)
+
+    def test_notKept(self) -> None:
+        """Before somebody keeps the daemon, no rule that lets a port in may outlive the guard."""
+        ufw: dict[str, list[list[Any]]] = {"ufw-user-input": []}
+        for chain, chains, last in (
+            ("ip filter INPUT", {}, "; save the rules only once you keep pkdoors"),
+            ("inet filter input", {}, "; add the rule to the file that the chain comes from only "),
+            ("ip filter INPUT", ufw, "; ufw saves that at once: if you do not "),
+        ):
+            tables = makeTables(makeListing(policy="drop", chain=chain, chains=chains))
+            for isGuarded in (False, True):
+                (found,) = judgeDrops(tables, SSH, "why", isKept=False, isGuarded=isGuarded)
+                self.assertIn(f"`{last}", found.remedy)
+                isLater = found.remedy.startswith("once the daemon runs, but not before")
+                self.assertEqual(not isGuarded, isLater)
+            (found,) = judgeKnockDrops(tables, [17001], isKept=False)
+            self.assertIn(f"`{last}", found.remedy)
+            (found,) = judgeKnockDrops(tables, [17001])
+            self.assertNotIn("keep", found.remedy)
+
     def test_hooks(self) -> None:
         """Forwarded packets pass only the first hook."""
         drops = makeTables(makeListing(policy="drop"))

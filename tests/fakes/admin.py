@@ -72,6 +72,7 @@ class FakeAdmin:
         self.dropped = {"limit": 0, "junk": 0, "overflow": 0}
         self.uptime = 3723.4
         self.troubles: list[str] = []
+        self.pending: list[str] = []
         self.firewall = "nftables and firewalld"
         self.closing: set[str] = set()
         self.others: list[str] = []
@@ -149,6 +150,7 @@ class FakeAdmin:
         return {
             **{"version": "26.12.0", "uptime": self.uptime + passed, "firewall": self.firewall},
             "troubles": self.troubles,
+            "pending": self.pending,
             "doors": [{**door, "openings": names.count(door["name"])} for door in self.doors],
             "openings": sorted(openings, key=lambda each: float(each["seconds_left"])),
             "listen": "sockets",

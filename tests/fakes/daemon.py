@@ -11,7 +11,6 @@ from pkdoors.daemon.replayfile import ReplayFile
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.errors import PkdoorsError
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import Event
 from pkdoors.events.publisher import EventPublisher
@@ -35,6 +34,7 @@ class MemoryDaemon:
     @param wallClock: the time of day; by default it begins at L{TODAY} and passes with the clock.
     @ivar config: the configuration that a reload reads.
     @ivar error: what is wrong with it.
+    @ivar mark: what changes with the configuration file.
     @ivar applied: the configurations that were put in place.
     @ivar complaints: what was wrong then.
     @ivar events: what has happened.
@@ -50,7 +50,8 @@ class MemoryDaemon:
     ) -> None:
         self.clock = clock
         self.config = config if isinstance(config, Config) else Config(tuple(config))
-        self.error: PkdoorsError | None = None
+        self.error: Exception | None = None
+        self.mark: tuple[int, ...] | None = (0,)
         self.applied: list[Config] = []
         self.complaints: list[str] = []
         self.events: list[Event] = []
@@ -80,6 +81,7 @@ class MemoryDaemon:
             self.publisher,
             self.ports,
             self.apply,
+            mark=lambda: self.mark,
         )
 
     def read(self) -> Config:

@@ -38,9 +38,16 @@ class CheckTestCase(RealTestCase):
         self.assertNotIn("Traceback", output)
         return status, output
 
-    def finds(self, level: str, subject: str, *words: str, options: tuple[str, ...] = ()) -> None:
+    def finds(
+        self,
+        level: str,
+        subject: str,
+        *words: str,
+        options: tuple[str, ...] = (),
+        to: tuple[str, ...] = OPTIONS,
+    ) -> None:
         """Assert that it finds a fault, and reports it with these words."""
-        status, output = self.check(*options)
+        status, output = self.check(*options, to=to)
         self.assertGreaterEqual(status, STATUS[level], output)
         for line in _findings(output):
             if line.startswith(f"{level} {subject} ") and all(word in line for word in words):
@@ -155,7 +162,8 @@ class HostTests(CheckTestCase):
         self.assertEqual(
             [
                 f"ERROR daemon the daemon has not read the current {file}: it does not listen on 6 "
-                f"of 12 knock ports and does not guard 80/tcp -> `{command}`"
+                "of 12 knock ports and does not guard 80/tcp; door web (80/tcp) is new -> "
+                f"`{command}`"
             ],
             errors,
         )
@@ -164,6 +172,20 @@ class HostTests(CheckTestCase):
         self.assertNotIn("ERROR", output)
         self.assertIn("all 12 are heard by the daemon's sockets", output)
         self.assertNotIn("ERROR", well)
+        # A change that closes nothing, a reload that is refused, and the file from before.
+        file.write_text(ssh + web + "open_for = '7'\n")
+        changed = f"the daemon has not read the current {file}: door web (80/tcp) changed: open_for"
+        self.finds("WARNING", "daemon", f"{changed} -> `{command}`", to=conf)
+        file.write_text(f"firewall = 'nftables'\n{ssh}{web}")
+        self.server.status(str(BIN / "pkdoors"), *command.split()[1:])
+        self.finds("ERROR", "daemon", "the last reload was refused", "firewall", to=conf)
+        self.assertIn(
+            "degraded: the last reload was refused",
+            self.server.status(str(BIN / "pkdoors"), "status", "--admin", str(socket))[1],
+        )
+        file.write_text(ssh + web)
+        self.assertNotIn("daemon has not read", self.check(to=conf)[1])
+        self.assertNotIn("was refused", self.check(to=conf)[1])
 
     def test_outgoing(self) -> None:
         """Hooks that cannot run, and an audit file that cannot be written, are warnings."""

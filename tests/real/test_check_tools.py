@@ -123,6 +123,22 @@ class IptablesTests(IptablesTestCase):
         self.assertIn(f"ERROR {PORT}/tcp the firewall drops it (", self.assertMends())
         self.assertOpens()
 
+    def test_leftByOther(self) -> None:
+        """A rule that another program has left for one client lets nobody else in."""
+        left = f"-A INPUT -s 192.0.2.77/32 -p tcp -m tcp --dport {PORT} -j ACCEPT"
+        self.iptables(*RULES[:-1], KNOCKS)
+        self.server.run("iptables-nft", *left.split())
+        output = self.check()[1]
+        self.assertIn("only other tables keep it closed, except from some addresses:", output)
+        self.assertNotIn("everybody can reach it", output)
+        self.assertIn("-> once the daemon runs, but not before, or everybody gets in:", output)
+        self.start()
+        self.client.send(SEQUENCE)
+        found = self.assertMends()
+        dropped = f"ERROR {PORT}/tcp the firewall drops it, except from the addresses that its "
+        self.assertIn(dropped, found)
+        self.assertOpens()
+
 
 class LegacyTests(IptablesTestCase):
     """The old iptables, of which nft shows nothing."""

@@ -73,10 +73,12 @@ def _readIptables(words: Words) -> Rule | None:
     left = iter(words)
     for word in left:
         name, equals, value = word.partition("=")
-        if name == "!" or name in ("-t", "--table"):
+        if name in _ELSEWHERE:
             return None
         if name in ("-A", "--append", "-I", "--insert", "-D", "--delete"):
             kind = CLOSES if name in ("-D", "--delete") else OPENS
+            if (value if equals else next(left)).lower() in _OTHER_CHAINS:
+                return None
         elif name in ("-j", "--jump", "-p", "--protocol", "--proto", *_DPORTS):
             given = value if equals else next(left)
             if name in ("-j", "--jump"):
@@ -92,6 +94,10 @@ def _readIptables(words: Words) -> Rule | None:
     return Rule(kind, _parsePorts(ports, protocol) if ports else ())
 
 
+_ELSEWHERE = ("!", "-t", "--table", "-d", "--dst", "--destination", "-o", "--out-interface")
+"""Options of rules that are for other hosts, or for some of this host's addresses; or unclear."""
+_OTHER_CHAINS = ("forward", "output", "prerouting", "postrouting", "docker-user")
+"""Chains, in small letters, that packets to this host do not pass, or not only they."""
 _DPORTS = ("--dport", "--dports", "--destination-port", "--destination-ports")
 
 
@@ -110,6 +116,8 @@ def _readUfw(words: Words) -> Rule | None:
         return None
     rest = [word for word in left[1:] if word not in ("in", "tcp", "udp")]
     protocol = next((word for word in left if word in ("tcp", "udp")), "tcp")
+    if "to" in rest and rest[rest.index("to") + 1 :][:1] != ["any"]:
+        return None
     if "port" in rest:
         after = rest[rest.index("port") + 1 :]
         return Rule(kind, _parsePorts(after[0], protocol)) if after else None
@@ -121,6 +129,8 @@ def _readUfw(words: Words) -> Rule | None:
 
 def _readNft(words: Words) -> Rule | None:
     text = " ".join(words)
+    if _NFT_ELSEWHERE.search(text):
+        return None
     if re.match(r"(-\S+ )*delete rule ", text):
         return Rule(CLOSES)
     if not re.match(r"(-\S+ )*(add|insert) rule ", text) or not re.search(r"\baccept\b", text):
@@ -129,6 +139,14 @@ def _readNft(words: Words) -> Rule | None:
     if not found:
         return None if "dport" in text else Rule(OPENS)
     return Rule(OPENS, tuple(_nftPorts(found)))
+
+
+_NFT_ELSEWHERE = re.compile(
+    rf"\brule (?:(?:ip6?|inet) )?(?!ip6? |inet )\S+ (?:{'|'.join(_OTHER_CHAINS)})\b"
+    r"|\bdaddr\b|\boif",
+    re.I,
+)
+"""The same as L{_ELSEWHERE} and L{_OTHER_CHAINS} for nft."""
 
 
 def _nftPorts(found: list[re.Match[str]]) -> Iterator[PortRange]:
@@ -159,6 +177,8 @@ def _firewalldPorts(what: str, value: str) -> Iterator[PortRange]:
     if what == "rich-rule":
         if not re.search(r"\baccept\b", value):
             raise BadValue("it accepts nothing")
+        if re.search(r"\bdestination\b", value):
+            raise BadValue("it is about one address")
         for port in _RICH_PORT.finditer(value):
             yield parsePortRange(f"{port[1]}/{port[2]}")
         for service in _RICH_SERVICE.finditer(value):

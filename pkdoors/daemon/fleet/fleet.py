@@ -12,7 +12,7 @@ from pkdoors.config.fleet import REFUSE, FleetConfig
 from pkdoors.daemon.fleet.claims import Claims
 from pkdoors.daemon.fleet.entries import ClaimAnswer, RelayedSeal, parseEntry
 from pkdoors.daemon.fleet.inbox import Inbox
-from pkdoors.daemon.fleet.ordering import Ordering
+from pkdoors.daemon.fleet.ordering import OperatorUse, Ordering
 from pkdoors.daemon.fleet.outbox import Follower, Outbox
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.doorkeeper.outcome import NOTHING, OVER, REFUSED, Outcome
@@ -87,7 +87,9 @@ class Fleet:
         """Return what returns the keys of those who can give orders, as they are now."""
         if not path:
             return list
-        return KeyFile(path, self._clock.seconds, "nobody may give orders to the fleet").keys
+        file = KeyFile(path, self._clock.seconds)
+        file.use = OperatorUse()
+        return file.keys
 
     def start(self) -> None:
         """Begin to hear what the doorkeeper does."""

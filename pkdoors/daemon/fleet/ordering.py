@@ -1,6 +1,6 @@
 """Obeys the orders of a fleet's operators, which this daemon judges for itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -9,9 +9,10 @@ from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.doorkeeper.outcome import Outcome
 from pkdoors.events.event import ORDER_REFUSED, ORDERED
 from pkdoors.events.publisher import EventPublisher
+from pkdoors.keysources.keyuse import KeyUse
 from pkdoors.knocks.order import UNBAN
 from pkdoors.locks.relayed.memory import FleetMemory
-from pkdoors.locks.relayed.orders import DONE, LATER, OrderJudge, Verdict
+from pkdoors.locks.relayed.orders import DONE, LATER, OrderJudge, Verdict, listOperators
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.util.loglimits import LineLimit
 
@@ -19,6 +20,20 @@ AGAIN = 30.0
 """Seconds until an order is judged again whose time is ahead of this host's clock."""
 MAX_EARLY = 64
 """Such orders that are kept. Each is genuine; the fleet keeps all."""
+
+
+class OperatorUse(KeyUse):
+    """The use of keys that can give orders."""
+
+    right = "may give orders to the fleet"
+
+    def count(self, keys: Iterable[AuthorizedKey]) -> int:
+        """See L{KeyUse.count}."""
+        return len(listOperators(keys))
+
+    def describeTrouble(self, trouble: object) -> str:
+        """See L{KeyUse.describeTrouble}."""
+        return f"nobody {self.right}: {trouble}"
 
 
 class Ordering:

@@ -17,6 +17,8 @@ _VERDICTS = {
     "NFQUEUE": "queue",
 }
 _PROTOCOLS = {"icmpv6": "ipv6-icmp"}
+_WHOLE = {"ip": "32", "ip6": "128"}
+"""The length of the prefix that is a single address, as iptables prints it."""
 _ALL_FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg")
 
 
@@ -115,8 +117,10 @@ _Reader = Callable[[list[str], str, str], Expression]
 def _readAddress(field: str) -> _Reader:
     def read(values: list[str], op: str, family: str) -> Expression:
         left = {"payload": {"protocol": family, "field": field}}
-        # With a prefix, nobody compares it: which address the packet has is unknown.
-        return _compare(left, op, {"prefix": {"addr": values[0], "len": 0}})
+        address, _, length = values[0].partition("/")
+        if length in ("", _WHOLE[family]):
+            return _compare(left, op, address)
+        return _compare(left, op, {"prefix": {"addr": address, "len": length}})
 
     return read
 

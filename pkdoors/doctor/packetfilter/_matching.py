@@ -18,24 +18,26 @@ from pkdoors.doctor.packetfilter.ruleset import Expression
 class Match(IntEnum):
     """
     @cvar NO: the packet does not meet the condition.
-    @cvar SOME: only a few such packets do: those from one source, above a rate, ...
+    @cvar HOSTS: only packets from single addresses do.
+    @cvar NETWORKS: only those from some networks, or from addresses in a set.
+    @cvar SOME: only a few others do: those above a rate, of a kind, ...
     @cvar UNSURE: it is unknown whether it does.
     @cvar YES: it does.
     """
 
     NO = 0
-    SOME = 1
-    UNSURE = 2
-    YES = 3
+    HOSTS = 1
+    NETWORKS = 2
+    SOME = 3
+    UNSURE = 4
+    YES = 5
 
 
 FindElements = Callable[[Any], Elements]
 """Returns the elements on the right side of a condition, C{"@name"} of a set or a value."""
 
+_SOURCES = {"payload ip saddr", "payload ip6 saddr", "payload ether saddr"}
 _NARROW = {
-    "payload ip saddr",
-    "payload ip6 saddr",
-    "payload ether saddr",
     "payload th sport",
     "payload tcp sport",
     "payload udp sport",
@@ -66,6 +68,8 @@ _NARROW_MATCHES = {
 }
 """The same for iptables' own matches, of which nft shows the name only. conntrack: it lets in what
 was begun before, and drops what is broken."""
+_MANY = 256
+"""So many single addresses are as good as a network."""
 _ORDERS = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
 _INTERFACES = ("meta iif", "meta iifname", "meta oif", "meta oifname")
 
@@ -100,12 +104,23 @@ def _judgeMatch(op: str, left: Any, packet: Packet, right: Elements) -> Match:
     met = _isMet(op, left, packet, right)
     if met is not None:
         return Match.YES if met else Match.NO
-    return Match.UNSURE if op == "!=" else judgeUnknown(left)
+    if op == "!=":
+        return Match.UNSURE
+    return Match.HOSTS if _isOfHosts(left, right) else judgeUnknown(left)
+
+
+def _isOfHosts(left: Any, right: Elements) -> bool:
+    """Return whether a condition asks for a few single addresses that packets come from."""
+    isSource = getName(left) in _SOURCES
+    return isSource and len(right) < _MANY and all(isinstance(item, str) for item in right)
 
 
 def judgeUnknown(left: Any) -> Match:
     """Return the answer for a rule that asks for an unknown value of the packet."""
-    return Match.SOME if _NARROW.intersection(map(getName, splitParts(left))) else Match.UNSURE
+    asked = {*map(getName, splitParts(left))}
+    if asked & _SOURCES:
+        return Match.NETWORKS
+    return Match.SOME if asked & _NARROW else Match.UNSURE
 
 
 def _isOfAnother(left: Any, packet: Packet) -> bool:

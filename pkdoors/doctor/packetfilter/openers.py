@@ -9,6 +9,7 @@ from pkdoors.doctor.packetfilter.iptables import HOOKS, LEGACY, PRIORITIES
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
 from pkdoors.host.iptables import PROGRAMS
 
+_TAKE_BACK = "; ufw saves that at once: if you do not keep pkdoors, take it back"
 _MANY = 15
 """The most ports that one rule of iptables, and so of ufw, can have."""
 
@@ -28,15 +29,23 @@ class Opener:
     chain: Name | None
     isSure: bool = True
 
-    def remedy(self, ports: Sequence[int], protocol: str, families: Iterable[str] = ()) -> str:
+    def remedy(
+        self,
+        ports: Sequence[int],
+        protocol: str,
+        families: Iterable[str] = (),
+        isKept: bool = True,
+    ) -> str:
         """
         Return how to let ports in: a command for as many ports as one command can take.
 
         @param families: those of the chains that drop, for iptables.
+        @param isKept: whether the guard stays. If it may be gone soon, no rule must outlive it.
         """
         if self.chain is None:
             spans = (",".join(map(str, portion)) for portion in _splitPorts(ports))
-            return _quoteAll(f"ufw allow {span}/{protocol}" for span in spans)
+            command = _quoteAll(f"ufw allow {span}/{protocol}" for span in spans)
+            return f"{command}{'' if isKept else _TAKE_BACK}"
         chains = [self.chain]
         if self.tool == "iptables":
             chains = [(family, *self.chain[1:]) for family in sorted(families)]
@@ -46,13 +55,14 @@ class Opener:
             span = str(ports[0]) if len(ports) == 1 else f"{{ {', '.join(map(str, ports))} }}"
             rule = f"insert rule {' '.join(self.chain)} {protocol} dport {span} accept"
             command = rule if len(ports) == 1 else quote(rule)
-            return f"`nft {command}`, and add the rule to the file that the chain comes from"
+            lasting = "add the rule to the file that the chain comes from"
+            return f"`nft {command}`{_makeLast(lasting, isKept)}"
         commands = (
             f"{_makeProgram(chain)} -I {chain[2]} -p {protocol} {_makeMatch(portion)} -j ACCEPT"
             for chain in chains
             for portion in _splitPorts(ports)
         )
-        return f"{_quoteAll(commands)}, and save the rules"
+        return f"{_quoteAll(commands)}{_makeLast('save the rules', isKept)}"
 
 
 def findOpener(ruleset: Ruleset, chain: Name, isSure: bool) -> Opener:
@@ -66,6 +76,11 @@ def findOpener(ruleset: Ruleset, chain: Name, isSure: bool) -> Opener:
     if _isOfIptables(chain):
         return Opener("iptables", ("", *chain[1:]), isSure)
     return Opener("nft", chain, isSure)
+
+
+def _makeLast(command: str, isKept: bool) -> str:
+    """Return how a rule comes back at the next boot."""
+    return f", and {command}" if isKept else f"; {command} only once you keep pkdoors"
 
 
 def showChain(chain: Name) -> str:

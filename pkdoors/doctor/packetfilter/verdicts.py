@@ -55,9 +55,21 @@ class Fate:
 
     def isLost(self) -> bool:
         """Return whether it does not come through, whatever the unknown facts are."""
-        return self.verdict in ("drop", "reject") and not any(
-            verdict == "accept" for verdict, _ in self.others
-        )
+        return self.verdict in ("drop", "reject") and not self._friends()
+
+    def isLostToMost(self) -> bool:
+        """Return whether it does not come through unless it is from some single addresses, or
+        networks, that a rule lets in."""
+        return self.verdict in ("drop", "reject") and self._friends() <= Match.NETWORKS
+
+    def isLostToStrangers(self) -> bool:
+        """Return whether only packets from some single addresses come through."""
+        return self.verdict in ("drop", "reject") and self._friends() <= Match.HOSTS
+
+    def _friends(self) -> Match:
+        """Return how likely it is at most that a rule lets it in before it is lost."""
+        found = (likelihood for verdict, likelihood in self.others if verdict == "accept")
+        return max(found, default=Match.NO)
 
     def mayBeAccepted(self) -> bool:
         """Return whether a rule may let it in, and not only for a few sources."""

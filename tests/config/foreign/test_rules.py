@@ -105,6 +105,37 @@ class RuleTests(SynchronousTestCase):
             self.assertEqual((False, False), (meaning.opens, meaning.closes), text)
             self.assertTrue(meaning.hook, text)
 
+    def test_elsewhere(self) -> None:
+        """What lets clients through to other hosts, or to one address, makes no door."""
+        for text in (
+            "iptables -A FORWARD -s %IP% -p tcp --dport 22 -j ACCEPT",
+            "iptables --append=FORWARD -s %IP% -p tcp --dport 22 -j ACCEPT",
+            "iptables -D FORWARD -s %IP% -p tcp --dport 22 -j ACCEPT",
+            "iptables -I DOCKER-USER -s %IP% -p tcp --dport 22 -j ACCEPT",
+            "iptables -A OUTPUT -p tcp --dport 22 -j ACCEPT",
+            "iptables -A INPUT -s %IP% -d 192.0.2.1 -p tcp --dport 22 -j ACCEPT",
+            "iptables -D INPUT -s %IP% --destination 192.0.2.1 -p tcp --dport 22 -j ACCEPT",
+            "iptables -A IN -s %IP% -o eth1 -j ACCEPT",
+            "ufw allow from %IP% to 192.0.2.1 port 22",
+            "ufw route allow from %IP% to any port 22",
+            "ufw delete allow from %IP% to 192.0.2.1 port 22",
+            "nft add rule inet filter forward ip saddr %IP% tcp dport 22 accept",
+            "nft add rule filter FORWARD ip saddr %IP% tcp dport 22 accept",
+            "nft delete rule inet filter forward handle 7",
+            "nft add rule inet filter input ip daddr 192.0.2.1 tcp dport 22 accept",
+            "nft add rule inet filter c ip saddr %IP% oifname eth1 tcp dport 22 accept",
+            'firewall-cmd --add-rich-rule=\'rule destination address="192.0.2.1" '
+            'service name="ssh" accept\'',
+        ):
+            meaning = read(text)
+            self.assertEqual((False, False), (meaning.opens, meaning.closes), text)
+            self.assertTrue(meaning.hook, text)
+        for text in (
+            "ufw allow from %IP% to any port 22",
+            "nft add rule inet forward input tcp dport 22 accept",
+        ):
+            self.assertTrue(read(text).opens, text)
+
     def test_both(self) -> None:
         """Of a line that also does something else, only that is a hook."""
         meaning = read(

@@ -103,6 +103,19 @@ class OrderingTests(FleetTestCase):
         self.assertEqual([("olga", "close *")], self.events("ordered"))
         self.assertEqual([], [call for call in self.clock.getDelayedCalls() if call.active()])
 
+    def test_file(self) -> None:
+        """The log says how many keys can give orders, and why none can."""
+        self.give(order("close", "*"))
+        operators = self.folder / "operators"
+        self.assertIn(
+            f"1 of the keys in {operators} may give orders to the fleet", self.log.lines()
+        )
+        operators.unlink()
+        self.clock.advance(1)
+        self.assertEqual("refused", self.give(order("close", "*")).result)
+        (line,) = [line for line in self.log.lines() if line.startswith("nobody may give orders")]
+        self.assertIn(f"cannot read {operators}", line)
+
     def test_stop(self) -> None:
         """After the end, no order is judged again."""
         self.relay(seal(seconds=600))

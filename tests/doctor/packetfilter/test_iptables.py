@@ -94,6 +94,19 @@ class FateTests(SynchronousTestCase):
         ):
             self.assertEqual("drop?", self.fate(rule), rule)
 
+    def test_friends(self) -> None:
+        """A rule for one address is known as such, with the mask that iptables prints."""
+        for family, version, rule, expected in (
+            ("ip", 4, "-s 192.0.2.1/32 -j ACCEPT", (True, True)),
+            ("ip6", 6, "-s 2001:db8::1/128 -j ACCEPT", (True, True)),
+            ("ip", 4, "-s 192.0.2.0/24 -j ACCEPT", (False, True)),
+            ("ip", 4, "-m limit --limit 5/sec -j ACCEPT", (False, False)),
+        ):
+            saved = SavedTables(family, True, save(f"INPUT {rule}"))
+            packet = newPacket("tcp", 22, version)
+            (fate,) = findFilterFates(withIptables(NOTHING, [saved]), packet, version, "input")
+            self.assertEqual(expected, (fate.isLostToStrangers(), fate.isLostToMost()), rule)
+
     def test_targets(self) -> None:
         """Targets that decide nothing are passed, and chains are walked, whatever their names."""
         self.assertEqual(

@@ -121,13 +121,22 @@ class ConditionTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """All other conditions are unknown; some of them only a few packets can meet."""
-        few = [condition("ip saddr", "10.0.0.1"), condition("ct status", "dnat", "in")]
-        few += [{"limit": {"rate": 3}}, {"xt": {"type": "match", "name": "conntrack"}}]
+        few = [condition("ct status", "dnat", "in"), {"limit": {"rate": 3}}]
+        few += [{"xt": {"type": "match", "name": "conntrack"}}]
+        hosts = [condition("ip saddr", "10.0.0.1"), condition("ip6 saddr", {"set": ["::1", "::2"]})]
+        networks = [condition("ip saddr", {"prefix": {"addr": "10.0.0.0", "len": 8}})]
         many = [condition("ip saddr", "10.0.0.1", "!="), condition("meta mark", 5)]
         many += [{"xt": {"type": "match", "name": "multiport"}}, {"xt": None}]
-        for parts, likelihood in ((few, Match.SOME), (many, Match.UNSURE)):
+        for parts, likelihood in (
+            (few, Match.SOME),
+            (hosts, Match.HOSTS),
+            (networks, Match.NETWORKS),
+            (many, Match.UNSURE),
+        ):
             for part in parts:
-                self.assertEqual({("drop", likelihood)}, findFate([part, DROP]).others, part)
+                version = 6 if "ip6" in str(part) else 4
+                others = findFate([part, DROP], version=version).others
+                self.assertEqual({("drop", likelihood)}, others, part)
 
     def test_comment(self) -> None:
         """iptables' comments are not a condition, and its log is not a verdict."""

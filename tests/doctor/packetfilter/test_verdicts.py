@@ -9,7 +9,7 @@ from pkdoors.doctor.packetfilter._matching import Match
 from pkdoors.doctor.packetfilter.packets import newPacket, newRefusal
 from pkdoors.doctor.packetfilter.ruleset import readRuleset
 from pkdoors.doctor.packetfilter.verdicts import MAX_DEPTH, MAX_RULES, Fate, findFilterFates
-from tests.doctor.rules import UDP, findFate, makeRuleset
+from tests.doctor.rules import TCP, UDP, findFate, makeRuleset
 from tests.fakes.rulesets import ACCEPT, DROP, REJECT, condition, expression
 
 
@@ -79,6 +79,30 @@ class WalkTests(SynchronousTestCase):
             found = findFate(*rules, policy="drop")
             self.assertEqual((isLost, mayBe), (found.isLost(), found.mayBeLost()), rules)
 
+    def test_friends(self) -> None:
+        """A drop that spares some addresses is one for all others; a rate spares everybody."""
+
+        def judge(field: str, right: Any, op: str = "==", **table: Any) -> tuple[bool, bool, bool]:
+            found = findFate([condition(field, right, op), ACCEPT], policy="drop", **table)
+            self.assertTrue(found.mayBeLost())
+            return found.isLost(), found.isLostToStrangers(), found.isLostToMost()
+
+        lan, many = {"prefix": {"addr": "10.0.0.0", "len": 8}}, [str(n) for n in range(300)]
+        for hosts in ("10.0.0.1", {"set": ["10.0.0.1", "10.0.0.2"]}, "@friends"):
+            found = judge("ip saddr", hosts, sets={"friends": ["10.0.0.1"]})
+            self.assertEqual((False, True, True), found, hosts)
+        for networks in (lan, {"set": ["10.0.0.1", lan]}, "@unknown", {"set": many}):
+            found = judge("ip saddr", networks)
+            self.assertEqual((False, False, True), found, networks)
+        for field, right, op in (
+            ("ip saddr", "10.0.0.1", "!="),
+            ("meta mark", 1, "=="),
+            ("tcp sport", 5, "=="),
+        ):
+            packet = {"packet": TCP} if "tcp" in field else {}
+            self.assertEqual((False,) * 3, judge(field, right, op, **packet), field)
+        self.assertFalse(findFate([{"limit": {"rate": 4}}, ACCEPT], policy="drop").isLostToMost())
+
     def test_doubtfulCall(self) -> None:
         """The verdicts of a chain that may be called are possible."""
         chains = {"wan": [[DROP]], "lan": [[ACCEPT]], "out": [[{"return": None}]]}
@@ -132,7 +156,7 @@ class WalkTests(SynchronousTestCase):
         self.assertEqual(frozenset(), look("meta iifname", ["lo", ACCEPT]))
         others = look("meta iifname", ["lo", ACCEPT], ["eth0", DROP], ["eth1", DROP])
         self.assertEqual({("drop", Match.UNSURE)}, others)
-        self.assertEqual({("drop", Match.SOME)}, look("ip saddr", ["10.0.0.1", DROP]))
+        self.assertEqual({("drop", Match.NETWORKS)}, look("ip saddr", ["10.0.0.1", DROP]))
         self.assertEqual(frozenset(), look("ct state", ["invalid", DROP], ["established", ACCEPT]))
 
     def test_program(self) -> None:
