@@ -102,12 +102,12 @@ class JudgeTests(SynchronousTestCase):
     def test_noACL(self) -> None:
         """Whoever may do more than a host must is found."""
         survey = makeFacts().engine.survey
-        for rights, level, part in (
-            ({"canReadAll": True, "canWriteAll": True}, "WARNING", "may write for other hosts"),
-            ({"canReadAll": True}, "WARNING", "may read more than the fleet's"),
-            ({"isOpenToAll": True}, "ERROR", "it answers everybody who can reach it"),
+        for found, level, part in (
+            (EngineFacts("", survey, True, True), "WARNING", "may write for other hosts"),
+            (EngineFacts("", survey, True), "WARNING", "may read more than the fleet's"),
+            (EngineFacts("", survey, isOpenToAll=True), "ERROR", "it answers everybody who"),
         ):
-            facts = makeFacts(engine=replace(EngineFacts(survey=survey), **rights))
+            facts = makeFacts(engine=found)
             self.check(facts, level, "engine", part)
             self.assertIn("`pkdoors fleet init` prints", self.only(facts).remedy)
 
