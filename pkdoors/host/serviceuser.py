@@ -13,27 +13,30 @@ from pkdoors.files.folders import openFolder
 
 NAME = "pkdoors"
 """The name of the user and of its group."""
+FLEET_NAME = "pkdoors-fleet"
+"""The same of the process that connects the host with its fleet."""
 
 # Never wait for the other end of a FIFO, and never follow a link.
 _CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _libc = ctypes.CDLL(None)
 
 
-def findServiceGroup() -> int | None:
+def findServiceGroup(name: str = NAME) -> int | None:
     """Return the number of the service's group; L{None} if there is no group, and so no service."""
     try:
-        return grp.getgrnam(NAME).gr_gid
+        return grp.getgrnam(name).gr_gid
     except KeyError:
         return None
 
 
-def letRead(descriptor: int) -> bool:
+def letRead(descriptor: int, name: str = NAME) -> bool:
     """
     Let the service read an open file or folder, but not write it; nobody else but its owner may.
 
+    @param name: of its group.
     @return: whether the service can read it now: not if there is no service, or we are not root.
     """
-    group = findServiceGroup()
+    group = findServiceGroup(name)
     if group is None or os.geteuid():
         return False
     os.fchown(descriptor, -1, group)
