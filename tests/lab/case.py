@@ -19,17 +19,13 @@ PORT = 2222
 """The protected port."""
 
 
-class RealTestCase(SynchronousTestCase):
+class HostsTestCase(SynchronousTestCase):
     """
-    A server, a client and a stranger for each test.
+    Hosts of the test's own.
 
-    @cvar firewall: C{"nftables"} or C{"firewalld"}; the latter is started.
-    @cvar listen: how the daemon hears knocks. The variable C{PKDOORS_TEST_LISTEN} changes that for
-        all tests that do not name one of the ways.
+    @ivar folder: all of its hosts see this one.
     """
 
-    firewall = "nftables"
-    listen = os.environ.get("PKDOORS_TEST_LISTEN", "sockets")
     folder: Path
 
     if os.getuid() != 0:
@@ -41,11 +37,28 @@ class RealTestCase(SynchronousTestCase):
         return result
 
     def setUp(self) -> None:
-        """Make the hosts."""
+        """Make the folder."""
         # Not mktemp(): the path of a D-Bus socket has at most 107 bytes.
         folder = TemporaryDirectory(prefix="pkdoors-")
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
+
+
+class RealTestCase(HostsTestCase):
+    """
+    A server, a client and a stranger for each test.
+
+    @cvar firewall: C{"nftables"} or C{"firewalld"}; the latter is started.
+    @cvar listen: how the daemon hears knocks. The variable C{PKDOORS_TEST_LISTEN} changes that for
+        all tests that do not name one of the ways.
+    """
+
+    firewall = "nftables"
+    listen = os.environ.get("PKDOORS_TEST_LISTEN", "sockets")
+
+    def setUp(self) -> None:
+        """Make the hosts."""
+        super().setUp()
         self.network = Network(self.folder)
         self.addCleanup(self.network.__exit__)
         self.server, self.client = self.network.server, self.network.client
