@@ -21,22 +21,34 @@ _CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _libc = ctypes.CDLL(None)
 
 
-def findServiceGroup(name: str = NAME) -> int | None:
+def findServiceGroup() -> int | None:
     """Return the number of the service's group; L{None} if there is no group, and so no service."""
+    return _findGroup(NAME)
+
+
+def findFleetGroup() -> int | None:
+    """Return the same for the process that connects the host with its fleet."""
+    return _findGroup(FLEET_NAME)
+
+
+def _findGroup(name: str) -> int | None:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
         return None
 
 
-def letRead(descriptor: int, name: str = NAME) -> bool:
+def letRead(descriptor: int) -> bool:
     """
     Let the service read an open file or folder, but not write it; nobody else but its owner may.
 
-    @param name: of its group.
     @return: whether the service can read it now: not if there is no service, or we are not root.
     """
-    group = findServiceGroup(name)
+    return letGroupRead(descriptor, findServiceGroup())
+
+
+def letGroupRead(descriptor: int, group: int | None) -> bool:
+    """Do the same for another group."""
     if group is None or os.geteuid():
         return False
     os.fchown(descriptor, -1, group)

@@ -143,8 +143,7 @@ def _findOwnName(hosts: tuple[str, ...]) -> str:
         if own in hosts:
             return own
     raise BadValue(
-        f"none of the hosts has the name of this one, {name}: use --this HOST to say which one it "
-        "is"
+        f"none of the hosts has the name of this one, {name}: name this one with --this HOST"
     )
 
 
@@ -156,8 +155,7 @@ def _writeFiles(options: Namespace, fleet: FleetConfig, program: str) -> "Settin
     from pkdoors.config.file import writeConf
     from pkdoors.config.fleetfile import renderFleet
     from pkdoors.fleet.access import REDIS, VALKEY, makeUser
-    from pkdoors.host.serviceuser import FLEET_NAME as GROUP
-    from pkdoors.host.serviceuser import letRead
+    from pkdoors.host.serviceuser import findFleetGroup, letGroupRead
 
     password = token_urlsafe(32)
     with ExitStack() as undoing:
@@ -168,7 +166,8 @@ def _writeFiles(options: Namespace, fleet: FleetConfig, program: str) -> "Settin
 
         writeConf(options.output, renderFleet(fleet), _letAllRead)
         undoing.callback(undo, options.output)
-        isShared = writeConf(fleet.password, f"{password}\n", lambda file: letRead(file, GROUP))
+        group = findFleetGroup()
+        isShared = writeConf(fleet.password, f"{password}\n", lambda f: letGroupRead(f, group))
         undoing.pop_all()
     return Setting(
         program=program,
