@@ -13,9 +13,11 @@ from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 
 if TYPE_CHECKING:
-    from pkdoors.daemon.replayfile import ReplayFile
+    from pkdoors.daemon.notes.fleetnotes import FleetNotes
+    from pkdoors.daemon.notes.replayfile import ReplayFile
     from pkdoors.keysources.keypath import KeySource
     from pkdoors.keysources.keyreader import Later
+    from pkdoors.keysources.keyuse import KeyUse
     from pkdoors.keysources.revokedfile import RevokedFile
     from pkdoors.locks.relayed.memory import FleetMemory
     from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
     from pkdoors.locks.sealed.keytable import KeyTable
     from pkdoors.locks.sealed.replays import ReplayCache
     from pkdoors.locks.sealed.sealjudge import SealJudge
-
-_NOBODY = "nobody may knock with a key: {}"
-_SOME = "some keys cannot be used: {}"
 
 
 class Locksmith:
@@ -40,7 +39,6 @@ class Locksmith:
     @param seconds: the clock for the locks, which does not jump.
     @param cost: returns the processor time that this thread has used so far, in seconds.
     @ivar checks: the queue of checks.
-    @ivar memory: what this host knows of its fleet; L{None} as long as no door was one of a fleet.
     @ivar onKeys: called when keys have changed; L{tagKeys} may have work then.
     """
 
@@ -63,7 +61,7 @@ class Locksmith:
         self._idle: list[str] = []
         self._makeReplayFile = makeReplayFile
         self._replayFile: ReplayFile | None = None
-        self.memory: FleetMemory | None = None
+        self._fleetNotes: FleetNotes | None = None
         self._seconds = seconds
         self.setDoors(doors)
         self._keyFiles: dict[str, KeySource] = {}
@@ -83,6 +81,7 @@ class Locksmith:
         from pkdoors.locks.sealed.replays import ReplayCache
         from pkdoors.locks.sealed.sealedlock import SealedLock
 
+        self._made.append(door)
         self._allow(door.clockSkew)
         self._prepareFleet([door])
         if self._seen is None:
@@ -150,6 +149,7 @@ class Locksmith:
         if path not in self._keyFiles:
             self._keyFiles[path] = openKeys(path, self._seconds)
             self._keyFiles[path].later = self._later
+            self._keyFiles[path].use = self._useOf(path)
         return self._keyFiles[path]
 
     def _revokedFile(self, path: str) -> "RevokedFile":
@@ -170,8 +170,8 @@ class Locksmith:
         before, self._reported = self._reported, []
         for path, error in found.items():
             if error is not None:
-                template = _SOME if self._hasOthers(path) else _NOBODY
-                self._reported.append(trouble := template.format(error))
+                trouble = self._useOf(path).describeTrouble(error)
+                self._reported.append(trouble)
                 if not error.isLogged and trouble not in before:
                     self._log.error("{trouble}", trouble=trouble)
         self._warnIdle()
@@ -188,7 +188,7 @@ class Locksmith:
     def _listIdle(self, path: str) -> list[str]:
         from pkdoors.keysources.keypath import listIdle
 
-        doors = {door.name for door in self._sealed if path in door.authorizedKeys}
+        doors = {door.name for door in self._usersOf(path)}
         return listIdle(path, self._keyFile(path).keys(), doors, time.time())
 
     def _checkKeys(self, path: str) -> PkdoorsError | None:
@@ -201,16 +201,18 @@ class Locksmith:
             self._keyFile(path).prepare()
         except PkdoorsError as error:
             isEmpty = isinstance(error, KeyFileError) and error.isEmpty
-            return None if isEmpty and self._hasOthers(path) else error
+            return None if isEmpty and self._useOf(path).hasOthers() else error
         return None
 
-    def _hasOthers(self, path: str) -> bool:
-        """Return whether each door that uses a path has keys from another one as well."""
-        doors = [door for door in self._sealed if path in door.authorizedKeys]
-        return bool(doors) and all(
-            any(self._keyFile(other).keys() for other in door.authorizedKeys if other != path)
-            for door in doors
-        )
+    def _useOf(self, path: str) -> "KeyUse":
+        from pkdoors.keysources.keyuse import DoorUse
+
+        return DoorUse(path, self._usersOf, lambda other: self._keyFile(other).keys())
+
+    def _usersOf(self, path: str) -> list[Door]:
+        """Return the doors that use a file, or a folder, of keys."""
+        doors = {door.name: door for door in [*self._sealed, *self._made]}
+        return [door for door in doors.values() if path in door.authorizedKeys]
 
     def _checkRevoked(self, path: str) -> PkdoorsError | None:
         try:
@@ -222,6 +224,7 @@ class Locksmith:
     def setDoors(self, doors: Iterable[Door]) -> None:
         """Serve these doors from now on, and no others."""
         doors = tuple(doors)
+        self._made: list[Door] = []  # those that are about to be served
         self._sealed = sealed = [door for door in doors if door.authorizedKeys]
         self._paths = [path for door in sealed for path in door.authorizedKeys]
         self._revokedPaths = sorted({door.revokedKeys for door in sealed} - {""})
@@ -232,11 +235,20 @@ class Locksmith:
 
     def _prepareFleet(self, doors: Iterable[Door]) -> None:
         """Begin to remember what a fleet needs, as soon as there is a door of one."""
-        if self.memory is not None or not any(door.fleet for door in doors):
-            return
-        from pkdoors.locks.relayed.memory import FleetMemory
+        if self._fleetNotes is None and any(door.fleet for door in doors):
+            from pkdoors.daemon.notes.fleetnotes import FleetNotes
 
-        self.memory = FleetMemory()
+            self._fleetNotes = FleetNotes()
+        self._learnFleet()
+
+    def _learnFleet(self) -> None:
+        if self._hasStarted and self._fleetNotes is not None and self._replayFile is not None:
+            self._fleetNotes.start(self._replayFile)
+
+    @property
+    def memory(self) -> "FleetMemory | None":
+        """What this host knows of its fleet; L{None} as long as no door was one of a fleet."""
+        return self._fleetNotes.memory if self._fleetNotes is not None else None
 
     def _allow(self, skew: float) -> None:
         """Allow stamps to be ahead by so much. What was allowed before may still count."""
@@ -252,6 +264,7 @@ class Locksmith:
     def _learn(self) -> None:
         if self._hasStarted and self._seen is not None and self._replayFile is not None:
             self._replayFile.start(self._seen, self._skew)
+            self._learnFleet()
 
     def forgetWaiting(self) -> None:
         """Drop the knocks that wait to be checked: they must not open anything any more."""
@@ -261,3 +274,5 @@ class Locksmith:
         """Leave the notes to the next daemon, with a proper end."""
         if self._replayFile is not None:
             self._replayFile.close()
+        if self._fleetNotes is not None:
+            self._fleetNotes.stop()
