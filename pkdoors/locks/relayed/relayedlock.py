@@ -124,11 +124,11 @@ class RelayedLock:
         if arrival.stamp - arrival.timeOfDay > judge.door.clockSkew:
             skew = explainSkew(arrival.timeOfDay - arrival.stamp, judge.door.clockSkew)
             raise SealRefused(skew, lines[0].who)
+        address = self._findAddress(arrival, lines)
         if isKnown and not statement.close and (judge.door.once or not isBound(statement)):
             if arrival.origin == self._host:
                 return None
             raise SealRefused("this knock was seen before, and it opens once", lines[0].who)
-        address = self._findAddress(arrival, lines)
         target = judge.chooseTarget(lines, sealed, address, arrival.moment, arrival.timeOfDay)
         request = judge.makeRequest(target, statement, address, arrival.moment, arrival.timeOfDay)
         request = replace(request, via="" if arrival.origin == self._host else arrival.origin)

@@ -1,0 +1,1 @@
+"""Tests of L{pkdoors.locks.sealed.checking}."""
