@@ -124,6 +124,7 @@ class DaemonLink:
         self._path = path
         self._pool = HTTPConnectionPool(reactor)
         self._pool.cachedConnectionTimeout = IDLE_LIMIT
+        self._pool._factory.noisy = False  # else each connection is two lines
         endpoints = _Endpoints(reactor, path)
         self._agent = Agent.usingEndpointFactory(reactor, endpoints, self._pool)
 

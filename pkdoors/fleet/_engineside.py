@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
-from pkdoors.errors import PkdoorsError
+from pkdoors.errors import EngineError, EngineHungUp, PkdoorsError
 from pkdoors.fleet._daemonlink import DaemonLink
 from pkdoors.fleet._reader import Reader
 from pkdoors.fleet._reporter import Reporter
@@ -21,7 +21,7 @@ from pkdoors.fleet.streams import Streams
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import WakeableSleep
 
-FIRST_PAUSE, LAST_PAUSE = 0.25, 8.0
+FIRST_PAUSE, LAST_PAUSE = 0.25, 5.0
 """Seconds until the engine, or the daemon, is tried again."""
 SPREAD = 0.25
 """The part by which such a pause varies, so that a fleet does not come back in one moment."""
@@ -83,6 +83,8 @@ class EngineSide:
                 await self._serve()
             except CancelledError:
                 raise
+            except EngineHungUp:  # it may be there again: if it is not, the next line says why
+                pass
             except PkdoorsError as error:
                 self._troubles.begin("engine", str(error))
             except Exception:  # a fault of ours must not end the fleet
@@ -93,7 +95,10 @@ class EngineSide:
 
     async def _serve(self) -> None:
         self.fleet = fleet = self._read()
-        engine = await self._connect(fleet)
+        try:
+            engine = await self._connect(fleet)
+        except EngineHungUp as error:
+            raise EngineError(str(error)) from None
         self._reader = reader = Reader(
             self._reactor,
             fleet,

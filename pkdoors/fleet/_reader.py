@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from pkdoors.config.fleet import FleetConfig
-from pkdoors.errors import AskError, EngineError
+from pkdoors.errors import AskError, EngineHungUp
 from pkdoors.fleet._daemonlink import MAX_BODY, DaemonLink, makeOrderLine, makeSealLine
 from pkdoors.fleet._together import gather
 from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, clockOf, orderOf, positionAt
@@ -149,7 +149,7 @@ class Reader:
             except AskError:  # whoever follows the daemon's events reports it
                 pause: Deferred[None] = deferLater(self._clock, AGAIN)
                 await pause
-        raise EngineError("the connection was closed")
+        raise EngineHungUp("the connection was closed")
 
 
 def _split(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

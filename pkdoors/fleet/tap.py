@@ -1,5 +1,6 @@
 """What C{twistd pkdoors-fleet} loads: the fleet's process."""
 
+import os
 import sys
 import time
 from functools import partial
@@ -11,6 +12,7 @@ from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from pkdoors import __version__
+from pkdoors.config.config import FLEET_NAME
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.config.fleetfile import readFleet, readPassword
 from pkdoors.config.options import WRONG_CONFIG, WRONG_USAGE
@@ -31,7 +33,8 @@ ABOUT = (
     "fleet. It needs no privileges: the daemon judges what it hands in."
 )
 FILE = "/etc/pkdoors/fleet.toml"
-FILE_ABOUT = f"the fleet's configuration (default: {FILE})"
+FILE_ABOUT = f"the fleet's configuration file (default: {FILE})"
+CONF_ABOUT = "the daemon's configuration file, if that of the fleet is the fleet.toml beside it"
 SOCKET = f"{FOLDER}/fleet.sock"
 SOCKET_ABOUT = f"the daemon's socket for the fleet (default: {SOCKET})"
 
@@ -44,10 +47,11 @@ class Options(TwistedOptions):
     """
 
     program = "twistd pkdoors-fleet"
-    synopsis = "[--file FILE] [--socket PATH]"
+    synopsis = "[--file FILE | --conf FILE] [--socket PATH]"
     longdesc = ABOUT
     optParameters: ClassVar = [
-        ["file", "f", FILE, FILE_ABOUT],
+        ["file", "f", None, FILE_ABOUT],
+        ["conf", "c", None, CONF_ABOUT],
         ["socket", "s", SOCKET, SOCKET_ABOUT],
     ]
 
@@ -76,6 +80,15 @@ class Options(TwistedOptions):
         if rest:
             raise UsageError(f"{shown(rest[0])} is not an option")
 
+    @property
+    def path(self) -> str:
+        """The path of the fleet's configuration file."""
+        if self["file"]:
+            return str(os.path.abspath(self["file"]))
+        if self["conf"]:
+            return str(os.path.join(os.path.dirname(os.path.abspath(self["conf"])), FLEET_NAME))
+        return FILE
+
     def refuse(self, line: str, status: int = WRONG_USAGE) -> NoReturn:
         """Print what is wrong, and end."""
         complain("pkdoors-fleet", line)
@@ -95,7 +108,7 @@ def makeService(options: Options) -> IService:
     loop: Any = reactor
     # Twisted's clock is the time of day: if somebody sets that back, timers come late.
     loop.seconds = time.monotonic
-    read = partial(readFleet, options["file"])
+    read = partial(readFleet, options.path)
     try:
         readPassword(read())
     except PkdoorsError as error:
