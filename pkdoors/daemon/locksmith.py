@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pkdoors.daemon.replayfile import ReplayFile
     from pkdoors.keysources.keypath import KeySource
     from pkdoors.keysources.keyreader import Later
+    from pkdoors.keysources.keyuse import KeyUse
     from pkdoors.keysources.revokedfile import RevokedFile
     from pkdoors.locks.relayed.memory import FleetMemory
     from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from pkdoors.locks.sealed.keytable import KeyTable
     from pkdoors.locks.sealed.replays import ReplayCache
     from pkdoors.locks.sealed.sealjudge import SealJudge
-
-_NOBODY = "nobody may knock with a key: {}"
-_SOME = "some keys cannot be used: {}"
 
 
 class Locksmith:
@@ -83,6 +81,7 @@ class Locksmith:
         from pkdoors.locks.sealed.replays import ReplayCache
         from pkdoors.locks.sealed.sealedlock import SealedLock
 
+        self._made.append(door)
         self._allow(door.clockSkew)
         self._prepareFleet([door])
         if self._seen is None:
@@ -150,6 +149,7 @@ class Locksmith:
         if path not in self._keyFiles:
             self._keyFiles[path] = openKeys(path, self._seconds)
             self._keyFiles[path].later = self._later
+            self._keyFiles[path].use = self._useOf(path)
         return self._keyFiles[path]
 
     def _revokedFile(self, path: str) -> "RevokedFile":
@@ -170,8 +170,8 @@ class Locksmith:
         before, self._reported = self._reported, []
         for path, error in found.items():
             if error is not None:
-                template = _SOME if self._hasOthers(path) else _NOBODY
-                self._reported.append(trouble := template.format(error))
+                trouble = self._useOf(path).describeTrouble(error)
+                self._reported.append(trouble)
                 if not error.isLogged and trouble not in before:
                     self._log.error("{trouble}", trouble=trouble)
         self._warnIdle()
@@ -188,7 +188,7 @@ class Locksmith:
     def _listIdle(self, path: str) -> list[str]:
         from pkdoors.keysources.keypath import listIdle
 
-        doors = {door.name for door in self._sealed if path in door.authorizedKeys}
+        doors = {door.name for door in self._usersOf(path)}
         return listIdle(path, self._keyFile(path).keys(), doors, time.time())
 
     def _checkKeys(self, path: str) -> PkdoorsError | None:
@@ -201,16 +201,18 @@ class Locksmith:
             self._keyFile(path).prepare()
         except PkdoorsError as error:
             isEmpty = isinstance(error, KeyFileError) and error.isEmpty
-            return None if isEmpty and self._hasOthers(path) else error
+            return None if isEmpty and self._useOf(path).hasOthers() else error
         return None
 
-    def _hasOthers(self, path: str) -> bool:
-        """Return whether each door that uses a path has keys from another one as well."""
-        doors = [door for door in self._sealed if path in door.authorizedKeys]
-        return bool(doors) and all(
-            any(self._keyFile(other).keys() for other in door.authorizedKeys if other != path)
-            for door in doors
-        )
+    def _useOf(self, path: str) -> "KeyUse":
+        from pkdoors.keysources.keyuse import DoorUse
+
+        return DoorUse(path, self._usersOf, lambda other: self._keyFile(other).keys())
+
+    def _usersOf(self, path: str) -> list[Door]:
+        """Return the doors that use a file, or a folder, of keys."""
+        doors = {door.name: door for door in [*self._sealed, *self._made]}
+        return [door for door in doors.values() if path in door.authorizedKeys]
 
     def _checkRevoked(self, path: str) -> PkdoorsError | None:
         try:
@@ -222,6 +224,7 @@ class Locksmith:
     def setDoors(self, doors: Iterable[Door]) -> None:
         """Serve these doors from now on, and no others."""
         doors = tuple(doors)
+        self._made: list[Door] = []  # those that are about to be served
         self._sealed = sealed = [door for door in doors if door.authorizedKeys]
         self._paths = [path for door in sealed for path in door.authorizedKeys]
         self._revokedPaths = sorted({door.revokedKeys for door in sealed} - {""})

@@ -17,7 +17,7 @@ from pkdoors.host.systemd import START
 from pkdoors.install.sharing import CONFS
 from pkdoors.model.doors import listKnockPorts, listProtectedPorts, listTcpKnockPorts
 
-TRIAL = "pkdoors trial 10m"
+TRIAL = "trial 10m"
 
 
 class DaemonFacts:
@@ -146,14 +146,18 @@ class DaemonFacts:
         with self.reading("daemon"):
             process = self.sources.holder()
             reload = self._makeReloadCommand(process)
-            return Daemon(process, self._makeStartCommand(), self.conf, reload, self.isService)
-        return Daemon(None, self._makeStartCommand(), self.conf, isKnown=False)
+            start = self._makeStartCommand(process is not None)
+            return Daemon(process, start, self.conf, reload, self.isService)
+        return Daemon(None, self._makeStartCommand(False), self.conf, isKnown=False)
 
-    def _makeStartCommand(self) -> str:
+    def _makeStartCommand(self, isRunning: bool) -> str:
         if self.isService:
             # A service that nobody has kept yet may close the only way in for good.
-            return f"`{TRIAL}`" if self.startsAtBoot is False else f"`{START}`"
+            return f"`pkdoors {TRIAL}`" if self.startsAtBoot is False else f"`{START}`"
         pkdoors = quote(str(Path(get_path("scripts"), "pkdoors")))
+        if self.conf in CONFS and not isRunning:
+            # Without a service, nobody knows whether anybody has tried it.
+            return f"`{pkdoors} {TRIAL}`"
         if self.conf:
             return f"`{pkdoors} daemon --conf {quote(self.conf)}`"
         return f"`{pkdoors} daemon` with the options of this check"

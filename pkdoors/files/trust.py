@@ -97,6 +97,15 @@ def _isOurs(path: Path) -> bool:
         return False
 
 
+def isShared(folder: str | os.PathLike[str]) -> bool:
+    """
+    Return whether somebody else can make files in a folder, or exchange it for another.
+
+    @raise OSError: it does not exist.
+    """
+    return findFlaw(folder) is not None or bool(os.stat(folder).st_mode & _OTHERS)
+
+
 def findFlawBelow(folder: str | os.PathLike[str]) -> Flaw | None:
     """
     Return the first reason why somebody else can change a folder, or anything in it. The remedy is

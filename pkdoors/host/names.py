@@ -6,6 +6,9 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.host.iproute import askIp
 from pkdoors.model.reach import explainUnreachable
 
+_PASSING = {"temporary", "deprecated", "tentative", "dadfailed"}
+"""What C{ip} says of addresses that are gone tomorrow, or do not work."""
+
 
 def getShortName() -> str:
     """Return the name of this host, without its domain."""
@@ -15,7 +18,8 @@ def getShortName() -> str:
 def getPublicName() -> str:
     """
     Return the name of this host with its domain, or its first global address if it has no domain:
-    the first of these that other networks know, or else the first one.
+    the first of these that other networks know, or else the first one. Addresses that stay come
+    before those that the network assigned for some time.
 
     @raise PkdoorsError: it has neither.
     """
@@ -23,7 +27,7 @@ def getPublicName() -> str:
     names = [name] if "." in name and not name.startswith("localhost") else []
     if names and not explainUnreachable(name):
         return name
-    names += _listGlobalAddresses()
+    names += [address for address, _ in _listGlobalAddresses()]
     if not names:
         raise PkdoorsError(
             "this host has no name with a domain and no global address: "
@@ -32,12 +36,22 @@ def getPublicName() -> str:
     return next((name for name in names if not explainUnreachable(name)), names[0])
 
 
-def _listGlobalAddresses() -> list[str]:
-    """Return the permanent global addresses: not those that privacy extensions change every day."""
+def mayChange(name: str) -> bool:
+    """Return whether a name is an address of this host that the network assigned for some time."""
+    return (name, True) in _listGlobalAddresses()
+
+
+def _listGlobalAddresses() -> list[tuple[str, bool]]:
+    """
+    Return the global addresses, and for each whether it has a limited time; those that have none
+    come first. Those that privacy extensions change every day, or that are about to go, are left
+    out.
+    """
     interfaces = askIp("address", "show", "up", "scope", "global")
-    return [
-        str(address["local"])
+    found = [
+        (str(address["local"]), "dynamic" in address)
         for interface in interfaces
         for address in interface.get("addr_info", ())
-        if not {"temporary", "deprecated"} & {*address} and "local" in address
+        if not _PASSING & {*address} and "local" in address
     ]
+    return sorted(found, key=lambda item: item[1])

@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted.logger import Logger
 
 from pkdoors.keysources.keyreader import KeyFileError, KeyReader, Later
+from pkdoors.keysources.keyuse import KeyUse
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.util.oneline import limitLines
 from pkdoors.util.trouble import Trouble
@@ -24,6 +25,7 @@ class KeyFile:
     @param path: the file.
     @param seconds: a clock that does not jump.
     @ivar later: parses very many new lines; L{None} to parse them at once.
+    @ivar use: what uses the keys.
     """
 
     _log = Logger()
@@ -35,6 +37,7 @@ class KeyFile:
         self._reader = KeyReader(path)
         self._trouble = Trouble()
         self.later: Later | None = None
+        self.use = KeyUse()
 
     def prepare(self) -> None:
         """
@@ -76,14 +79,19 @@ class KeyFile:
             self._trouble.end()
         except KeyFileError as error:
             if self._trouble.begin(str(error)):
-                self._log.error("nobody may knock with a key: {trouble}", trouble=str(error))
+                self._log.error("{trouble}", trouble=self.use.describeTrouble(error))
 
     def _report(self) -> None:
         """Report what was read."""
         for complaint in limitLines(self._reader.complaints(), "kinds of lines are refused"):
             self._log.warn("{complaint}", complaint=complaint)
-        count = len(self._reader.keys)
-        self._log.info("{count} of the keys in {path} may knock", count=count, path=self._path)
+        count = self.use.count(self._reader.keys)
+        self._log.info(
+            "{count} of the keys in {path} {right}",
+            count=count,
+            path=self._path,
+            right=self.use.right,
+        )
 
 
 NO_KEY = "has no key that may knock: add lines from ssh-keygen's .pub files"

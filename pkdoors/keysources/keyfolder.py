@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from pkdoors.files.trust import findEntryFlaw, findFlaw
 from pkdoors.keysources.keyreader import KeyFileError, KeyReader, Later, Work, makeError
+from pkdoors.keysources.keyuse import KeyUse
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.keylines import MAX_KEYS
 from pkdoors.util.oneline import limitLines
@@ -41,6 +42,7 @@ class KeyFolder:
     @param path: the folder.
     @param seconds: a clock that does not jump.
     @ivar later: looks at very many files; L{None} to do so at once.
+    @ivar use: what uses the keys.
     """
 
     _log = Logger()
@@ -56,6 +58,7 @@ class KeyFolder:
         self._keys: list[AuthorizedKey] = []
         self._trouble = Trouble()
         self.later: Later | None = None
+        self.use = KeyUse()
 
     def prepare(self) -> None:
         """
@@ -112,7 +115,7 @@ class KeyFolder:
             self._files, self._flaws, self._swept = {}, {}, -inf
             self._collect()
             if self._trouble.begin(str(error)):
-                self._log.error("nobody may knock with a key: {trouble}", trouble=str(error))
+                self._log.error("{trouble}", trouble=self.use.describeTrouble(error))
             return
         self._trouble.end()
         if self.later is None or (len(self._files) <= FEW and not self._isSweeping):
@@ -206,7 +209,7 @@ class KeyFolder:
             self._log.warn("{complaint}", complaint=complaint)
         self._log.info(
             "{count} of the keys in {path} may knock, in {files}",
-            count=len(self._keys),
+            count=self.use.count(self._keys),
             path=self._path,
             files="1 file" if len(self._files) == 1 else f"{len(self._files)} files",
         )

@@ -205,11 +205,39 @@ class LocksmithTests(SynchronousTestCase):
         )
         smith = self.makeSmith(self.ssh, self.web)
         self.assertEqual([], smith.examine())
+        self.assertEqual([f"1 of the keys in {self.path} may knock"], self.log.lines(LogLevel.info))
         expired, other = self.log.lines(LogLevel.warn)
         self.assertRegex(expired, rf"{self.path}: the key of bob .* expired 2020-01-01 00:00")
         self.assertRegex(other, "the key of eve .* for doors that do not use this file: mail, wbe")
         smith.examine()
         self.assertEqual(2, len(self.log.lines(LogLevel.warn)))
+
+    def test_countNew(self) -> None:
+        """A key that is only for a door which a reload brings is counted at once."""
+        self.path.write_text(f'doors="web" {publicLine(ANNA, "anna")}')
+        smith = self.makeSmith(self.plain)
+        self.assertEqual("open", self.knock(smith.make(self.web), self.seal("web")))
+        self.assertEqual([f"1 of the keys in {self.path} may knock"], self.log.lines())
+
+    def test_someTrouble(self) -> None:
+        """If a door has keys from elsewhere, no line says that nobody may knock."""
+        folder = self.path.with_name("keys.d")
+        folder.mkdir(mode=0o700)
+        (folder / "bob").write_text(publicLine(makeKey(), "bob"))
+        door = replace(self.ssh, authorizedKeys=(str(self.path), str(folder)))
+        smith = self.makeSmith(door)
+        lock = smith.make(door)
+        self.assertEqual("open", self.knock(lock, self.seal()))
+        for bad in (self.path, folder):
+            bad.chmod(0o777)
+            self.now += 1
+            self.knock(lock, self.seal(stamp=TODAY * 1000 + 1))
+            line = self.log.lines(LogLevel.error)[-1]
+            self.assertTrue(line.startswith(f"some keys cannot be used: {bad}"), line)
+            self.assertEqual([line], smith.examine())
+            bad.chmod(0o700)
+            self.now += 1
+            self.assertEqual([], smith.examine())
 
     def test_examineNoKeys(self) -> None:
         """The same happens if the file has no key that may knock."""

@@ -262,7 +262,7 @@ class CheckTests(CheckTestCase):
         start = f"{get_path('scripts')}/pkdoors daemon"
         for conf, isService, remedy in (
             (CONF_FILE, True, "`systemctl start pkdoors`"),
-            (CONF_FILE, False, f"`{start} --conf {CONF_FILE}`"),
+            (CONF_FILE, False, f"`{get_path('scripts')}/pkdoors trial 10m`"),
             ("", True, f"`{start}` with the options of this check"),
             ("/my conf", True, f"`{start} --conf '/my conf'`"),
         ):

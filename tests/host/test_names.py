@@ -5,7 +5,7 @@ import socket
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import PkdoorsError
-from pkdoors.host.names import getPublicName, getShortName
+from pkdoors.host.names import getPublicName, getShortName, mayChange
 from tests.fakes.host import FakeIp
 
 QUESTION = "address show up scope global"
@@ -56,9 +56,23 @@ class ThisHostTests(SynchronousTestCase):
         self.have(
             {"local": "2001:db8::a", "temporary": True},
             {"local": "2001:db8::b", "deprecated": True},
+            {"local": "2001:db8::c", "tentative": True},
+            {"local": "2001:db8::d", "dadfailed": True},
             {"local": "2001:db8::1"},
         )
         self.assertEqual("2001:db8::1", getPublicName())
+        self.assertFalse(mayChange("2001:db8::a"))
+
+    def test_assigned(self) -> None:
+        """Addresses that stay come first; one of a limited time is known as such."""
+        lent = {"local": "2001:db8::a", "dynamic": True}
+        self.have(lent, {"local": "2001:db8::1"})
+        self.assertEqual("2001:db8::1", getPublicName())
+        self.assertEqual((True, False), (mayChange("2001:db8::a"), mayChange("2001:db8::1")))
+        # A private address is of no use elsewhere, however long it stays.
+        self.have({"local": "192.168.1.2"}, lent)
+        self.assertEqual("2001:db8::a", getPublicName())
+        self.assertFalse(mayChange("web1.example.org"))
 
     def test_none(self) -> None:
         """Without any address, or without C{ip}, the error says what to do."""

@@ -185,6 +185,17 @@ class ProcessTrialTests(RealTestCase):
         self.assertIn("ended the daemon", self.server.run(PKDOORS, "release"))
         self.assertTrue(self.client.comesToReach(PORT))
 
+    def test_sharedLog(self) -> None:
+        """If others can write to /var/log, the log is elsewhere; check advises a trial."""
+        self.server.run("chmod", "775", "/var/log")
+        output = self.server.status(PKDOORS, "check")[1]
+        self.assertIn(f"start the daemon: `{PKDOORS} trial 10m`", output)
+        self.server.run(PKDOORS, "trial", "60s")
+        self.assertFalse(self.client.reaches(PORT))
+        log = "/run/pkdoors-trial/pkdoors.log"
+        self.assertIn(f"logs to {log}: ", self.server.run(PKDOORS, "keep"))
+        self.assertEqual("root 600\n", self.server.run("stat", "-c%U %a", log))
+
     def test_cannotStart(self) -> None:
         """If the daemon cannot start, the last line of its log says why."""
         conf = self.etc / "pkdoors/pkdoors.toml"

@@ -47,6 +47,7 @@ class ServiceTrialTests(ServiceTestCase):
         began = time.monotonic()
         output = self.machine.run(PKDOORS, "trial", "6s")
         self.assertIn(f"This closes {PORT}/tcp for 6s.", output)
+        self.assertIn("a rule that you remove does not come back", output)
         self.assertEqual("disabled", self.machine.show("UnitFileState"))
         self.assertIn("`pkdoors keep`", self.machine.status(PKDOORS, "check")[1])
         self.assertEqual(
@@ -74,7 +75,8 @@ class ServiceTrialTests(ServiceTestCase):
         self.assertFalse(self.client.reaches(PORT))
         self.assertEqual("disabled", self.machine.show("UnitFileState"))
         self.machine.run("systemctl", "enable", "--quiet", "pkdoors")
-        self.machine.run(PKDOORS, "trial", "--end")
+        output = self.machine.run(PKDOORS, "trial", "--end")
+        self.assertIn("the ports are as open as the rules of other firewalls leave them", output)
         self.assertEqual("inactive", self.machine.show("ActiveState", "pkdoors-trial.timer"))
         self.assertTakenBack()
 
@@ -95,3 +97,6 @@ class ServiceTrialTests(ServiceTestCase):
         self.assertEqual(1, status)
         self.assertIn("systemctl start pkdoors.service", output)
         self.assertTakenBack()
+        self.machine.run("systemctl", "enable", "--quiet", "pkdoors")
+        self.assertEqual(1, self.machine.status(PKDOORS, "trial")[0])
+        self.assertEqual("enabled", self.machine.show("UnitFileState"))

@@ -26,9 +26,10 @@ USUAL, LEAST, MOST = 600.0, 5.0, 86_400.0
 def addTrialCommand(command: Parser) -> None:
     """Add the options of C{trial}."""
     command.describe(
-        "When the time is over, the daemon ends, the ports open again, and nothing starts at boot, "
-        "unless somebody has run `pkdoors keep`. That holds even if this command is killed, its "
-        "terminal is closed, or the login is cut; a reboot ends the trial, too."
+        "When the time is over, the daemon ends, its rules go, the ports open again, and nothing "
+        "starts at boot, unless somebody has run `pkdoors keep`. That holds even if this command "
+        "is killed, its terminal is closed, or the login is cut; a reboot ends the trial, too. The "
+        "rules of other firewalls stay as they are then."
     )
     add = command.add_argument
     add(
@@ -62,7 +63,7 @@ def _keep(options: Namespace, environment: Mapping[str, str]) -> None:
 
 
 def _trial(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.install.trials.trial import endInTime, endTrial, refuseOthers
+    from pkdoors.install.trials.trial import ENDED, endInTime, endTrial, refuseOthers
 
     if options.end and options.duration:
         options.parser.error("use TIME or --end, not both")
@@ -71,7 +72,7 @@ def _trial(options: Namespace, environment: Mapping[str, str]) -> None:
         if options.take_back:
             tell(*endInTime(_findHost(), options.take_back))
         elif options.end:
-            tell(*endTrial(_findHost()), "the trial has ended: the ports are open again")
+            tell(*endTrial(_findHost()), f"the trial has ended: {ENDED}")
         else:
             _begin(_findHost(), options.duration or USUAL, showProgram(environment))
     except PkdoorsError as error:
@@ -115,8 +116,9 @@ def _begin(host: "Host", duration: float, program: str) -> None:
     length = formatDuration(duration)
     tellText(
         f"This closes {_describePorts()} for {length}. Then everything is taken back: the daemon "
-        "ends, the ports open\nagain, and nothing starts at boot; the same if this host boots "
-        "before that.\n"
+        "ends, its rules go, the ports\nopen again, and nothing starts at boot; the same if this "
+        "host boots before that. The rules of your own firewall\nstay as you leave them: a rule "
+        "that you remove does not come back, and one that you add does not go.\n"
     )
     getRawOutput().flush()
     beginTrial(host, duration)
@@ -151,7 +153,7 @@ def _describePorts() -> str:
 
 def _countDown(host: "Host") -> None:
     """Show how long the trial still lasts, until it ends, is kept, or Ctrl-C."""
-    from pkdoors.install.trials.trial import describeRest
+    from pkdoors.install.trials.trial import ENDED, describeRest
 
     terminal = getRawOutput()
     last: Notes | None = None
@@ -166,10 +168,7 @@ def _countDown(host: "Host") -> None:
         tell("", "The trial goes on.")
         return
     isOver = last is None or host.seconds() >= last.until
-    tell("", _describeEnd(host.findDaemon() is not None, isOver))
-
-
-def _describeEnd(isRunning: bool, isOver: bool) -> str:
-    if isRunning:
-        return "Kept: the daemon goes on."
-    return f"The trial has ended{'' if isOver else ' early'}: the ports are open again."
+    if host.findDaemon() is not None:
+        tell("", "Kept: the daemon goes on.")
+    else:
+        tell("", f"The trial has ended{'' if isOver else ' early'}: {ENDED}.")

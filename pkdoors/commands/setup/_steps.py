@@ -159,9 +159,16 @@ def _describePorts(doors: Sequence[Door]) -> str:
     return ", ".join(dict.fromkeys(ports)) or "nothing else"
 
 
-def warnOfAddress(address: str) -> str:
-    """Return a line about an address that clients elsewhere cannot use; empty if they can."""
+def warnOfAddress(address: str, mayChange: bool) -> str:
+    """Return a line about an address that clients elsewhere cannot use, or not for long; empty if
+    they can."""
     why = explainUnreachable(address)
+    if not why and mayChange:
+        return (
+            f"note: the profile has the address {quote(address)}, which this host has for a "
+            "limited time: if the network assigns another one, clients need that. Write a DNS name "
+            "that follows it in its place\n"
+        )
     if not why:
         return ""
     return (

@@ -158,7 +158,7 @@ def _checkUser(text: str) -> str:
 
 
 def _init(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.host.names import getPublicName
+    from pkdoors.host.names import getPublicName, mayChange
 
     if options.client_file:
         return _writeClient(options)
@@ -174,7 +174,8 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     for export in exports:
         showExport(export)
     wrote = f"Wrote {options.output}.{_describeReaders(isForService)}\n"
-    about = [plan.report, plan.keys.report if plan.keys else "", wrote, warnOfAddress(address)]
+    warning = warnOfAddress(address, not options.address and mayChange(address))
+    about = [plan.report, plan.keys.report if plan.keys else "", wrote, warning]
     setting = _findSetting(options, environment, plan, exports[0].file, address, wait)
     tellAside("\n" + "\n".join([*filter(None, about), describeSteps(plan, setting)]))
 

@@ -7,7 +7,7 @@ from twisted.python.logfile import LogFile
 
 from pkdoors.daemon.component import Component
 from pkdoors.errors import ConfigError
-from pkdoors.files.trust import findFlaw
+from pkdoors.files.trust import isShared
 from pkdoors.host.serviceuser import openOwn
 
 SIZE = 1_000_000
@@ -25,7 +25,7 @@ def openLogFile(path: str) -> LogFile:
     """
     try:
         folder = os.path.dirname(path)
-        if findFlaw(folder) or os.stat(folder).st_mode & 0o022:
+        if isShared(folder):
             raise ConfigError(
                 f"--logfile: others can write to {folder}, and so exchange the log: use a folder "
                 "that nobody else can write, as `mkdir -m 755 /var/log/pkdoors` makes one"

@@ -11,14 +11,16 @@ from typing import Protocol
 
 from pkdoors.errors import InstallError
 from pkdoors.files.reading import readFile
+from pkdoors.files.trust import isShared
 from pkdoors.host.serviceuser import openOwn
 from pkdoors.install.installer import Run
+from pkdoors.install.trials.notes import FOLDER
 
 UNIT = "pkdoors.service"
 TIMER = "pkdoors-trial"
 """The transient unit of systemd that ends a trial."""
-LOG = "/var/log/pkdoors.log"
-"""Where a daemon without systemd writes its log."""
+LOG_FOLDERS = ("/var/log", str(FOLDER))
+"""Where a daemon without systemd writes its log: on some hosts others can write to the first."""
 START_TIMEOUT = 60.0
 """Seconds for a daemon to guard its doors."""
 _MAX_LOG = 1 << 22
@@ -44,6 +46,9 @@ class IDaemon(Protocol):
 
     def keep(self) -> str:
         """Let the daemon start at boot, too; return what was done."""
+
+    def startsAtBoot(self) -> bool:
+        """Return whether it starts at boot now."""
 
 
 class Service:
@@ -93,6 +98,14 @@ class Service:
         self._run("systemctl", "enable", "--quiet", UNIT)
         return "the service goes on, and starts at each boot"
 
+    def startsAtBoot(self) -> bool:
+        """See L{IDaemon.startsAtBoot}."""
+        try:
+            self._run("systemctl", "is-enabled", "--quiet", UNIT)
+        except InstallError:
+            return False
+        return True
+
 
 class Process:
     """
@@ -113,10 +126,11 @@ class Process:
 
     def start(self) -> None:
         """See L{IDaemon.start}."""
-        before = _sizeOf(LOG)
-        daemon = _detach([*self._program, "daemon", "--logfile", LOG], LOG)
+        log = _chooseLog()
+        before = _sizeOf(log)
+        daemon = _detach([*self._program, "daemon", "--logfile", log], log)
         until = time.monotonic() + START_TIMEOUT
-        while _READY not in (text := _readAfter(LOG, before)):
+        while _READY not in (text := _readAfter(log, before)):
             if daemon.poll() is not None or time.monotonic() > until:
                 line = text.decode(errors="replace").strip().rpartition("\n")[2]
                 raise InstallError(f"the daemon did not start: {line or 'it said nothing'}")
@@ -128,9 +142,25 @@ class Process:
     def keep(self) -> str:
         """See L{IDaemon.keep}."""
         return (
-            f"the daemon goes on until the next boot, and logs to {LOG}: let this host's service "
-            "manager run `pkdoors daemon` at boot"
+            f"the daemon goes on until the next boot, and logs to {_chooseLog()}: let this host's "
+            "service manager run `pkdoors daemon` at boot"
         )
+
+    def startsAtBoot(self) -> bool:
+        """See L{IDaemon.startsAtBoot}: if it does, we do not know how."""
+        return False
+
+
+def _chooseLog() -> str:
+    """Return the path of the log: the daemon refuses a folder that others can write."""
+    for folder in LOG_FOLDERS:
+        with suppress(OSError):
+            if not isShared(folder):
+                return os.path.join(folder, "pkdoors.log")
+    raise InstallError(
+        f"others can write to {' and '.join(LOG_FOLDERS)}, and so exchange the daemon's log: use "
+        "`chmod go-w` to prevent that"
+    )
 
 
 def _detach(words: Sequence[str], log: str | None) -> "subprocess.Popen[bytes]":

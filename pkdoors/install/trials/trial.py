@@ -26,6 +26,11 @@ RETRY = 5.0
 """Seconds after which a release that failed is tried again."""
 GIVE_UP = 600.0
 """Seconds for which it is."""
+ENDED = (
+    "the guard and the rules of pkdoors are gone, so the ports are as open as the rules of other "
+    "firewalls leave them"
+)
+"""What is true after a trial."""
 _LOOK = 1.0
 """Seconds between two looks at whether the trial still goes on."""
 
@@ -53,7 +58,8 @@ class Host(NamedTuple):
 
 def beginTrial(host: Host, duration: float) -> None:
     """
-    Start the daemon for a while. If that fails, take everything back at once.
+    Start the daemon for a while. If that fails, take everything back at once: the service then
+    starts at boot if it did so before.
 
     @raise PkdoorsError: it fails, or there is nothing to try.
     """
@@ -63,11 +69,14 @@ def beginTrial(host: Host, duration: float) -> None:
         until = host.seconds() + duration
         notes = Notes(secrets.token_hex(8), until, host.isService, readBootId())
         host.notes.write(notes)
+        didStart = daemon.startsAtBoot()
         try:
             daemon.arm([*host.program, "trial", TAKE_BACK, notes.token], duration)
             daemon.start()
         except BaseException:
             _takeBack(host, notes)
+            if didStart:
+                daemon.keep()
             raise
 
 

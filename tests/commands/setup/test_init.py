@@ -243,6 +243,20 @@ class InitTests(InitTestCase):
         self.assertFalse(Path(self.file).exists())
         self.init("--address", "2001:db8::1")
 
+    def test_mayChange(self) -> None:
+        """An address of this host that may change is in the profile with a warning."""
+        self.patch(names, "getPublicName", lambda: "2001:db8::a")
+        warning = "the address 2001:db8::a, which this host has for a limited time"
+        for isLent in (True, False):
+            self.patch(names, "mayChange", lambda name, isLent=isLent: isLent)
+            Path(self.file).unlink(missing_ok=True)
+            self.keys.unlink(missing_ok=True)
+            self.assertEqual(isLent, warning in self.init()[1])
+        self.patch(names, "mayChange", lambda name: True)
+        Path(self.file).unlink()
+        self.keys.unlink()
+        self.assertNotIn("limited time", self.init("--host", "2001:db8::a")[1])
+
     def test_wrongUsage(self) -> None:
         """A wrong value is one line and status 2."""
         for arguments, words in (

@@ -44,6 +44,13 @@ class ServiceTests(SynchronousTestCase):
         self.failing = ("start",)
         self.assertRaises(InstallError, self.service.start)
 
+    def test_boot(self) -> None:
+        """systemd knows whether it starts at boot."""
+        self.assertTrue(self.service.startsAtBoot())
+        self.failing = ("is-enabled",)
+        self.assertFalse(self.service.startsAtBoot())
+        self.assertEqual(["systemctl is-enabled --quiet pkdoors.service"] * 2, self.ran)
+
     def test_end(self) -> None:
         """It ends, and does not start at boot; what is kept does."""
         self.service.stop()
@@ -62,8 +69,11 @@ class ProcessTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a log."""
-        self.log = Path(self.mktemp()).absolute()
-        self.patch(daemons, "LOG", str(self.log))
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+        self.log = self.folder / "pkdoors.log"
+        self.patch(daemons, "LOG_FOLDERS", (str(self.folder),))
+        self.patch(daemons, "isShared", lambda folder: not Path(folder).stat().st_mode & 0o200)
 
     def program(self, script: str) -> Process:
         """Return a process that a script starts in place of pkdoors."""
@@ -79,6 +89,24 @@ class ProcessTests(SynchronousTestCase):
         lines = self.log.read_text().splitlines()
         expected = ["guarding door ssh", f"daemon --logfile {self.log}", "guarding door ssh"]
         self.assertEqual(expected, lines)
+
+    def test_log(self) -> None:
+        """The log is in the first folder that nobody else can write."""
+        missing = f"{self.folder}/missing"
+        shared = Path(self.mktemp()).absolute()
+        shared.mkdir(mode=0o500)
+        self.patch(daemons, "LOG_FOLDERS", (missing, str(shared), str(self.folder)))
+        process = self.program("echo 'guarding door ssh'")
+        process.start()
+        self.assertTrue(self.log.exists())
+        self.assertIn(f"logs to {self.log}: ", process.keep())
+        self.patch(daemons, "LOG_FOLDERS", (missing, str(shared)))
+        error = self.assertRaises(InstallError, process.start)
+        self.assertIn(f"others can write to {missing} and {shared}", str(error))
+
+    def test_boot(self) -> None:
+        """Nobody knows whether it starts at boot."""
+        self.assertFalse(Process(["x"]).startsAtBoot())
 
     def test_failed(self) -> None:
         """Its last line says why it did not start."""

@@ -27,7 +27,7 @@ class FakeDaemon:
         self.done: list[str] = []
         self.command: Sequence[str] = ()
         self.isRunning = False
-        self.fails = False
+        self.fails = self.isEnabled = False
 
     def arm(self, command: Sequence[str], seconds: float) -> None:
         """See L{IDaemon.arm}."""
@@ -41,6 +41,7 @@ class FakeDaemon:
     def start(self) -> None:
         """See L{IDaemon.start}."""
         self.done.append("start")
+        self.isEnabled = False
         if self.fails:
             raise InstallError("the file is wrong")
         self.isRunning = True
@@ -53,7 +54,12 @@ class FakeDaemon:
     def keep(self) -> str:
         """See L{IDaemon.keep}."""
         self.done.append("keep")
+        self.isEnabled = True
         return "it goes on"
+
+    def startsAtBoot(self) -> bool:
+        """See L{IDaemon.startsAtBoot}."""
+        return self.isEnabled
 
 
 class TrialTests(SynchronousTestCase):
@@ -165,6 +171,16 @@ class TrialTests(SynchronousTestCase):
         self.assertEqual("the file is wrong", self.refused(beginTrial, 60.0))
         self.assertEqual(["arm 60", "start", "stop", "release", "disarm"], self.daemon.done)
         self.assertIsNone(self.host.notes.read())
+
+    def test_startFailsOfEnabled(self) -> None:
+        """A service that started at boot does so after a trial that could not begin."""
+        self.daemon.fails = self.daemon.isEnabled = True
+        self.refused(beginTrial, 60.0)
+        self.assertTrue(self.daemon.isEnabled)
+        self.daemon.fails = False
+        self.begin()
+        endTrial(self.host)
+        self.assertFalse(self.daemon.isEnabled)
 
     def test_refuses(self) -> None:
         """A firewall that refuses is asked again; a trial is over only after that."""
