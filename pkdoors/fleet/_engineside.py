@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.errors import EngineError, EngineHungUp, PkdoorsError
 from pkdoors.fleet._daemonlink import DaemonLink
-from pkdoors.fleet._reader import Reader
+from pkdoors.fleet._reader import HANDED, Reader
 from pkdoors.fleet._reporter import Reporter
 from pkdoors.fleet._together import runTogether
 from pkdoors.fleet._troubles import Troubles
@@ -73,6 +73,7 @@ class EngineSide:
         self._engine: IEngine | None = None
         self._reader: Reader | None = None
         self._positions: Mapping[str, str] = {}
+        self._handedBefore = 0
 
     async def run(self) -> None:
         """Be connected, again and again."""
@@ -143,8 +144,11 @@ class EngineSide:
     def _keptSince(self) -> float:
         return self._wallClock() - max(self.reporter.longest, MIN_KEPT)
 
-    def rewind(self) -> None:
-        """Read again what could still count, for a daemon that has started."""
+    def hearDaemon(self) -> None:
+        """Read again what could still count if an earlier daemon has got it, and not this one."""
+        if self.counts[HANDED] == self._handedBefore:
+            return
+        self._handedBefore = self.counts[HANDED]
         self._positions = {}
         if self._reader is not None:
             self._reader.rewind()

@@ -22,6 +22,8 @@ SLACK = 60.0
 """Seconds from before the longest opening that are read, too."""
 AGAIN = 0.5
 """Seconds until lines that the daemon did not take are handed in again."""
+HANDED = "handed"
+"""The count of all lines that a daemon got."""
 ORDER_PAGES = 100
 """Pages of orders of one host that are read before its seals are."""
 
@@ -139,6 +141,7 @@ class Reader:
 
     async def _hand(self, lines: Sequence[bytes]) -> None:
         for part in _split(lines):
+            self._counts[HANDED] += len(part)
             self._counts.update(answer.get("result", "") for answer in await self._post(part))
 
     async def _post(self, lines: Sequence[bytes]) -> list[dict[str, Any]]:

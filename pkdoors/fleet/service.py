@@ -59,7 +59,7 @@ class FleetService(Service):
         """Begin."""
         super().startService()
         self._begin(self._engineSide.run())
-        self._begin(self._follow("/seals", self._engineSide.rewind, self._hearSeal))
+        self._begin(self._follow("/seals", self._engineSide.hearDaemon, self._hearSeal))
         self._begin(self._follow("/events", lambda: None, self._hearEvent))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:

@@ -60,7 +60,7 @@ class FakeDaemonLink:
             "troubles": [],
             "doors": self.doors,
             "openings": self.openings,
-            "counters": {"knocks": {}, "dropped": {}, "events": {}, "firewall_calls": {}},
+            "counters": {"knocks": {}, "dropped": {}, "events": {}, "firewall_calls": {}, "heals": 0},
             "total": len(self.openings),
         }
 

@@ -41,7 +41,7 @@ class FakeStore:
     def stop(self) -> None:
         """Break all connections, and accept none until L{isAway} is C{False} again."""
         self.isAway = True
-        for engine in self.engines:
+        for engine in tuple(self.engines):
             engine.break_("the engine went away")
         self.engines.clear()
 
