@@ -60,7 +60,8 @@ class FakeDaemonLink:
             "troubles": [],
             "doors": self.doors,
             "openings": self.openings,
-            "counters": {"knocks": {}, "dropped": {}, "events": {}, "firewall_calls": {}, "heals": 0},
+            "counters": {key: {} for key in ("knocks", "dropped", "events", "firewall_calls")}
+            | {"heals": 0},
             "total": len(self.openings),
         }
 
