@@ -17,6 +17,7 @@ from pkdoors.host.bootid import UNKNOWN, readBootId
 from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.locks.sealed.replaynotes import Found, NotesLost, NotesWriter, parseNotes
 from pkdoors.locks.sealed.replays import MAX_SEEN, ReplayCache
+from pkdoors.util.durations import formatDuration
 from pkdoors.util.trouble import Trouble
 
 MAX_LINES = 2 * MAX_SEEN
@@ -105,10 +106,10 @@ class ReplayFile:
         if trouble:
             self._log.warn(
                 "the notes of sealed knocks in {path} cannot be trusted ({trouble}): sealed knocks "
-                "are refused for {skew:g} s after this start, in case they opened something before",
+                "are refused for {skew} after this start, in case they opened something before",
                 path=self._path,
                 trouble=trouble,
-                skew=skew,
+                skew=formatDuration(skew),
             )
 
     def begin(self) -> None:
