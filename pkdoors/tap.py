@@ -26,7 +26,7 @@ from pkdoors.config.file import readConfig
 from pkdoors.config.lastgood import STATE, LastGood
 from pkdoors.config.options import WRONG_CONFIG
 from pkdoors.daemon.audit import AuditFile
-from pkdoors.daemon.component import Component
+from pkdoors.daemon.component import Component, OnDemand, Optional
 from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.daemon.firewalls import chooseFirewalls
 from pkdoors.daemon.gatewayalarm import GatewayAlarm
@@ -59,7 +59,8 @@ from pkdoors.util.steady import SteadyReactor
 from pkdoors.util.turns import makeBeside
 
 if TYPE_CHECKING:
-    from pkdoors.daemon.replayfile import ReplayFile
+    from pkdoors.daemon.notes.replayfile import ReplayFile
+    from pkdoors.locks.sealed.sealjudge import SealJudge
 
 __all__ = ["Options", "makeDoorService", "makeService"]
 
@@ -171,6 +172,10 @@ def wire(
     )
     ports = _makePorts(reactor, keeper, stack, counters, log)
     followers, reread = ConfigFollowers(lastGood, hooks, audit, beside), read or (lambda: config)
+
+    async def follow(config: Config) -> list[str]:
+        return [*await followers.apply(config), *await fleet.apply(config)]
+
     reloader = Reloader(
         config,
         reread,
@@ -178,13 +183,18 @@ def wire(
         smith,
         publisher,
         ports,
-        followers.apply,
+        follow,
         beside,
         partial(findMark, file),
     )
-    health = Health(keeper, stack.name, ports, smith, audit, reloader)
+    health = Health(keeper, stack.name, ports, smith, audit, reloader, lambda: fleet.troubles())
     operations = Operations(
         reactor, keeper, reloader, publisher, counters, stack, health.troubles, ports.method
+    )
+    fleet = OnDemand(
+        config,
+        lambda config: config.fleet is not None and config.firewall != "dry-run",
+        lambda config: _makeFleet(config, reactor, keeper, smith, publisher, operations),
     )
     notifier = Notifier(reactor, environment or {}, health.line)
     publisher.subscribe(notifier.hear)
@@ -201,6 +211,7 @@ def wire(
             SealTurns(reactor, publisher.wallClock, smith, keeper.heed),
             audit,
             hooks,
+            fleet,
             AdminSocket(reactor, config.admin, operations),
             *components,
             notifier,  # the last: the operator's commands are answered when it says "ready"
@@ -259,6 +270,26 @@ def _makePorts(
     return ports
 
 
+def _makeFleet(
+    config: Config,
+    reactor: Any,
+    keeper: Doorkeeper,
+    smith: Locksmith,
+    publisher: EventPublisher,
+    operations: Operations,
+) -> Optional:
+    """Return this host's part in its fleet."""
+    from pkdoors.admin.fleet.fleetsocket import FleetSocket, fleetPath  # only for a fleet
+    from pkdoors.daemon.fleet.fleet import Fleet
+
+    def findJudge(name: str) -> "SealJudge | None":
+        return smith.judgeOf(keeper.findLock(name))
+
+    assert config.fleet is not None and smith.memory is not None
+    fleet = Fleet(reactor, keeper, publisher, findJudge, smith.memory, config.fleet)
+    return FleetSocket(reactor, fleetPath(config.admin), operations, fleet)
+
+
 def _makeInstance(config: Config) -> Instance:
     """Return the right to be the daemon of this host."""
     return AnyInstance() if config.firewall == "dry-run" else Instance()
@@ -271,7 +302,7 @@ def _replayFileMaker(config: Config, file: str, reactor: Any) -> "Callable[[], R
     lasting = file or "\n".join(sorted({"\n".join(door.authorizedKeys) for door in config.doors}))
 
     def make() -> "ReplayFile":
-        from pkdoors.daemon.replayfile import ReplayFile, seenPath  # only for sealed doors
+        from pkdoors.daemon.notes.replayfile import ReplayFile, seenPath  # only for sealed doors
 
         return ReplayFile(seenPath(lasting), reactor.seconds)
 

@@ -16,12 +16,22 @@ from tests.tapcase import SEQ
 NOT_LOADED = frozenset(
     """
     OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin._resources
-    pkdoors.admin.records pkdoors.daemon.replayfile pkdoors.doorkeeper.control
+    pkdoors.admin.records pkdoors.daemon.notes.replayfile pkdoors.doorkeeper.control
     pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno twisted.conch
     twisted.protocols.tls twisted.web xml
     """.split()
 )
 """Modules that a daemon does not load until it needs them; it never needs most of them."""
+FLEET = (
+    "pkdoors.admin.fleet",
+    "pkdoors.config.fleet",
+    "pkdoors.daemon.fleet",
+    "pkdoors.fleet",
+    "pkdoors.knocks.order",
+    "pkdoors.locks.relayed",
+    "txredisapi",
+)
+"""The beginnings of modules that only a host of a fleet loads."""
 TOO_HEAVY = frozenset(
     """
     OpenSSL _hashlib _ssl asyncio cryptography dataclasses hashlib incremental inspect json pathlib
@@ -93,15 +103,25 @@ class LoadTests(SynchronousTestCase):
         """Without keys, it loads nothing that asks, signs or draws."""
         self.assertEqual(set(), self.loaded() & NOT_LOADED)
 
-    def test_sealed(self) -> None:
-        """With keys, it loads what checks signatures, and nothing else."""
+    def test_noFleet(self) -> None:
+        """Without a door of a fleet, it loads nothing that only a fleet needs, sealed or not."""
+        for options in ((), ("-k", self.makeKeys())):
+            found = {name for name in self.loaded(*options) if name.startswith(FLEET)}
+            self.assertEqual(set(), found)
+
+    def makeKeys(self) -> str:
+        """Return the path of a file with a key."""
         folder = Path(mkdtemp())
         self.addCleanup(rmtree, folder)
         keys = folder / "keys"
         keys.write_text(publicLine(makeKey(), "anna"))
         keys.chmod(0o600)
+        return str(keys)
+
+    def test_sealed(self) -> None:
+        """With keys, it loads what checks signatures, and nothing else."""
         keyed = {"bcrypt", "cryptography", "pkdoors.locks.sealed.authorizedkeys", "twisted.conch"}
-        self.assertEqual(keyed, self.loaded("-k", str(keys)) & NOT_LOADED)
+        self.assertEqual(keyed, self.loaded("-k", self.makeKeys()) & NOT_LOADED)
 
 
 class LightTests(SynchronousTestCase):

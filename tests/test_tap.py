@@ -16,9 +16,12 @@ from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from pkdoors.admin.fleet.fleetsocket import FleetSocket
 from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
-from pkdoors.daemon.replayfile import seenPath
+from pkdoors.config.fleet import Engine, FleetConfig
+from pkdoors.daemon.component import OnDemand
+from pkdoors.daemon.notes.replayfile import seenPath
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
 from pkdoors.errors import ConfigError, FirewallError
@@ -94,6 +97,26 @@ class MakeServiceTests(TapTestCase):
         assert isinstance(last, Notifier)
         self.assertEqual("guarding ssh (22/tcp), web (22/tcp) with dry-run", last._status())
 
+    def test_fleet(self) -> None:
+        """
+        A host of a fleet has a socket for it beside the operator's, and another one has not; nor
+        has a dry run, which opens nothing.
+        """
+        doors = (makeDoor(authorizedKeys="/keys", fleet=True),)
+        fleet = FleetConfig("prod", "web1", ("web1",), Engine("redis.example"))
+        for firewall, path in (("nftables", "/run/x/fleet.sock"), ("dry-run", "")):
+            config = Config(doors, firewall=firewall, admin="/run/x/admin.sock", fleet=fleet)
+            self.assertEqual(path, self.findFleet(config))
+        self.assertEqual("", self.findFleet(Config((makeDoor(),), firewall="nftables")))
+
+    def findFleet(self, config: Config) -> str:
+        """Return the path of the fleet's socket; empty for none."""
+        *_, fleet, _, _ = wire(config, self.reactor)._components
+        assert isinstance(fleet, OnDemand)
+        part = fleet._part
+        assert part is None or isinstance(part, FleetSocket)
+        return part._path if part is not None else ""
+
     def test_logKnocks(self) -> None:
         """The option to log datagrams is passed on."""
         for logKnocks in (False, True):
@@ -120,7 +143,7 @@ class MakeServiceTests(TapTestCase):
             wire(config, self.reactor, file=file)._smith._replayFile
             for file in ("/a.toml", "/a.toml", "/b.toml", "")
         ]
-        one, same, other, byKeys = (each and each._path for each in found)
+        one, same, other, byKeys = (each and each.path for each in found)
         self.assertEqual(seenPath("/a.toml"), one)
         self.assertEqual(one, same)
         self.assertEqual(seenPath("/keys"), byKeys)

@@ -23,7 +23,7 @@ REQUEST_TIMEOUT = 30.0
 """Seconds from the start of a connection, or from an answer, until the next request must have
 arrived as a whole; the client also has them to read the last answer."""
 
-_TOO_LONG = f"the body is too long: {MAX_BODY} bytes are allowed"
+_TOO_LONG = "the body is too long: {} bytes are allowed"
 
 _BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 """What Twisted answers to bytes that it cannot parse, before it hangs up."""
@@ -34,14 +34,18 @@ _NOT_HTTP = makeRefusal(
 
 
 class _BodyTooLong(Exception):
-    """A body is longer than L{MAX_BODY}, or has more than L{MAX_PIECES}."""
+    """A body is longer than is allowed, or has more than L{MAX_PIECES}."""
 
 
 class AdminRequest(Request):
     """
     A request. Its body is kept in memory, and it is answered in its turn: however many requests
     come at the same moment, on one connection or many, knocks are heard in between.
+
+    @cvar maxBody: the most bytes of its body.
     """
+
+    maxBody = MAX_BODY
 
     _log = Logger()
     _pieces = 0
@@ -54,7 +58,7 @@ class AdminRequest(Request):
         """See L{Request.handleContentChunk}."""
         assert self.content is not None
         self._pieces += 1
-        if self._pieces > MAX_PIECES or self.content.tell() + len(data) > MAX_BODY:
+        if self._pieces > MAX_PIECES or self.content.tell() + len(data) > self.maxBody:
             raise _BodyTooLong
         self.content.write(data)
 
@@ -73,7 +77,11 @@ class AdminRequest(Request):
 class AdminChannel(HTTPChannel):
     """
     Refuses a request as soon as its head, or the part of its body that has arrived, is bad.
+
+    @cvar maxBody: the most bytes of a request's body.
     """
+
+    maxBody = MAX_BODY
 
     MAX_LENGTH = 4096
     maxHeaders = 64
@@ -100,8 +108,8 @@ class AdminChannel(HTTPChannel):
     def allHeadersReceived(self) -> None:
         """See L{HTTPChannel.allHeadersReceived}."""
         refusal = refuseBrowser(self.requests[-1].requestHeaders, self._version)
-        if refusal is None and (self.length or 0) > MAX_BODY:
-            refusal = 413, _TOO_LONG
+        if refusal is None and (self.length or 0) > self.maxBody:
+            refusal = 413, _TOO_LONG.format(self.maxBody)
         if refusal is None:
             super().allHeadersReceived()
         else:
@@ -119,7 +127,7 @@ class AdminChannel(HTTPChannel):
         try:
             super().rawDataReceived(data)
         except _BodyTooLong:
-            self._refuse(413, _TOO_LONG)
+            self._refuse(413, _TOO_LONG.format(self.maxBody))
 
     def readConnectionLost(self) -> None:
         """

@@ -46,14 +46,23 @@ class Connections:
     socket, by mistake or through a forwarded port, does not lock root out.
 
     @param seconds: a clock that does not jump.
+    @param most: how many there may be at a time.
+    @param name: what the socket is called.
     """
 
     _log = Logger()
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        seconds: Callable[[], float],
+        most: int = MAX_CONNECTIONS,
+        name: str = "the admin socket",
+    ) -> None:
         self._seconds = seconds
+        self._most = most
+        self._name = name
         self._all: list[Connection] = []  # the oldest first
-        self._limit = MAX_CONNECTIONS  # lower while descriptors are scarce
+        self._limit = most  # lower while descriptors are scarce
         self._refused = 0
         self._nextLine = 0.0
 
@@ -64,8 +73,8 @@ class Connections:
         if files != resource.RLIM_INFINITY and new.descriptor >= files - RESERVE:
             self._limit = max(1, min(self._limit, len(self._all)))
         if len(self._all) >= self._limit:
-            reason = f"{self._limit} connections to the admin socket, which is the limit"
-            isLowered = self._limit < MAX_CONNECTIONS
+            reason = f"{self._limit} connections to {self._name}, which is the limit"
+            isLowered = self._limit < self._most
             refusal = self._report(f"{reason} with {files} open files" if isLowered else reason)
             dispensable = self._findDispensable(new.peer)
             if dispensable is None:
@@ -80,7 +89,7 @@ class Connections:
         if connection in self._all:
             self._all.remove(connection)
         if not self._all:
-            self._limit = MAX_CONNECTIONS
+            self._limit = self._most
 
     def _findDispensable(self, peer: Peer) -> Connection | None:
         counts = Counter(connection.peer for connection in self._all)
@@ -101,7 +110,7 @@ class Connections:
             self._nextLine = self._seconds() + LINE_INTERVAL
             count, self._refused = self._refused, 0
             self._log.warn(
-                "{reason}: {count} refused or dropped; `ss -xp | grep admin` shows who connects",
+                "{reason}: {count} refused or dropped; `ss -xp | grep pkdoors` shows who connects",
                 reason=reason,
                 count=count,
             )

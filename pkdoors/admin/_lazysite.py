@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.admin._connections import Connections, Peer, findPeer
+from pkdoors.admin._connections import MAX_CONNECTIONS, Connections, Peer, findPeer
 from pkdoors.admin.operations import AdminOperations
 
 
@@ -36,8 +36,12 @@ class AdminSite(Factory):
 
     @param runInThread: runs a function in a thread.
     @param findPeer: returns the process at the other end of a transport.
+    @cvar name: what the socket is called.
+    @cvar most: how many connections there may be at a time.
     """
 
+    name = "the admin socket"
+    most = MAX_CONNECTIONS
     noisy = False
     _log = Logger()
 
@@ -49,7 +53,7 @@ class AdminSite(Factory):
         findPeer: Callable[[Any], Peer] = findPeer,
     ) -> None:
         self.findPeer = findPeer
-        self._connections = Connections(reactor.seconds)
+        self._connections = Connections(reactor.seconds, self.most, self.name)
         self._reactor = reactor
         self._operations = operations
         self._runInThread = runInThread
@@ -80,12 +84,16 @@ class AdminSite(Factory):
         if connection in self._waiting:
             self._waiting.remove(connection)
 
+    def makeServer(self, reactor: Any, operations: AdminOperations) -> Any:
+        """Load and return the server."""
+        from pkdoors.admin._resources import makeSite
+
+        return makeSite(reactor, operations)
+
     def _load(self) -> None:
         """Load the server, in the thread; the reactor and the daemon are only passed on there."""
         try:
-            from pkdoors.admin._resources import makeSite
-
-            site = makeSite(self._reactor, self._operations)
+            site = self.makeServer(self._reactor, self._operations)
         except Exception:  # part of the program is missing or new; the doors do not need it
             self._reactor.callFromThread(self._onFailed, Failure())
         else:
@@ -97,7 +105,7 @@ class AdminSite(Factory):
             connection.handOver(self._site.buildProtocol(connection.address))
 
     def _onFailed(self, failure: Failure) -> None:
-        self._log.failure("the server for the admin socket could not be loaded", failure)
+        self._log.failure("the server for {name} could not be loaded", failure, name=self.name)
         for connection in self._takeWaiting():
             connection.hangUp()
 

@@ -185,12 +185,9 @@ class QuietSite(Site):
     protocol = AdminChannel  # type: ignore[assignment]
     requestFactory = AdminRequest
 
-    def __init__(self, reactor: Any, operations: AdminOperations) -> None:
+    def __init__(self, reactor: Any, root: IResource, timeout: float = REQUEST_TIMEOUT) -> None:
         self.turns = Turns(reactor, REQUESTS_PER_TURN)
-        root = Root(reactor, operations, Turns(reactor, SLICES_PER_TURN))
-        super().__init__(
-            root, timeout=REQUEST_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False
-        )
+        super().__init__(root, timeout=timeout, reactor=reactor, parsePOSTFormSubmission=False)
         self.displayTracebacks = False
 
     def log(self, request: Request) -> None:
@@ -199,4 +196,4 @@ class QuietSite(Site):
 
 def makeSite(reactor: Any, operations: AdminOperations) -> Site:
     """Return the whole interface."""
-    return QuietSite(reactor, operations)
+    return QuietSite(reactor, Root(reactor, operations, Turns(reactor, SLICES_PER_TURN)))

@@ -37,9 +37,11 @@ class AdminSocket(Component):
     Listens on the socket, which only root and the daemon's own user can use.
 
     @param path: the socket's path; empty for no socket.
+    @cvar name: what the socket is called.
     """
 
     _log = Logger()
+    name = "admin socket"
 
     def __init__(self, reactor: Any, path: str, operations: AdminOperations) -> None:
         self._reactor = reactor
@@ -54,19 +56,29 @@ class AdminSocket(Component):
 
     def ready(self) -> None:
         """See L{Component.ready}. The daemon answers no operator before."""
-        if not self._path:
-            return
+        if self._path:
+            self._listen()
+
+    def makeSite(self, reactor: Any, operations: AdminOperations) -> AdminSite:
+        """Return what answers there."""
+        return AdminSite(reactor, operations)
+
+    def _listen(self) -> None:
         from pkdoors.admin._port import AdminPort  # after the reactor, which leaves out TLS
 
-        site = AdminSite(self._reactor, self._operations)
+        site = self.makeSite(self._reactor, self._operations)
         try:
             _removeStale(self._path)
             port = AdminPort(self._path, site, BACKLOG, MODE, self._reactor)  # type: ignore[arg-type]
             with _asOwnersOnly(self._path):
                 port.startListening()
-            self._port = port
+                self._port = port
+                self._share()
         except (OSError, CannotListenError) as error:
-            self._log.error("there is no admin socket: {error}", error=error)
+            self._log.error("there is no {name}: {error}", name=self.name, error=error)
+
+    def _share(self) -> None:
+        """Let others use the socket: nobody. This raises nothing."""
 
     def stop(self) -> Deferred[None]:
         """See L{Component.stop}."""
@@ -102,12 +114,21 @@ def ensureCreatable(path: str) -> None:
     try:
         if makeFolders(Path(path).parent, 0o700):
             Logger().info("created the folder of the admin socket {path}", path=path)
-        _removeStale(path)
-        with socket.socket(socket.AF_UNIX) as probe, _asOwnersOnly(path):
-            probe.bind(path)
-        os.unlink(path)
+        tryToCreate(path)
     except OSError as error:
         raise ListenError(_describeError(error, path)) from error
+
+
+def tryToCreate(path: str) -> None:
+    """
+    Create a UNIX socket at a path and remove it again, in a folder that exists.
+
+    @raise OSError: that fails, or another daemon has it.
+    """
+    _removeStale(path)
+    with socket.socket(socket.AF_UNIX) as probe, _asOwnersOnly(path):
+        probe.bind(path)
+    os.unlink(path)
 
 
 def _removeStale(path: str) -> None:

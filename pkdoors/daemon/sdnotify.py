@@ -120,6 +120,7 @@ class Health:
     What the daemon does, and what it cannot do.
 
     @param firewallName: the name of the firewall that guards the doors.
+    @param fleet: returns what keeps this host from its fleet, a sentence each.
     """
 
     def __init__(
@@ -130,7 +131,9 @@ class Health:
         smith: Locksmith,
         audit: AuditFile,
         reloader: Reloader,
+        fleet: Callable[[], list[str]] = list,
     ) -> None:
+        self._fleet = fleet
         self._keeper = keeper
         self._firewallName = firewallName
         self._ports = ports
@@ -141,7 +144,7 @@ class Health:
     def troubles(self) -> list[str]:
         """Return what keeps the daemon from doing all that it should, a sentence for each."""
         others = filter(None, (self._audit.trouble, self._reloader.refusal))
-        return [*self._ports.troubles(), *self._smith.examine(), *others]
+        return [*self._ports.troubles(), *self._smith.examine(), *others, *self._fleet()]
 
     def line(self) -> str:
         """Return what the daemon does, in one line, and what it cannot do."""

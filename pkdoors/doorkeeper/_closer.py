@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from itertools import islice
+from math import inf
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -196,15 +197,19 @@ class Closer:
     def closeOwn(self, request: Request) -> None:
         """
         Close what the same key opened and what lets the request's address in: a seal proves who
-        asks, but not from where. What others earned goes on, also if this key has prolonged it.
+        asks, but not from where. What others earned goes on, also if this key has prolonged it; and
+        so does what the key earned after it asked, as a fleet can pass on an old seal once more.
         """
         who = request.who
+        stamp = inf if request.seal else request.since or inf  # a seal that was heard is a new one
+
+        def isOwn(opening: Opening) -> bool:
+            return opening.since <= stamp and not opening.who.isOther(who)
+
         lives = self._lives.lettingIn(request.door.name, readSource(request.source))
-        own = [life for life in lives if not life.opening.who.isOther(who)]
-        for life in lives:
-            life.forgetClaims(who)
-        if lives and not own:
+        isStranger = all(life.opening.who.isOther(who) for life in lives)
+        if lives and isStranger and not request.via:
             reason = f"{who} cannot close what {lives[-1].opening.who} opened"
             self._refusals.publish(Refusal(request.door, request.sender, reason, who))
-        for life in own:
-            life.endOwn(who, f"at the request of {who}" if str(who) else "")
+        for life in lives:
+            life.endMatching(isOwn, f"at the request of {who}" if str(who) else "")

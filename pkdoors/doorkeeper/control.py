@@ -147,6 +147,7 @@ class DoorControl:
             if not statuses:
                 prefix = f"door {door}: " if door else ""
                 raise NotFound(f"{prefix}nothing is open for {wanted}{_explainWider(wider)}")
+        self._keeper.onClose(door, source)
         closing = self._keeper.close((status.opening.key for status in statuses), OPERATOR)
         await self._wait(closing.asked, GUARD_PATIENCE)
         await self._wait(closing.done, CLOSE_PATIENCE)

@@ -59,6 +59,8 @@ class Doorkeeper:
     @ivar isDating: whether each opening gets the time of day at which it begins, for L{closeOlder}.
     @ivar holdsBack: called with each request that has a seal, when it is heard; returns whether
         somebody else passes it on to L{request} later, or drops it.
+    @ivar onClose: called with the name of a door and a source before the operator closes that;
+        each is empty for all.
     @ivar seals: reports the seals that have opened or closed a door.
     """
 
@@ -99,6 +101,7 @@ class Doorkeeper:
         self.seals = SealReport(self._lives)
         self.isDating = False
         self.holdsBack: Callable[[Request], bool] = lambda request: False
+        self.onClose: Callable[[str, str], object] = lambda door, source: None
         self._uses = UseWatch(clock, stack, self._lives, self._slices)
         self._selector = Selector(self._lives, self._uses, self._slices, lambda: self.doors)
         self._grants = count(1)
@@ -199,6 +202,10 @@ class Doorkeeper:
     def _heed(self, request: Request) -> None:
         if not (request.seal and self.holdsBack(request)):
             self.request(request)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Report what opens nothing, and did not come from a knock port."""
+        self._refusals.publish(refusal)
 
     def request(self, request: Request) -> Outcome:
         """Open the door or, if it is open for this source already, move the deadline."""

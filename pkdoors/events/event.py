@@ -24,6 +24,7 @@ GUESSING = "guessing"
 OPEN_FAILED, CLOSE_FAILED = "open-failed", "close-failed"
 HEALED, HEAL_FAILED = "healed", "heal-failed"
 RELOADED, RELOAD_REFUSED = "reloaded", "reload-refused"
+ORDERED, ORDER_REFUSED = "ordered", "order-refused"
 
 LOGGED = "event door source ports seconds user key asked_from via reason".split()
 """The L{fields} that an event of the log has, too."""
@@ -52,9 +53,11 @@ _SENTENCES: Mapping[str, str] = {
     HEAL_FAILED: f"{{cause}}cannot restore {_RULES}, retrying: {{reason}}",
     RELOADED: "reloaded: {reason}",
     RELOAD_REFUSED: "not reloaded, and nothing was changed: {reason}",
+    ORDERED: "order to the fleet{by}: {reason}",
+    ORDER_REFUSED: "refused an order to the fleet{by}: {reason}{more}",
 }
 KINDS = tuple(_SENTENCES)
-WARNINGS = frozenset({HEALED, GUESSING})
+WARNINGS = frozenset({HEALED, GUESSING, ORDER_REFUSED})
 ERRORS = frozenset({OPEN_FAILED, CLOSE_FAILED, HEAL_FAILED, RELOAD_REFUSED})
 
 

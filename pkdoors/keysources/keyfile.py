@@ -86,7 +86,12 @@ class KeyFile:
         for complaint in limitLines(self._reader.complaints(), "kinds of lines are refused"):
             self._log.warn("{complaint}", complaint=complaint)
         count = self.use.count(self._reader.keys)
-        self._log.info("{count} of the keys in {path} may knock", count=count, path=self._path)
+        self._log.info(
+            "{count} of the keys in {path} {right}",
+            count=count,
+            path=self._path,
+            right=self.use.right,
+        )
 
 
 NO_KEY = "has no key that may knock: add lines from ssh-keygen's .pub files"

@@ -8,7 +8,13 @@ from pkdoors.model.doors import Door
 
 
 class KeyUse:
-    """The use of keys of which no door is known: all of them count."""
+    """
+    The use of keys of which no door is known: all of them count.
+
+    @cvar right: what their owners may do.
+    """
+
+    right = "may knock"
 
     def count(self, keys: Iterable[AuthorizedKey]) -> int:
         """Return how many keys open something now."""

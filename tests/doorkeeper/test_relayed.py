@@ -80,6 +80,26 @@ class UntilTests(RelayedCase):
         self.assertEqual(Outcome("closed"), self.relay(close=True))
         self.assertEqual([], self.openings())
 
+    def test_closedAgain(self) -> None:
+        """
+        A relayed seal that closes, and comes again later, ends nothing that its key earned after
+        it; one that is heard here ends all.
+        """
+        self.relay()
+        self.relay(close=True, since=TODAY + 1)
+        self.relay(60, since=TODAY + 2)
+        self.relay(close=True, since=TODAY + 1, via="")
+        self.assertEqual([(ANN, 60)], self.openings())
+        self.relay(close=True, since=TODAY + 1, via="", seal=SEAL)
+        self.assertEqual([], self.openings())
+
+    def test_closedForOthers(self) -> None:
+        """A relayed seal of a key that opened nothing here closes nothing, without a line."""
+        self.relay()
+        count = len(self.log.lines())
+        self.relay(close=True, who=CARL, since=TODAY + 1)
+        self.assertEqual(([(ANN, 30)], count), (self.openings(), len(self.log.lines())))
+
 
 class ViaTests(RelayedCase):
     """

@@ -91,6 +91,9 @@ class EventTests(SynchronousTestCase):
                 "retrying: of it",
                 "reloaded": "reloaded: of it",
                 "reload-refused": "not reloaded, and nothing was changed: of it",
+                "ordered": f"order to the fleet, {anna}: of it",
+                "order-refused": f"refused an order to the fleet, {anna}: of it "
+                "(2 more lines like this left out)",
             },
             {kind: sentence(self.event(kind)) for kind in KINDS},
         )

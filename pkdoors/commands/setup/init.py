@@ -244,7 +244,7 @@ def _beginNotes(options: Namespace, plan: Plan) -> float:
     Spare the first daemon of this host the time in which it would refuse sealed knocks, if that can
     be done. Return what is left of that time, in seconds.
     """
-    from pkdoors.daemon.replaycare import beginNotes
+    from pkdoors.daemon.notes.replaycare import beginNotes
 
     wait = max((door.clockSkew for door in plan.doors if door.authorizedKeys), default=0.0)
     hasNewSequences = not options.seed and options.output == CONF_FILE

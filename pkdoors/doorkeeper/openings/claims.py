@@ -1,10 +1,9 @@
 """What others have earned, at an opening that somebody has prolonged. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import Principal
 
 MAX_CLAIMS = 16
 """Principals, beside the one whose opening lasts longest, whose claims are remembered."""
@@ -25,9 +24,9 @@ def addClaim(claims: Claims, opening: Opening, wanted: Opening, now: float) -> C
     return _sort(latest.values())
 
 
-def dropClaims(claims: Claims, who: Principal) -> Claims:
-    """Return the claims without those of one principal."""
-    return tuple(claim for claim in claims if claim.who.isOther(who))
+def dropClaims(claims: Claims, isDropped: Callable[[Opening], bool]) -> Claims:
+    """Return the claims without some of them."""
+    return tuple(claim for claim in claims if not isDropped(claim))
 
 
 def moveClaims(claims: Claims, door: Door, deadline: float) -> Claims:

@@ -10,7 +10,6 @@ from pkdoors.doorkeeper.openings.claims import addClaim, dropClaims, moveClaims
 from pkdoors.doorkeeper.openings.state import OpeningStatus
 from pkdoors.events.event import CLOSE_FAILED, SHORTENED, TAKEN_OVER, TIME_OVER
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import Principal
 
 
 class OpeningLife(OpeningWork):
@@ -60,18 +59,6 @@ class OpeningLife(OpeningWork):
         self.retry()  # perhaps the firewall works again
         return False
 
-    def forgetClaims(self, who: Principal) -> None:
-        """Forget what a principal earned, if another one's opening lasts longer."""
-        self._claims = dropClaims(self._claims, who)
-
-    def endOwn(self, who: Principal, reason: str) -> None:
-        """
-        End what a principal earned. What others earned goes on.
-
-        @param reason: see L{end}.
-        """
-        self.endMatching(lambda opening: not opening.who.isOther(who), reason)
-
     def isShared(self) -> bool:
         """Return whether somebody has earned a part of it beside the one who earned the longest."""
         return bool(self._claims)
@@ -82,7 +69,7 @@ class OpeningLife(OpeningWork):
 
         @param reason: see L{end}.
         """
-        self._claims = tuple(claim for claim in self._claims if not matches(claim))
+        self._claims = dropClaims(self._claims, matches)
         if not matches(self.opening):
             return
         *others, left = self._claims or (self.opening,)
