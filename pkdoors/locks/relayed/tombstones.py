@@ -98,7 +98,7 @@ class Tombstones:
 
         @param since: that time, on the clock that does not jump.
         """
-        self._raiseFloor((ALL, True), Moment.own(since), since, 0.0)
+        self._raiseFloor((ALL, True), Moment.own(since))
 
     def findRefusal(
         self, door: str, source: Source, key: str, stamp: int, now: float, today: float
@@ -139,7 +139,7 @@ class Tombstones:
         """
         for note in floors:
             moment = Moment(note.stamp, now + skew if note.isOwn else None)
-            self._raiseFloor((note.key, note.isOwn), moment, now, today)
+            self._raiseFloor((note.key, note.isOwn), moment)
         for each in closed:
             moment = Moment(each.stamp, now if each.isOwn else None)
             stone = Tombstone(each.door, each.source, each.key, each.isOwn)
@@ -161,10 +161,9 @@ class Tombstones:
     def _add(self, stone: Tombstone, moment: Moment, now: float, today: float) -> None:
         plot = self._plots.get((stone.door, stone.key, stone.isOwn))
         before = plot.moments.get(stone.source) if plot else None
-        if before is not None and before.read(now, today) >= moment.read(now, today):
-            return
-        self._note(_makeNote(stone, moment, now, today))
-        self._put(stone, moment, now, today)
+        if moment.join(before) != before:
+            self._note(_makeNote(stone, moment, now, today))
+            self._put(stone, moment, now, today)
 
     def _put(self, stone: Tombstone, moment: Moment, now: float, today: float) -> None:
         plot = self._plots.setdefault((stone.door, stone.key, stone.isOwn), _Plot())
@@ -173,9 +172,7 @@ class Tombstones:
             self._counts[stone.key] = self._counts.get(stone.key, 0) + 1
             if stone.source != ALL:
                 plot.sources.add(readSource(stone.source))
-        elif before.read(now, today) >= moment.read(now, today):
-            return
-        plot.moments[stone.source] = moment
+        plot.moments[stone.source] = moment.join(before)
         if len(self) > MAX_TOMBSTONES:
             self._forgetOldest(now, today)
 
@@ -197,16 +194,14 @@ class Tombstones:
         self._counts[key] -= 1
         if not self._counts[key]:
             del self._counts[key]
-        self._raiseFloor((key, place[2]), moment, now, today)
+        self._raiseFloor((key, place[2]), moment)
 
-    def _raiseFloor(self, name: tuple[str, bool], moment: Moment, now: float, today: float) -> None:
-        before = self._floors.get(name)
-        if before is None or before.read(now, today) < moment.read(now, today):
-            self._floors[name] = moment
+    def _raiseFloor(self, name: tuple[str, bool], moment: Moment) -> None:
+        self._floors[name] = moment.join(self._floors.get(name))
         if len(self._floors) > MAX_TOMBSTONES:  # over the years, many keys come and go
             others = [each for each in self._floors if each[0] != ALL]
-            oldest = min(others, key=lambda each: self._floors[each].read(now, today))
-            self._raiseFloor((ALL, oldest[1]), self._floors.pop(oldest), now, today)
+            key = min(others, key=lambda each: self._floors[each].stamp)
+            self._raiseFloor((ALL, key[1]), self._floors.pop(key))
 
 
 def _makeNote(stone: Tombstone, moment: Moment, now: float, today: float) -> ClosedNote:
