@@ -12,7 +12,6 @@ from tests.lab.fleet.lesser import (
     FOLDER,
     LESSER,
     MEMBER,
-    NUMBER,
     OUTSIDER,
     Follower,
     LesserTestCase,
@@ -34,9 +33,8 @@ class RightsTests(LesserTestCase):
     def test_group(self) -> None:
         """The group's members can use it, and nobody else who is not root."""
         with self.server.inside():
-            status, folder = LESSER.stat(), FOLDER.stat()
-        self.assertEqual((0o660, NUMBER), (stat.S_IMODE(status.st_mode), status.st_gid))
-        self.assertEqual((0o710, NUMBER), (stat.S_IMODE(folder.st_mode), folder.st_gid))
+            modes = [stat.S_IMODE(path.stat().st_mode) for path in (LESSER, FOLDER)]
+        self.assertEqual([0o660, 0o710], modes)
         self.assertEqual(200, self.curl("GET", "/status")[0])
         self.assertEqual(0, self.curl("GET", "/status", who=OUTSIDER)[0])
 
