@@ -178,6 +178,19 @@ def _judgeSaved(facts: Facts) -> Findings:
     return judgeSavedFiles(facts.sources.savedFiles())
 
 
+def _judgeFleet(facts: Facts) -> Findings:
+    fleet, ask = facts.config.fleet, facts.sources.engine
+    if fleet is None or ask is None:
+        return ()
+    from pkdoors.config.file import findFleetFile
+    from pkdoors.doctor.fleet.gathering import gatherFleet
+    from pkdoors.doctor.fleet.judging import judgeFleet
+
+    file = findFleetFile(facts.config, facts.conf)
+    doors, sources = facts.config.doors, facts.sources
+    return judgeFleet(gatherFleet(fleet, file, ask(fleet), doors, sources.operators, sources.isOn))
+
+
 def _judgeLegacy(facts: Facts) -> Findings:
     if facts.tables is None:
         return ()
@@ -345,6 +358,7 @@ _JUDGES: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("iptables", _judgeLegacy),
     ("guard", _judgeGuard),
     ("nftables.service", _judgeNftablesService),
+    ("fleet", _judgeFleet),
     ("daemon", _judgeFile),
     ("protected ports", _judgeProtected),
     ("forwards", _judgeOffloading),

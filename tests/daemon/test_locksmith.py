@@ -399,7 +399,7 @@ class LocksmithTests(SynchronousTestCase):
         smith = self.makeSmith(self.ssh, web)
         smith.make(self.ssh)
         smith.start()
-        self.assertIn("refused for 300 s after this start", self.log.lines()[0])
+        self.assertIn("refused for 5m after this start", self.log.lines()[0])
 
     def test_oneBudget(self) -> None:
         """All locks share one budget: what one has used, another must wait for."""

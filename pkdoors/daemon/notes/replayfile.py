@@ -15,6 +15,7 @@ from pkdoors.host.bootid import UNKNOWN, readBootId
 from pkdoors.locks.sealed.notelines import NotesLost
 from pkdoors.locks.sealed.replaynotes import Found, NotesWriter, parseNotes
 from pkdoors.locks.sealed.replays import MAX_SEEN, ClosedNote, Notes, ReplayCache
+from pkdoors.util.durations import formatDuration
 from pkdoors.util.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -105,10 +106,10 @@ class ReplayFile:
         if trouble:
             self._log.warn(
                 "the notes of sealed knocks in {path} cannot be trusted ({trouble}): sealed knocks "
-                "are refused for {skew:g} s after this start, in case they opened something before",
+                "are refused for {skew} after this start, in case they opened something before",
                 path=self.path,
                 trouble=trouble,
-                skew=skew,
+                skew=formatDuration(skew),
             )
 
     def keep(self, tombstones: "Tombstones") -> None:

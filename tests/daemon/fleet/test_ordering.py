@@ -39,9 +39,9 @@ class OrderingTests(FleetTestCase):
 
     def test_closeAll(self) -> None:
         """It can end everything that began before it, and nothing that began later."""
-        self.relay(seal())
-        self.relay(seal(bind=BOB, ago=-5))
-        self.give(order("close", "*", at=1))
+        self.relay(seal(ago=10))
+        self.relay(seal(bind=BOB))
+        self.give(order("close", "*", at=-5))
         self.assertEqual({BOB}, {*self.open_()})
 
     def test_ban(self) -> None:

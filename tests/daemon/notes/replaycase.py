@@ -81,7 +81,7 @@ class ReplayFileTestCase(SynchronousTestCase):
         (line,) = self.log.lines()
         self.assertEqual(
             f"the notes of sealed knocks in {self.path} cannot be trusted ({trouble}): sealed "
-            "knocks are refused for 60 s after this start, in case they opened something before",
+            "knocks are refused for 1m after this start, in case they opened something before",
             line,
         )
         self.now += SKEW + 0.1
