@@ -241,9 +241,10 @@ class Doorkeeper:
         door = request.door
         deadline = now + min(door.grant(request.seconds), request.most or door.maxOpenFor)
         deadline = min(deadline, request.until or deadline)
-        since = request.since
-        if not since and self.isDating:
-            since = self._publisher.wallClock()
+        since = 0.0
+        if request.since or self.isDating:  # a stamp can be ahead, but no order ends what is later
+            today = self._publisher.wallClock()
+            since = min(request.since or today, today)
         who, grant = request.who, next(self._grants)
         return Opening(door, source, deadline, who, grant, since, request.via)
 

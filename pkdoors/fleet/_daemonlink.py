@@ -104,7 +104,7 @@ class _Following(Protocol):
 
     def _hangUp(self) -> None:
         transport: Any = self.transport
-        transport.abortConnection()
+        transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See L{twisted.internet.interfaces.IProtocol}."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pkdoors.commands.control import addConfOption
 from pkdoors.commands.parser import Parser
 from pkdoors.errors import KnockError, PkdoorsError
+from pkdoors.util.output import complain, requireLinux
 
 if TYPE_CHECKING:  # they load much
     from pkdoors.config.fleet import FleetConfig
@@ -31,6 +32,7 @@ def readFleetOf(options: Namespace) -> "FleetConfig":
 
     @raise ConfigError: there is none, or it is wrong.
     """
+    requireLinux(options.parser.prog)
     from pkdoors.adminclient.location import findFleetFile
     from pkdoors.config.fleetfile import readFleet
 
@@ -89,8 +91,6 @@ def runWithEngine(
 
 def orExit(options: Namespace, call: Callable[[], T]) -> T:
     """Call something. If it fails, print its error and end with status 1."""
-    from pkdoors.util.output import complain
-
     try:
         return call()
     except PkdoorsError as error:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from time import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pkdoors.commands.fleet._place import addFleetOptions, openEngine, orExit
+from pkdoors.commands.fleet._place import addFleetOptions, openEngine, orExit, readFleetOf
 from pkdoors.commands.parser import Parser
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tellText
@@ -37,24 +37,22 @@ def addFleetDoctorCommand(command: Parser) -> None:
 
 
 def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    fleet = orExit(options, lambda: readFleetOf(options))
     from pkdoors.adminclient.location import findFleetFile
     from pkdoors.config.config import CONF_FILE
     from pkdoors.config.file import readConfig
-    from pkdoors.config.fleetfile import readFleet
     from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf, selectFaults
     from pkdoors.doctor.fleet.gathering import gatherFleet
     from pkdoors.doctor.fleet.judging import judgeFleet
     from pkdoors.doctor.sources import readOperators
     from pkdoors.host.systemd import isOn
 
-    file = orExit(options, lambda: findFleetFile(options.conf))
-    fleet = orExit(options, lambda: readFleet(file))
     try:
         doors = readConfig(options.conf or CONF_FILE).doors
     except PkdoorsError:  # `pkdoors check` says why
         doors = ()
     engine = askEngineOf(options, fleet)
-    facts = gatherFleet(fleet, file, engine, doors, readOperators, isOn)
+    facts = gatherFleet(fleet, findFleetFile(options.conf), engine, doors, readOperators, isOn)
     findings = list(judgeFleet(facts))
     chosen = selectFaults(findings) if options.quiet else findings
     if options.json:

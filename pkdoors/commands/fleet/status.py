@@ -45,13 +45,13 @@ def addFleetStatusCommand(command: Parser) -> None:
 
 
 def _status(options: Namespace, environment: Mapping[str, str]) -> None:
+    fleet = orExit(options, lambda: readFleetOf(options))
     from pkdoors.adminclient.console import makeConsole
     from pkdoors.fleet.overview.orderlist import listOrders
     from pkdoors.fleet.overview.statusjson import simplifyFleet
     from pkdoors.fleet.overview.statusview import formatFleet
     from pkdoors.fleet.overview.survey import surveyFleet
 
-    fleet = orExit(options, lambda: readFleetOf(options))
     operators = orExit(options, lambda: readOperators(fleet))
 
     async def ask(engine: "IEngine", reactor: Any) -> "Survey":

@@ -66,12 +66,12 @@ def addFleetWatchCommand(command: Parser) -> None:
 
 
 def _watch(options: Namespace, environment: Mapping[str, str]) -> None:
+    fleet = orExit(options, lambda: readFleetOf(options))
     from twisted.internet.defer import CancelledError
 
     from pkdoors.adminclient.console import makeConsole
     from pkdoors.commands._run import runReactor
 
-    fleet = orExit(options, lambda: readFleetOf(options))
     hosts = orExit(options, lambda: chooseHosts(fleet, options.host or ()))
     watch = FleetWatch(options, fleet, hosts, makeConsole(environment))
 
@@ -219,6 +219,6 @@ class FleetWatch:
 
 async def _findStart(engine: "IEngine", seconds: float) -> float:
     """Return the milliseconds of the engine's clock at which the events begin."""
-    from pkdoors.fleet.overview.survey import clockOf
+    from pkdoors.fleet.engine import clockOf
 
     return 1000 * (clockOf(await engine.describe(), time()) - seconds)

@@ -75,9 +75,9 @@ class Tombstones:
 
     def add(
         self, door: str, source: Source | None, key: str, stamp: int, now: float, today: float
-    ) -> None:
+    ) -> bool:
         """
-        Note a closing that somebody has signed.
+        Note a closing that somebody has signed. Return whether it is new.
 
         @param door: its name, or L{ALL}.
         @param source: L{None} for all.
@@ -85,7 +85,7 @@ class Tombstones:
         @param stamp: when, in milliseconds since 1970.
         """
         text = ALL if source is None else str(source)
-        self._add(Tombstone(door, text, key, isOwn=False), Moment(stamp), now, today)
+        return self._add(Tombstone(door, text, key, isOwn=False), Moment(stamp), now, today)
 
     def addOwn(self, door: str, source: Source | None, now: float, today: float) -> None:
         """Note that this host's operator has just closed a door; see L{add}."""
@@ -101,26 +101,46 @@ class Tombstones:
         self._raiseFloor((ALL, True), Moment.own(since))
 
     def findRefusal(
-        self, door: str, source: Source, key: str, stamp: int, now: float, today: float
+        self,
+        door: str,
+        source: Source,
+        key: str,
+        stamp: int,
+        now: float,
+        today: float,
+        heard: float | None = None,
     ) -> str:
         """
         Return why a seal opens nothing, because it was closed after it was made; empty if it was
-        not.
+        not. If the sender's clock is ahead, others may have closed between the moment in which the
+        seal was heard and its stamp. The key itself has the same clock.
 
         @param source: the address or the network that it would open for.
         @param key: the fingerprint of its key.
+        @param heard: when it was heard before, on the clock that does not jump; L{None} if it is a
+            new one.
         """
-        for name in (key, ALL):
-            for isOwn in (False, True):
-                floor = self._floors.get((name, isOwn))
-                if floor is not None and stamp <= floor.read(now, today):
-                    return _FORGOTTEN
-                for place in (door, ALL):
-                    plot = self._plots.get((place, name, isOwn))
-                    if plot is not None and any(
-                        stamp <= moment.read(now, today) for moment in plot.findOverlapping(source)
-                    ):
-                        return _CLOSED
+        began = stamp if heard is None else min(stamp, Moment.own(heard).read(now, today))
+        found = [
+            self._find(door, source, name, moment, now, today)
+            for name, moment in ((key, stamp), (ALL, began))
+        ]
+        return found[0] or found[1]
+
+    def _find(
+        self, door: str, source: Source, key: str, moment: float, now: float, today: float
+    ) -> str:
+        """Return what closings with just this key mean for a seal of some moment."""
+        for isOwn in (False, True):
+            floor = self._floors.get((key, isOwn))
+            if floor is not None and moment <= floor.read(now, today):
+                return _FORGOTTEN
+            for place in (door, ALL):
+                plot = self._plots.get((place, key, isOwn))
+                if plot is not None and any(
+                    moment <= closed.read(now, today) for closed in plot.findOverlapping(source)
+                ):
+                    return _CLOSED
         return ""
 
     def learn(
@@ -158,12 +178,14 @@ class Tombstones:
         ]
         return closed, floors
 
-    def _add(self, stone: Tombstone, moment: Moment, now: float, today: float) -> None:
+    def _add(self, stone: Tombstone, moment: Moment, now: float, today: float) -> bool:
         plot = self._plots.get((stone.door, stone.key, stone.isOwn))
         before = plot.moments.get(stone.source) if plot else None
-        if moment.join(before) != before:
-            self._note(_makeNote(stone, moment, now, today))
-            self._put(stone, moment, now, today)
+        if moment.join(before) == before:
+            return False
+        self._note(_makeNote(stone, moment, now, today))
+        self._put(stone, moment, now, today)
+        return True
 
     def _put(self, stone: Tombstone, moment: Moment, now: float, today: float) -> None:
         plot = self._plots.setdefault((stone.door, stone.key, stone.isOwn), _Plot())

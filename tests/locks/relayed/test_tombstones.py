@@ -14,7 +14,7 @@ from pkdoors.locks.sealed.replays import ClosedNote
 from pkdoors.model.sources import readSource
 from tests.lab.properties import PROPERTY
 from tests.lab.sealing import publicLine
-from tests.locks.relayed.case import FAR, GATE, FleetTestCase, bound
+from tests.locks.relayed.case import FAR, GATE, STOLEN, FleetTestCase, bound
 from tests.locks.sealed.case import ANN, BOB, EVE, TODAY, authorized, seal
 
 CLOSED = "somebody has closed the door since this knock was made: knock again"
@@ -68,10 +68,50 @@ class ClosedTests(FleetTestCase):
         assert request is not None
         self.assertEqual(TODAY - 50, getattr(request, "since", None))
 
-    def test_closeOverUdpEndsAll(self) -> None:
-        """One over UDP is certainly new, so it ends whatever the key has opened by then."""
-        request = self.request(bound(close=True))
-        self.assertEqual(0.0, getattr(request, "since", None))
+    def test_closeAgain(self) -> None:
+        """
+        A close that comes again does nothing, so it cannot end what its key has opened since; not
+        even after a restart, when nobody knows when that was.
+        """
+        datagram = bound(close=True, ago=50)
+        self.assertEqual(f"close {ANN}", self.relay(datagram))
+        self.assertSilent("-", datagram)
+        self.assertSilent("-", bound(close=True, ago=51))
+        notes = self.memory.tombstones.makeNotes(self.now, self.today)
+        self.memory = FleetMemory()
+        self.memory.tombstones.learn(*notes, self.now, self.today, 60.0)
+        self.assertSilent("-", datagram)
+
+    def test_closeBurnt(self) -> None:
+        """A stolen host that passes a close on first cannot prevent it."""
+        self.use(GATE)
+        datagram = seal(close=True)
+        self.relay(datagram, origin=STOLEN, source=FAR)
+        self.assertEqual(f"close {ANN}", self.relay(datagram, source=ANN))
+
+    def test_ahead(self) -> None:
+        """
+        A sender whose clock is ahead is closed, too: a seal that was heard before a closing opens
+        nothing after it.
+        """
+        for isHeard in (False, True):
+            self.setUp()
+            datagram = bound(ago=-50)
+            if isHeard:
+                self.assertEqual("open", self.udp(datagram))
+            else:
+                self.assertOpens(300, datagram)
+            self.wait(10)
+            self.memory.tombstones.addOwn(ALL, None, self.now, self.today)
+            self.wait(10)
+            self.assertSilent(CLOSED, datagram)
+            self.assertEqual("open", self.udp(bound(ago=-70)))
+
+    def test_aheadOwn(self) -> None:
+        """What the key itself closes has the same clock, so it can open again at once."""
+        self.assertOpens(300, bound(ago=-30))
+        self.relay(bound(close=True, ago=-40))
+        self.assertOpens(300, bound(ago=-50))
 
     def test_closeOver(self) -> None:
         """One that is older than any opening does nothing."""
