@@ -7,6 +7,16 @@ from typing import NoReturn
 from pkdoors.commands.parser import Command, Parser, addCommands
 
 FLEET_COMMANDS = {
+    "init": Command(
+        "make this host one of a fleet, and print what the engine and the others need",
+        "setup.fleet",
+        "addFleetInitCommand",
+    ),
+    "daemon": Command(
+        "run the process that connects this host's daemon with the engine, in the foreground",
+        "fleet.daemon",
+        "addFleetDaemonCommand",
+    ),
     "status": Command(
         "show which hosts are up, who is in where, and the orders",
         "fleet.status",

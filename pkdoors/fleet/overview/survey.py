@@ -5,23 +5,15 @@ Whoever has a host, or the engine, can write anything there. So what is read is 
 everything in it has a bound.
 """
 
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from pkdoors.errors import AskError, EngineRefusal
-from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, orderOf
+from pkdoors.fleet._together import gather
+from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, clockOf, orderOf
 from pkdoors.fleet.presence import PresenceRecord, parsePresence
-from pkdoors.fleet.streams import Streams
+from pkdoors.fleet.streams import LASTS, Streams
 
-T = TypeVar("T")
-
-REFRESH = 10.0
-"""Seconds between two reports of a host about itself."""
-LASTS = 30
-"""Seconds after which a host without a new report counts as down."""
 GRACE = 15.0
 """Seconds that an entry may wait before its reader counts as behind: a host says how far it has
 read in its next report."""
@@ -114,12 +106,12 @@ async def surveyFleet(engine: IEngine, fleet: str, hosts: Collection[str], own: 
     streams = Streams(fleet)
     about = await engine.describe()
     now = clockOf(about, own)
-    ends = await _gather(_readEnd(engine, streams.log(host)) for host in hosts)
+    ends = await gather(_readEnd(engine, streams.log(host)) for host in hosts)
     logs = dict(zip(hosts, ends, strict=True))
-    lists = await _gather(readOrders(engine, streams.orders(host)) for host in hosts)
+    lists = await gather(readOrders(engine, streams.orders(host)) for host in hosts)
     entries = dict(zip(hosts, lists, strict=True))
     orders = {host: found[-1].id if found else BEGINNING for host, found in entries.items()}
-    presences = await _gather(_readPresence(engine, streams.up(host)) for host in hosts)
+    presences = await gather(_readPresence(engine, streams.up(host)) for host in hosts)
     reports = []
     for host, (presence, trouble) in zip(hosts, presences, strict=True):
         if presence is None:
@@ -140,23 +132,6 @@ async def surveyFleet(engine: IEngine, fleet: str, hosts: Collection[str], own: 
     return Survey(now, own, about, reports, entries)
 
 
-async def _gather(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Make calls at the same time. The first error ends the wait."""
-    waiting = [Deferred.fromCoroutine(call) for call in calls]
-    try:
-        return await gatherResults(waiting, consumeErrors=True)
-    except FirstError as error:
-        error.subFailure.raiseException()
-
-
-def clockOf(about: Mapping[str, str], own: float) -> float:
-    """Return the engine's time of day, if it gives it, or else our own."""
-    try:
-        return int(about["server_time_usec"]) / 1e6
-    except (KeyError, ValueError):
-        return own
-
-
 async def readOrders(engine: IEngine, stream: str) -> list[Entry]:
     """Return the orders in a stream, the oldest first, at most L{MAX_ORDERS}."""
     found: list[Entry] = []
@@ -173,7 +148,7 @@ async def readPresences(
 ) -> dict[str, PresenceRecord]:
     """Return what the hosts that are up say about themselves."""
     names = [Streams(fleet).up(host) for host in hosts]
-    found = await _gather(_readPresence(engine, name) for name in names)
+    found = await gather(_readPresence(engine, name) for name in names)
     pairs = zip(hosts, found, strict=True)
     return {host: presence for host, (presence, _) in pairs if presence is not None}
 
@@ -205,7 +180,7 @@ async def _compareAll(
     @param read: what it says, by stream.
     @param ends: the last entry of each.
     """
-    found = await _gather(
+    found = await gather(
         _compare(engine, read.get(stream), stream, end, now) for stream, end in ends.items()
     )
     return dict(zip(ends, found, strict=True))
