@@ -86,6 +86,11 @@ COMMANDS = {
     "watch": Command(
         "show openings and events live, until you press q", "watch", "addWatchCommand"
     ),
+    "fleet": Command(
+        "see and steer a fleet: hosts that open their doors together",
+        "fleet.fleet",
+        "addFleetCommand",
+    ),
     "open": Command(
         "open a door for an address or a network, without a knock", "control", "addOpenCommand"
     ),

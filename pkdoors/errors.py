@@ -94,6 +94,10 @@ class EngineError(PkdoorsError):
     """The engine of the fleet cannot be reached, or the connection to it broke."""
 
 
+class EngineHungUp(EngineError):
+    """The connection ended, and nothing else is known to be wrong."""
+
+
 class EngineRefusal(EngineError):
     """The engine refused one request; others may succeed."""
 

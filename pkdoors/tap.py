@@ -59,7 +59,7 @@ from pkdoors.util.steady import SteadyReactor
 from pkdoors.util.turns import makeBeside
 
 if TYPE_CHECKING:
-    from pkdoors.daemon.replayfile import ReplayFile
+    from pkdoors.daemon.notes.replayfile import ReplayFile
     from pkdoors.locks.sealed.sealjudge import SealJudge
 
 __all__ = ["Options", "makeDoorService", "makeService"]
@@ -302,7 +302,7 @@ def _replayFileMaker(config: Config, file: str, reactor: Any) -> "Callable[[], R
     lasting = file or "\n".join(sorted({"\n".join(door.authorizedKeys) for door in config.doors}))
 
     def make() -> "ReplayFile":
-        from pkdoors.daemon.replayfile import ReplayFile, seenPath  # only for sealed doors
+        from pkdoors.daemon.notes.replayfile import ReplayFile, seenPath  # only for sealed doors
 
         return ReplayFile(seenPath(lasting), reactor.seconds)
 

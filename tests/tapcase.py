@@ -11,8 +11,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import tap
-from pkdoors.daemon import replayfile
 from pkdoors.daemon.failclosed import keepClosed
+from pkdoors.daemon.notes import replayfile
 from pkdoors.daemon.process import options, setup
 from pkdoors.firewall.netlink import library
 from pkdoors.firewall.nftables import firewall as nftables

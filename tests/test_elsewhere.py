@@ -14,8 +14,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.cli import COMMANDS, OF_SERVER
+from pkdoors.client.keys.orders import readOrder
+from pkdoors.knocks.order import parseOrder
 from pkdoors.model.sequence import Sequence
 from tests import ROOT
+from tests.fakes.agent import makeKey
 from tests.fakes.knocked import HOST, PATIENCE, FakeDoor
 
 ELSEWHERE = (sys.executable, "-m", "tests.fakes.elsewhere")
@@ -81,8 +84,23 @@ class CommandTests(ElsewhereTestCase):
             status, stdout, stderr = self.run_("win32", name, *NEEDED.get(name, ()))
             sentence = "this needs Linux: run it on the host whose ports the daemon protects"
             self.assertEqual((1, "", f"pkdoors {name}: {sentence}\n"), (status, stdout, stderr))
-        ofClient = {"completion", "connect", "export", "import", "knock", "sequence"}
+        ofClient = {"completion", "connect", "export", "fleet", "import", "knock", "sequence"}
         self.assertEqual(ofClient, {*COMMANDS} - OF_SERVER)
+        for name, words in (("status", ()), ("doctor", ()), ("watch", ()), ("close", ("--all",))):
+            ended = self.run_("darwin", "fleet", name, *words)
+            self.assertEqual((1, "", f"pkdoors fleet {name}: {sentence}\n"), ended)
+
+    def test_order(self) -> None:
+        """An operator's key signs an order anywhere."""
+        file = Path(self.mktemp()).absolute()
+        file.touch(0o600)
+        file.write_bytes(makeKey("ed25519").toString("openssh"))
+        options = ("--print", "--fleet", "prod", "--identity", str(file))
+        for platform in PLATFORMS:
+            words = ("ban", "SHA256:" + 43 * "A", *options)
+            status, stdout, stderr = self.run_(platform, "fleet", *words)
+            self.assertEqual((0, ""), (status, stderr))
+            self.assertEqual("ban", parseOrder(readOrder(stdout.encode())).order.verb)
 
     def test_wrongly(self) -> None:
         """A command that is used wrongly says so, and no command is a hint."""

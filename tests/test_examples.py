@@ -9,6 +9,7 @@ from io import StringIO
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.cli import COMMANDS, main, makeParser
+from pkdoors.commands.fleet.fleet import FLEET_COMMANDS
 
 
 class ExampleTests(SynchronousTestCase):
@@ -45,6 +46,16 @@ class ExampleTests(SynchronousTestCase):
                     makeParser(name).parse_args(words[1:])
                 except SystemExit:
                     self.fail(f"{example}: {stderr.getvalue()}")
+
+    def test_inner(self) -> None:
+        """So has each command of C{pkdoors fleet}."""
+        for name in FLEET_COMMANDS:
+            last = self.help("fleet", name).rstrip("\n").splitlines()[-1]
+            found = re.search(rf"^Example: .*?\b(pkdoors fleet {name}\b[^|>]*)", last)
+            assert found is not None, last
+            words = shlex.split(found[1])
+            self.assertEqual(name, words[2])
+            makeParser("fleet").parse_args(words[1:])
 
     def test_narrow(self) -> None:
         """A narrow terminal breaks no example."""

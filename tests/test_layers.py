@@ -24,7 +24,7 @@ LATE = {"argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client"
 PROCESS = {"cli", "tap", "adminclient.console", "config.options", "client.keys.passphrase"}
 PROCESS |= {"client.keys._keygenrun"}
 PROCESS |= {"daemon.process.options", "daemon.process.setup", "daemon.process.signals"}
-PROCESS |= {"doctor.options", "host.bootid", "install.servicecode", "util.output"}
+PROCESS |= {"fleet.tap", "doctor.options", "host.bootid", "install.servicecode", "util.output"}
 PROCESS |= {"client.api", "install._clientstart", "install.clientfile"}
 """Beside the commands, only these use the global reactor, the environment or C{sys}."""
 

@@ -16,7 +16,7 @@ from tests.tapcase import SEQ
 NOT_LOADED = frozenset(
     """
     OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin._resources
-    pkdoors.admin.records pkdoors.daemon.replayfile pkdoors.doorkeeper.control
+    pkdoors.admin.records pkdoors.daemon.notes.replayfile pkdoors.doorkeeper.control
     pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno twisted.conch
     twisted.protocols.tls twisted.web xml
     """.split()

@@ -21,7 +21,7 @@ from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
 from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.daemon.component import OnDemand
-from pkdoors.daemon.replayfile import seenPath
+from pkdoors.daemon.notes.replayfile import seenPath
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
 from pkdoors.errors import ConfigError, FirewallError
@@ -143,7 +143,7 @@ class MakeServiceTests(TapTestCase):
             wire(config, self.reactor, file=file)._smith._replayFile
             for file in ("/a.toml", "/a.toml", "/b.toml", "")
         ]
-        one, same, other, byKeys = (each and each._path for each in found)
+        one, same, other, byKeys = (each and each.path for each in found)
         self.assertEqual(seenPath("/a.toml"), one)
         self.assertEqual(one, same)
         self.assertEqual(seenPath("/keys"), byKeys)

@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -84,6 +85,10 @@ class AdminClient:
     def reload(self) -> Any:
         """Make the daemon read its configuration again."""
         return self._ask("POST", "/reload")
+
+    def giveOrder(self, order: bytes) -> Any:
+        """Hand in a sealed order to the fleet, which only the socket for the fleet takes."""
+        return self._ask("POST", "/seals", {"order": b64encode(order).decode()})
 
     def metrics(self) -> str:
         """Return the metrics, in Prometheus' text format."""

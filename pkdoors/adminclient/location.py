@@ -1,14 +1,18 @@
 """Finds the daemon's admin socket."""
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, MAX_CONF
+from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, FLEET_NAME, MAX_CONF
 from pkdoors.errors import AskError, BadValue, NoDaemon
 from pkdoors.files.reading import readFile
 from pkdoors.util.toml import readToml
 
 T = TypeVar("T")
+
+FLEET_SOCKET = "fleet.sock"
+"""The name of the socket for the fleet."""
 
 
 class AdminSocketOff(AskError):
@@ -45,7 +49,7 @@ def findSocket(conf: str | None) -> str:
     @raise AdminSocketOff: the file says that there is no socket.
     @raise AskError: there is no such file.
     """
-    path = _readPath(conf)
+    path = _readKey(conf, "admin")
     if path == "off":
         raise AdminSocketOff(
             f'the daemon has no admin socket: {conf or CONF_FILE} has admin = "off". Remove that '
@@ -55,9 +59,36 @@ def findSocket(conf: str | None) -> str:
     return path if isinstance(path, str) and path else ADMIN_SOCKET
 
 
-def _readPath(conf: str | None) -> Any:
+def findFleetSocket(conf: str | None) -> str:
+    """
+    Return the path of the daemon's socket for the fleet: it is beside the admin socket.
+
+    @raise AskError: there is no such file.
+    """
     try:
-        return readToml(readFile(conf or CONF_FILE, MAX_CONF).text()).get("admin")
+        path = findSocket(conf)
+    except AdminSocketOff:
+        path = ADMIN_SOCKET
+    return os.path.join(os.path.dirname(path), FLEET_SOCKET)
+
+
+def findFleetFile(conf: str | None) -> str:
+    """
+    Return the path of the fleet's configuration. It does not matter if the daemon's file cannot be
+    read or has errors: an order to the fleet must not wait until somebody has corrected that.
+
+    @param conf: the daemon's file; L{None} for the usual one.
+    @raise AskError: there is no such file.
+    """
+    path = _readKey(conf, "fleet_file")
+    if isinstance(path, str) and path:
+        return path
+    return os.path.join(os.path.dirname(conf or CONF_FILE), FLEET_NAME)
+
+
+def _readKey(conf: str | None, key: str) -> Any:
+    try:
+        return readToml(readFile(conf or CONF_FILE, MAX_CONF).text()).get(key)
     except (FileNotFoundError, NotADirectoryError) as error:
         if conf:
             raise AskError(

@@ -42,7 +42,7 @@ _JOINT = "\xa0"
 _LAST = 0.25
 """The bar of an opening warns when this share of its time is left."""
 
-_STYLES = {
+STYLES = {
     **dict.fromkeys((OPENED, EXTENDED, TAKEN_OVER), "green"),
     **dict.fromkeys(WARNINGS | {REFUSED}, "yellow"),
     **dict.fromkeys(ERRORS, "red"),
@@ -127,11 +127,11 @@ class View:
         if board.deafness and not board.trouble and room:
             lines.append(self._line(f"No events come: {board.deafness}", "bold red"))
         for event in list(reversed(board.events))[: room - len(lines)]:
-            style = _STYLES.get(event.kind, "")
+            style = STYLES.get(event.kind, "")
             table.add_row(
                 f"{event.time.astimezone():%H:%M:%S}",
                 self._line(event.kind, style),
-                self._line(_describeEvent(event), style),
+                self._line(describeEvent(event), style),
             )
         if table.rows:
             lines.append(table)
@@ -181,8 +181,8 @@ def _describeDoor(door: DoorRecord) -> str:
     return f"{door.name} {formatPorts(door.ports)} {state}"
 
 
-def _describeEvent(event: EventRecord) -> str:
-    """Return a text as short as possible: the address and the reason come first, the rest may be
+def describeEvent(event: EventRecord) -> str:
+    """Return a text as short as possible. The address and the reason come first, the rest may be
     cut."""
     if not event.door and not event.reason:
         return event.text

@@ -1,11 +1,17 @@
 """The command C{pkdoors check}."""
 
+import os
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 from pkdoors.commands.daemonoptions import addDaemonOptions, listWords
 from pkdoors.commands.parser import Parser
+
+if TYPE_CHECKING:  # only hosts of a fleet need them
+    from pkdoors.config.fleet import FleetConfig
+    from pkdoors.doctor.fleet.facts import EngineFacts
 
 
 def addCheckCommand(command: Parser) -> None:
@@ -26,10 +32,12 @@ def addCheckCommand(command: Parser) -> None:
     )
     addDaemonOptions(command)
     command.epilog = "Example: sudo pkdoors check --quiet"
-    command.set_defaults(run=_check)
+    command.set_defaults(run=_check, parser=command)
 
 
 def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    from dataclasses import replace
+
     from pkdoors.doctor.check import checkHost
     from pkdoors.doctor.facts import Facts
     from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf, selectFaults
@@ -39,10 +47,24 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
 
     wanted = CheckOptions(environment)
     wanted.parseOptions(listWords(options))
-    findings = list(checkHost(Facts(wanted.config, Sources(), wanted.file)))
+    sources = replace(Sources(), engine=partial(_askEngine, options))
+    findings = list(checkHost(Facts(wanted.config, sources, wanted.file)))
     chosen = selectFaults(findings) if options.quiet else findings
     if options.json:
         tellText(f"{asJSON(chosen)}\n")
     elif chosen:
         tellText(f"{asTable(chosen)}\n")
     raise SystemExit(exitStatusOf(findings))
+
+
+def _askEngine(options: Namespace, fleet: "FleetConfig") -> "EngineFacts":
+    """
+    Ask the engine of this host's fleet.
+
+    @raise PermissionError: this user may not read this host's password.
+    """
+    from pkdoors.commands.fleet.doctor import askEngineOf
+
+    if os.path.exists(fleet.password) and not os.access(fleet.password, os.R_OK):
+        raise PermissionError(fleet.password)
+    return askEngineOf(options, fleet)

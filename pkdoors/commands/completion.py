@@ -105,6 +105,17 @@ def listOpenAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
     return sorted({opening.source for opening in openings if chosen in (None, opening.door)})
 
 
+def listFleetHosts(parsed_args: Namespace, **_: Any) -> list[str]:
+    """List the hosts of the fleet."""
+    from pkdoors.adminclient.location import findFleetFile
+    from pkdoors.config.fleetfile import readFleet
+
+    try:
+        return list(readFleet(findFleetFile(getattr(parsed_args, "conf", None))).hosts)
+    except PkdoorsError:
+        return []
+
+
 def listMe(**_: Any) -> list[str]:
     """List the one client that has a short name."""
     from pkdoors.adminclient.clients import ME

@@ -99,9 +99,9 @@ class Command(NamedTuple):
 
 def addCommands(
     parser: ArgumentParser, commands: Mapping[str, Command], only: str | None = None
-) -> None:
+) -> Action:
     """
-    Add commands to a parser.
+    Add commands to a parser, and return the argument that stands for them.
 
     @param only: the only one that is used; L{None} for any. Of the others, the parser knows no more
         than that they exist.
@@ -113,6 +113,7 @@ def addCommands(
         command = parsers.add_parser(name, help=about, description=sentence)
         if only in (None, name):
             getattr(import_module(f"pkdoors.commands.{module}"), add)(command)
+    return parsers
 
 
 def completeWith(action: Action, name: str) -> None:

@@ -3,7 +3,7 @@
 import errno
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -144,12 +144,13 @@ def _isForService(status: os.stat_result) -> bool:
     return status.st_uid == 0 and status.st_gid == findServiceGroup()
 
 
-def writeConf(path: str, text: str) -> bool:
+def writeConf(path: str, text: str, share: Callable[[int], bool] | None = None) -> bool:
     """
     Write a new file that only its owner may read and write. If the default folder does not exist,
     make it, too, for its owner alone; any other one may be a mistake. If we are root and the
     service has a user, that user may read both.
 
+    @param share: lets others read the open file, instead of the service.
     @return: whether the service may read the file.
     @raise ConfigError: the file exists or cannot be written. No half-written file is left.
     """
@@ -169,7 +170,7 @@ def writeConf(path: str, text: str) -> bool:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode())
-            return letRead(file.fileno())
+            return (share or letRead)(file.fileno())
     except OSError as error:
         os.unlink(path)
         raise ConfigError(_describeFailure(path, error)) from error

@@ -29,7 +29,8 @@ class Engine(NamedTuple):
     Where the engine is.
 
     @ivar host: its name or address.
-    @ivar user: the user that this host logs in as; empty for the host's name.
+    @ivar user: the user that this host logs in as; empty for the host's name, if it has a
+        password.
     @ivar isTls: whether it is reached by TLS.
     """
 
@@ -89,8 +90,8 @@ class FleetConfig:
 
     @property
     def user(self) -> str:
-        """The user of the engine that this host logs in as."""
-        return self.engine.user or self.host
+        """The user of the engine that this host logs in as; empty if it does not log in."""
+        return self.engine.user or (self.host if self.password else "")
 
     @property
     def location(self) -> Engine:

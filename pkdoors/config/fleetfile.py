@@ -77,8 +77,8 @@ FLEET_SETTINGS = (
         field="engine",
         parse=parseEngine,
         kind=ENGINE,
-        comment="The Redis or Valkey server: rediss:// with TLS, redis:// without. Without a user "
-        "in front of the @, this host logs in with its name.",
+        comment="The Redis or Valkey server: rediss:// with TLS, redis:// without. With a password "
+        "this host logs in under its own name, unless another stands before an @.",
     ),
     FleetSetting(
         key="password",

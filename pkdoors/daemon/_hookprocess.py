@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IProcessTransport, IReacto
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from pkdoors.util.durations import formatDuration
 from pkdoors.util.oneline import oneLine
 
 TIME_LIMIT = 10.0
@@ -94,7 +95,9 @@ class HookRun(ProcessProtocol):
 
     def _tooLong(self) -> None:
         self._isLate = True
-        self._trouble = self._trouble or f"did not end within {TIME_LIMIT:g} s, and was killed"
+        self._trouble = (
+            self._trouble or f"did not end within {formatDuration(TIME_LIMIT)}, and was killed"
+        )
         self._signal(signal.SIGTERM)
         self._alarm = self._clock.callLater(GRACE, self.kill)
 

@@ -13,7 +13,8 @@ from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 
 if TYPE_CHECKING:
-    from pkdoors.daemon.replayfile import ReplayFile
+    from pkdoors.daemon.notes.fleetnotes import FleetNotes
+    from pkdoors.daemon.notes.replayfile import ReplayFile
     from pkdoors.keysources.keypath import KeySource
     from pkdoors.keysources.keyreader import Later
     from pkdoors.keysources.keyuse import KeyUse
@@ -38,7 +39,6 @@ class Locksmith:
     @param seconds: the clock for the locks, which does not jump.
     @param cost: returns the processor time that this thread has used so far, in seconds.
     @ivar checks: the queue of checks.
-    @ivar memory: what this host knows of its fleet; L{None} as long as no door was one of a fleet.
     @ivar onKeys: called when keys have changed; L{tagKeys} may have work then.
     """
 
@@ -61,7 +61,7 @@ class Locksmith:
         self._idle: list[str] = []
         self._makeReplayFile = makeReplayFile
         self._replayFile: ReplayFile | None = None
-        self.memory: FleetMemory | None = None
+        self._fleetNotes: FleetNotes | None = None
         self._seconds = seconds
         self.setDoors(doors)
         self._keyFiles: dict[str, KeySource] = {}
@@ -235,11 +235,20 @@ class Locksmith:
 
     def _prepareFleet(self, doors: Iterable[Door]) -> None:
         """Begin to remember what a fleet needs, as soon as there is a door of one."""
-        if self.memory is not None or not any(door.fleet for door in doors):
-            return
-        from pkdoors.locks.relayed.memory import FleetMemory
+        if self._fleetNotes is None and any(door.fleet for door in doors):
+            from pkdoors.daemon.notes.fleetnotes import FleetNotes
 
-        self.memory = FleetMemory()
+            self._fleetNotes = FleetNotes()
+        self._learnFleet()
+
+    def _learnFleet(self) -> None:
+        if self._hasStarted and self._fleetNotes is not None and self._replayFile is not None:
+            self._fleetNotes.start(self._replayFile)
+
+    @property
+    def memory(self) -> "FleetMemory | None":
+        """What this host knows of its fleet; L{None} as long as no door was one of a fleet."""
+        return self._fleetNotes.memory if self._fleetNotes is not None else None
 
     def _allow(self, skew: float) -> None:
         """Allow stamps to be ahead by so much. What was allowed before may still count."""
@@ -255,6 +264,7 @@ class Locksmith:
     def _learn(self) -> None:
         if self._hasStarted and self._seen is not None and self._replayFile is not None:
             self._replayFile.start(self._seen, self._skew)
+            self._learnFleet()
 
     def forgetWaiting(self) -> None:
         """Drop the knocks that wait to be checked: they must not open anything any more."""
@@ -264,3 +274,5 @@ class Locksmith:
         """Leave the notes to the next daemon, with a proper end."""
         if self._replayFile is not None:
             self._replayFile.close()
+        if self._fleetNotes is not None:
+            self._fleetNotes.stop()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from glob import iglob
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor.packetfilter.savedrules import SavedFile, findIncludes
@@ -30,6 +31,7 @@ from pkdoors.host.proc import Proc
 from pkdoors.host.systemd import (
     isInstalled,
     isOn,
+    mayFleetService,
     mayService,
     readNftablesFiles,
     startsAtBoot,
@@ -37,6 +39,11 @@ from pkdoors.host.systemd import (
 from pkdoors.install.servicecode import findCodeFlaw
 from pkdoors.install.trials.notes import isOnTrial
 from pkdoors.knockports.binding import hasAddress
+
+if TYPE_CHECKING:  # only hosts of a fleet need them, or they load all the cryptography
+    from pkdoors.config.fleet import FleetConfig
+    from pkdoors.doctor.fleet.facts import EngineFacts
+    from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 
 PLACES = (
     "/etc/nftables.conf",
@@ -88,6 +95,20 @@ def countRevoked(path: str) -> tuple[int, str]:
         return len(readRevoked(Path(path))), ""
     except RevokedFileError as error:
         return 0, str(error)
+
+
+def readOperators(path: str) -> tuple[list["AuthorizedKey"], list[str]]:
+    """
+    Return the keys that can give orders to a fleet, and why some lines give no right to.
+
+    @raise KeyFileError: no key may, because of the file.
+    """
+    from pkdoors.keysources.keypath import readAll
+    from pkdoors.locks.relayed.orders import findOperatorFlaw, listOperators
+
+    keys, complaints = readAll(path)
+    flaws = [f"{path}: {flaw}" for key in keys if (flaw := findOperatorFlaw(key))]
+    return listOperators(keys), [*complaints, *flaws]
 
 
 def countPrefixed(path: str) -> int:
@@ -225,10 +246,13 @@ class Sources:
     keys: Callable[[str, Collection[str]], tuple[int, list[str], list[str]]] = countKeys
     prefixed: Callable[[str], int] = countPrefixed
     revoked: Callable[[str], tuple[int, str]] = countRevoked
+    operators: Callable[[str], tuple[list["AuthorizedKey"], list[str]]] = readOperators
+    engine: "Callable[[FleetConfig], EngineFacts] | None" = None  # asks the engine of a fleet
     isService: Callable[[], bool] = isInstalled
     startsAtBoot: Callable[[], bool | None] = startsAtBoot
     isOnTrial: Callable[[], bool] = isOnTrial
     mayService: Callable[[str, str], bool] = mayService
+    mayFleetService: Callable[[str, str], bool] = mayFleetService
     explainNotRunnable: Callable[[str], str] = explainNotRunnable
     explainNotWritable: Callable[[str], str] = explainNotWritable
     findHookFlaw: Callable[[Sequence[str]], Flaw | None] = findHookFlaw

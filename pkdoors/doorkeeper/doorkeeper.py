@@ -200,8 +200,12 @@ class Doorkeeper:
         self._hearing.heed(results)
 
     def _heed(self, request: Request) -> None:
-        if not (request.seal and self.holdsBack(request)):
-            self.request(request)
+        if request.seal and self.holdsBack(request):
+            return
+        if self.request(request).result == NOTHING:
+            life = self._lives.get((request.door.name, readClient(request.source)))
+            if life is not None:
+                self._hearing.logUseless(request, life.opening)
 
     def refuse(self, refusal: Refusal) -> None:
         """Report what opens nothing, and did not come from a knock port."""
@@ -241,9 +245,10 @@ class Doorkeeper:
         door = request.door
         deadline = now + min(door.grant(request.seconds), request.most or door.maxOpenFor)
         deadline = min(deadline, request.until or deadline)
-        since = request.since
-        if not since and self.isDating:
-            since = self._publisher.wallClock()
+        since = 0.0
+        if request.since or self.isDating:  # a stamp can be ahead, but no order ends what is later
+            today = self._publisher.wallClock()
+            since = min(request.since or today, today)
         who, grant = request.who, next(self._grants)
         return Opening(door, source, deadline, who, grant, since, request.via)
 

@@ -12,6 +12,7 @@ from pkdoors.firewall._healer import Healer
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.sources import Source
+from pkdoors.util.durations import formatDuration
 
 STOP_TIMEOUT = 5.0
 """Seconds that a firewall has to let go when the daemon stops; systemd waits 90."""
@@ -123,7 +124,7 @@ class FirewallStack:
         try:
             return await healer.awaitRestoration().addTimeout(timeout, self._clock)
         except TimeoutError:
-            return f"{healer.name} did not answer within {timeout:g} s"
+            return f"{healer.name} did not answer within {formatDuration(timeout)}"
 
     def open(self, opening: Opening) -> Deferred[None]:
         """
@@ -227,9 +228,9 @@ class FirewallStack:
             self._log.error("cannot remove all rules: {error}", error=error)
         except TimeoutError:
             self._log.error(
-                "cannot remove all rules: {firewall} did not answer within {seconds:g} s",
+                "cannot remove all rules: {firewall} did not answer within {length}",
                 firewall=firewall.name,
-                seconds=STOP_TIMEOUT,
+                length=formatDuration(STOP_TIMEOUT),
             )
         except Exception:  # a bug of ours must not keep the others from being stopped
             self._log.failure("stopping {firewall} failed", firewall=firewall.name)

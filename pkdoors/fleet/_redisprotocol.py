@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
-from pkdoors.errors import EngineError, EngineRefusal, EngineTooMuch
+from pkdoors.errors import EngineError, EngineHungUp, EngineRefusal, EngineTooMuch
 from pkdoors.util.oneline import oneLine
 
 MAX_ANSWER = 8 << 20
@@ -29,7 +29,7 @@ class RedisProtocol(txredisapi.RedisProtocol):
         # Names and values are bytes: what looks like a number must stay as it is.
         super().__init__(charset=None, convertNumbers=False)
         self.lost = ""
-        self._isTooMuch = False
+        self._kind: type[EngineError] = EngineError
         self._received = 0
 
     def connectionMade(self) -> None:
@@ -43,8 +43,7 @@ class RedisProtocol(txredisapi.RedisProtocol):
             return
         self._received += 0 if unpause else len(data)
         if self._received > MAX_ANSWER:
-            self._isTooMuch = True
-            self.end(f"an answer has more than {MAX_ANSWER >> 20} MB")
+            self.end(f"an answer has more than {MAX_ANSWER >> 20} MB", EngineTooMuch)
             return
         try:
             super().dataReceived(data, unpause)
@@ -61,12 +60,19 @@ class RedisProtocol(txredisapi.RedisProtocol):
 
     def connectionLost(self, why: Failure) -> None:
         """See L{twisted.internet.interfaces.IProtocol}."""
+        if not self.lost and why.check(ConnectionDone, ConnectionLost):
+            self._kind = EngineHungUp
         self.lost = self.lost or explainLoss(why)
         super().connectionLost(why)
 
-    def end(self, reason: str) -> None:
-        """Hang up at once."""
-        self.lost = self.lost or reason
+    def end(self, reason: str, kind: type[EngineError] = EngineError) -> None:
+        """
+        Hang up at once.
+
+        @param reason: why, for an error of this kind.
+        """
+        if not self.lost:
+            self.lost, self._kind = reason, kind
         self.transport.abortConnection()
 
     async def ask(self, clock: IReactorTime, seconds: float, *command: object) -> Any:
@@ -78,7 +84,7 @@ class RedisProtocol(txredisapi.RedisProtocol):
         @raise EngineError: there is no answer.
         """
         if self.lost or not self.connected:
-            raise EngineError(self.lost or "the connection is lost")
+            raise self._kind(self.lost or "the connection is lost")
         answer: Deferred[Any] = self.execute_command(*command)
         try:
             return await answer.addTimeout(seconds, clock, _fail)
@@ -86,7 +92,7 @@ class RedisProtocol(txredisapi.RedisProtocol):
             text = str(error).strip().removeprefix("ERR ")
             raise EngineRefusal(oneLine(text, MAX_REFUSAL)) from None
         except txredisapi.RedisError:
-            raise (EngineTooMuch if self._isTooMuch else EngineError)(self.lost) from None
+            raise self._kind(self.lost) from None
         except _NoAnswer:
             self.end(f"no answer for {seconds:g} s")
             raise EngineError(self.lost) from None

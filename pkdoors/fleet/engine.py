@@ -47,6 +47,18 @@ def positionAt(time: float) -> str:
     return f"{int(time * 1000) - 1}-18446744073709551615" if time > 0 else BEGINNING
 
 
+def clockOf(about: Mapping[str, str], own: float) -> float:
+    """
+    Return the engine's time of day, if it gives it, or else our own.
+
+    @param about: what L{IEngine.describe} returns.
+    """
+    try:
+        return int(about["server_time_usec"]) / 1e6
+    except (KeyError, ValueError):
+        return own
+
+
 class IEngine(Protocol):
     """
     A connection to the engine. After an L{EngineError} it is of no more use, unless that is an

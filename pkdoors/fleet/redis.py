@@ -14,7 +14,8 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from pkdoors.config.fleet import Engine
-from pkdoors.errors import ConfigError, EngineError, EngineRefusal
+from pkdoors.errors import ConfigError, EngineError, EngineHungUp, EngineRefusal
+from pkdoors.files.reading import readFile
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, IEngine
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ CONNECT_LIMIT = 10.0
 """Seconds until a connection is there."""
 MAX_ENTRIES = 2000
 """Entries in one answer, of all streams together: about a megabyte."""
+_CLOSED = "the connection was closed"
 _WANTS_TLS = ": if it speaks TLS at this port, use rediss://"
 
 
@@ -63,8 +65,7 @@ def _readAuthority(path: str) -> Any:
 
     mark = b"-----END CERTIFICATE-----"
     try:
-        with open(path, "rb") as file:
-            parts = file.read(1 << 20).split(mark)[:-1]
+        parts = readFile(path).data.split(mark)[:-1]
         if not parts:
             raise ConfigError(f"{path}: this is not a certificate in PEM format")
         return trustRootFromCertificates([Certificate.loadPEM(part + mark) for part in parts])
@@ -141,7 +142,7 @@ class RedisEngine:
 
     async def _askOn(self, protocol: "RedisProtocol | None", *command: object) -> Any:
         if protocol is None:
-            raise EngineError(self._describe("the connection was closed"))
+            raise EngineHungUp(self._describe(_CLOSED))
         try:
             return await protocol.ask(self._reactor, LIMIT, *command)
         except EngineError as error:
@@ -208,7 +209,7 @@ class RedisEngine:
         """See L{IEngine.close}."""
         for protocol in (self._asking, self._waiting):
             if protocol is not None:
-                protocol.end("the connection was closed")
+                protocol.end(_CLOSED, EngineHungUp)
         self._asking = self._waiting = None
 
 

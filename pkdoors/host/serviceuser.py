@@ -13,6 +13,8 @@ from pkdoors.files.folders import openFolder
 
 NAME = "pkdoors"
 """The name of the user and of its group."""
+FLEET_NAME = "pkdoors-fleet"
+"""The same of the process that connects the host with its fleet."""
 
 # Never wait for the other end of a FIFO, and never follow a link.
 _CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -21,8 +23,17 @@ _libc = ctypes.CDLL(None)
 
 def findServiceGroup() -> int | None:
     """Return the number of the service's group; L{None} if there is no group, and so no service."""
+    return _findGroup(NAME)
+
+
+def findFleetGroup() -> int | None:
+    """Return the same for the process that connects the host with its fleet."""
+    return _findGroup(FLEET_NAME)
+
+
+def _findGroup(name: str) -> int | None:
     try:
-        return grp.getgrnam(NAME).gr_gid
+        return grp.getgrnam(name).gr_gid
     except KeyError:
         return None
 
@@ -33,7 +44,11 @@ def letRead(descriptor: int) -> bool:
 
     @return: whether the service can read it now: not if there is no service, or we are not root.
     """
-    group = findServiceGroup()
+    return letGroupRead(descriptor, findServiceGroup())
+
+
+def letGroupRead(descriptor: int, group: int | None) -> bool:
+    """Do the same for another group."""
     if group is None or os.geteuid():
         return False
     os.fchown(descriptor, -1, group)

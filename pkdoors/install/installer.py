@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import join, quote
 from shutil import which
 
-from pkdoors.daemon.replaycare import keepNotes
+from pkdoors.daemon.notes.replaycare import keepNotes
 from pkdoors.errors import InstallError
 from pkdoors.files.trust import Flaw, findFlaw
 from pkdoors.host.serviceuser import NAME, findServiceGroup

@@ -2,17 +2,25 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from shlex import quote
 
 from pkdoors.config.config import CONF_FILE, SEED_FILE
-from pkdoors.config.file import readConf
+from pkdoors.config.file import findFleetFile, readConf
 from pkdoors.config.parser import parseConfig
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.files.access import findHookFlaw
 from pkdoors.files.trust import findFlaw
-from pkdoors.host.serviceuser import NAME, findServiceGroup, letRead, refuseOddFile
+from pkdoors.host.serviceuser import (
+    FLEET_NAME,
+    NAME,
+    findFleetGroup,
+    findServiceGroup,
+    letGroupRead,
+    letRead,
+    refuseOddFile,
+)
 from pkdoors.model.doors import Door
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
@@ -63,7 +71,8 @@ def _shareConf(conf: Path) -> Iterator[str]:
     """
     try:
         yield _share(conf)
-        doors = parseConfig(readConf(str(conf)), str(conf)).doors
+        config = parseConfig(readConf(str(conf)), str(conf))
+        doors = config.doors
     except PkdoorsError as error:
         yield f"trouble    {error}"
         return
@@ -78,6 +87,47 @@ def _shareConf(conf: Path) -> Iterator[str]:
             yield _shareKeys(Path(path), what)
         except PkdoorsError as error:
             yield f"trouble    {error}"
+    if any(door.fleet for door in doors):
+        yield from _shareFleet(findFleetFile(config, str(conf)))
+
+
+def _shareFleet(file: str) -> Iterator[str]:
+    """Let the two services read what each of them needs of the fleet's files."""
+    from pkdoors.config.fleetfile import readFleet  # only for hosts of a fleet
+
+    try:
+        fleet = readFleet(file)
+    except PkdoorsError as error:
+        yield f"trouble    {error}"
+        return
+    try:
+        if not os.stat(file).st_mode & stat.S_IROTH:
+            raise InstallError(f"the services cannot read {file}: `chmod 644 {quote(file)}`")
+        if fleet.operators:
+            yield _shareKeys(Path(fleet.operators), "the keys that can give orders")
+        if fleet.password:
+            yield _sharePassword(Path(fleet.password))
+    except PkdoorsError as error:
+        yield f"trouble    {error}"
+
+
+def _sharePassword(path: Path) -> str:
+    """Let the fleet's service read the password, and the daemon not."""
+    group = findFleetGroup()
+    if group is None:
+        return f"missing    the group {FLEET_NAME}, which should be able to read {path}"
+    if not os.path.exists(path):
+        return f"missing    {path}, the password for the engine of the fleet"
+    flaw = findFlaw(path)
+    if flaw is not None:
+        raise InstallError(str(flaw))
+    try:
+        done = _letRead(Path(os.path.realpath(path)), lambda file: letGroupRead(file, group))
+    except OSError as error:
+        raise InstallError(
+            f"cannot let the fleet's service read {path}: {error.strerror}"
+        ) from error
+    return f"{done}  {path}, which the fleet's service may read"
 
 
 def _listKeyFiles(doors: Iterable[Door]) -> list[tuple[str, str]]:
@@ -160,13 +210,17 @@ def _canEnter(folder: Path) -> bool:
     return bool(status.st_mode & (stat.S_IXGRP if isItsGroup else stat.S_IXOTH))
 
 
-def _letRead(path: Path) -> str:
-    """Let the service read an existing file; return what was done."""
+def _letRead(path: Path, let: Callable[[int], bool] | None = None) -> str:
+    """
+    Let the service read an existing file; return what was done.
+
+    @param let: lets another one read it, instead.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         before = _readAccess(descriptor)
         refuseOddFile(os.fstat(descriptor))
-        letRead(descriptor)
+        (let or letRead)(descriptor)
         return "unchanged" if _readAccess(descriptor) == before else "changed  "
     finally:
         os.close(descriptor)

@@ -52,9 +52,13 @@ class ParseTests(ConfFileTestCase):
         return "\n".join([*kept, *(f"{key} = {value}" for key, value in values.items())])
 
     def test_defaults(self) -> None:
-        """What is not set has its default; the user is the host."""
+        """What is not set has its default; with a password, the user is the host."""
         self.assertEqual(FLEET, parseFleet(LEAST, FILE))
-        self.assertEqual("web1", FLEET.user)
+        self.assertEqual("", FLEET.user)
+        found = parseFleet(self.change(password='"/etc/pw"'), FILE)
+        self.assertEqual("web1", found.location.user)
+        own = self.change(password='"/etc/pw"', engine='"rediss://hans@redis.example"')
+        self.assertEqual("hans", parseFleet(own, FILE).location.user)
         self.assertEqual("local", FLEET.whenAlone)
 
     def test_written(self) -> None:

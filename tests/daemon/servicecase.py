@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.config import Config
 from pkdoors.daemon.component import Component
-from pkdoors.daemon.replayfile import ReplayFile
+from pkdoors.daemon.notes.replayfile import ReplayFile
 from pkdoors.daemon.service import DoorService
 from pkdoors.errors import (
     FirewallError,

@@ -95,7 +95,7 @@ class EndingTests(HooksTestCase):
         self.system.advance(0.1)
         self.assertEqual((1000, signal.SIGKILL, True), self.system.groups[-1])
         process.end(signalNumber=signal.SIGKILL)
-        self.assertSays(f"{TITLE} did not end within 10 s, and was killed: waiting")
+        self.assertSays(f"{TITLE} did not end within 10s, and was killed: waiting")
         self.assertEqual([], self.system.getDelayedCalls())
 
     def test_leavesChildren(self) -> None:

@@ -9,7 +9,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon.locksmith import Locksmith
-from pkdoors.daemon.replayfile import ReplayFile
+from pkdoors.daemon.notes.replayfile import ReplayFile
 from pkdoors.keysources.keyreader import Work
 from pkdoors.knocks.knock import Knock
 from pkdoors.knocks.seal import makeNonce
@@ -90,7 +90,7 @@ class LocksmithTests(SynchronousTestCase):
             "knocks.signatures",
             "locks.sealed.authorizedkeys",
         }
-        heavy |= {"daemon.replayfile", "locks.sealed.replays", "locks.sealed.sealedlock"}
+        heavy |= {"daemon.notes.replayfile", "locks.sealed.replays", "locks.sealed.sealedlock"}
         self.assertEqual(set(), inside("daemon.locksmith", atTop=True) & heavy)
 
     def test_sealed(self) -> None:
@@ -399,7 +399,7 @@ class LocksmithTests(SynchronousTestCase):
         smith = self.makeSmith(self.ssh, web)
         smith.make(self.ssh)
         smith.start()
-        self.assertIn("refused for 300 s after this start", self.log.lines()[0])
+        self.assertIn("refused for 5m after this start", self.log.lines()[0])
 
     def test_oneBudget(self) -> None:
         """All locks share one budget: what one has used, another must wait for."""

@@ -286,7 +286,7 @@ class ToldTests(ReloadTestCase):
         self.assertNoResult(done)
         self.reactor.advance(0.1)
         self.assertEqual(
-            ["firewalld did not answer within 10 s"], self.successResultOf(done).troubles
+            ["firewalld did not answer within 10s"], self.successResultOf(done).troubles
         )
         self.outer.holding = False
         self.outer.answer()

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from manual.commands import (
     RELATED,
+    commandsOf,
     describeCommand,
     describeCommands,
     describeOptions,
@@ -87,6 +88,11 @@ class CommandTests(SynchronousTestCase):
             for action in parser._actions:
                 if action.option_strings and action.help != SUPPRESS:
                     self.assertRegex(text, rf"(?m)^.*`{action.option_strings[-1]}`.*\n: \w", name)
+        text = describeCommand("fleet")
+        for name, parser in commandsOf(parsers()["fleet"]).items():
+            self.assertIn(f"\n### {name}\n\n{escape(parser.description or '')}\n", text)
+            self.assertIn(f"pkdoors fleet {name} [-h]", text)
+        self.assertRegex(text, r"(?m)^`--print`\n: do not send")
         self.assertRegex(describeCommand("knock"), r"(?m)^\*HOST\*\n: name or address")
         # From 3.13 on, argparse breaks lines in there.
         self.assertIn("[-4 | -6]", " ".join(describeCommand("knock").split()))

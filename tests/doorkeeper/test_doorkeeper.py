@@ -125,7 +125,7 @@ class StartStopTests(KeeperTestCase):
         self.clock.advance(0.1)
         self.successResultOf(stopped)
         self.assertEqual(
-            ["cannot remove all rules: fake did not answer within 5 s"],
+            ["cannot remove all rules: fake did not answer within 5s"],
             self.log.lines(LogLevel.error),
         )
 

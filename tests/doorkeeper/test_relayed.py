@@ -13,6 +13,8 @@ from tests.fakes.doors import makeDoor
 
 ANNA, CARL = Principal("anna", "SHA256:anna"), Principal("carl", "SHA256:carl")
 SEAL = b"pkdoors1 a seal"
+BEGAN = TODAY - 100
+"""When the first knock was made."""
 
 
 class RelayedCase(KeeperTestCase):
@@ -30,7 +32,7 @@ class RelayedCase(KeeperTestCase):
 
     def relay(self, seconds: float = 0, until: float = 0, **fields: object) -> Outcome:
         """Request what a relayed seal does."""
-        wanted = Request(self.door, ANN, seconds, who=ANNA, until=until, since=TODAY, via="gate1")
+        wanted = Request(self.door, ANN, seconds, who=ANNA, until=until, since=BEGAN, via="gate1")
         return self.keeper.request(replace(wanted, **fields))  # type: ignore[arg-type]
 
 
@@ -63,8 +65,8 @@ class UntilTests(RelayedCase):
     def test_extended(self) -> None:
         """Another seal moves the deadline, but never to an earlier time."""
         self.relay(60, until=20)
-        self.assertEqual(Outcome("extended"), self.relay(60, until=20.5, since=TODAY + 1))
-        self.assertEqual(Outcome("nothing"), self.relay(60, until=10, since=TODAY + 2))
+        self.assertEqual(Outcome("extended"), self.relay(60, until=20.5, since=BEGAN + 1))
+        self.assertEqual(Outcome("nothing"), self.relay(60, until=10, since=BEGAN + 2))
         self.assertEqual([(ANN, 20.5)], self.openings())
 
     def test_refused(self) -> None:
@@ -86,18 +88,18 @@ class UntilTests(RelayedCase):
         it; one that is heard here ends all.
         """
         self.relay()
-        self.relay(close=True, since=TODAY + 1)
-        self.relay(60, since=TODAY + 2)
-        self.relay(close=True, since=TODAY + 1, via="")
+        self.relay(close=True, since=BEGAN + 1)
+        self.relay(60, since=BEGAN + 2)
+        self.relay(close=True, since=BEGAN + 1, via="")
         self.assertEqual([(ANN, 60)], self.openings())
-        self.relay(close=True, since=TODAY + 1, via="", seal=SEAL)
+        self.relay(close=True, since=BEGAN + 1, via="", seal=SEAL)
         self.assertEqual([], self.openings())
 
     def test_closedForOthers(self) -> None:
         """A relayed seal of a key that opened nothing here closes nothing, without a line."""
         self.relay()
         count = len(self.log.lines())
-        self.relay(close=True, who=CARL, since=TODAY + 1)
+        self.relay(close=True, who=CARL, since=BEGAN + 1)
         self.assertEqual(([(ANN, 30)], count), (self.openings(), len(self.log.lines())))
 
 
@@ -110,7 +112,7 @@ class ViaTests(RelayedCase):
         """The lines of an opening name it, and so does the event."""
         self.relay()
         self.assertTrue(self.log.lines()[-1].endswith(", by anna (SHA256:anna), via gate1"))
-        self.relay(60, since=TODAY + 1)
+        self.relay(60, since=BEGAN + 1)
         self.assertTrue(self.log.lines()[-1].startswith("extended door"))
         self.assertTrue(self.log.lines()[-1].endswith(", via gate1"))
         self.assertEqual(["gate1"] * 2, [event.via for event in self.events])
@@ -137,8 +139,8 @@ class SealTests(RelayedCase):
     def test_atOnce(self) -> None:
         """If the firewall answers at once, so is the report; and again when it is extended."""
         self.relay(seal=SEAL)
-        self.relay(60, seal=SEAL, since=TODAY + 1)
-        self.relay(10, seal=SEAL, since=TODAY + 2)
+        self.relay(60, seal=SEAL, since=BEGAN + 1)
+        self.relay(10, seal=SEAL, since=BEGAN + 2)
         self.assertEqual([0.0] * 3, [time for time, _ in self.seals])
 
     def test_busyFirewall(self) -> None:
@@ -201,34 +203,42 @@ class CloseOlderTests(RelayedCase):
     def test_stamp(self) -> None:
         """Only what began before the stamp ends."""
         self.relay()
-        self.relay(source=BOB, since=TODAY + 5)
-        self.assertEqual(1, self.close(TODAY + 5))
+        self.relay(source=BOB, since=BEGAN + 5)
+        self.assertEqual(1, self.close(BEGAN + 5))
         self.assertEqual([(BOB, 30)], self.openings())
         self.assertIn(
             "closed door default (22/tcp) for 203.0.113.9, by order of olga", self.log.lines()
         )
 
+    def test_ahead(self) -> None:
+        """What is open has begun, even if the stamp of its seal is ahead."""
+        self.relay(since=TODAY + 50)
+        self.clock.advance(10)
+        self.relay(source=BOB, since=TODAY + 60)
+        self.assertEqual(1, self.close(TODAY + 5))
+        self.assertEqual([(BOB, 40)], self.openings())
+
     def test_matches(self) -> None:
         """Only what matches ends."""
         self.relay()
         self.relay(source=BOB, who=CARL)
-        self.assertEqual(1, self.close(TODAY + 5, lambda opening: opening.who.key == CARL.key))
+        self.assertEqual(1, self.close(BEGAN + 5, lambda opening: opening.who.key == CARL.key))
         self.assertEqual([(ANN, 30)], self.openings())
 
     def test_shared(self) -> None:
         """What others have earned at an opening goes on, as long as they earned it."""
         self.relay(20)
-        self.relay(60, who=CARL, since=TODAY + 1)
-        self.assertEqual(1, self.close(TODAY + 9, lambda opening: opening.who.key == CARL.key))
+        self.relay(60, who=CARL, since=BEGAN + 1)
+        self.assertEqual(1, self.close(BEGAN + 9, lambda opening: opening.who.key == CARL.key))
         self.assertEqual([(ANN, 20)], self.openings())
-        self.assertEqual(1, self.close(TODAY + 9))
+        self.assertEqual(1, self.close(BEGAN + 9))
         self.assertEqual([], self.openings())
 
     def test_sharedShorter(self) -> None:
         """The claim of a key ends, too, so it does not come back when a longer one ends."""
         self.relay(20, who=CARL)
-        self.relay(60, since=TODAY + 1)
-        self.assertEqual(0, self.close(TODAY + 9, lambda opening: opening.who.key == CARL.key))
+        self.relay(60, since=BEGAN + 1)
+        self.assertEqual(0, self.close(BEGAN + 9, lambda opening: opening.who.key == CARL.key))
         self.keeper.request(Request(self.door, ANN, 0, who=ANNA, close=True))
         self.assertEqual([], self.openings())
 
@@ -248,10 +258,10 @@ class CloseOlderTests(RelayedCase):
         for source in sources:
             self.relay(source=source)
         self.calls()
-        done = self.keeper.closeOlder(lambda opening: True, TODAY + 5, "by order of olga")
+        done = self.keeper.closeOlder(lambda opening: True, BEGAN + 5, "by order of olga")
         self.assertNoResult(done)
         for source in (sources[0], sources[-1]):  # one was looked at already, one was not
-            self.relay(60, source=source, since=TODAY + 6)
+            self.relay(60, source=source, since=BEGAN + 6)
         self.clock.pump([0] * 200)
         self.assertEqual(999, self.successResultOf(done))
         self.assertEqual([(sources[0], 60), (sources[-1], 60)], self.openings())

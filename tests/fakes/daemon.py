@@ -6,8 +6,8 @@ from typing import Any
 from pkdoors.admin.operations import Operations
 from pkdoors.config.config import Config
 from pkdoors.daemon.locksmith import Locksmith
+from pkdoors.daemon.notes.replayfile import ReplayFile
 from pkdoors.daemon.reload import Reloader
-from pkdoors.daemon.replayfile import ReplayFile
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from pkdoors.errors import EngineError, EngineRefusal
+from pkdoors.errors import EngineError, EngineHungUp, EngineRefusal
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, orderOf
 
 WAIT = 5.0
@@ -41,7 +41,7 @@ class FakeStore:
     def stop(self) -> None:
         """Break all connections, and accept none until L{isAway} is C{False} again."""
         self.isAway = True
-        for engine in self.engines:
+        for engine in tuple(self.engines):
             engine.break_("the engine went away")
         self.engines.clear()
 
@@ -85,7 +85,7 @@ class FakeEngine:
 
     def _check(self, isWriting: bool = False) -> FakeStore:
         if self._broken:
-            raise EngineError(self._broken)
+            raise EngineHungUp(self._broken)
         if isWriting and self._store.refusal:
             raise EngineRefusal(self._store.refusal)
         return self._store

@@ -386,7 +386,7 @@ class StopTests(StackTestCase):
         self.successResultOf(stopped)
         self.assertEqual(
             [
-                f"cannot remove all rules: {name} did not answer within 5 s"
+                f"cannot remove all rules: {name} did not answer within 5s"
                 for name in ("firewalld", "nftables")
             ],
             self.log.lines(LogLevel.error),

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from pkdoors.config.fleet import Engine, FleetConfig
+from pkdoors.config.fleetfile import renderFleet
 from pkdoors.config.template import renderConf
 from pkdoors.install import sharing
 from tests.fakes.doors import makeDoor
@@ -151,6 +153,57 @@ class ShareTests(InstallTestCase):
         (self.root / "keys").symlink_to("keys")
         line = "missing    /keys, which lists the keys that may knock"
         self.assertEqual(line, self.share("keys")[-1])
+
+    def shareFleet(self, mode: int = 0o644) -> list[str]:
+        """Return the lines about the files of a fleet."""
+        (self.root / "keys").touch(0o600)
+        fleet = FleetConfig(
+            "prod",
+            "web1",
+            ("web1",),
+            Engine("redis.example"),
+            password=str(self.root / "password"),
+            operators=str(self.root / "operators"),
+        )
+        (self.root / "fleet.toml").write_text(renderFleet(fleet))
+        (self.root / "fleet.toml").chmod(mode)
+        said = self.share("keys", "fleet = true\n")
+        return said[said.index("changed    /keys, which the service may read") + 1 :]
+
+    def test_fleet(self) -> None:
+        """
+        The daemon may read the operators' keys, and the fleet's service the password of the engine;
+        neither reads what the other one needs.
+        """
+        for name in ("password", "operators"):
+            (self.root / name).touch(0o600)
+        group = next(iter({*os.getgroups()} - {os.getgid()}), os.getgid())
+        self.patch(sharing, "findFleetGroup", lambda: group)
+        said = self.shareFleet()
+        self.assertEqual("changed    /operators, which the service may read", said[0])
+        self.assertEqual(["pkdoors.toml", "keys", "operators"], self.readable)
+        if os.getuid() == 0:
+            self.assertIn("/password, which the fleet's service may read", said[1])
+            status = (self.root / "password").stat()
+            self.assertEqual((group, 0o640), (status.st_gid, status.st_mode & 0o777))
+
+    def test_fleetLacks(self) -> None:
+        """What is missing, or nobody could read, is said, and nothing changes."""
+        self.patch(sharing, "findFleetGroup", lambda: None)
+        line = "missing    the group pkdoors-fleet, which should be able to read /password"
+        operators = "missing    /operators, which lists the keys that can give orders"
+        self.assertEqual([operators, line], self.shareFleet())
+        self.patch(sharing, "findFleetGroup", os.getgid)
+        line = "missing    /password, the password for the engine of the fleet"
+        (self.root / "keys").chmod(0o600)
+        self.assertEqual([operators, line], self.shareFleet())
+        (self.root / "keys").chmod(0o600)
+        line = "trouble    the services cannot read /fleet.toml: `chmod 644 /fleet.toml`"
+        self.assertEqual([line], self.shareFleet(0o600))
+        (self.root / "password").touch()
+        (self.root / "password").chmod(0o666)
+        (self.root / "keys").chmod(0o600)
+        self.assertIn("/password can be written by others", self.shareFleet()[-1])
 
     def test_badConf(self) -> None:
         """A configuration that others could change does not change, either."""

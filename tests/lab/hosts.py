@@ -21,7 +21,7 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, Self
 
-from pkdoors.daemon.replayfile import seenPath
+from pkdoors.daemon.notes.replayfile import seenPath
 from tests.lab.namespaces import Namespaces, leaveMachine
 from tests.lab.sealing import leaveNotes
 

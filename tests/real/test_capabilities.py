@@ -1,6 +1,6 @@
 """The daemon as a user of its own, with two capabilities and nothing else."""
 
-from pkdoors.daemon.replayfile import seenPath
+from pkdoors.daemon.notes.replayfile import seenPath
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import BIN, SERVER4, Process
 from tests.lab.sealing import leaveNotes

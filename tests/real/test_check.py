@@ -455,5 +455,5 @@ class ZoneTests(CheckTestCase):
         self.firewalld.process.popen.send_signal(signal.SIGSTOP)
         self.addCleanup(self.firewalld.process.popen.send_signal, signal.SIGCONT)
         begin = time.monotonic()
-        self.finds("ERROR", "zones", "did not answer within 5 s")
+        self.finds("ERROR", "zones", "did not answer within 5s")
         self.assertLess(time.monotonic() - begin, 15)  # D-Bus itself gives up after 25

@@ -322,9 +322,7 @@ class HookTests(OutletsTestCase):
         self.written("refused")
         self.assertEqual([isAlive(pid) for pid in pids], [True, True])
         self.assertTrue(eventually(lambda: not any(map(isAlive, pids)), 30))
-        said = (
-            f"on_open of door ssh for {CLIENT4} (/bin/sh) did not end within 10 s, and was killed"
-        )
+        said = f"on_open of door ssh for {CLIENT4} (/bin/sh) did not end within 10s, and was killed"
         self.assertTrue(daemon.says(f"{said}: working"), daemon.log())
 
     def test_leavesChildren(self) -> None:
@@ -333,7 +331,7 @@ class HookTests(OutletsTestCase):
         daemon = self.daemonWith(on_open=shell(script))
         self.opens(self.client, daemon)
         pid = self.written("left").strip()
-        self.assertTrue(daemon.says("did not end within 10 s"), daemon.log())
+        self.assertTrue(daemon.says("did not end within 10s"), daemon.log())
         self.assertTrue(eventually(lambda: not isAlive(pid)))
 
     def test_background(self) -> None:

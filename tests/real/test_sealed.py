@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.daemon.replayfile import seenPath
+from pkdoors.daemon.notes.replayfile import seenPath
 from pkdoors.keysources.keyfile import FRESH
 from tests import ROOT
 from tests.lab.case import PORT, SEQUENCE, RealTestCase

@@ -32,6 +32,7 @@ RELATED = {
         "hosts.toml.5",
     ),
     "install-service": ("pkdoors-init.1", "pkdoors-trial.1", "pkdoors.8", "systemctl(1)"),
+    "fleet": ("fleet.toml.5", "pkdoors-status.1", "pkdoors-check.1", "pkdoors.8"),
     "status": ("pkdoors-watch.1", "pkdoors-open.1", "pkdoors-close.1", "pkdoors.8"),
     "watch": ("pkdoors-status.1", "pkdoors.8"),
     "open": ("pkdoors-close.1", "pkdoors-status.1", "pkdoors.8"),
@@ -44,10 +45,15 @@ RELATED = {
 @cache
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """Return the parser of each command."""
-    for action in makeParser()._actions:
+    return commandsOf(makeParser())
+
+
+def commandsOf(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of a parser's commands; none if it has none."""
+    for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)
-    raise AssertionError("there are no commands")
+    return {}
 
 
 def describeCommands() -> str:
@@ -61,17 +67,32 @@ def describeCommands() -> str:
 def describeCommand(name: str) -> str:
     """Return what a page says of a command: its synopsis, what it does, and its options."""
     parser = parsers()[name]
-    usage = argparse.HelpFormatter(parser.prog, width=WIDTH)
-    usage.add_usage(None, parser._actions, parser._mutually_exclusive_groups, prefix="")
-    arguments = [action for action in parser._actions if not action.option_strings]
+    inner = commandsOf(parser)
     parts = [
         f"# pkdoors-{name}(1)\n\n## SYNOPSIS\n",
-        fence(usage.format_help()),
+        fence("".join(map(_formatUsage, inner.values() or [parser]))),
         f"## DESCRIPTION\n\n{escape(parser.description or '')}\n",
     ]
-    if arguments:
+    if inner:
+        commands = "\n".join(_describeInner(*pair) for pair in inner.items())
+        parts.append(f"## COMMANDS\n\n{commands}")
+    arguments = [action for action in parser._actions if not action.option_strings]
+    if arguments and not inner:
         parts.append(f"## ARGUMENTS\n\n{listDefinitions(map(_describeAction, arguments))}")
     return "\n".join([*parts, f"## OPTIONS\n\n{describeOptions(name)}"])
+
+
+def _formatUsage(parser: argparse.ArgumentParser) -> str:
+    usage = argparse.HelpFormatter(parser.prog, width=WIDTH)
+    usage.add_usage(None, parser._actions, parser._mutually_exclusive_groups, prefix="")
+    return f"{usage.format_help().rstrip()}\n"
+
+
+def _describeInner(name: str, parser: argparse.ArgumentParser) -> str:
+    """Return what a page says of a command of the command that it is about."""
+    actions = [action for action in parser._actions if action.dest != "help"]
+    shown = listDefinitions(map(_describeAction, actions))
+    return f"### {name}\n\n{escape(parser.description or '')}\n\n{shown}"
 
 
 def describeOptions(name: str) -> str:
@@ -113,8 +134,10 @@ def _nameAction(action: argparse.Action) -> Iterator[str]:
 
 def giveExamples(name: str) -> str:
     """Return the examples of a command: those of its C{--help}."""
-    epilog = parsers()[name].epilog or ""
-    text = re.sub("^examples?:\n?", "", epilog.strip(), flags=re.IGNORECASE)
+    parser = parsers()[name]
+    found = [each.epilog or "" for each in (commandsOf(parser).values() or [parser])]
+    lines = [re.sub("^examples?:\n?", "", each.strip(), flags=re.IGNORECASE) for each in found]
+    text = "\n".join(filter(None, lines))
     return f"## EXAMPLES\n\n{fence(text, 'console')}\n" if text else ""
 
 

@@ -30,6 +30,8 @@ from pkdoors.util.oneline import limitLines, oneLine
 _LIST = 11  # the agent protocol's number of a request for a list of the keys
 _MOST = 120
 """Letters of something from outside that a line shows."""
+_MOST_ALIKE = 3
+"""Connections in a row with the same end that are shown after a knock."""
 _MOST_KEYS = 20
 """Keys of an agent that a line shows; ssh gives up after fewer."""
 
@@ -45,6 +47,7 @@ class Tracer:
         self._home = home
         self._counts: dict[str, tuple[int, int]] = {}  # address -> ports, datagrams of its knock
         self._tries: dict[int, str] = {}
+        self._ends: dict[str, tuple[str, int]] = {}  # place -> how the last ones ended, how many
 
     def describe(self, traced: Traced) -> str:
         """Return a line; empty for something that is not worth one."""
@@ -60,6 +63,7 @@ class Tracer:
             case Planned(address, plan):
                 ports = len(plan.sendings) if _isInOrder(traced) else _countPorts(traced)
                 self._counts[address] = ports, len(plan.sendings)
+                self._ends.clear()
                 return f"the knock for {address} has {len(plan.sendings)} datagrams"
             case Send():
                 return self._describeSend(traced)
@@ -81,20 +85,31 @@ class Tracer:
     def _describeTry(self, traced: Traced) -> str:
         match traced:
             case Connect(number, address, port):
-                self._tries[number] = f"connection {number}, to port {port}/tcp of {address}"
-                return f"begin {self._tries[number]}"
+                place = self._tries[number] = f"port {port}/tcp of {address}"
+                isShown = self._ends.get(place, ("", 0))[1] < _MOST_ALIKE
+                return f"begin connection {number}, to {place}" if isShown else ""
             case Connected(number):
-                return f"answered: {self._tries[number]}"
+                return f"answered: connection {number}, to {self._tries[number]}"
             case Disconnected(number, isRefused):
-                return f"{'refused' if isRefused else 'failed'}: {self._tries[number]}"
+                return self._describeEnd(number, "refused:" if isRefused else "failed:")
             case Abandon(number):
-                return f"give up {self._tries[number]}"
+                return self._describeEnd(number, "give up")
             case Listen(number):
                 return f"wait for the server's first bytes on connection {number}"
             case Greeted(data):
                 text = oneLine(data.decode(errors="replace").rstrip(), _MOST)
                 return f"the server says: {text}" if data else "the server says nothing"
         return ""
+
+    def _describeEnd(self, number: int, how: str) -> str:
+        place = self._tries[number]
+        last, count = self._ends.get(place, ("", 0))
+        count = count + 1 if last == how else 1
+        self._ends[place] = how, count
+        if count > _MOST_ALIKE:
+            return ""
+        note = "; until the next knock, only others are shown" if count == _MOST_ALIKE else ""
+        return f"{how} connection {number}, to {place}{note}"
 
     def _describeKeys(self, traced: Asked | Answered | Sealing) -> str:
         match traced:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from pkdoors.daemon.process.options import Options
 
+PLUGINS = {"pkdoors": "pkdoors.tap", "pkdoors-fleet": "pkdoors.fleet.tap"}
+"""The modules of the plugins of C{twistd}."""
 PRIVATE = 0o077
 """The umask: what a daemon creates is its owner's alone."""
 
@@ -66,7 +68,7 @@ def _run(options: Namespace, environment: Mapping[str, str]) -> None:
     wanted = _makeOptions(environment)
     wanted.parseOptions(["--version"] if options.version else listWords(options))
     os.umask(PRIVATE)
-    _runTwistd(wanted, options.pidfile or "", _chooseLog(options, wanted, environment))
+    runTwistd("pkdoors", wanted, options.pidfile or "", _chooseLog(options, wanted, environment))
 
 
 def _chooseLog(
@@ -93,20 +95,27 @@ def _chooseLog(
     return JournalObserver if isJournal(environment) else None
 
 
-def _runTwistd(
-    wanted: "Options", pidfile: str, makeLog: "Callable[[], ILogObserver] | None"
+def runTwistd(
+    name: str, wanted: Any, pidfile: str, makeLog: "Callable[[], ILogObserver] | None"
 ) -> None:
     """
-    Run the daemon as C{twistd} would. It is not asked to find the plugin, because for that it asks
+    Run a service as C{twistd} would. It is not asked to find the plugin, because for that it asks
     all plugins of the host, and writes what it has found.
+
+    @param name: of the plugin.
+    @param wanted: its options.
     """
     from twisted.application.service import ServiceMaker
+    from twisted.logger import textFileLogObserver
     from twisted.scripts import twistd
 
+    from pkdoors.daemon.process.ownname import OwnName
+
+    make = makeLog or partial(textFileLogObserver, getRawOutput())
     program: Any = twistd
     options = program.ServerOptions()
     options.parseOptions(["--nodaemon", "--no_save", f"--pidfile={pidfile}"])
-    options["logger"] = makeLog
-    options.loadedPlugins = {"pkdoors": ServiceMaker("pkdoors", "pkdoors.tap", "", "pkdoors")}
-    options.subCommand, options.subOptions = "pkdoors", wanted
+    options["logger"] = lambda: OwnName(name, make())
+    options.loadedPlugins = {name: ServiceMaker(name, PLUGINS[name], "", name)}
+    options.subCommand, options.subOptions = name, wanted
     program.runApp(options)

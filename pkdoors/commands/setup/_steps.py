@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from shlex import quote
 from typing import NamedTuple
 
+from pkdoors.commands.setup._clients import ClientPart
 from pkdoors.commands.setup._doors import Plan
 from pkdoors.model.doors import Door
 from pkdoors.model.knockports import TcpPort
@@ -21,8 +22,7 @@ class Setting(NamedTuple):
     @ivar program: how this host starts C{pkdoors}.
     @ivar conf: the option that names the configuration, after a blank; empty if it is the usual
         one.
-    @ivar client: what to do with the client's part.
-    @ivar name: the name of the client's first profile.
+    @ivar client: what to do on the client.
     @ivar login: what ssh connects to; empty if no door is for ssh.
     @ivar isForService: whether systemd runs this host, so the daemon is to be its service.
     @ivar isInstalled: whether the service is installed.
@@ -31,8 +31,7 @@ class Setting(NamedTuple):
 
     program: str
     conf: str
-    client: str
-    name: str
+    client: ClientPart
     login: str
     isForService: bool
     isInstalled: bool
@@ -50,10 +49,7 @@ def describeSteps(plan: Plan, setting: Setting) -> str:
 
 def _listSteps(plan: Plan, setting: Setting) -> Iterator[str]:
     program, conf = setting.program, setting.conf
-    yield (
-        f"On the client, install pkdoors (one file is enough: `{program} init --client-file "
-        f"pkdoors-knock.pyz` makes it). {setting.client}."
-    )
+    yield setting.client.preparing
     for path in {path: None for door in plan.doors for path in door.authorizedKeys}:
         if plan.keys is None:
             yield f"Here, put the clients' public SSH keys into {path}."
@@ -81,9 +77,9 @@ def _sayWhatStays(plan: Plan) -> str:
 
 def _start(plan: Plan, setting: Setting) -> Iterator[str]:
     program, conf = setting.program, setting.conf
-    knock = f"pkdoors knock {setting.name}"
+    knock = setting.client.knock
     if setting.login:
-        knock = f"{knock} && ssh {setting.login}"
+        knock += f"{setting.client.then} ssh {setting.login}"
     wait = ""
     if setting.wait:
         wait = f" (sealed knocks count from {formatDuration(setting.wait)} after the first start)"

@@ -11,6 +11,7 @@ from shlex import quote
 from pkdoors.commands._program import showProgram
 from pkdoors.commands.exporting.output import Export, addFormatOption, showExport, writeFile
 from pkdoors.commands.parser import Parser, addFileOption, addLengthOption, asType
+from pkdoors.commands.setup._clients import describeClient
 from pkdoors.commands.setup._doors import KEYS_NAME, Host, Plan, makeDoor
 from pkdoors.commands.setup._foreign import convertForeign, convertSeed, readForeign
 from pkdoors.commands.setup._profiles import makeExports, makeSubjects
@@ -243,7 +244,7 @@ def _beginNotes(options: Namespace, plan: Plan) -> float:
     Spare the first daemon of this host the time in which it would refuse sealed knocks, if that can
     be done. Return what is left of that time, in seconds.
     """
-    from pkdoors.daemon.replaycare import beginNotes
+    from pkdoors.daemon.notes.replaycare import beginNotes
 
     wait = max((door.clockSkew for door in plan.doors if door.authorizedKeys), default=0.0)
     hasNewSequences = not options.seed and options.output == CONF_FILE
@@ -267,11 +268,11 @@ def _findSetting(
     from pkdoors.host.systemd import isInstalled, isRunning
 
     conf = "" if options.output == CONF_FILE else f" --conf {quote(options.output)}"
+    program, name = showProgram(environment), makeSubjects("", plan.doors, address)[0].name
     return Setting(
-        program=showProgram(environment),
+        program=program,
         conf=conf,
-        client=_describeClient(options.format, file),
-        name=makeSubjects("", plan.doors, address)[0].name,
+        client=describeClient(options.format, file, program, name),
         login=_findLogin(plan, environment, address),
         isForService=isRunning(),
         isInstalled=isInstalled(),
@@ -288,18 +289,6 @@ def _findLogin(plan: Plan, environment: Mapping[str, str], address: str) -> str:
     user = environment.get("SUDO_USER", "")
     login = f"{user}@{address}" if re.fullmatch("[A-Za-z0-9_.-]+", user) else address
     return login if port == 22 else f"-p {port} {login}"
-
-
-def _describeClient(form: str, file: str) -> str:
-    """Return what to do with the client's part."""
-    if file:
-        return f"Take {file} there: it is just as secret"
-    if form == "toml":
-        return (
-            "Put the lines above into ~/.config/pkdoors/hosts.toml there (chmod 600): they are "
-            "just as secret"
-        )
-    return f"The lines above are the client's part ({form}): they are just as secret"
 
 
 def _writeClient(options: Namespace) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import PortRange
+from pkdoors.util.durations import formatDuration
 
 MAX_DOORS = 100
 """The most doors of one file; each gets a sequence of its own."""
@@ -14,7 +15,7 @@ MAX_TEXT = 1 << 18
 MAX_OPEN_FOR = 3600.0
 """Seconds that a knock can ask for at most, as for a door that says nothing of it."""
 _MAX_NAME = 32
-_LONGEST = 30 * 24 * 3600
+LONGEST = 30 * 24 * 3600
 """Seconds that a door can be open at most."""
 
 Fate = tuple[str, str]
@@ -66,11 +67,24 @@ def makeName(text: str, used: Iterable[str]) -> str:
     return name
 
 
-def readSeconds(text: str, most: int = _LONGEST) -> float | None:
+def readSeconds(text: str, most: int = LONGEST) -> float | None:
     """Return a time that another program reads with C{atoi}; L{None} if it means nothing."""
     match = re.match(r"\s*([0-9]{1,9})", text)
     seconds = int(match[1]) if match else 0
     return float(min(seconds, most)) if seconds else None
+
+
+def describeSeconds(text: str, key: str, most: int = LONGEST) -> str:
+    """
+    Return what became of a time, see L{readSeconds}.
+
+    @param key: the key that has it now.
+    """
+    if not readSeconds(text, most):
+        return "not taken: it is not a time"
+    if readSeconds(text, 10**9) != readSeconds(text, most):
+        return f"is now {key}, but {formatDuration(most)}, the most that there is"
+    return f"is now {key}"
 
 
 def timesFor(openFor: float, maxOpenFor: float = MAX_OPEN_FOR) -> dict[str, object]:

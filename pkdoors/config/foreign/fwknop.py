@@ -19,6 +19,7 @@ from pkdoors.config.foreign.doors import (
     Foreign,
     ForeignDoor,
     checkText,
+    describeSeconds,
     makeName,
     readSeconds,
     timesFor,
@@ -176,9 +177,9 @@ def _describe(key: str, stanza: Stanza) -> str:
     if key == "OPEN_PORTS":
         return "is now ports" if _readPorts(value) else "not taken: it has no port"
     if key in ("FW_ACCESS_TIMEOUT", "CMD_CYCLE_TIMER"):
-        return "is now open_for" if readSeconds(value) else "not taken: it is not a time"
+        return describeSeconds(value, "open_for")
     if key == "MAX_FW_TIMEOUT":
-        return "is now max_open_for" if readSeconds(value) else "not taken: it is not a time"
+        return describeSeconds(value, "max_open_for")
     if key in ("CMD_CYCLE_OPEN", "CMD_CYCLE_CLOSE"):
         if value.upper() == "NONE":
             return "not needed"

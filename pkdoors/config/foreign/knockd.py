@@ -19,6 +19,7 @@ from pkdoors.config.foreign.doors import (
     Foreign,
     ForeignDoor,
     checkText,
+    describeSeconds,
     makeName,
     readSeconds,
     timesFor,
@@ -159,9 +160,9 @@ def _describe(key: str, value: str, closing: Meaning) -> str:
     if key in _CLOSE:
         return readCommand(value).describe("on_close")
     if key == "seq_timeout":
-        return "is now knock_timeout" if readSeconds(value) else "not taken: it is not a time"
+        return describeSeconds(value, "knock_timeout", MAX_SEQ_TIMEOUT)
     if key == "cmd_timeout":
         if closing == Meaning():
             return "not needed: there is no stop_command"
-        return "is now open_for" if readSeconds(value) else "not taken: it is not a time"
+        return describeSeconds(value, "open_for")
     return _KEYS.get(key, "unknown key, not taken")

@@ -30,6 +30,7 @@ from pkdoors.firewall.firewalld.connection import (
 from pkdoors.firewall.firewalld.thread import BusThread
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door, Opening, listKnockPorts
+from pkdoors.util.durations import formatDuration
 
 START_TIMEOUT = 30.0
 """Seconds that firewalld has for the whole start: 20 knock ports in 10 zones take 2."""
@@ -83,14 +84,14 @@ class FirewalldFirewall:
             raise FirewallError(self._explainTimeout(doors)) from None
 
     def _explainTimeout(self, doors: tuple[Door, ...]) -> str:
-        count = len(listKnockPorts(doors))
+        count, limit = len(listKnockPorts(doors)), formatDuration(START_TIMEOUT)
         if self._letsKnocksIn and count >= MANY_KNOCK_PORTS:
             return (
-                f"firewalld did not add rules for {count} knock ports within {START_TIMEOUT:g} s: "
+                f"firewalld did not add rules for {count} knock ports within {limit}: "
                 'use `listen = "capture"`, which needs no such rules'
             )
         return (
-            f"firewalld did not answer within {START_TIMEOUT:g} s: "
+            f"firewalld did not answer within {limit}: "
             "check it (systemctl status firewalld), then start again"
         )
 

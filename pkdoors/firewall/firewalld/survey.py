@@ -10,6 +10,7 @@ from pkdoors.firewall.firewalld._exposures import findExposures
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import isRunning
 from pkdoors.firewall.firewalld.zones import Zone
+from pkdoors.util.durations import formatDuration
 
 SURVEY_TIMEOUT = 5.0
 """Seconds that firewalld has; it needs about 0.3 for ten zones, and D-Bus itself waits 25."""
@@ -72,6 +73,6 @@ def waitFor(seconds: float, work: Callable[[], T]) -> T:
         return future.result(seconds)
     except TimeoutError:
         raise FirewallError(
-            f"firewalld did not answer within {seconds:g} s: check it "
+            f"firewalld did not answer within {formatDuration(seconds)}: check it "
             "(`systemctl status firewalld`), or run `systemctl restart firewalld`"
         ) from None

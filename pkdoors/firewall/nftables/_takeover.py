@@ -16,6 +16,7 @@ from pkdoors.firewall.guard.portgroups import overlay
 from pkdoors.firewall.netlink.flows import Tracked, isOn
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
+from pkdoors.util.durations import formatDuration
 
 _log = Logger()
 
@@ -117,8 +118,8 @@ def graceFor(doors: Iterable[Door]) -> dict[PortRange, float]:
     if udp:
         _log.info(
             "{ports}: protected for the first time, and it is unknown who uses it: it stays "
-            "open for {seconds:g} s, so that its present clients are not cut",
+            "open for {length}, so that its present clients are not cut",
             ports=", ".join(map(str, udp)),
-            seconds=max(udp.values()),
+            length=formatDuration(max(udp.values())),
         )
     return udp

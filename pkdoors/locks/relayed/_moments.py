@@ -27,3 +27,10 @@ class Moment(NamedTuple):
         if self.at is None:
             return self.stamp
         return min(self.stamp, 1000 * (today - (now - self.at)))
+
+    def join(self, other: "Moment | None") -> "Moment":
+        """Return a moment that is never before either of two, whatever happens to the clock."""
+        if other is None:
+            return self
+        at = max(self.at, other.at) if self.at is not None and other.at is not None else None
+        return Moment(max(self.stamp, other.stamp), at)

@@ -1,9 +1,9 @@
-"""What one host knows of its fleet: closings, bans and the ends of openings. Pure."""
+"""What one host knows of its fleet: closings, bans, and the seals that it judged. Pure."""
 
 from dataclasses import dataclass, field
 
 from pkdoors.locks.relayed.bans import Bans
-from pkdoors.locks.relayed.ends import Ends
+from pkdoors.locks.relayed.judged import JudgedSeals
 from pkdoors.locks.relayed.tombstones import Tombstones
 
 
@@ -13,4 +13,4 @@ class FleetMemory:
 
     tombstones: Tombstones = field(default_factory=Tombstones)
     bans: Bans = field(default_factory=Bans)
-    ends: Ends = field(default_factory=Ends)
+    judged: JudgedSeals = field(default_factory=JudgedSeals)

@@ -20,6 +20,7 @@ from pkdoors.knocks.signatureforms import fitsKey
 from pkdoors.knocks.signatures import isGood
 from pkdoors.locks.relayed.memory import FleetMemory
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.locks.sealed.keytable import Lines, groupByKey
 from pkdoors.locks.sealed.replaynotes import ALL
 from pkdoors.model.doors import Opening
 from pkdoors.model.principal import NOBODY, Principal
@@ -96,23 +97,25 @@ class OrderJudge:
             return Verdict(REFUSED, f"it is for the fleet {order.fleet!r}", order)
         if bans.hasSeen(sealed):
             return Verdict(NOTHING, "", order)
-        operator = self._findSigner(sealed)
-        if operator is None:
+        lines = self._findSigner(sealed)
+        if not lines:
             return Verdict(REFUSED, "no operator of the fleet has signed it", order)
-        if reason := self._findFlaw(operator, order, today):
-            return Verdict(REFUSED, reason, order, operator.who)
+        operator, flaws = lines[0], [self._findFlaw(line, order, today) for line in lines]
+        if all(flaws):
+            return Verdict(REFUSED, flaws[0], order, operator.who)
         ahead = order.stamp / 1000 - today
         if ahead > AHEAD:
             return Verdict(LATER, _explainAhead(ahead), order, operator.who)
         return self._accept(sealed, operator.who, now, today)
 
-    def _findSigner(self, sealed: SealedOrder) -> AuthorizedKey | None:
-        """Return the operator who has signed an order; L{None} if nobody has."""
+    def _findSigner(self, sealed: SealedOrder) -> Lines:
+        """Return the lines of the operator's key that has signed an order; none if none has."""
         data = makeOrderData(sealed.text)
-        for key in listOperators(self._operators()):
+        for lines in groupByKey(listOperators(self._operators())).values():
+            key = lines[0]
             if fitsKey(key.blob, sealed.signature) and isGood(key.key, sealed.signature, data):
-                return key
-        return None
+                return lines
+        return ()
 
     def _findFlaw(self, operator: AuthorizedKey, order: Order, today: float) -> str:
         """

@@ -97,8 +97,8 @@ class RelayedLock:
         @param now: on a clock that does not jump.
         @param today: the time of day, in seconds since 1970.
         @return: L{None} if there is nothing to do and nothing to report: the seal is for a door
-            that this host does not have, its time is over, or it is one of this host's own that
-            opens once.
+            that this host does not have, its time is over, it asks to close what was closed
+            already, or it is one of this host's own that opens once.
         """
         judge = self._findJudge(findDoor(datagram).decode(errors="replace"))
         if judge is None or judge.memory is None:
@@ -130,13 +130,15 @@ class RelayedLock:
                 return None
             raise SealRefused("this knock was seen before, and it opens once", lines[0].who)
         target = judge.chooseTarget(lines, sealed, address, arrival.moment, arrival.timeOfDay)
-        request = judge.makeRequest(target, statement, address, arrival.moment, arrival.timeOfDay)
-        request = replace(request, via="" if arrival.origin == self._host else arrival.origin)
+        via = "" if arrival.origin == self._host else arrival.origin
+        request = judge.makeRequest(target, statement, address)
+        request = replace(request, since=arrival.stamp, via=via)
         if statement.close:
-            return request
+            isNew = judge.noteClosed(target, statement, arrival.moment, arrival.timeOfDay)
+            return request if isNew else None
         until = _findEnd(arrival, judge.grant(target, statement))
         if judge.memory is not None:
-            until = judge.memory.ends.limit(nameClaim(target.line, statement.nonce), until)
+            until = judge.memory.judged.limit(nameClaim(target.line, statement.nonce), until)
         if until <= arrival.moment:
             self.over += 1
             return None

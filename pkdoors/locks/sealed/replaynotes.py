@@ -10,30 +10,28 @@ The notes that a daemon leaves to the next one, about the sealed knocks that it 
     TIME floor KEY STAMP CLOCK CHECK
     TIME end WHOLE CHECK
 
-TIME is when a line was written, in milliseconds since 1970. CHECK covers its line and all lines
-before it, so a line that is changed, missing or moved invalidates all that follow. BOOT and INODE
-say where the file was written. SINCE says from when on it is complete, in seconds of the clock that
-does not jump, or is C{-} if nothing is missing. WHOLE is 1 if at the end nothing was missing that
-could still matter.
+L{pkdoors.locks.sealed.notelines} explains TIME and CHECK. BOOT and INODE say where the file was
+written. SINCE says from when on it is complete, in seconds of the clock that does not jump, or is
+C{-} if nothing is missing. WHOLE is 1 if at the end nothing was missing that could still matter.
 
 Only a host of a fleet closes, or has a floor. There, KEY is a fingerprint, C{*} stands for all, and
-CLOCK says which clock made the stamp: C{own} for this host's, C{signed} for a signature's.
+CLOCK is C{signed} if a signature covers the stamp. If this host's clock made it, it is C{own}, with
+the moment on the clock that does not jump.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 
-from pkdoors.errors import PkdoorsError
+from pkdoors.locks.sealed.notelines import LineWriter, NotesLost, splitLines
 from pkdoors.locks.sealed.replays import EVERYBODY, ClosedNote, FloorNote, Notes
+from pkdoors.model.sources import readSource
 
 VERSION = 2
 ALL = "*"
 """Stands for all doors, all sources or all keys that were closed."""
 _ALL = "-"  # in place of EVERYBODY, and of a moment
 
-_LINE = re.compile(r"(?P<body>(?P<time>[0-9]{1,15}) (?P<rest>[^\n]*)) (?P<check>[0-9a-f]{16})\n")
 _HEADER = re.compile(
     rf"notes {VERSION} (?P<boot>[0-9a-f-]{{1,64}}) (?P<inode>[0-9]{{1,20}}) "
     r"(?P<since>-|[0-9]{1,12}\.[0-9]{3})"
@@ -41,17 +39,13 @@ _HEADER = re.compile(
 _FORGOTTEN = re.compile(r"forgotten (-|[0-9a-f]{32}) ([0-9]{1,15})")
 _SEEN = re.compile(r"seen ([0-9a-f]{32}) ([0-9a-f]{16}) ([0-9]{1,15})")
 _KEY = r"\*|SHA256:[A-Za-z0-9+/]{43}"
+_CLOCK = r"(?:signed|own (-?[0-9]{1,12}\.[0-9]{3}))"
 _CLOSED = re.compile(
     r"closed (\*|[a-z][a-z0-9_-]{0,31}) (\*|[0-9a-f.:]{2,45}(?:/[0-9]{1,3})?) "
-    rf"({_KEY}) ([0-9]{{1,15}}) (own|signed)"
+    rf"({_KEY}) ([0-9]{{1,15}}) {_CLOCK}"
 )
-_FLOOR = re.compile(rf"floor ({_KEY}) ([0-9]{{1,15}}) (own|signed)")
+_FLOOR = re.compile(rf"floor ({_KEY}) ([0-9]{{1,15}}) {_CLOCK}")
 _END = re.compile(r"end ([01])")
-_CLOCKS = {True: "own", False: "signed"}
-
-
-class NotesLost(PkdoorsError):
-    """The notes cannot be trusted. The message says why, in half a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,46 +69,37 @@ class Found:
     time: float
 
 
-class NotesWriter:
+class NotesWriter(LineWriter):
     """Writes the lines of one file, in order."""
-
-    def __init__(self) -> None:
-        self._check = ""
 
     def header(self, time: float, boot: str, inode: int, since: float | None) -> str:
         """Return the first line."""
         moment = _ALL if since is None else f"{since:.3f}"
-        return self._line(time, f"notes {VERSION} {boot} {inode} {moment}")
+        return self.line(time, f"notes {VERSION} {boot} {inode} {moment}")
 
     def notes(self, time: float, notes: Notes) -> Iterator[str]:
         """Yield a line for each of the notes."""
         for key, stamp in notes.forgotten.items():
-            yield self._line(time, f"forgotten {_ALL if key == EVERYBODY else key} {stamp}")
+            yield self.line(time, f"forgotten {_ALL if key == EVERYBODY else key} {stamp}")
         for key, nonce, stamp in notes.seen:
             yield self.seen(time, key, nonce, stamp)
         for floor in notes.floors:
-            clock = _CLOCKS[floor.isOwn]
-            yield self._line(time, f"floor {floor.key} {floor.stamp} {clock}")
+            yield self.line(time, f"floor {floor.key} {floor.stamp} {_writeClock(floor.at)}")
         for note in notes.closed:
             yield self.closed(time, note)
 
     def seen(self, time: float, key: str, nonce: str, stamp: int) -> str:
         """Return the line for one knock."""
-        return self._line(time, f"seen {key} {nonce} {stamp}")
+        return self.line(time, f"seen {key} {nonce} {stamp}")
 
     def closed(self, time: float, note: ClosedNote) -> str:
         """Return the line for one closing."""
         what = f"closed {note.door} {note.source} {note.key} {note.stamp}"
-        return self._line(time, f"{what} {_CLOCKS[note.isOwn]}")
+        return self.line(time, f"{what} {_writeClock(note.at)}")
 
     def end(self, time: float, isWhole: bool) -> str:
         """Return the last line."""
-        return self._line(time, f"end {isWhole:d}")
-
-    def _line(self, time: float, rest: str) -> str:
-        body = f"{time * 1000:.0f} {rest}"
-        self._check = _checkOf(self._check, body)
-        return f"{body} {self._check}\n"
+        return self.line(time, f"end {isWhole:d}")
 
 
 def parseNotes(text: str) -> Found:
@@ -123,7 +108,7 @@ def parseNotes(text: str) -> Found:
 
     @raise NotesLost: it was changed, or is of another version.
     """
-    lines = _lines(text)
+    lines = splitLines(text)
     last, rest = next(lines, (0.0, ""))
     header = _HEADER.fullmatch(rest)
     if header is None:
@@ -157,11 +142,12 @@ class _NotesReader:
         elif match := _FORGOTTEN.fullmatch(line):
             self._forgotten[EVERYBODY if match[1] == _ALL else match[1]] = int(match[2])
         elif match := _CLOSED.fullmatch(line):
-            isOwn = match[5] == _CLOCKS[True]
-            self._closed.append(ClosedNote(match[1], match[2], match[3], int(match[4]), isOwn))
+            if match[2] != ALL and not _isSource(match[2]):
+                raise NotesLost("they are damaged")
+            at = _readClock(match[5])
+            self._closed.append(ClosedNote(match[1], match[2], match[3], int(match[4]), at))
         elif match := _FLOOR.fullmatch(line):
-            isOwn = match[3] == _CLOCKS[True]
-            self._floors.append(FloorNote(match[1], int(match[2]), isOwn))
+            self._floors.append(FloorNote(match[1], int(match[2]), _readClock(match[3])))
         else:
             raise NotesLost("they are damaged")
 
@@ -170,16 +156,16 @@ class _NotesReader:
         return Notes(self._forgotten, self._seen, self._closed, self._floors)
 
 
-def _lines(text: str) -> Iterator[tuple[float, str]]:
-    """Yield the time of each line, in seconds, and its text."""
-    check, at = "", 0
-    while at < len(text):
-        match = _LINE.match(text, at)
-        if match is None or match["check"] != (check := _checkOf(check, match["body"])):
-            raise NotesLost("they are damaged")
-        yield int(match["time"]) / 1000, match["rest"]
-        at = match.end()
+def _writeClock(at: float | None) -> str:
+    return "signed" if at is None else f"own {at:.3f}"
 
 
-def _checkOf(before: str, body: str) -> str:
-    return sha256(f"{before} {body}".encode()).hexdigest()[:16]
+def _readClock(at: str | None) -> float | None:
+    return None if at is None else float(at)
+
+
+def _isSource(text: str) -> bool:
+    try:
+        return str(readSource(text)) == text
+    except ValueError:
+        return False

@@ -200,19 +200,21 @@ class SealedLock:
         judge.remember(target.line, statement)
         if waiting.needsSearch:
             judge.hints.remember(target.line.blob)
-        request = judge.makeRequest(target, statement, source, now, today)
-        return self._share(request, sealed, target, now)
+        request = judge.makeRequest(target, statement, source)
+        return request if judge.memory is None else self._share(request, sealed, target, now, today)
 
-    def _share(self, request: Request, sealed: Sealed, target: Target, now: float) -> Request:
+    def _share(
+        self, request: Request, sealed: Sealed, target: Target, now: float, today: float
+    ) -> Request:
         """Return the request of a knock that the other hosts of the fleet are to hear of, too."""
         statement, memory = sealed.statement, self.judge.memory
-        if memory is None:
-            return request
-        if statement.close:  # it is new, so it ends all that the key has opened by now
-            return replace(request, seal=packSealed(sealed), since=0.0)
+        shared = replace(request, since=statement.stamp / 1000, seal=packSealed(sealed))
+        if statement.close or memory is None:
+            self.judge.noteClosed(target, statement, now, today)
+            return shared
         name = nameClaim(target.line, statement.nonce)
-        memory.ends.limit(name, now + self.judge.grant(target, statement))
-        return replace(request, seal=packSealed(sealed), claim="" if isBound(statement) else name)
+        memory.judged.limit(name, now + self.judge.grant(target, statement))
+        return shared if isBound(statement) else replace(shared, claim=name)
 
     def _mayBeBound(
         self, statement: Statement, source: str, lines: Iterable[AuthorizedKey]

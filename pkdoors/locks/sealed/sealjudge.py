@@ -120,13 +120,27 @@ class SealJudge:
         if all(reasons):
             raise SealRefused(reasons[0], who)
         target = targets[reasons.index("")]
-        if self.memory is not None and not statement.close:
-            closed = self.memory.tombstones
-            if reason := closed.findRefusal(
-                self.door.name, target.source, who.key, statement.stamp, now, today
-            ):
-                raise SealRefused(reason, who)
+        if reason := self._findClosed(target, statement, now, today):
+            raise SealRefused(reason, who)
         return target
+
+    def _findClosed(self, target: Target, statement: Statement, now: float, today: float) -> str:
+        """Return why a seal opens nothing, because somebody has closed the door since."""
+        memory, line = self.memory, target.line
+        if memory is None:
+            return ""
+        heard = memory.judged.hear(nameClaim(line, statement.nonce), now)
+        if statement.close:
+            return ""
+        return memory.tombstones.findRefusal(
+            self.door.name,
+            target.source,
+            line.who.key,
+            statement.stamp,
+            now,
+            today,
+            heard,
+        )
 
     def grant(self, target: Target, statement: Statement) -> float:
         """Return the seconds for which a knock opens."""
@@ -134,18 +148,16 @@ class SealJudge:
             self.door.grant(statement.seconds), target.line.maxOpenFor or self.door.maxOpenFor
         )
 
-    def makeRequest(
-        self, target: Target, statement: Statement, source: str, now: float, today: float
-    ) -> Request:
+    def makeRequest(self, target: Target, statement: Statement, source: str) -> Request:
         """
-        Return the request of a knock. At a door of a fleet, this notes what it closes.
+        Return the request of a knock.
 
         @param source: see L{chooseTarget}.
         """
         line = target.line
         wanted = str(target.address if statement.close else target.source)
         sender = source if wanted != source else ""
-        request = Request(
+        return Request(
             self.door,
             wanted,
             statement.seconds,
@@ -153,13 +165,16 @@ class SealJudge:
             replace(line.who, address=sender),
             statement.close,
         )
+
+    def noteClosed(self, target: Target, statement: Statement, now: float, today: float) -> bool:
+        """
+        At a door of a fleet, note that a knock asks to close, so nothing from before opens any
+        more. Return whether that is new.
+        """
         if self.memory is None:
-            return request
-        if statement.close:
-            self.memory.tombstones.add(
-                self.door.name, target.address, line.who.key, statement.stamp, now, today
-            )
-        return replace(request, since=statement.stamp / 1000)
+            return False
+        name, key = self.door.name, target.line.who.key
+        return self.memory.tombstones.add(name, target.address, key, statement.stamp, now, today)
 
 
 def isBound(statement: Statement) -> bool:

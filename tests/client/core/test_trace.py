@@ -80,6 +80,27 @@ class TracerTests(SynchronousTestCase):
         self.assertLine(f"give up {what}", Abandon(3))
         self.assertLine("wait for the server's first bytes on connection 3", Listen(3))
 
+    def test_manyConnections(self) -> None:
+        """Of many connections with the same end, the first ones after each knock have lines."""
+        plan = planPlain(Sequence(PORTS), b"knock\n", 0.0)
+
+        def connect(first: int, last: int, end: Disconnected | None = None) -> list[str]:
+            lines = []
+            for number in range(first, last):
+                for traced in (Connect(number, HOST4, 22), end or Abandon(number)):
+                    lines.append(self.tracer.describe(traced))
+            return [line for line in lines if line]
+
+        lines = connect(1, 41)
+        self.assertEqual(6, len(lines), lines)
+        self.assertTrue(lines[-1].endswith("; until the next knock, only others are shown"), lines)
+        (other,) = connect(41, 42, Disconnected(41, True))
+        self.assertTrue(other.startswith("refused: connection 41, "), other)
+        self.tracer.describe(Planned(HOST4, plan))
+        self.assertEqual(lines[0].replace("connection 1,", "connection 50,"), connect(50, 51)[0])
+        self.tracer.describe(Connect(60, HOST4, 22))
+        self.assertLine(f"answered: connection 60, to port 22/tcp of {HOST4}", Connected(60))
+
     def test_server(self) -> None:
         """What a server says is one short line, and controls no terminal."""
         self.assertLine("the server says: SSH-2.0-x", Greeted(b"SSH-2.0-x\r\n"))

@@ -31,7 +31,7 @@ class DaemonTestCase(SynchronousTestCase):
         """Note what would run, and touch neither the firewall nor the process."""
         self.ran: list[tuple[Any, str, Any]] = []
         self.kept = 0
-        self.patch(daemon, "_runTwistd", lambda *given: self.ran.append(given))
+        self.patch(daemon, "runTwistd", lambda name, *given: self.ran.append(given))
         self.patch(signals, "handleInterrupt", lambda: None)
         self.patch(ProcessOptions, "keepClosed", self.keep)
         self.addCleanup(os.umask, os.umask(0o022))

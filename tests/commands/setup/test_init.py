@@ -288,18 +288,56 @@ class FormatTests(InitTestCase):
 
     def test_formats(self) -> None:
         """The client's part can be for another client, on standard output or in a file."""
-        for form, beginning in (("bash", "#!/usr/bin/env bash\n"), ("uri", "pkdoors://web1.ex")):
+        for form, beginning, lines, taken in (
+            (
+                "bash",
+                "#!/usr/bin/env bash\n",
+                "Put the lines above into a private file on the client, pkdoors-knock.sh: they are",
+                "to the client, and keep it private there: it is just as secret.",
+            ),
+            (
+                "uri",
+                "pkdoors://web1.ex",
+                "The lines above are the client's part (uri): they are",
+                "there: it is just as secret.",
+            ),
+        ):
             file = os.path.abspath(self.mktemp())
             stdout, stderr = self.init("--plain", "--format", form)
             self.assertTrue(stdout.startswith(beginning))
-            self.assertIn(f"The lines above are the client's part ({form}): they are", stderr)
+            self.assertIn(lines, stderr)
             os.unlink(self.file)
             stdout, stderr = self.init("--plain", "--format", form, "-o", file)
             self.assertEqual("", stdout)
             self.assertTrue(Path(file).read_text().startswith(beginning))
             self.assertEqual(0o600, os.stat(file).st_mode & 0o7777)
-            self.assertIn(f"Take {file} there: it is just as secret.", stderr)
+            self.assertIn(f"Take {file} {taken}", stderr)
             os.unlink(self.file)
+
+    def test_otherClients(self) -> None:
+        """A client that does without pkdoors is not told to install it."""
+        for form, needs, knock in (
+            ("bash", "needs bash, and no pkdoors", "bash pkdoors-knock.sh && ssh web1.ex"),
+            ("termux", "needs Termux, with the packages", "bash pkdoors-knock.sh && ssh"),
+            (
+                "powershell",
+                "needs PowerShell",
+                "powershell -ExecutionPolicy Bypass -File pkdoors-knock.ps1; ssh",
+            ),
+            ("knockd", "install knock (Debian's package", "run the line above, then: ssh web1"),
+            ("knockonports", "the app Knock on Ports", "knock with the app, then: ssh web1"),
+        ):
+            for file in ("", os.path.abspath(self.mktemp())):
+                where = ("-o", file) if file else ()
+                _, stderr = self.init("--tcp", "--format", form, *where)
+                os.unlink(self.file)
+                self.assertIn(needs, stderr)
+                self.assertNotIn("install pkdoors", stderr)
+                self.assertNotIn("pkdoors knock", stderr)
+                if not file:
+                    self.assertIn(f"in a second terminal: {knock}", stderr.replace("\n", " "))
+                elif form != "knockonports":
+                    self.assertIn(os.path.basename(file), stderr.partition("second terminal")[2])
 
     def test_whole(self) -> None:
         """The URI has all that a client needs, of a sealed door as well."""

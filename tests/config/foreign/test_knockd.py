@@ -124,6 +124,20 @@ class KnockdTests(SynchronousTestCase):
         self.assertEqual("not taken: it is not a time", fatesOf(found)["x.cmd_timeout"])
         self.assertEqual(10.0, found.doors[0].fields["openFor"])
 
+    def test_longTime(self) -> None:
+        """A time that is too long is shortened, and the table says so."""
+        rule = "iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT"
+        text = f"[x]\ncommand = {rule}\nstop_command = {rule}\nseq_timeout = 7200\n"
+        found = readKnockd(f"{text}cmd_timeout = 99999999")
+        most = "the most that there is"
+        fates = fatesOf(found)
+        self.assertEqual(f"is now knock_timeout, but 1h, {most}", fates["x.seq_timeout"])
+        self.assertEqual(f"is now open_for, but 30d, {most}", fates["x.cmd_timeout"])
+        self.assertEqual(3600.0, found.doors[0].fields["knockTimeout"])
+        access = "SOURCE ANY\nOPEN_PORTS tcp/22\nMAX_FW_TIMEOUT 99999999"
+        fates = fatesOf(readFwknop(access))
+        self.assertEqual(f"is now max_open_for, but 30d, {most}", fates["stanza 1 MAX_FW_TIMEOUT"])
+
     def test_variants(self) -> None:
         """Ports that only the client knows, programs, and commands for everything."""
         (door,) = readKnockd("[x]\nsequence=1\ncommand=/bin/hello").doors

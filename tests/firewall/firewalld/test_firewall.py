@@ -138,7 +138,7 @@ class StartTests(FirewalldTestCase):
         """If firewalld does not answer, the error says what to do, and nothing hangs."""
         self.thread.isStuck = True
         self.assertEqual(
-            "firewalld did not answer within 30 s: "
+            "firewalld did not answer within 30s: "
             "check it (systemctl status firewalld), then start again",
             str(
                 self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
@@ -153,7 +153,7 @@ class StartTests(FirewalldTestCase):
         )
         error = self.assertRaises(FirewallError, self.firewall.start, doors, self.lost.append)
         self.assertEqual(
-            "firewalld did not add rules for 200 knock ports within 30 s: "
+            "firewalld did not add rules for 200 knock ports within 30s: "
             'use `listen = "capture"`, which needs no such rules',
             str(error),
         )

@@ -2,13 +2,13 @@
 
 import time
 from datetime import datetime
-from hashlib import sha256
 from ipaddress import IPv4Network
 from itertools import islice
 from os import urandom
 from pathlib import Path
 from typing import Any
 
+from pkdoors.fleet.access import makeUser
 from pkdoors.knocks.order import NAMESPACE, Order
 from pkdoors.knocks.seal import frameMessage
 from tests.lab.case import PORT, SEQUENCE
@@ -132,15 +132,7 @@ class Fleet:
             "appendonly yes",
             "user default off",
         ]
-        for name, password in self.passwords.items():
-            own = " ".join(
-                f"%RW~pk:{FLEET}:{kind}:{name}" for kind in ("log", "orders", "events", "up")
-            )
-            digest = sha256(password.encode()).hexdigest()
-            lines.append(
-                f"user {name} on #{digest} resetkeys resetchannels -@all +ping +xadd +xread "
-                f"+xrange +xrevrange +set +get +info {own} %R~pk:{FLEET}:* %RW~pk:{FLEET}:claim:*"
-            )
+        lines += [makeUser(FLEET, name, word) for name, word in self.passwords.items()]
         return lines
 
     def comeUp(self, *names: str) -> bool:

@@ -496,6 +496,14 @@ class LimitTests(OrderTestCase):
         self.assertEqual("", findOperatorFlaw(self.operators[0]))
         self.assertEqual("done", self.give("close", "*"))
 
+    def test_twoLines(self) -> None:
+        """A key on two lines may give an order if one of them allows it."""
+        line = publicLine(OLGA, "olga")
+        self.operators = authorized(f'expiry-time="20200101" {line}', f"prefix {line}", line)
+        self.assertEqual("done", self.give("close", "*"))
+        self.operators = self.operators[:2]
+        self.assertIn("expired", self.give("close", "*"))
+
     def test_most(self) -> None:
         """Only the first keys count, so a forged order costs few checks."""
         self.patch(ordersModule, "MAX_OPERATORS", 2)

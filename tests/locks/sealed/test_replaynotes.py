@@ -4,7 +4,8 @@ import random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.locks.sealed.replaynotes import NotesLost, NotesWriter, parseNotes
+from pkdoors.locks.sealed.notelines import NotesLost
+from pkdoors.locks.sealed.replaynotes import NotesWriter, parseNotes
 from pkdoors.locks.sealed.replays import EVERYBODY, Notes
 
 ANNA, BOB = "a" * 32, "b" * 32
@@ -84,7 +85,7 @@ class ReplayNotesTests(SynchronousTestCase):
     def test_otherLine(self) -> None:
         """An unknown line is damage, even if its check is right."""
         writer = NotesWriter()
-        text = writer.header(TODAY, BOOT, 1, None) + writer._line(TODAY, f"seen {ANNA} x 1")
+        text = writer.header(TODAY, BOOT, 1, None) + writer.line(TODAY, f"seen {ANNA} x 1")
         self.assertRaises(NotesLost, parseNotes, text)
 
     def test_nonsense(self) -> None:

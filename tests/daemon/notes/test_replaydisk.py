@@ -1,11 +1,11 @@
-"""Tests of L{pkdoors.daemon.replayfile}: a file that cannot be written."""
+"""Tests of L{pkdoors.daemon.notes.replayfile}: a file that cannot be written."""
 
 import os
 
 from twisted.logger import LogLevel
 
-from pkdoors.daemon import replayfile
-from tests.daemon.replaycase import ReplayFileTestCase
+from pkdoors.daemon.notes import notesfile, replayfile
+from tests.daemon.notes.replaycase import ReplayFileTestCase
 from tests.fakes.log import Log
 
 
@@ -39,9 +39,9 @@ class UnwritableTests(ReplayFileTestCase):
         does not take a file for whole that lacks them.
         """
         full = os.open("/dev/full", os.O_WRONLY)
-        file, self.file._file = self.file._file, full
+        file, self.file._notes._file = self.file._notes._file, full
         assert file is not None
-        self.patch(replayfile, "openOwn", self.fail_)
+        self.patch(notesfile, "openOwn", self.fail_)
         os.ftruncate(file, 0)  # as it is done to the file that cannot be written
         for number in range(9):
             self.open(f"{number}")
@@ -74,18 +74,18 @@ class UnwritableTests(ReplayFileTestCase):
     def test_spoilt(self) -> None:
         """If a line cannot be written, all others are discarded, and written again later."""
         self.open("1")
-        write, count = replayfile._writeAll, iter([False, True, True])
+        write, count = notesfile._writeAll, iter([False, True, True])
 
         def writeAll(file: int, lines: object) -> None:
             if not next(count):
                 raise OSError(28, "No space left on device")
             write(file, lines)  # type: ignore[arg-type]
 
-        self.patch(replayfile, "_writeAll", writeAll)
+        self.patch(notesfile, "_writeAll", writeAll)
         self.open("2")
         self.assertEqual(0, self.path.stat().st_size)
         self.open("3")
-        self.patch(replayfile, "_writeAll", write)
+        self.patch(notesfile, "_writeAll", write)
         self.assertEqual(["warn"], self.log.levels())
         self.log = Log(self)
         self.crash()
@@ -95,7 +95,7 @@ class UnwritableTests(ReplayFileTestCase):
         """If the file cannot be written again, the old one, which lacks lines, is emptied."""
         self.patch(replayfile, "MAX_LINES", 2)
         self.open("1", "2")
-        patch = self.patch(replayfile, "openOwn", self.fail_)
+        patch = self.patch(notesfile, "openOwn", self.fail_)
         self.open("3")
         patch.restore()
         self.assertEqual(["warn"], self.log.levels())
@@ -116,7 +116,7 @@ class UnwritableTests(ReplayFileTestCase):
     def test_failsAgain(self) -> None:
         """A second failure, after a success, is a second warning."""
         for nonces in (("1", "2"), ("3", "4")):
-            patch = self.patch(replayfile, "_writeAll", self.fail_)
+            patch = self.patch(notesfile, "_writeAll", self.fail_)
             self.open(*nonces)
             patch.restore()
             self.open(f"a{nonces[0]}")
@@ -127,7 +127,7 @@ class UnwritableTests(ReplayFileTestCase):
         victim = self.folder / "victim"
         victim.write_text("precious")
         self.file.close()
-        self.path.with_suffix(".new").symlink_to(victim)
+        self.path.with_suffix(".seen.new").symlink_to(victim)
         self.start()
         self.assertIn("(Too many levels of symbolic links)", self.log.lines()[0])
         self.assertTrue(self.waits())

@@ -1,12 +1,12 @@
-"""Tests of L{pkdoors.daemon.replayfile}: what the next daemon knows."""
+"""Tests of L{pkdoors.daemon.notes.replayfile}: what the next daemon knows."""
 
 import os
 from pathlib import Path
 
-from pkdoors.daemon import replayfile
-from pkdoors.daemon.replayfile import ReplayFile
+from pkdoors.daemon.notes import replayfile
+from pkdoors.daemon.notes.replayfile import ReplayFile
 from pkdoors.locks.sealed.replays import Notes
-from tests.daemon.replaycase import LATER, ReplayFileTestCase
+from tests.daemon.notes.replaycase import LATER, ReplayFileTestCase
 from tests.fakes.log import Log
 
 
@@ -113,7 +113,7 @@ class RestartTests(ReplayFileTestCase):
         self.patch(os, "fsync", sync)
         self.restart()
         name = self.path.stem
-        self.assertEqual([f"/{name}.seen end", f"/{name}.new notes", " "], synced)
+        self.assertEqual([f"/{name}.seen end", f"/{name}.seen.new notes", " "], synced)
 
     def test_descriptors(self) -> None:
         """

@@ -1,23 +1,25 @@
 """A file of notes: what the next daemon must know of the sealed knocks that this one saw."""
 
-import errno
-import fcntl
-import os
-import stat
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
 from pkdoors.config.lastgood import STATE
+from pkdoors.daemon.notes.notesfile import NotesFile
 from pkdoors.host.bootid import UNKNOWN, readBootId
-from pkdoors.host.serviceuser import openOwn, refuseOddFile
-from pkdoors.locks.sealed.replaynotes import Found, NotesLost, NotesWriter, parseNotes
-from pkdoors.locks.sealed.replays import MAX_SEEN, ReplayCache
+from pkdoors.locks.sealed.notelines import NotesLost
+from pkdoors.locks.sealed.replaynotes import Found, NotesWriter, parseNotes
+from pkdoors.locks.sealed.replays import MAX_SEEN, ClosedNote, Notes, ReplayCache
+from pkdoors.util.durations import formatDuration
 from pkdoors.util.trouble import Trouble
+
+if TYPE_CHECKING:
+    from pkdoors.locks.relayed.tombstones import Tombstones
 
 MAX_LINES = 2 * MAX_SEEN
 """Lines that are added before the file is written again from the beginning."""
@@ -26,8 +28,6 @@ MAX_BYTES = 4 << 20
 TOUCHED = 10.0
 """Seconds between its last line and its last change, at most. If there are more, somebody else has
 changed it: put back an older copy, or truncated it."""
-
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def seenPath(lasting: str) -> Path:
@@ -43,15 +43,15 @@ def seenPath(lasting: str) -> Path:
 
 class ReplayFile:
     """
-    Has one line for each knock that opened something. Each start writes it again from the
-    beginning.
+    Has one line for each knock that opened something, and, on a host of a fleet, for each closing.
+    Each start writes it again from the beginning.
 
     No memory is not an empty memory. If the file is missing, damaged, truncated, of another user,
     an older copy, or of a boot that did not end properly (then its last lines may never have
     reached the disk), we do not know the knocks of earlier daemons, and call
     L{ReplayCache.distrust}.
 
-    @param path: in a folder that only root, or the daemon's own user, can write.
+    @ivar path: in a folder that only root, or the daemon's own user, can write.
     @param seconds: a clock that does not jump, and continues from one daemon to the next.
     @param timeOfDay: seconds since 1970.
     """
@@ -65,15 +65,17 @@ class ReplayFile:
         timeOfDay: Callable[[], float] = time.time,
         boot: Callable[[], str] = readBootId,
     ) -> None:
-        self._path = path
+        self.path = path
         self._seconds = seconds
         self._timeOfDay = timeOfDay
         self._boot = boot
         self._seen = ReplayCache(0.0, lambda key, nonce, stamp: None)
         self._skew = 0.0
         self._since: float | None = None
-        self._lock: int | None = None
-        self._file: int | None = None
+        self._tombstones: Tombstones | None = None
+        self._found = Notes()  # of a fleet, until somebody keeps them
+        self._isSameBoot = False  # as when these were written
+        self._notes = NotesFile(path, path.with_suffix(".lock"))
         self._writer = NotesWriter()
         self._added = 0
         self._failing = Trouble()
@@ -88,7 +90,7 @@ class ReplayFile:
         self._seen, self._skew = seen, skew
         trouble = ""
         try:
-            self._takeLock()
+            self._notes.takeLock()
             self._learn()
         except FileNotFoundError:
             trouble = "they are missing"
@@ -98,18 +100,38 @@ class ReplayFile:
             trouble = str(error)
         if trouble:
             self._since = self._seconds()
-        if self._lock is not None and not self._replace(isFirst=True) and not trouble:
+        self._distrust()
+        if self._notes.isLocked and not self._replace(isFirst=True) and not trouble:
             trouble, self._since = "they cannot be written", self._seconds()
-        if self._since is not None:
-            seen.distrust(self._since)
+            self._distrust()
         if trouble:
             self._log.warn(
                 "the notes of sealed knocks in {path} cannot be trusted ({trouble}): sealed knocks "
-                "are refused for {skew:g} s after this start, in case they opened something before",
-                path=self._path,
+                "are refused for {skew} after this start, in case they opened something before",
+                path=self.path,
                 trouble=trouble,
-                skew=skew,
+                skew=formatDuration(skew),
             )
+
+    def keep(self, tombstones: "Tombstones") -> None:
+        """
+        Learn what earlier daemons have closed in a fleet, and note what is closed from now on. If
+        L{start} has found nothing that can be trusted, whatever is older may have been closed.
+        """
+        self._tombstones = tombstones
+        now, today = self._seconds(), self._timeOfDay()
+        tombstones.learn(self._found, now, today, self._skew, self._isSameBoot)
+        self._found = Notes()
+        if self._since is not None:
+            self._distrust()
+            self._replace()  # the next daemon may see no reason to distrust
+
+    def _distrust(self) -> None:
+        if self._since is None:
+            return
+        self._seen.distrust(self._since)
+        if self._tombstones is not None:
+            self._tombstones.distrust(self._since + self._skew)
 
     def begin(self) -> None:
         """
@@ -118,7 +140,7 @@ class ReplayFile:
         @raise OSError: that failed.
         @raise NotesLost: a daemon uses the file.
         """
-        self._takeLock()
+        self._notes.takeLock()
         self.leave()
 
     def take(self) -> bool:
@@ -128,7 +150,7 @@ class ReplayFile:
         @raise OSError: there are none.
         @raise NotesLost: they cannot be trusted, or a daemon uses them.
         """
-        self._takeLock()
+        self._notes.takeLock()
         try:
             self._learn()
         except (OSError, NotesLost):
@@ -150,48 +172,39 @@ class ReplayFile:
 
     def note(self, key: str, nonce: str, stamp: int) -> None:
         """Note a knock, before it opens anything."""
-        if self._lock is None:
-            return
+        if self._prepare():
+            self._attempt([self._writer.seen(self._timeOfDay(), key, nonce, stamp)])
+
+    def noteClosed(self, note: ClosedNote) -> None:
+        """Note a closing, before it counts."""
+        if self._prepare():
+            self._attempt([self._writer.closed(self._timeOfDay(), note)])
+
+    def _prepare(self) -> bool:
+        """Return whether there is a file for one more line."""
+        if not self._notes.isLocked:
+            return False
         self._added += 1
-        if (self._file is None or self._added > MAX_LINES) and not self._replace():
-            return
-        self._attempt([self._writer.seen(self._timeOfDay(), key, nonce, stamp)])
+        isFit = self._notes.isOpen and self._added <= MAX_LINES
+        return isFit or self._replace()
 
     def close(self) -> None:
         """End the file properly: then the next daemon can rely on it, even after a boot."""
-        if self._file is not None:
+        if self._notes.isOpen and self._tombstones is not None and self._tombstones.hasOwn():
+            self._replace()  # the clock may have been set since the closings were noted
+        if self._notes.isOpen:
             isWhole = self._since is None or self._seconds() - self._since >= self._skew
             if self._attempt([self._writer.end(self._timeOfDay(), isWhole)]):
-                self._sync(self._file)
-        self._drop()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+                self._sync()
+        self._notes.release()
 
-    def _sync(self, file: int) -> None:
+    def _sync(self) -> None:
         """Make sure that the end reached the disk; else the file must not say that it is whole."""
         try:
-            os.fsync(file)
+            self._notes.sync()
         except OSError as error:
             self._complain(error)
-            self._spoil()
-
-    def _takeLock(self) -> None:
-        """
-        Ensure that no daemon in another network namespace writes the same file.
-
-        @raise NotesLost: one does.
-        """
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = openOwn(self._path.with_suffix(".lock"), os.O_RDWR)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise NotesLost(
-                "another daemon uses them: give each daemon a configuration file of its own"
-            ) from None
-        self._lock = lock
+            self._notes.empty()
 
     def _learn(self) -> None:
         """
@@ -201,10 +214,11 @@ class ReplayFile:
         @raise NotesLost: it cannot be trusted.
         """
         found = self._read()
-        isSameBoot = found.boot == self._boot() != UNKNOWN
-        if not found.isEnded and not isSameBoot:
+        self._isSameBoot = found.boot == self._boot() != UNKNOWN
+        if not found.isEnded and not self._isSameBoot:
             raise NotesLost("this host went down, or was copied, before the daemon ended")
         self._seen.learn(found.notes)
+        self._found = Notes(closed=found.notes.closed, floors=found.notes.floors)
         if found.isEnded or found.since is None:
             return
         waited = self._seconds() - found.since
@@ -213,86 +227,51 @@ class ReplayFile:
         self._since = found.since if waited < self._skew else None
 
     def _read(self) -> Found:
-        file = os.open(self._path, _READ)
-        try:
-            status = os.fstat(file)
-            self._checkOwn(status)
-            with os.fdopen(os.dup(file), "rb") as opened:
-                data = opened.read(MAX_BYTES + 1)
-        finally:
-            os.close(file)
-        if len(data) > MAX_BYTES:
-            raise NotesLost("they are too long")
-        found = parseNotes(data.decode("ascii", errors="replace"))
+        text, status = self._notes.read(MAX_BYTES)
+        found = parseNotes(text)
         if found.inode != status.st_ino or abs(status.st_ctime - found.time) > TOUCHED:
             raise NotesLost("somebody changed the file, or put a copy in its place")
         return found
 
-    def _checkOwn(self, status: os.stat_result) -> None:
-        try:
-            refuseOddFile(status)
-        except OSError as error:
-            raise NotesLost(str(error.strerror)) from error
-        if status.st_uid not in (0, os.geteuid(), self._path.parent.stat().st_uid):
-            raise NotesLost("the file belongs to another user")
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise NotesLost("others can write the file")
-
     def _replace(self, isFirst: bool = False) -> bool:
-        """Write the whole file again. Return whether that succeeded."""
+        """
+        Write the whole file again. Return whether that succeeded.
+
+        @param isFirst: whether it must last: the last file, with its proper end, might come back
+            after a crash.
+        """
+        self._writer = NotesWriter()
         try:
-            self._makeNew(isFirst)
+            self._notes.replace(self._makeLines, isFirst)
         except OSError as error:
             self._complain(error)
-            self._spoil()
+            self._notes.empty()
             return False
+        self._added = 0
         return True
 
-    def _makeNew(self, isFirst: bool) -> None:
-        new = self._path.with_suffix(".new")
-        file = openOwn(new, os.O_WRONLY | os.O_TRUNC | os.O_APPEND)
-        writer, now = NotesWriter(), self._timeOfDay()
-        try:
-            header = writer.header(now, self._boot(), os.fstat(file).st_ino, self._since)
-            _writeAll(file, [header, *writer.notes(now, self._seen.makeNotes())])
-            if isFirst:  # or the last file, with its proper end, might come back after a crash
-                os.fsync(file)
-            new.replace(self._path)
-            if isFirst:
-                _syncFolder(self._path.parent)
-        except OSError:
-            os.close(file)
-            raise
-        self._drop()
-        self._file, self._writer, self._added = file, writer, 0
+    def _makeLines(self, inode: int) -> Iterator[str]:
+        now = self._timeOfDay()
+        yield self._writer.header(now, self._boot(), inode, self._since)
+        yield from self._writer.notes(now, self._makeNotes())
+
+    def _makeNotes(self) -> Notes:
+        found = self._found
+        if self._tombstones is not None:
+            found = self._tombstones.makeNotes(self._seconds(), self._timeOfDay())
+        return replace(self._seen.makeNotes(), closed=found.closed, floors=found.floors)
 
     def _attempt(self, lines: Iterable[str]) -> bool:
-        if self._file is None:
+        if not self._notes.isOpen:
             return False
         try:
-            _writeAll(self._file, lines)
+            self._notes.append(lines)
         except OSError as error:
             self._complain(error)
-            self._spoil()
+            self._notes.empty()  # it lacks a line; the next note writes it again
             return False
         self._failing.end()
         return True
-
-    def _spoil(self) -> None:
-        """
-        Empty a file that lacks a line: nobody may take it for whole. The next note rewrites it.
-        """
-        with suppress(OSError):  # it was reported already that it cannot be written
-            if self._file is not None:
-                os.ftruncate(self._file, 0)
-            else:
-                os.close(openOwn(self._path, os.O_WRONLY | os.O_TRUNC))
-        self._drop()
-
-    def _drop(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
 
     def _complain(self, error: OSError) -> None:
         """Warn once, however long it lasts."""
@@ -301,20 +280,6 @@ class ReplayFile:
         self._log.warn(
             "cannot write {path} ({reason}): after a restart of the daemon sealed knocks are "
             "refused for a while",
-            path=self._path,
+            path=self.path,
             reason=error.strerror,
         )
-
-
-def _writeAll(file: int, lines: Iterable[str]) -> None:
-    data = "".join(lines).encode("ascii")
-    if os.write(file, data) < len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _syncFolder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,9 +1,9 @@
-"""Tests of L{pkdoors.daemon.replayfile}: notes that cannot be trusted."""
+"""Tests of L{pkdoors.daemon.notes.replayfile}: notes that cannot be trusted."""
 
 import os
 import shutil
 
-from tests.daemon.replaycase import SKEW, ReplayFileTestCase
+from tests.daemon.notes.replaycase import SKEW, ReplayFileTestCase
 from tests.fakes.log import Log
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pkdoors.config.lastgood import STATE
-from pkdoors.daemon.replayfile import ReplayFile, seenPath
-from pkdoors.locks.sealed.replaynotes import NotesLost
+from pkdoors.daemon.notes.replayfile import ReplayFile, seenPath
+from pkdoors.locks.sealed.notelines import NotesLost
 
 
 def beginNotes(configuration: str, findPath: Callable[[str], Path] = seenPath) -> bool:

@@ -1,12 +1,11 @@
 """A daemon that notes sealed knocks, and its successors."""
 
-import os
 import time
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.daemon.replayfile import ReplayFile
+from pkdoors.daemon.notes.replayfile import ReplayFile
 from pkdoors.locks.sealed.replays import ReplayCache
 from tests.fakes.log import Log
 
@@ -48,10 +47,7 @@ class ReplayFileTestCase(SynchronousTestCase):
 
     def kill(self) -> None:
         """End the daemon as kill -9 does: nothing more is written."""
-        for each in (self.file._file, self.file._lock):
-            if each is not None:
-                os.close(each)
-        self.file._file = self.file._lock = None
+        self.file._notes.release()
 
     def restart(self, boot: str = "") -> None:
         """End it in order, and start the next one, perhaps after a boot."""
@@ -85,7 +81,7 @@ class ReplayFileTestCase(SynchronousTestCase):
         (line,) = self.log.lines()
         self.assertEqual(
             f"the notes of sealed knocks in {self.path} cannot be trusted ({trouble}): sealed "
-            "knocks are refused for 60 s after this start, in case they opened something before",
+            "knocks are refused for 1m after this start, in case they opened something before",
             line,
         )
         self.now += SKEW + 0.1

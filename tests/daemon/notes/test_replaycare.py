@@ -1,9 +1,9 @@
-"""Tests of L{pkdoors.daemon.replaycare}: notes while no daemon runs."""
+"""Tests of L{pkdoors.daemon.notes.replaycare}: notes while no daemon runs."""
 
 import os
 
-from pkdoors.daemon.replaycare import beginNotes, keepNotes
-from tests.daemon.replaycase import ReplayFileTestCase
+from pkdoors.daemon.notes.replaycare import beginNotes, keepNotes
+from tests.daemon.notes.replaycase import ReplayFileTestCase
 from tests.fakes.log import Log
 
 

@@ -1,0 +1,258 @@
+"""C{pkdoors fleet close}, C{ban}, C{unban} and C{send}: orders to all hosts of a fleet."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pkdoors.commands.fleet._place import addFleetOptions, orExit, readFleetOf, runWithEngine
+from pkdoors.commands.fleet._signing import addSigningOptions
+from pkdoors.commands.parser import Parser, asType, completeWith
+from pkdoors.errors import AskError, BadValue, NoDaemon, PkdoorsError
+from pkdoors.knocks.order import BAN, CLOSE, EVERYBODY, UNBAN, Order, makeOrderNonce
+from pkdoors.model.sources import parseSource
+from pkdoors.util.durations import formatDuration
+from pkdoors.util.output import complain, tell, tellText
+
+if TYPE_CHECKING:  # they load much
+    from pkdoors.commands.fleet._sending import Spread
+    from pkdoors.config.fleet import FleetConfig
+    from pkdoors.fleet.engine import IEngine
+
+_ABOUT = (
+    "All hosts of the fleet obey, this one first; hosts that are down obey when they are back. "
+    "An order must be signed by a key in the fleet's file of operators. --print needs neither root "
+    "nor a host of the fleet, so the key can stay on your own machine."
+)
+OLD = 60.0
+"""Seconds after which an order that is sent counts as old."""
+
+
+def addFleetCloseCommand(command: Parser) -> None:
+    """Add the options of C{close}."""
+    command.describe(
+        "It ends openings, and knocks that were made before the order open nothing any more; "
+        f"whoever knocks again gets in again. {_ABOUT}"
+    )
+    address = command.add_argument(
+        "address",
+        metavar="ADDRESS",
+        nargs="?",
+        type=asType(_parseSource),
+        help="an IPv4 or IPv6 address, or a network like 10.0.0.0/16",
+    )
+    completeWith(address, "listOpenAddresses")
+    command.add_argument("--all", action="store_true", help="close for all addresses")
+    _addOrderOptions(command, _close)
+    command.epilog = "Example: sudo pkdoors fleet close 192.0.2.7 --identity ~/.ssh/operator"
+
+
+def addFleetBanCommand(command: Parser) -> None:
+    """Add the options of C{ban}."""
+    command.describe(
+        "The key opens no sealed door of any host until somebody lifts the ban, not even on hosts "
+        f"that lose the engine. {_ABOUT}"
+    )
+    _addKey(command)
+    _addOrderOptions(command, _ban)
+    command.epilog = "Example: pkdoors fleet ban lost.pub --print | sudo pkdoors fleet send -"
+
+
+def addFleetUnbanCommand(command: Parser) -> None:
+    """Add the options of C{unban}."""
+    command.describe(_ABOUT)
+    _addKey(command)
+    _addOrderOptions(command, _unban)
+    command.epilog = "Example: sudo pkdoors fleet unban found.pub --identity ~/.ssh/operator"
+
+
+def addFleetSendCommand(command: Parser) -> None:
+    """Add the options of C{send}."""
+    command.describe(
+        "It gives an order that somebody signed with --print, or with ssh-keygen, to this host and "
+        "then to the fleet. An order that the fleet knows already does nothing."
+    )
+    file = command.add_argument("file", metavar="FILE", help="the file with the order, or -")
+    completeWith(file, "listFiles")
+    addFleetOptions(command, _send)
+    command.epilog = "Example: sudo pkdoors fleet send order.txt"
+
+
+def _addKey(command: Parser) -> None:
+    key = command.add_argument(
+        "key",
+        metavar="KEY",
+        help="a fingerprint (SHA256:...), the file of a public key, or, on a host that lists the "
+        "key, its comment",
+    )
+    completeWith(key, "listFiles")
+
+
+def _addOrderOptions(command: Parser, run: Any) -> None:
+    addSigningOptions(command)
+    command.add_argument(
+        "--print",
+        action="store_true",
+        dest="isPrinted",
+        help="do not send the order, but print it for `pkdoors fleet send`",
+    )
+    command.add_argument(
+        "--fleet",
+        metavar="NAME",
+        type=asType(_parseFleet),
+        help="with --print: the name of the fleet (default: the name in this host's fleet.toml)",
+    )
+    addFleetOptions(command, run)
+
+
+def _parseFleet(text: str) -> str:
+    from pkdoors.config.fleet import parseFleetName
+
+    return parseFleetName(text)
+
+
+def _parseSource(text: str) -> str:
+    return str(parseSource(text))
+
+
+def _close(options: Namespace, environment: Mapping[str, str]) -> None:
+    if bool(options.address) == options.all:
+        options.parser.error("give either the ADDRESS to close for, or --all")
+    _order(CLOSE, options.address or EVERYBODY, options, environment)
+
+
+def _ban(options: Namespace, environment: Mapping[str, str]) -> None:
+    _order(BAN, _findKey(options), options, environment)
+
+
+def _unban(options: Namespace, environment: Mapping[str, str]) -> None:
+    _order(UNBAN, _findKey(options), options, environment)
+
+
+def _findKey(options: Namespace) -> str:
+    from pkdoors.commands.fleet._keys import findFingerprint
+
+    return orExit(options, lambda: findFingerprint(options.key, options))
+
+
+def _order(verb: str, what: str, options: Namespace, environment: Mapping[str, str]) -> None:
+    """Sign an order, and send or print it."""
+    from pkdoors.client.keys.orders import writeOrder
+    from pkdoors.commands.fleet._signing import signOrder, stampNow
+
+    if options.fleet and not options.isPrinted:
+        options.parser.error("--fleet needs --print: an order is sent to the fleet of this host")
+    fleet, name, operators = None, options.fleet, None
+    if not name:
+        fleet = orExit(options, lambda: readFleetOf(options))
+        name = fleet.name
+        operators = _listOperators(fleet, options)
+    order = Order(name, verb, what, stampNow(), makeOrderNonce())
+    signed = orExit(options, lambda: signOrder(order, options, environment, operators))
+    if options.isPrinted:
+        tellText(writeOrder(signed.data, signed.publicKey))
+    else:
+        assert fleet is not None
+        _give(signed.data, fleet, options)
+
+
+def _listOperators(fleet: "FleetConfig", options: Namespace) -> list[bytes] | None:
+    """Return the keys that can give orders; L{None} if nobody needs to know them."""
+    from pkdoors.commands.fleet._place import readOperators
+    from pkdoors.locks.relayed.orders import listOperators
+
+    try:
+        return [key.blob for key in listOperators(readOperators(fleet))]
+    except PkdoorsError as error:
+        if options.isPrinted:
+            return None
+        complain(options.parser.prog, str(error))
+        raise SystemExit(1) from error
+
+
+def _send(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.client.keys.orders import readOrder
+
+    data = orExit(options, lambda: readOrder(_read(options.file)))
+    _give(data, orExit(options, lambda: readFleetOf(options)), options)
+
+
+def _read(path: str) -> bytes:
+    from pkdoors.client.keys.orders import MAX_TEXT
+    from pkdoors.files.reading import readFile
+
+    if path == "-":
+        return sys.stdin.buffer.read(MAX_TEXT + 1)
+    try:
+        return readFile(path, MAX_TEXT).data
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadValue(f"cannot read {path}: {reason}") from error
+
+
+def _give(data: bytes, fleet: "FleetConfig", options: Namespace) -> None:
+    """Give an order to this host, and to the others."""
+    from pkdoors.commands.fleet._place import readOperators
+    from pkdoors.commands.fleet._sending import (
+        complainOfSpread,
+        describeSpread,
+        giveToDaemon,
+        giveToFleet,
+    )
+
+    program = options.parser.prog
+    who = orExit(options, lambda: _checkSigner(data, fleet, readOperators(fleet)))
+    tell(f"{describeOrder(data)}, signed by {who}")
+    try:
+        tell(giveToDaemon(data, options.conf))
+    except NoDaemon as error:
+        why = str(error).partition(": ")[0]
+        complain(program, f"this host's daemon gets it when it runs with a fleet door: {why}")
+    except AskError as error:
+        complain(program, f"this host refuses it, so it was not sent: {error}")
+        raise SystemExit(1) from error
+
+    async def give(engine: "IEngine", reactor: Any) -> "Spread":
+        return await giveToFleet(engine, reactor, fleet, data)
+
+    try:
+        spread = runWithEngine(options, fleet, give)
+    except SystemExit:
+        complain(program, "the other hosts did not get it: send it again when the engine is back")
+        raise
+    tell(*describeSpread(spread))
+    complain(program, *complainOfSpread(spread))
+    if spread.unread or spread.deaf:
+        raise SystemExit(1)
+
+
+def _checkSigner(data: bytes, fleet: "FleetConfig", operators: Any) -> str:
+    """
+    Return who signed an order: this host would find out, too, but the answer here is plainer.
+
+    @raise BadValue: it would be refused by every host.
+    """
+    import time
+
+    from pkdoors.fleet.overview.sentences import shorten
+    from pkdoors.locks.relayed.memory import FleetMemory
+    from pkdoors.locks.relayed.orders import REFUSED, OrderJudge
+
+    now = time.time()
+    verdict = OrderJudge(fleet.name, lambda: operators, FleetMemory()).judge(data, now, now)
+    if verdict.result == REFUSED:
+        raise BadValue(f"every host would refuse this order: {verdict.reason}")
+    return verdict.who.name or shorten(verdict.who.key)
+
+
+def describeOrder(data: bytes) -> str:
+    """Return what an order says, and how old it is, if that matters."""
+    import time
+
+    from pkdoors.knocks.order import parseOrder
+
+    order = parseOrder(data).order
+    what = "all addresses" if order.what == EVERYBODY else order.what
+    age = time.time() - order.stamp / 1000
+    old = f", {formatDuration(round(age))} old" if age > OLD else ""
+    return f"{order.verb} {what}{old}"

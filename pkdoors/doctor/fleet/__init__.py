@@ -1,0 +1,1 @@
+"""What C{pkdoors check} and C{pkdoors fleet doctor} find about a fleet."""

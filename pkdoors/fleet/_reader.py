@@ -1,0 +1,176 @@
+"""Reads what all hosts write, and hands it to the daemon, which judges it."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from pkdoors.config.fleet import FleetConfig
+from pkdoors.errors import AskError, EngineHungUp
+from pkdoors.fleet._daemonlink import MAX_BODY, DaemonLink, makeOrderLine, makeSealLine
+from pkdoors.fleet._together import gather
+from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, clockOf, orderOf, positionAt
+from pkdoors.fleet.streams import ORDER, SEAL, SOURCE, Streams
+from pkdoors.knocks.knock import MAX_DATAGRAM
+
+SLACK = 60.0
+"""Seconds from before the longest opening that are read, too."""
+AGAIN = 0.5
+"""Seconds until lines that the daemon did not take are handed in again."""
+HANDED = "handed"
+"""The count of all lines that a daemon got."""
+ORDER_PAGES = 100
+"""Pages of orders of one host that are read before its seals are."""
+
+
+class Reader:
+    """
+    Hands everything on in the order of its stream, orders first. It reads no more while the daemon
+    works, so the bound for what waits is one answer of the engine.
+
+    @param wallClock: returns the time of day.
+    @param longest: returns the seconds of the longest opening of this host's doors.
+    @ivar positions: how far each stream is read.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        fleet: FleetConfig,
+        engine: IEngine,
+        link: DaemonLink,
+        counts: Counter[str],
+        wallClock: Callable[[], float],
+        longest: Callable[[], float],
+    ) -> None:
+        self._clock = clock
+        self._engine = engine
+        self._link = link
+        self._counts = counts
+        self._wallClock = wallClock
+        self._longest = longest
+        self._ahead = 0.0  # seconds that the engine's clock is ahead of ours
+        self._rewinds = 0
+        self._isOver = False
+        streams = Streams(fleet.name)
+        self._logs = {streams.log(host): host for host in fleet.hosts}
+        self._orders = [streams.orders(host) for host in fleet.hosts]
+        self.positions: dict[str, str] = {}
+
+    async def begin(self, positions: Mapping[str, str]) -> None:
+        """
+        Decide where to begin: after what was read before, but not in the middle of a log that
+        somebody has begun again, with earlier times.
+
+        @param positions: what an earlier connection has read.
+        """
+        own = self._wallClock()
+        self._ahead = clockOf(await self._engine.describe(), own) - own
+        names = [*self._orders, *self._logs]
+        ends = await gather(self._engine.readLast(name) for name in names)
+        self.rewind()
+        for name, entries in zip(names, ends, strict=True):
+            end = orderOf(entries[0].id) if entries else (0, 0)
+            if name in positions and orderOf(positions[name]) <= end:
+                self.positions[name] = positions[name]
+
+    def rewind(self) -> None:
+        """
+        Read everything again that could still count. To hand it in twice changes nothing, and a
+        daemon that starts may not know all of it.
+        """
+        start = positionAt(self._wallClock() + self._ahead - self._longest() - SLACK)
+        self.positions.update({name: BEGINNING for name in self._orders})
+        self.positions.update({name: start for name in self._logs})
+        self._rewinds += 1
+
+    def stop(self) -> None:
+        """Read and hand in nothing more."""
+        self._isOver = True
+
+    async def run(self) -> None:
+        """Read until the engine is away."""
+        rewinds = -1
+        while True:
+            if rewinds != self._rewinds:
+                rewinds = self._rewinds
+                await self._readOrders()
+            await self._take(lambda: self._engine.follow(self.positions))
+
+    async def _readOrders(self) -> None:
+        """Hand in the orders that there are: closing beats opening."""
+        for name in self._orders:
+            for _ in range(ORDER_PAGES):
+                if not await self._take(partial(self._readPage, name)):
+                    break
+
+    async def _readPage(self, name: str) -> Mapping[str, Sequence[Entry]]:
+        return {name: await self._engine.read(name, self.positions[name])}
+
+    async def _take(self, read: Callable[[], Awaitable[Mapping[str, Sequence[Entry]]]]) -> bool:
+        """Read entries, hand them in, and go on behind them. Return whether there were any."""
+        rewinds = self._rewinds
+        found = await read()
+        await self._hand(self._makeLines(found))
+        if rewinds == self._rewinds:
+            ends = {name: entries[-1].id for name, entries in found.items() if entries}
+            self.positions.update({n: end for n, end in ends.items() if n in self.positions})
+        return any(found.values())
+
+    def _makeLines(self, found: Mapping[str, Sequence[Entry]]) -> list[bytes]:
+        lines = []
+        for name in sorted(found, key=self._logs.__contains__):
+            lines += [self._makeLine(name, entry.fields) for entry in found[name]]
+        self._counts["malformed"] += lines.count(b"")
+        return [line for line in lines if line]
+
+    def _makeLine(self, name: str, fields: Mapping[str, bytes]) -> bytes:
+        """Return the line for an entry; empty if it has no seal or order that could be good."""
+        host = self._logs.get(name)
+        data = fields.get(ORDER if host is None else SEAL, b"")
+        if not 0 < len(data) <= MAX_DATAGRAM:
+            return b""
+        if host is None:
+            return makeOrderLine(data)
+        return makeSealLine(host, _readAddress(fields.get(SOURCE, b"")), data)
+
+    async def _hand(self, lines: Sequence[bytes]) -> None:
+        for part in _split(lines):
+            self._counts[HANDED] += len(part)
+            self._counts.update(answer.get("result", "") for answer in await self._post(part))
+
+    async def _post(self, lines: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Post lines until the daemon has taken them."""
+        while not self._isOver:
+            try:
+                return await self._link.post(lines)
+            except AskError:  # whoever follows the daemon's events reports it
+                pause: Deferred[None] = deferLater(self._clock, AGAIN)
+                await pause
+        raise EngineHungUp("the connection was closed")
+
+
+def _split(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    size = 0
+    for line in lines:
+        if part and size + len(line) > MAX_BODY:
+            yield part
+            part, size = [], 0
+        part.append(line)
+        size += len(line)
+    if part:
+        yield part
+
+
+def _readAddress(data: bytes) -> str:
+    """Return the address that an entry names; empty if it names none."""
+    try:
+        return str(ip_address(data.decode("ascii")))
+    except ValueError:
+        return ""

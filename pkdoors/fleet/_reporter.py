@@ -1,0 +1,105 @@
+"""Reports to the engine that this host is up, and what is open here."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from pkdoors import __version__
+from pkdoors.admin.records import StatusRecord
+from pkdoors.adminclient.responses import readRecord
+from pkdoors.config.fleet import FleetConfig
+from pkdoors.errors import AskError, EngineRefusal
+from pkdoors.fleet._daemonlink import DaemonLink
+from pkdoors.fleet._troubles import Troubles
+from pkdoors.fleet._writer import TAKES_AGAIN
+from pkdoors.fleet.engine import IEngine
+from pkdoors.fleet.presence import MAX_OPENINGS, PresenceRecord
+from pkdoors.fleet.streams import LASTS, Streams
+from pkdoors.util.turns import WakeableSleep
+
+INTERVAL = 10.0
+"""Seconds between two reports."""
+AFTER_CHANGE = 2.0
+"""Seconds from a change until the next report, in which the changes of a burst are together."""
+UNKNOWN_LONGEST = 86400.0
+"""Seconds of the longest opening, until the daemon has told of its doors."""
+
+
+class Reporter:
+    """
+    Writes a L{PresenceRecord} again and again.
+
+    @param wallClock: returns the time of day.
+    @ivar positions: how far each stream is read.
+    @ivar dropped: returns how many seals were dropped.
+    @ivar longest: the seconds of the longest opening of this host's doors.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        link: DaemonLink,
+        troubles: Troubles,
+        counts: Counter[str],
+        wallClock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
+        self._link = link
+        self._troubles = troubles
+        self._counts = counts
+        self._wallClock = wallClock
+        self._sleep = WakeableSleep(clock)
+        self._soon: IDelayedCall | None = None
+        self.positions: Callable[[], Mapping[str, str]] = dict
+        self.dropped: Callable[[], int] = int
+        self.longest = UNKNOWN_LONGEST
+
+    def hearChange(self) -> None:
+        """Report soon: something was opened or closed."""
+        if self._soon is None or not self._soon.active():
+            self._soon = self._clock.callLater(AFTER_CHANGE, self._sleep.wake)
+
+    def stop(self) -> None:
+        """Report nothing more."""
+        if self._soon is not None and self._soon.active():
+            self._soon.cancel()
+
+    async def run(self, fleet: FleetConfig, engine: IEngine) -> None:
+        """Report until the engine is away."""
+        name = Streams(fleet.name).up(fleet.host)
+        while True:
+            try:
+                await engine.put(name, (await self._make()).encode(), LASTS)
+            except EngineRefusal as error:
+                self._troubles.begin("report", str(error))
+            else:
+                self._troubles.end("report", TAKES_AGAIN)
+            await self._sleep.sleep(INTERVAL)
+
+    async def _make(self) -> PresenceRecord:
+        more: dict[str, Any] = {}
+        try:
+            answer = await self._link.status(MAX_OPENINGS)
+            status = readRecord(StatusRecord, answer)
+        except AskError:  # who follows the daemon's events reports it
+            doors: tuple[str, ...] = ()
+        else:
+            shared = {door.name: door.openings for door in status.doors if door.fleet}
+            doors = tuple(shared)
+            times = [door.maxOpenFor for door in status.doors if door.fleet]
+            self.longest = max(times, default=UNKNOWN_LONGEST)
+            openings = [opening for opening in status.openings if opening.door in shared]
+            more = {"openings": openings, "total": sum(shared.values())}
+        return PresenceRecord(
+            time=datetime.fromtimestamp(self._wallClock(), UTC),
+            version=__version__.public(),
+            doors=doors,
+            positions=dict(self.positions()),
+            dropped=self.dropped(),
+            counts=dict(self._counts),
+            troubles=self._troubles.texts(),
+            **more,
+        )

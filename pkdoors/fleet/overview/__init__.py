@@ -1,0 +1,3 @@
+"""
+What people see of a fleet: L{survey} asks the engine, and the others make words and tables of it.
+"""

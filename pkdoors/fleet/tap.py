@@ -1,0 +1,122 @@
+"""What C{twistd pkdoors-fleet} loads: the fleet's process."""
+
+import os
+import sys
+import time
+from functools import partial
+from typing import Any, ClassVar, NoReturn
+
+from twisted.application.service import IService
+from twisted.logger import globalLogPublisher
+from twisted.python.usage import Options as TwistedOptions
+from twisted.python.usage import UsageError
+
+from pkdoors import __version__
+from pkdoors.config.config import FLEET_NAME
+from pkdoors.config.fleet import FleetConfig
+from pkdoors.config.fleetfile import readFleet, readPassword
+from pkdoors.config.options import WRONG_CONFIG, WRONG_USAGE
+from pkdoors.daemon.process.signals import handleHangup, handleInterrupt
+from pkdoors.errors import PkdoorsError
+from pkdoors.fleet._daemonlink import DaemonLink
+from pkdoors.fleet.engine import IEngine
+from pkdoors.fleet.redis import connectEngine
+from pkdoors.fleet.service import FleetService
+from pkdoors.host.descriptors import raiseLimit
+from pkdoors.host.instance import FOLDER
+from pkdoors.util.cleanlog import cleanLog
+from pkdoors.util.output import complain, tell, tellText
+from pkdoors.util.quoting import shown
+
+ABOUT = (
+    "Carry sealed knocks, orders and events between this host's daemon and the other hosts of its "
+    "fleet. It needs no privileges: the daemon judges what it hands in."
+)
+FILE = "/etc/pkdoors/fleet.toml"
+FILE_ABOUT = f"the fleet's configuration file (default: {FILE})"
+CONF_ABOUT = "the daemon's configuration file, if that of the fleet is the fleet.toml beside it"
+SOCKET = f"{FOLDER}/fleet.sock"
+SOCKET_ABOUT = f"the daemon's socket for the fleet (default: {SOCKET})"
+
+
+class Options(TwistedOptions):
+    """
+    The options.
+
+    @cvar program: the command that has them.
+    """
+
+    program = "twistd pkdoors-fleet"
+    synopsis = "[--file FILE | --conf FILE] [--socket PATH]"
+    longdesc = ABOUT
+    optParameters: ClassVar = [
+        ["file", "f", None, FILE_ABOUT],
+        ["conf", "c", None, CONF_ABOUT],
+        ["socket", "s", SOCKET, SOCKET_ABOUT],
+    ]
+
+    def opt_help(self) -> None:
+        """print this help"""
+        tellText(f"{self}\n")
+        sys.exit(0)
+
+    def opt_version(self) -> None:
+        """print the version of pkdoors"""
+        tell(f"pkdoors {__version__.public()}")
+        sys.exit(0)
+
+    opt_h = opt_help
+    opt_V = opt_version
+
+    def parseOptions(self, options: Any = None) -> None:
+        """Read the command line. An error is one line."""
+        try:
+            super().parseOptions(options)
+        except UsageError as error:
+            self.refuse(f"{error} (`{self.program} --help` shows all options)")
+
+    def parseArgs(self, *rest: str) -> None:
+        """Refuse all words that are not options."""
+        if rest:
+            raise UsageError(f"{shown(rest[0])} is not an option")
+
+    @property
+    def path(self) -> str:
+        """The path of the fleet's configuration file."""
+        if self["file"]:
+            return str(os.path.abspath(self["file"]))
+        if self["conf"]:
+            return str(os.path.join(os.path.dirname(os.path.abspath(self["conf"])), FLEET_NAME))
+        return FILE
+
+    def refuse(self, line: str, status: int = WRONG_USAGE) -> NoReturn:
+        """Print what is wrong, and end."""
+        complain("pkdoors-fleet", line)
+        raise SystemExit(status)
+
+
+def makeService(options: Options) -> IService:
+    """
+    Return the fleet's process, ready to start. If the configuration is wrong now, exit with one
+    line and L{WRONG_CONFIG}; what becomes wrong later is reported, and tried again.
+    """
+    handleInterrupt()
+    raiseLimit()
+    cleanLog(globalLogPublisher)
+    from twisted.internet import reactor
+
+    loop: Any = reactor
+    # Twisted's clock is the time of day: if somebody sets that back, timers come late.
+    loop.seconds = time.monotonic
+    read = partial(readFleet, options.path)
+    try:
+        readPassword(read())
+    except PkdoorsError as error:
+        options.refuse(str(error), WRONG_CONFIG)
+
+    async def connect(fleet: FleetConfig) -> IEngine:
+        return await connectEngine(loop, fleet.location, readPassword(fleet), fleet.ca)
+
+    service = FleetService(loop, read, connect, DaemonLink(loop, options["socket"]))
+    handleHangup(options.parent, loop, service.reload)
+    return service
