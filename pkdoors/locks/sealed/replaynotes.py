@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from pkdoors.locks.sealed.notelines import LineWriter, NotesLost, splitLines
 from pkdoors.locks.sealed.replays import EVERYBODY, ClosedNote, FloorNote, Notes
+from pkdoors.model.sources import readSource
 
 VERSION = 2
 ALL = "*"
@@ -141,6 +142,8 @@ class _NotesReader:
         elif match := _FORGOTTEN.fullmatch(line):
             self._forgotten[EVERYBODY if match[1] == _ALL else match[1]] = int(match[2])
         elif match := _CLOSED.fullmatch(line):
+            if match[2] != ALL and not _isSource(match[2]):
+                raise NotesLost("they are damaged")
             at = _readClock(match[5])
             self._closed.append(ClosedNote(match[1], match[2], match[3], int(match[4]), at))
         elif match := _FLOOR.fullmatch(line):
@@ -159,3 +162,10 @@ def _writeClock(at: float | None) -> str:
 
 def _readClock(at: str | None) -> float | None:
     return None if at is None else float(at)
+
+
+def _isSource(text: str) -> bool:
+    try:
+        return str(readSource(text)) == text
+    except ValueError:
+        return False
