@@ -32,6 +32,11 @@ FLEET_COMMANDS = {
         "addFleetSendCommand",
     ),
     "doctor": Command("find what is wrong in the fleet", "fleet.doctor", "addFleetDoctorCommand"),
+    "daemon": Command(
+        "connect this host's daemon with the fleet, as a service manager does",
+        "fleet.daemon",
+        "addFleetDaemonCommand",
+    ),
 }
 """Name -> command. A command is listed here once all of it works."""
 
