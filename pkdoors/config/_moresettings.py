@@ -93,7 +93,6 @@ FLEET_FILE = Setting(
     comment="The configuration of the fleet, if a door is one of it; "
     f"{FLEET_NAME} beside this file if the key is missing.",
     example=quoteString(f"/etc/pkdoors/{FLEET_NAME}"),
-    isHidden=True,
 )
 """A part of L{pkdoors.config.settings.DAEMON_SETTINGS}."""
 
@@ -106,8 +105,6 @@ FLEET_SETTINGS = (
         comment="Whether the door is one of the fleet: a sealed knock that another host of the "
         "fleet heard opens it, too, and the others get the knocks that this host hears.",
         example="true",
-        isForSealed=True,
-        isHidden=True,
     ),
     Setting(
         key="listen",
@@ -117,8 +114,6 @@ FLEET_SETTINGS = (
         comment="Whether this host hears knocks for the door itself. If false, it opens no knock "
         "port for the door, and only knocks that other hosts of the fleet heard open it.",
         example="false",
-        isForSealed=True,
-        isHidden=True,
     ),
 )
 """A part of L{pkdoors.config.settings.DOOR_SETTINGS}."""

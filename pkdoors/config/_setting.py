@@ -32,7 +32,6 @@ class Setting:
     @ivar isRepeated: whether the option can be given several times.
     @ivar isFixed: whether it cannot change while the daemon runs.
     @ivar isForSealed: whether it matters for sealed knocks only.
-    @ivar isHidden: whether neither a new file nor the manual has it, because it is not ready.
     """
 
     field: str
@@ -50,7 +49,6 @@ class Setting:
     isRepeated: bool = False
     isFixed: bool = False
     isForSealed: bool = False
-    isHidden: bool = False
 
     def read(self, value: object) -> object:
         """Return what the key's value in a file means."""

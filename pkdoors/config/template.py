@@ -51,7 +51,7 @@ def renderSettings(settings: Iterable[Setting], values: object, isSealed: bool =
     """
     lines: list[str] = []
     for setting in settings:
-        if not setting.key or setting.isHidden:
+        if not setting.key:
             continue
         value = getattr(values, setting.field)
         isDefault = value == setting.default()

@@ -134,7 +134,7 @@ def _readMode(path: Path) -> int:
 
 
 def _makeUsers(files: ServiceFiles, run: Run) -> Iterator[str]:
-    """Create the users of the service and of the fleet's process; the first is in both groups."""
+    """Create the users of the service and of the fleet's process."""
     groups = {NAME: findServiceGroup(), FLEET_NAME: findFleetGroup()}
     missing = [name for name, group in groups.items() if group is None]
     if missing and which("systemd-sysusers"):
@@ -143,7 +143,6 @@ def _makeUsers(files: ServiceFiles, run: Run) -> Iterator[str]:
         options = ("--system", "--user-group", "--home-dir", "/", "--no-create-home")
         for name in missing:
             run("useradd", *options, name)
-        run("usermod", "--append", "--groups", FLEET_NAME, NAME)
     for name in groups:
         yield f"{'created  ' if name in missing else 'unchanged'}  user and group {name}"
 

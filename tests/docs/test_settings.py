@@ -7,9 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from manual.settings import (
     DAEMON_GROUPS,
     DOOR_GROUPS,
+    FLEET_GROUPS,
     Group,
     describeDaemonSettings,
     describeDoorSettings,
+    describeFleetSettings,
     describeForm,
     findBounds,
     findWords,
@@ -17,6 +19,7 @@ from manual.settings import (
 )
 from pkdoors.config._setting import Setting
 from pkdoors.config.config import Config
+from pkdoors.config.fleetfile import FLEET_SETTINGS, parseFleet
 from pkdoors.config.options import Options
 from pkdoors.config.parser import parseConfig
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
@@ -24,12 +27,14 @@ from pkdoors.errors import BadValue
 from tests.docs import EXTENSIONS
 
 assert EXTENSIONS.is_dir()
-ALL = (*DAEMON_SETTINGS, *DOOR_SETTINGS)
+ALL = (*DAEMON_SETTINGS, *DOOR_SETTINGS, *FLEET_SETTINGS)
 
 _NEEDS = {
     "grant4": 'authorized_keys = "/k"',
     "grant6": 'authorized_keys = "/k"',
     "revoked_keys": 'authorized_keys = "/k"',
+    "fleet": 'authorized_keys = "/k"',
+    "listen": 'fleet = true\nauthorized_keys = "/k"',
 }
 """A key that means something only beside another one -> that one."""
 
@@ -56,17 +61,20 @@ class CompleteTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """Each key is in one group, and has a text."""
-        for groups, settings in ((DAEMON_GROUPS, DAEMON_SETTINGS), (DOOR_GROUPS, DOOR_SETTINGS)):
+        for groups, settings in (
+            (DAEMON_GROUPS, DAEMON_SETTINGS),
+            (DOOR_GROUPS, DOOR_SETTINGS),
+            (FLEET_GROUPS, FLEET_SETTINGS),
+        ):
             grouped = [key for group in groups for key in group.examples]
-            shown = [one.key for one in settings if one.key and not one.isHidden]
+            shown = [one.key for one in settings if one.key]
             self.assertEqual(sorted(shown), sorted(grouped))
         self.assertEqual([], [one.field for one in ALL if one.key and len(one.comment) < 20])
         self.assertEqual([], [one.field for one in ALL if one.option and not one.about])
 
     def test_form(self) -> None:
         """Of each key, the reference says how its value is written."""
-        keys = [one for one in ALL if one.key and not one.isHidden]
-        self.assertEqual([], [one.key for one in keys if not describeForm(one)])
+        self.assertEqual([], [one.key for one in ALL if one.key and not describeForm(one)])
 
     def test_text(self) -> None:
         """The text has key, form, default, example and option of a setting."""
@@ -100,6 +108,14 @@ class TrueTests(SynchronousTestCase):
             (door,) = read("", f"{key} = {text}\n{_NEEDS.get(key, '')}").doors
             self.assertNotEqual(setting.default(), getattr(door, setting.field), key)
 
+    def test_fleet(self) -> None:
+        """So do those of a fleet, which together are one."""
+        text = "\n".join(f"{key} = {value}" for key, value in examples(FLEET_GROUPS).items())
+        fleet = parseFleet(text, "example")
+        for setting in FLEET_SETTINGS:
+            self.assertNotEqual(setting.default(), getattr(fleet, setting.field), setting.key)
+        self.assertIn("- Option: none, only in the file\n", describeFleetSettings())
+
     def test_words(self) -> None:
         """The words are those that the parser reads, and no others."""
         found = 0
@@ -110,7 +126,7 @@ class TrueTests(SynchronousTestCase):
                 setting.parse(word)
             if words:
                 self.assertRaises(BadValue, setting.parse, "another")
-        self.assertEqual(5, found)
+        self.assertEqual(6, found)
 
     def test_bounds(self) -> None:
         """The parser reads the least and the greatest value, and nothing beyond."""

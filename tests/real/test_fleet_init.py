@@ -11,15 +11,6 @@ from tests.lab.fleet.engine import listPrograms
 from tests.lab.fleet.resp import RespClient, RespError
 from tests.lab.hosts import BIN, CLIENT4, SERVER4, Host, eventually
 
-_INIT = """
-import sys
-from pkdoors.commands.parser import Parser
-from pkdoors.commands.setup.fleet import addFleetInitCommand
-parser = Parser("pkdoors fleet init", description="x")
-addFleetInitCommand(parser)
-options = parser.parse_args(sys.argv[1:])
-options.run(options, {})
-"""
 HOSTS = {"gate1": CLIENT4, "web1": SERVER4}
 
 
@@ -35,7 +26,7 @@ class FleetInitTests(RealTestCase):
         """Run the command; return the blocks of lines that it prints."""
         host.run("mkdir", "/etc/pkdoors")
         words = ("prod", *HOSTS, "--engine", f"rediss://{SERVER4}", "--this", name, *more)
-        output = host.run(str(BIN / "python"), "-c", _INIT, *words)
+        output = host.run(str(BIN / "pkdoors"), "fleet", "init", *words)
         found = re.findall(r"(?:^ {7}.*\n)+", output, re.MULTILINE)
         return [dedent(block) for block in found]
 

@@ -48,6 +48,17 @@ expiry-time="20371231",doors="ssh" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... guest
 cert-authority,principals="staff,oncall" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5... company CA
 """
 
+FLEET = """\
+# The fleet, as web1 sees it.
+name = "prod"
+host = "web1"
+hosts = ["gate1", "web1", "web2"]
+engine = "rediss://redis.example:6379"
+password = "/etc/pkdoors/fleet.password"
+ca = "/etc/pkdoors/fleet-ca.pem"
+operators = "/etc/pkdoors/operators"
+"""
+
 
 def showConfiguration() -> str:
     """Return a configuration of the daemon."""
@@ -57,6 +68,11 @@ def showConfiguration() -> str:
 def showProfiles() -> str:
     """Return a file of profiles."""
     return fence(PROFILES, "toml")
+
+
+def showFleet() -> str:
+    """Return the configuration of a fleet."""
+    return fence(FLEET, "toml")
 
 
 def showKeys() -> str:

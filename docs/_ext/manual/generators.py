@@ -16,11 +16,15 @@ from manual.commands import (
     seeAlso,
     showDaemonSynopsis,
 )
-from manual.examples import showConfiguration, showKeys, showProfiles
+from manual.examples import showConfiguration, showFleet, showKeys, showProfiles
 from manual.keys import describeKeyOptions
 from manual.pages import listPages
 from manual.profiles import describeProfiles
-from manual.settings import describeDaemonSettings, describeDoorSettings
+from manual.settings import (
+    describeDaemonSettings,
+    describeDoorSettings,
+    describeFleetSettings,
+)
 
 GENERATORS: dict[str, Callable[..., str]] = {
     "command": describeCommand,
@@ -30,6 +34,8 @@ GENERATORS: dict[str, Callable[..., str]] = {
     "daemon-settings": describeDaemonSettings,
     "door-settings": describeDoorSettings,
     "examples": giveExamples,
+    "fleet": showFleet,
+    "fleet-settings": describeFleetSettings,
     "key-options": describeKeyOptions,
     "keys": showKeys,
     "options": describeOptions,

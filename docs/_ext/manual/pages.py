@@ -6,6 +6,7 @@ from pkdoors.cli import COMMANDS
 ABOUT = {
     "pkdoors.1": "knock on hosts that run pkdoors, and operate its daemon",
     **{f"pkdoors-{name}.1": command.about for name, command in COMMANDS.items()},
+    "fleet.toml.5": "configuration of a fleet of hosts that run pkdoors",
     "hosts.toml.5": "profiles of the hosts on which pkdoors knocks",
     "pkdoors-authorized_keys.5": "SSH keys that may seal knocks",
     "pkdoors.toml.5": "configuration of the pkdoors daemon",

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from manual.markdown import escape
 from pkdoors.config import values
-from pkdoors.config._setting import Choice, Setting
+from pkdoors.config._setting import BOOLEAN, Choice, Setting
 from pkdoors.config.config import FIREWALLS, LISTENING
+from pkdoors.config.fleet import WHEN_ALONE
+from pkdoors.config.fleetfile import ENGINE, FLEET_SETTINGS, NAMES
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.model.sources import WHOLE
 from pkdoors.util.durations import MAX_DURATION, formatDuration
@@ -39,6 +41,7 @@ DAEMON_GROUPS = (
         "The operator",
         {"admin": '"off"', "audit": '"/var/log/pkdoors/audit.jsonl"', "max_openings": "131072"},
     ),
+    Group("The fleet", {"fleet_file": '"/etc/fleet.toml"'}),
 )
 
 DOOR_GROUPS = (
@@ -61,6 +64,7 @@ DOOR_GROUPS = (
             "grant6": "64",
         },
     ),
+    Group("The fleet", {"fleet": "true", "listen": "false"}),
     Group(
         "Times",
         {
@@ -94,6 +98,20 @@ DOOR_GROUPS = (
     ),
 )
 
+FLEET_GROUPS = (
+    Group("Which fleet", {"name": '"prod"', "host": '"web1"', "hosts": '["gate1", "web1"]'}),
+    Group(
+        "The engine",
+        {
+            "engine": '"rediss://redis.example:6379"',
+            "password": '"/etc/pkdoors/fleet.password"',
+            "ca": '"/etc/pkdoors/fleet-ca.pem"',
+            "when_alone": '"refuse"',
+        },
+    ),
+    Group("Whose word counts", {"trust": '["gate1"]', "operators": '"/etc/pkdoors/operators"'}),
+)
+
 
 FORMS = {
     values.STRING: "a string",
@@ -107,10 +125,17 @@ FORMS = {
     values.COMMAND: "a list: the program's absolute path, then its arguments",
     values.SEQUENCE: "a list of 5 to 20 ports",
     values.PORTS: "a list of ports and ranges of ports",
+    BOOLEAN: "`true` or `false`",
+    NAMES: "a list of names of hosts",
+    ENGINE: "a URL",
 }
 """How a file holds a value -> what the manual says of that."""
 
-_WORDS = {"parseFirewall": FIREWALLS, "parseListening": LISTENING}
+_WORDS = {
+    "parseFirewall": FIREWALLS,
+    "parseListening": LISTENING,
+    "parseWhenAlone": WHEN_ALONE,
+}
 
 
 def describeForm(setting: Setting) -> str:
@@ -163,6 +188,15 @@ def describeDoorSettings(isManPage: str = "") -> str:
     @param isManPage: see L{describeDaemonSettings}.
     """
     return _describeGroups(DOOR_GROUPS, DOOR_SETTINGS, "DOOR: " if isManPage else "")
+
+
+def describeFleetSettings(isManPage: str = "") -> str:
+    """
+    Return the reference of the keys of a fleet.
+
+    @param isManPage: see L{describeDaemonSettings}.
+    """
+    return _describeGroups(FLEET_GROUPS, FLEET_SETTINGS, "FLEET: " if isManPage else "")
 
 
 def _describeGroups(groups: Iterable[Group], settings: Iterable[Setting], head: str) -> str:

@@ -76,12 +76,11 @@ async def giveToFleet(
     from twisted.internet.task import deferLater
 
     from pkdoors.fleet.engine import orderOf
-    from pkdoors.fleet.overview.orderlist import FIELD
     from pkdoors.fleet.overview.survey import readPresences
-    from pkdoors.fleet.streams import Streams
+    from pkdoors.fleet.streams import ORDER, Streams
 
     stream = Streams(fleet.name).orders(fleet.host)
-    position = orderOf(await engine.append(stream, {FIELD: data}))
+    position = orderOf(await engine.append(stream, {ORDER: data}))
     others = [host for host in fleet.hosts if host != fleet.host]
     end = reactor.seconds() + patience
     while True:

@@ -1,29 +1,21 @@
 """C{pkdoors fleet daemon}: what C{twistd -n pkdoors-fleet} does."""
 
-import os
 from argparse import Namespace
 from collections.abc import Mapping
 
+from pkdoors.commands.control import addConfOption
 from pkdoors.commands.parser import Parser, addFileOption
-from pkdoors.commands.service.daemon import PRIVATE, runTwistd
 
 
 def addFleetDaemonCommand(command: Parser) -> None:
     """Add the options."""
     command.describe(
-        "It carries sealed knocks, orders and events between this host's daemon and the engine. "
-        "The log goes to standard output, or to systemd's journal. It needs no privileges. The "
-        "status is 78 if the fleet's configuration is wrong at the start."
+        "It carries sealed knocks, orders and events between this host's daemon and the other "
+        "hosts, and needs no privileges: the daemon judges what it hands in. The log goes to "
+        "standard output, or to systemd's journal. The status is 78 if the configuration is wrong."
     )
-    addFileOption(
-        command, "--file", help="the fleet's configuration (default: /etc/pkdoors/fleet.toml)"
-    )
-    addFileOption(
-        command,
-        "-c",
-        "--conf",
-        help="the daemon's configuration, if that of the fleet is the fleet.toml beside it",
-    )
+    addConfOption(command, "the daemon's configuration file, if fleet.toml is beside it")
+    addFileOption(command, "--file", help="the fleet's configuration file, in place of that")
     addFileOption(
         command,
         "--socket",
@@ -34,14 +26,18 @@ def addFleetDaemonCommand(command: Parser) -> None:
 
 
 def _run(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.util.output import requireLinux
+
+    requireLinux(options.parser.prog)
+    from pkdoors.commands.service.daemon import runTwistd
     from pkdoors.daemon.process.journal import JournalObserver, isJournal
-    from pkdoors.daemon.process.signals import handleInterrupt
     from pkdoors.fleet.tap import Options
 
-    handleInterrupt()
-    wanted = Options()
-    wanted.program = "pkdoors fleet daemon"
-    given = {name: getattr(options, name) for name in ("file", "conf", "socket")}
+    class CommandOptions(Options):
+        program = "pkdoors fleet daemon"
+
+    given = {"conf": options.conf, "file": options.file, "socket": options.socket}
+    wanted = CommandOptions()
     wanted.parseOptions([f"--{name}={value}" for name, value in given.items() if value])
-    os.umask(PRIVATE)
-    runTwistd("pkdoors-fleet", wanted, "", JournalObserver if isJournal(environment) else None)
+    makeLog = JournalObserver if isJournal(environment) else None
+    runTwistd("pkdoors-fleet", wanted, "", makeLog)

@@ -7,6 +7,16 @@ from typing import NoReturn
 from pkdoors.commands.parser import Command, Parser, addCommands
 
 FLEET_COMMANDS = {
+    "init": Command(
+        "make this host one of a fleet, and print what the engine and the others need",
+        "setup.fleet",
+        "addFleetInitCommand",
+    ),
+    "daemon": Command(
+        "run the process that connects this host's daemon with the engine, in the foreground",
+        "fleet.daemon",
+        "addFleetDaemonCommand",
+    ),
     "status": Command(
         "show which hosts are up, who is in where, and the orders",
         "fleet.status",
@@ -32,11 +42,6 @@ FLEET_COMMANDS = {
         "addFleetSendCommand",
     ),
     "doctor": Command("find what is wrong in the fleet", "fleet.doctor", "addFleetDoctorCommand"),
-    "daemon": Command(
-        "connect this host's daemon with the fleet, as a service manager does",
-        "fleet.daemon",
-        "addFleetDaemonCommand",
-    ),
 }
 """Name -> command. A command is listed here once all of it works."""
 
@@ -44,8 +49,8 @@ FLEET_COMMANDS = {
 def addFleetCommand(command: Parser) -> None:
     """Add the commands."""
     command.describe(
-        "A fleet is some hosts that share doors: a sealed knock at one of them opens the door on "
-        "all. The manual's page on fleets begins with what you need for that."
+        "A sealed knock at one of them opens the door on all. The manual has a page on fleets, "
+        "which begins with how to make one."
     )
     command.epilog = "Example: sudo pkdoors fleet status"
     addCommands(command, FLEET_COMMANDS).required = False

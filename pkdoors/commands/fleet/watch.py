@@ -219,6 +219,6 @@ class FleetWatch:
 
 async def _findStart(engine: "IEngine", seconds: float) -> float:
     """Return the milliseconds of the engine's clock at which the events begin."""
-    from pkdoors.fleet.overview.survey import clockOf
+    from pkdoors.fleet.engine import clockOf
 
     return 1000 * (clockOf(await engine.describe(), time()) - seconds)

@@ -96,6 +96,7 @@ class Fleet:
         keeper = self._keeper
         keeper.holdsBack, keeper.seals.onSeal = self._holdBack, self._onSeal
         keeper.onClose, keeper.isDating = self._onClose, True
+        self._ordering.start()
 
     def stop(self) -> None:
         """End that. What waits opens nothing any more."""

@@ -1,6 +1,7 @@
 """Obeys the orders of a fleet's operators, which this daemon judges for itself."""
 
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -14,6 +15,7 @@ from pkdoors.knocks.order import UNBAN
 from pkdoors.locks.relayed.memory import FleetMemory
 from pkdoors.locks.relayed.orders import DONE, LATER, OrderJudge, Verdict, listOperators
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
+from pkdoors.model.doors import Opening
 from pkdoors.util.loglimits import LineLimit
 
 AGAIN = 30.0
@@ -65,6 +67,22 @@ class Ordering:
         """Obey the operators of a fleet."""
         self._judge = OrderJudge(fleet, operators, self._memory)
 
+    def start(self) -> None:
+        """
+        End what banned keys have opened: an earlier daemon may have noted a ban, and ended before
+        it could close everything.
+        """
+        bans = self._memory.bans
+        if bans:
+            self._close(
+                lambda opening: bool(bans.findBan(opening.who.key)), inf, "its key is banned"
+            )
+
+    def _close(self, matches: Callable[[Opening], bool], before: float, reason: str) -> None:
+        self._keeper.closeOlder(matches, before, reason).addErrback(
+            lambda failure: self._log.failure("an order could not close everything", failure)
+        )
+
     def stop(self) -> None:
         """Judge nothing again."""
         self._early.clear()
@@ -93,12 +111,7 @@ class Ordering:
         self._publisher.publish(ORDERED, who=verdict.who, reason=f"{order.verb} {order.what}")
         if order.verb == UNBAN:
             return
-        ended = self._keeper.closeOlder(
-            verdict.matches, verdict.before, f"by order of {verdict.who}"
-        )
-        ended.addErrback(
-            lambda failure: self._log.failure("an order could not close everything", failure)
-        )
+        self._close(verdict.matches, verdict.before, f"by order of {verdict.who}")
 
     def _refuse(self, verdict: Verdict) -> None:
         """Report an order that does nothing, and why."""

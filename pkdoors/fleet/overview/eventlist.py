@@ -8,9 +8,7 @@ from pkdoors.admin.records import EventRecord
 from pkdoors.adminclient.responses import readRecord
 from pkdoors.errors import AskError
 from pkdoors.fleet.engine import Entry, orderOf
-
-FIELD = "e"
-"""The field of an entry that holds the event, in the JSON of the audit file."""
+from pkdoors.fleet.streams import EVENT
 
 
 class HostEvent(NamedTuple):
@@ -39,7 +37,7 @@ def readEvents(entries: Mapping[str, Iterable[Entry]]) -> list[HostEvent]:
 
 def _readEvent(host: str, entry: Entry) -> HostEvent:
     try:
-        fields = json.loads(entry.fields.get(FIELD, b""))
+        fields = json.loads(entry.fields.get(EVENT, b""))
         return HostEvent(host, entry.id, readRecord(EventRecord, fields), fields)
     except (AskError, ValueError, RecursionError):
         return HostEvent(host, entry.id, None, {})

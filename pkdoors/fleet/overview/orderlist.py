@@ -9,14 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pkdoors.fleet.engine import Entry, orderOf
+from pkdoors.fleet.streams import ORDER
 from pkdoors.knocks.order import BAN, Order
 from pkdoors.locks.relayed.memory import FleetMemory
 from pkdoors.locks.relayed.orders import LATER, REFUSED, OrderJudge, Verdict
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.model.principal import NOBODY, Principal
-
-FIELD = "o"
-"""The field of an entry that holds the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def listOrders(
     places: dict[bytes, list[str]] = {}
     times: dict[bytes, float] = {}
     for entry, host in sorted(found, key=lambda each: orderOf(each[0].id)):
-        data = entry.fields.get(FIELD, b"")
+        data = entry.fields.get(ORDER, b"")
         places.setdefault(data, []).append(host)
         times.setdefault(data, entry.time)
     memory = FleetMemory()

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from pkdoors.adminclient.messages import formatLength
-from pkdoors.fleet.overview.survey import LASTS
+from pkdoors.fleet.streams import LASTS
 
 CLOCK = 5.0
 """Seconds that a host's clock may differ from the engine's."""

@@ -5,28 +5,25 @@ Whoever has a host, or the engine, can write anything there. So what is read is 
 everything in it has a bound.
 """
 
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from pkdoors.errors import AskError, EngineRefusal
-from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, orderOf
+from pkdoors.fleet._together import gather
+from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, clockOf, orderOf
 from pkdoors.fleet.presence import PresenceRecord, parsePresence
-from pkdoors.fleet.streams import Streams
+from pkdoors.fleet.streams import LASTS, Streams
 
-T = TypeVar("T")
-
-REFRESH = 10.0
-"""Seconds between two reports of a host about itself."""
-LASTS = 30
-"""Seconds after which a host without a new report counts as down."""
 GRACE = 15.0
 """Seconds that an entry may wait before its reader counts as behind: a host says how far it has
 read in its next report."""
 MAX_ORDERS = 10_000
 """Orders of one host that are read."""
+MAX_LOOKS = 20
+"""Streams of one host that are looked at to see how far it is behind: those read least far."""
+
+Position = tuple[int, int]
+"""What sorts positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,47 +111,23 @@ async def surveyFleet(engine: IEngine, fleet: str, hosts: Collection[str], own: 
     streams = Streams(fleet)
     about = await engine.describe()
     now = clockOf(about, own)
-    ends = await _gather(_readEnd(engine, streams.log(host)) for host in hosts)
-    logs = dict(zip(hosts, ends, strict=True))
-    lists = await _gather(readOrders(engine, streams.orders(host)) for host in hosts)
+    ends = await gather(_readEnd(engine, streams.log(host)) for host in hosts)
+    lists = await gather(readOrders(engine, streams.orders(host)) for host in hosts)
     entries = dict(zip(hosts, lists, strict=True))
-    orders = {host: found[-1].id if found else BEGINNING for host, found in entries.items()}
-    presences = await _gather(_readPresence(engine, streams.up(host)) for host in hosts)
+    logs = {streams.log(host): orderOf(end) for host, end in zip(hosts, ends, strict=True)}
+    last = {host: found[-1].id if found else BEGINNING for host, found in entries.items()}
+    orders = {streams.orders(host): orderOf(end) for host, end in last.items()}
+    presences = await gather(_readPresence(engine, streams.up(host)) for host in hosts)
     reports = []
     for host, (presence, trouble) in zip(hosts, presences, strict=True):
-        if presence is None:
-            reports.append(HostReport(host, None, trouble))
-            continue
-        others = {streams.log(other): end for other, end in logs.items() if other != host}
-        named = {streams.orders(other): end for other, end in orders.items()}
-        read = await _compareAll(engine, presence.positions, {**others, **named}, now)
-        reports.append(
-            HostReport(
-                host,
-                presence,
-                trouble,
-                {other: read[streams.log(other)] for other in hosts if other != host},
-                {other: read[streams.orders(other)] for other in hosts},
-            )
-        )
+        report = HostReport(host, presence, trouble)
+        if presence is not None:
+            read = await _findReadings(engine, presence.positions, {**logs, **orders}, now)
+            log = {other: read[streams.log(other)] for other in hosts if other != host}
+            given = {other: read[streams.orders(other)] for other in hosts}
+            report = HostReport(host, presence, trouble, log, given)
+        reports.append(report)
     return Survey(now, own, about, reports, entries)
-
-
-async def _gather(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Make calls at the same time. The first error ends the wait."""
-    waiting = [Deferred.fromCoroutine(call) for call in calls]
-    try:
-        return await gatherResults(waiting, consumeErrors=True)
-    except FirstError as error:
-        error.subFailure.raiseException()
-
-
-def clockOf(about: Mapping[str, str], own: float) -> float:
-    """Return the engine's time of day, if it gives it, or else our own."""
-    try:
-        return int(about["server_time_usec"]) / 1e6
-    except (KeyError, ValueError):
-        return own
 
 
 async def readOrders(engine: IEngine, stream: str) -> list[Entry]:
@@ -173,7 +146,7 @@ async def readPresences(
 ) -> dict[str, PresenceRecord]:
     """Return what the hosts that are up say about themselves."""
     names = [Streams(fleet).up(host) for host in hosts]
-    found = await _gather(_readPresence(engine, name) for name in names)
+    found = await gather(_readPresence(engine, name) for name in names)
     pairs = zip(hosts, found, strict=True)
     return {host: presence for host, (presence, _) in pairs if presence is not None}
 
@@ -196,8 +169,8 @@ async def _readPresence(engine: IEngine, name: str) -> tuple[PresenceRecord | No
         return None, str(error)
 
 
-async def _compareAll(
-    engine: IEngine, read: Mapping[str, str], ends: Mapping[str, str], now: float
+async def _findReadings(
+    engine: IEngine, read: Mapping[str, str], ends: Mapping[str, Position], now: float
 ) -> dict[str, Reading]:
     """
     Return how far a host has read some streams.
@@ -205,20 +178,20 @@ async def _compareAll(
     @param read: what it says, by stream.
     @param ends: the last entry of each.
     """
-    found = await _gather(
-        _compare(engine, read.get(stream), stream, end, now) for stream, end in ends.items()
-    )
-    return dict(zip(ends, found, strict=True))
+    found = {stream: Reading(stream in read) for stream in ends}
+    positions = {stream: orderOf(read[stream]) for stream in ends if stream in read}
+    late = sorted((at, stream) for stream, at in positions.items() if at < ends[stream])
+    looked = late[:MAX_LOOKS]
+    waits = await gather(_findWait(engine, stream, at, now) for at, stream in looked)
+    for (_, stream), seconds in zip(looked, waits, strict=True):
+        found[stream] = Reading(True, seconds)
+    return found
 
 
-async def _compare(engine: IEngine, read: str | None, stream: str, end: str, now: float) -> Reading:
-    if read is None:
-        return Reading(False)
-    position = orderOf(read)
-    if position >= orderOf(end):
-        return Reading(True)
+async def _findWait(engine: IEngine, stream: str, position: Position, now: float) -> float:
+    """Return the seconds for which the first entry after a position has been there."""
     try:
         unread = await engine.read(stream, "{}-{}".format(*position), 1)
     except EngineRefusal:
-        return Reading(True)  # the host says that it has read what cannot be a position
-    return Reading(True, max(0.0, now - unread[0].time) if unread else 0.0)
+        return 0.0  # the host says that it has read what cannot be a position
+    return max(0.0, now - unread[0].time) if unread else 0.0

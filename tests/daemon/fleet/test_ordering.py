@@ -2,6 +2,9 @@
 
 from pkdoors.daemon.fleet.ordering import AGAIN
 from pkdoors.doorkeeper.outcome import Outcome
+from pkdoors.knocks.order import parseOrder
+from pkdoors.locks.lock import Request
+from pkdoors.model.principal import OPERATOR
 from tests.daemon.fleet.case import (
     ANN,
     ANNA,
@@ -54,6 +57,22 @@ class OrderingTests(FleetTestCase):
         self.hear(seal(ago=-6))
         self.assertEqual({}, self.open_())
         self.assertIn("banned", self.last())
+
+    def test_banBeforeEnd(self) -> None:
+        """
+        A daemon that was killed between the note of a ban and the closing has a successor that ends
+        what the key has opened, and nothing else.
+        """
+        self.relay(seal())
+        self.keeper.request(Request(self.door, BOB, 0, who=OPERATOR))
+        given = parseOrder(order("ban", ANNAS))
+        self.memory.bans.accept(given)
+        self.fleet.stop()
+        self.assertEqual({ANN, BOB}, {*self.open_()})
+        self.makeFleet().start()
+        self.clock.pump([0] * 20)
+        self.assertEqual({BOB}, {*self.open_()})
+        self.assertIn("its key is banned", self.last())
 
     def test_unban(self) -> None:
         """The newest order about a key counts, however often an older one is repeated."""
