@@ -46,6 +46,7 @@ from pkdoors.firewall.openings.elements import secondsLeft
 from pkdoors.host.clientaddress import findUseless
 from pkdoors.knocks.certificates import isCertificate, parseCertificate
 from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock
+from pkdoors.knocks.order import CLOSE, EVERYBODY, OrderError, parseOrder
 from pkdoors.knocks.seal import (
     Sealed,
     SealError,
@@ -57,10 +58,15 @@ from pkdoors.knocks.seal import (
 )
 from pkdoors.knocks.signatures import isGood, isIssued, loadKey
 from pkdoors.knocks.wire import ALGORITHMS, checkPublicBlob
+from pkdoors.locks.relayed.bans import Bans
+from pkdoors.locks.relayed.ordernotes import parseOrderNotes
+from pkdoors.locks.relayed.tombstones import Tombstones
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.certified import Authorities
 from pkdoors.locks.sealed.keylines import parseAuthorizedKeys
+from pkdoors.locks.sealed.notelines import LineWriter, NotesLost
+from pkdoors.locks.sealed.replaynotes import NotesWriter, parseNotes
 from pkdoors.locks.sealed.revocations import parseRevocations
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePortRanges
@@ -102,6 +108,39 @@ def seal(data: bytes) -> None:
     check(found.statement.encode() == found.text, "the statement is encoded differently")
     certified = packCertificate(found.certificate)
     check(found.text + certified + found.signature == data, "something is left over")
+
+
+def order(data: bytes) -> None:
+    """Fuzz an order to a fleet."""
+    try:
+        found = parseOrder(data)
+    except OrderError as error:
+        checkSentence(error)
+        return
+    check(found.order.encode() == found.text, "the text is encoded differently")
+    check(found.text + found.signature == data, "something is left over")
+    if found.order.verb == CLOSE and found.order.what != EVERYBODY:
+        check(str(readSource(found.order.what)) == found.order.what, "it has two notations")
+
+
+def notes(data: bytes) -> None:
+    """Fuzz the notes of one daemon to the next. Their lines always have the right checks."""
+    texts, writer = data.decode("ascii", errors="replace").split("\n"), LineWriter()
+    lines = "".join(writer.line(1_800_000_000, text) for text in texts)
+    orders = parseOrderNotes(lines)
+    bans = Bans()
+    bans.learn(orders.notes)
+    check(len(bans) <= len(orders.notes), "there are more bans than notes")
+    try:
+        found = parseNotes(lines)
+    except NotesLost as error:
+        checkSentence(error)
+        return
+    stones, again = Tombstones(), NotesWriter()
+    stones.learn(found.notes, 1000.0, 1_800_000_000.0, 60.0, isSameBoot=True)
+    written = [again.header(found.time, found.boot, found.inode, found.since)]
+    written += again.notes(found.time, found.notes)
+    check(parseNotes("".join(written)).notes == found.notes, "the notes are written differently")
 
 
 def signature(data: bytes) -> None:
@@ -403,6 +442,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for target in (
         knock,
         seal,
+        order,
+        notes,
         signature,
         key,
         certificate,

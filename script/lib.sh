@@ -65,7 +65,7 @@ free_services() {
     trap - EXIT INT TERM HUP
 }
 
-# make_venv EXTRAS: install the project, and what it needs from the package index, into .venv.
+# make_venv EXTRAS: install the project, and what it needs from the package index, into an environment.
 make_venv() {
     exec 8<"$ROOT"
     flock 8 # another run may be here, in the same checkout: pip writes beside the code, too
@@ -81,7 +81,7 @@ renew_venv() {
     case $(cat "$stamp" 2>/dev/null) in
     "$state dev" | "$state $1") return ;;
     esac
-    say "installing pkdoors into .venv"
+    say "installing pkdoors into ${VENV#"$ROOT/"}"
     # Make it again only if it does not fit: a daemon may be running from it.
     place="$ROOT $("$PYTHON" -V)"
     if [ "$(cat "$VENV/.place" 2>/dev/null)" != "$place" ]; then

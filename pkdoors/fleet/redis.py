@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from pkdoors.config.fleet import Engine
 from pkdoors.errors import ConfigError, EngineError, EngineHungUp, EngineRefusal
+from pkdoors.files.reading import readFile
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, IEngine
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ def _readAuthority(path: str) -> Any:
 
     mark = b"-----END CERTIFICATE-----"
     try:
-        with open(path, "rb") as file:
-            parts = file.read(1 << 20).split(mark)[:-1]
+        parts = readFile(path).data.split(mark)[:-1]
         if not parts:
             raise ConfigError(f"{path}: this is not a certificate in PEM format")
         return trustRootFromCertificates([Certificate.loadPEM(part + mark) for part in parts])

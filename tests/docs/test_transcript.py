@@ -63,7 +63,7 @@ class RecordTests(SynchronousTestCase):
     def test_freeze(self) -> None:
         """What is different each time becomes one value, which stays the same."""
         output = (
-            "2026-11-28T15:00:47+0000 [twisted.scripts._twistd_unix.UnixAppLogger#info] begins\n"
+            "2026-11-28T15:00:47+0000 [pkdoors#info] begins\n"
             "2026-11-28T15:00:47+0000 [pkdoors] sequence = [19760, 29506, 19149, 15495, 20631]  \n"
             "pkdoors 26.11.0.dev0, up 1m3s, SHA256:aaaabbbbcccc\n"
             "ssh   192.0.2.7  9m41s      anna@laptop\n"

@@ -243,7 +243,7 @@ ALLOWED = {
     "firewall.nftables.capturing": {"read_text"},
     # Files in a folder of the daemon's own, which has no links or pipes.
     "config.lastgood": {"open"},
-    "daemon.notes.replayfile": {"fdopen", "open"},
+    "daemon.notes.notesfile": {"fdopen", "open"},
 }
 """Modules that open files by themselves; all others use L{pkdoors.files.reading}."""
 

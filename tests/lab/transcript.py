@@ -43,7 +43,7 @@ _STEP = re.compile(
     re.MULTILINE,
 )
 
-_TWISTED = re.compile(r"^.*UnixAppLogger#info\].*\n", re.MULTILINE)
+_TWISTED = re.compile(r"^.*\[pkdoors#info\].*\n", re.MULTILINE)
 
 
 class Step(NamedTuple):

@@ -1,7 +1,6 @@
 """This host's part in its fleet: the lesser socket, and what the daemon does behind it."""
 
 import grp
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pkdoors.config.config import Config
 from pkdoors.daemon.component import Optional
 from pkdoors.daemon.fleet.fleet import Fleet
 from pkdoors.errors import ListenError
+from pkdoors.files.acl import PASS, READ, WRITE, letOwnerAndGroup
 from pkdoors.files.folders import makeFolders
 from pkdoors.host.instance import FOLDER
 
@@ -22,12 +22,10 @@ GROUP = "pkdoors-fleet"
 """The group whose members can use the socket."""
 NAME = "fleet.sock"
 """Its name, beside the admin socket."""
-_SHARED = 0o660
-_PASSABLE = 0o710
 
-_TOO_OPEN = (
-    "only the daemon's own user can use {path}: its group cannot become {group} ({reason}). The "
-    "fleet's process must run as the same user, or be root"
+_NOT_SHARED = (
+    "only the daemon's own user can use {path}: the group {group} cannot get access ({reason}), so "
+    "the fleet's process must run as the same user, or as root"
 )
 
 
@@ -114,17 +112,11 @@ class FleetSocket(AdminSocket, Optional):
         except KeyError:  # there is no service for the fleet: it runs as our user, or root's
             return
         try:
-            _give(self._path, group, _SHARED)
+            letOwnerAndGroup(self._path, READ + WRITE, group, READ + WRITE)
             if Path(self._path).parent == FOLDER:
-                _give(FOLDER, group, _PASSABLE)
+                letOwnerAndGroup(FOLDER, READ + WRITE + PASS, group, PASS)
         except OSError as error:
-            self._log.warn(_TOO_OPEN, path=self._path, group=self._group, reason=error.strerror)
-
-
-def _give(path: str | Path, group: int, mode: int) -> None:
-    """Let a group use something, the group first."""
-    os.chown(path, -1, group, follow_symlinks=False)
-    os.chmod(path, mode)
+            self._log.warn(_NOT_SHARED, path=self._path, group=self._group, reason=error.strerror)
 
 
 def fleetPath(admin: str) -> str:

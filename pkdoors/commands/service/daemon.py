@@ -106,12 +106,16 @@ def runTwistd(
     @param wanted: its options.
     """
     from twisted.application.service import ServiceMaker
+    from twisted.logger import textFileLogObserver
     from twisted.scripts import twistd
 
+    from pkdoors.daemon.process.ownname import OwnName
+
+    make = makeLog or partial(textFileLogObserver, getRawOutput())
     program: Any = twistd
     options = program.ServerOptions()
     options.parseOptions(["--nodaemon", "--no_save", f"--pidfile={pidfile}"])
-    options["logger"] = makeLog
+    options["logger"] = lambda: OwnName(name, make())
     options.loadedPlugins = {name: ServiceMaker(name, PLUGINS[name], "", name)}
     options.subCommand, options.subOptions = name, wanted
     program.runApp(options)

@@ -98,19 +98,20 @@ def convertForeign(options: Namespace, found: "Foreign", host: Host, keys: tuple
 
 def _describeHooks(doors: Sequence[Door]) -> str:
     """Return the commands that were taken over, as they will run: nobody runs them unseen."""
+    from pkdoors.config.foreign.sandbox import explainHook
     from pkdoors.host.serviceuser import NAME
 
-    hooks = [
-        f"  {door.name} {key}: {_shorten(printable(join(hook)))}\n"
-        for door in doors
-        for key, hook in (("on_open", door.onOpen), ("on_close", door.onClose))
-        if hook
-    ]
+    hooks = ""
+    for door in doors:
+        for key, hook in (("on_open", door.onOpen), ("on_close", door.onClose)):
+            if hook:
+                hooks += f"  {door.name} {key}: {_shorten(printable(join(hook)))}\n"
+                hooks += "".join(f"    -> {printable(line)}\n" for line in explainHook(hook))
     if not hooks:
         return ""
     return (
         "\nThese commands were taken over. Read them before you start the daemon: the service runs "
-        f"them as the user {NAME}, not as root:\n{''.join(hooks)}"
+        f"them as the user {NAME}, not as root, and in its sandbox:\n{hooks}"
     )
 
 

@@ -74,6 +74,7 @@ class ReplayFile:
         self._since: float | None = None
         self._tombstones: Tombstones | None = None
         self._found = Notes()  # of a fleet, until somebody keeps them
+        self._isSameBoot = False  # as when these were written
         self._notes = NotesFile(path, path.with_suffix(".lock"))
         self._writer = NotesWriter()
         self._added = 0
@@ -119,7 +120,7 @@ class ReplayFile:
         """
         self._tombstones = tombstones
         now, today = self._seconds(), self._timeOfDay()
-        tombstones.learn(self._found.closed, self._found.floors, now, today, self._skew)
+        tombstones.learn(self._found, now, today, self._skew, self._isSameBoot)
         self._found = Notes()
         if self._since is not None:
             self._distrust()
@@ -189,6 +190,8 @@ class ReplayFile:
 
     def close(self) -> None:
         """End the file properly: then the next daemon can rely on it, even after a boot."""
+        if self._notes.isOpen and self._tombstones is not None and self._tombstones.hasOwn():
+            self._replace()  # the clock may have been set since the closings were noted
         if self._notes.isOpen:
             isWhole = self._since is None or self._seconds() - self._since >= self._skew
             if self._attempt([self._writer.end(self._timeOfDay(), isWhole)]):
@@ -211,8 +214,8 @@ class ReplayFile:
         @raise NotesLost: it cannot be trusted.
         """
         found = self._read()
-        isSameBoot = found.boot == self._boot() != UNKNOWN
-        if not found.isEnded and not isSameBoot:
+        self._isSameBoot = found.boot == self._boot() != UNKNOWN
+        if not found.isEnded and not self._isSameBoot:
             raise NotesLost("this host went down, or was copied, before the daemon ended")
         self._seen.learn(found.notes)
         self._found = Notes(closed=found.notes.closed, floors=found.notes.floors)
@@ -254,10 +257,9 @@ class ReplayFile:
 
     def _makeNotes(self) -> Notes:
         found = self._found
-        closed, floors = found.closed, found.floors
         if self._tombstones is not None:
-            closed, floors = self._tombstones.makeNotes(self._seconds(), self._timeOfDay())
-        return replace(self._seen.makeNotes(), closed=closed, floors=floors)
+            found = self._tombstones.makeNotes(self._seconds(), self._timeOfDay())
+        return replace(self._seen.makeNotes(), closed=found.closed, floors=found.floors)
 
     def _attempt(self, lines: Iterable[str]) -> bool:
         if not self._notes.isOpen:

@@ -19,6 +19,11 @@ GRACE = 15.0
 read in its next report."""
 MAX_ORDERS = 10_000
 """Orders of one host that are read."""
+MAX_LOOKS = 20
+"""Streams of one host that are looked at to see how far it is behind: those read least far."""
+
+Position = tuple[int, int]
+"""What sorts positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +112,21 @@ async def surveyFleet(engine: IEngine, fleet: str, hosts: Collection[str], own: 
     about = await engine.describe()
     now = clockOf(about, own)
     ends = await gather(_readEnd(engine, streams.log(host)) for host in hosts)
-    logs = dict(zip(hosts, ends, strict=True))
     lists = await gather(readOrders(engine, streams.orders(host)) for host in hosts)
     entries = dict(zip(hosts, lists, strict=True))
-    orders = {host: found[-1].id if found else BEGINNING for host, found in entries.items()}
+    logs = {streams.log(host): orderOf(end) for host, end in zip(hosts, ends, strict=True)}
+    last = {host: found[-1].id if found else BEGINNING for host, found in entries.items()}
+    orders = {streams.orders(host): orderOf(end) for host, end in last.items()}
     presences = await gather(_readPresence(engine, streams.up(host)) for host in hosts)
     reports = []
     for host, (presence, trouble) in zip(hosts, presences, strict=True):
-        if presence is None:
-            reports.append(HostReport(host, None, trouble))
-            continue
-        others = {streams.log(other): end for other, end in logs.items() if other != host}
-        named = {streams.orders(other): end for other, end in orders.items()}
-        read = await _compareAll(engine, presence.positions, {**others, **named}, now)
-        reports.append(
-            HostReport(
-                host,
-                presence,
-                trouble,
-                {other: read[streams.log(other)] for other in hosts if other != host},
-                {other: read[streams.orders(other)] for other in hosts},
-            )
-        )
+        report = HostReport(host, presence, trouble)
+        if presence is not None:
+            read = await _findReadings(engine, presence.positions, {**logs, **orders}, now)
+            log = {other: read[streams.log(other)] for other in hosts if other != host}
+            given = {other: read[streams.orders(other)] for other in hosts}
+            report = HostReport(host, presence, trouble, log, given)
+        reports.append(report)
     return Survey(now, own, about, reports, entries)
 
 
@@ -171,8 +169,8 @@ async def _readPresence(engine: IEngine, name: str) -> tuple[PresenceRecord | No
         return None, str(error)
 
 
-async def _compareAll(
-    engine: IEngine, read: Mapping[str, str], ends: Mapping[str, str], now: float
+async def _findReadings(
+    engine: IEngine, read: Mapping[str, str], ends: Mapping[str, Position], now: float
 ) -> dict[str, Reading]:
     """
     Return how far a host has read some streams.
@@ -180,20 +178,20 @@ async def _compareAll(
     @param read: what it says, by stream.
     @param ends: the last entry of each.
     """
-    found = await gather(
-        _compare(engine, read.get(stream), stream, end, now) for stream, end in ends.items()
-    )
-    return dict(zip(ends, found, strict=True))
+    found = {stream: Reading(stream in read) for stream in ends}
+    positions = {stream: orderOf(read[stream]) for stream in ends if stream in read}
+    late = sorted((at, stream) for stream, at in positions.items() if at < ends[stream])
+    looked = late[:MAX_LOOKS]
+    waits = await gather(_findWait(engine, stream, at, now) for at, stream in looked)
+    for (_, stream), seconds in zip(looked, waits, strict=True):
+        found[stream] = Reading(True, seconds)
+    return found
 
 
-async def _compare(engine: IEngine, read: str | None, stream: str, end: str, now: float) -> Reading:
-    if read is None:
-        return Reading(False)
-    position = orderOf(read)
-    if position >= orderOf(end):
-        return Reading(True)
+async def _findWait(engine: IEngine, stream: str, position: Position, now: float) -> float:
+    """Return the seconds for which the first entry after a position has been there."""
     try:
         unread = await engine.read(stream, "{}-{}".format(*position), 1)
     except EngineRefusal:
-        return Reading(True)  # the host says that it has read what cannot be a position
-    return Reading(True, max(0.0, now - unread[0].time) if unread else 0.0)
+        return 0.0  # the host says that it has read what cannot be a position
+    return max(0.0, now - unread[0].time) if unread else 0.0

@@ -2,11 +2,14 @@
 
 import re
 import subprocess
+from contextlib import suppress
 from shutil import which
 
+from pkdoors.errors import BadValue
 from pkdoors.host.logins.users import User
 from pkdoors.host.proc import Proc
 from pkdoors.host.procnet import LISTENS
+from pkdoors.model.ports import parsePort
 
 SSH_PORT = 22
 TIMEOUT = 10.0
@@ -57,17 +60,16 @@ def findSshPorts(settings: Settings, proc: Proc) -> list[int]:
     sockets = [
         each for each in proc.readSockets("tcp") if each.state == LISTENS and not each.isLocal()
     ]
-    wanted = [int(text) for text in settings.get("port", ()) if _isPort(text)]
+    wanted: list[int] = []
+    for text in settings.get("port", ()):
+        with suppress(BadValue):
+            wanted.append(parsePort(text))
     if heard := {*wanted} & {each.port for each in sockets}:
         return sorted(heard)
     owners = proc.findOwners({each.inode for each in sockets})
     names = {inode for inode, owner in owners.items() if owner.name == "sshd"}
     own = {each.port for each in sockets if each.inode in names}
     return sorted(own) or sorted({*wanted}) or [SSH_PORT]
-
-
-def _isPort(text: str) -> bool:
-    return bool(re.fullmatch("[0-9]{1,5}", text)) and 1 <= int(text) <= 65535
 
 
 def listKeyFiles(settings: Settings, user: User) -> list[str]:

@@ -7,11 +7,12 @@ tombstone.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from math import ceil
 from typing import NamedTuple
 
 from pkdoors.locks.relayed._moments import Moment
 from pkdoors.locks.sealed.replaynotes import ALL
-from pkdoors.locks.sealed.replays import ClosedNote, FloorNote
+from pkdoors.locks.sealed.replays import ClosedNote, FloorNote, Notes
 from pkdoors.model.sources import Source, SourceSet, readSource
 
 MAX_TOMBSTONES = 4096
@@ -143,29 +144,28 @@ class Tombstones:
                     return _CLOSED
         return ""
 
-    def learn(
-        self,
-        closed: Iterable[ClosedNote],
-        floors: Iterable[FloorNote],
-        now: float,
-        today: float,
-        skew: float,
-    ) -> None:
+    def learn(self, notes: Notes, now: float, today: float, skew: float, isSameBoot: bool) -> None:
         """
         Take over the notes of an earlier daemon.
 
-        @param skew: how many seconds a floor may be ahead. No closing of this host's own can be
-            later than this moment, whatever its clock has said.
+        @param skew: how many seconds a floor may be ahead. After a boot, no closing of this host's
+            own can be later than this moment, whatever its clock has said.
+        @param isSameBoot: whether the clock that does not jump is still the same.
         """
-        for note in floors:
-            moment = Moment(note.stamp, now + skew if note.isOwn else None)
-            self._raiseFloor((note.key, note.isOwn), moment)
-        for each in closed:
-            moment = Moment(each.stamp, now if each.isOwn else None)
-            stone = Tombstone(each.door, each.source, each.key, each.isOwn)
-            self._put(stone, moment, now, today)
 
-    def makeNotes(self, now: float, today: float) -> tuple[list[ClosedNote], list[FloorNote]]:
+        def readMoment(note: ClosedNote | FloorNote, latest: float) -> Moment:
+            if note.at is None:
+                return Moment(note.stamp)
+            return Moment.own(min(note.at, latest)) if isSameBoot else Moment(note.stamp, latest)
+
+        for floor in notes.floors:
+            name = floor.key, floor.at is not None
+            self._raiseFloor(name, readMoment(floor, now + skew))
+        for closed in notes.closed:
+            stone = Tombstone(closed.door, closed.source, closed.key, closed.at is not None)
+            self._put(stone, readMoment(closed, now), now, today)
+
+    def makeNotes(self, now: float, today: float) -> Notes:
         """Return all that the next daemon must know."""
         closed = [
             _makeNote(Tombstone(door, source, key, isOwn), moment, now, today)
@@ -173,10 +173,14 @@ class Tombstones:
             for source, moment in plot.moments.items()
         ]
         floors = [
-            FloorNote(key, max(0, int(moment.read(now, today))), isOwn)
-            for (key, isOwn), moment in self._floors.items()
+            FloorNote(key, _readStamp(moment, now, today), moment.at)
+            for (key, _), moment in self._floors.items()
         ]
-        return closed, floors
+        return Notes(closed=closed, floors=floors)
+
+    def hasOwn(self) -> bool:
+        """Return whether any time depends on this host's clock."""
+        return any(isOwn for *_, isOwn in (*self._plots, *self._floors))
 
     def _add(self, stone: Tombstone, moment: Moment, now: float, today: float) -> bool:
         plot = self._plots.get((stone.door, stone.key, stone.isOwn))
@@ -227,5 +231,9 @@ class Tombstones:
 
 
 def _makeNote(stone: Tombstone, moment: Moment, now: float, today: float) -> ClosedNote:
-    stamp = max(0, int(moment.read(now, today)))
-    return ClosedNote(stone.door, stone.source, stone.key, stamp, stone.isOwn)
+    stamp = _readStamp(moment, now, today)
+    return ClosedNote(stone.door, stone.source, stone.key, stamp, moment.at)
+
+
+def _readStamp(moment: Moment, now: float, today: float) -> int:
+    return max(0, ceil(moment.read(now, today)))

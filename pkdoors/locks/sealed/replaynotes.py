@@ -15,7 +15,8 @@ written. SINCE says from when on it is complete, in seconds of the clock that do
 C{-} if nothing is missing. WHOLE is 1 if at the end nothing was missing that could still matter.
 
 Only a host of a fleet closes, or has a floor. There, KEY is a fingerprint, C{*} stands for all, and
-CLOCK says which clock made the stamp: C{own} for this host's, C{signed} for a signature's.
+CLOCK is C{signed} if a signature covers the stamp. If this host's clock made it, it is C{own}, with
+the moment on the clock that does not jump.
 """
 
 import re
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 
 from pkdoors.locks.sealed.notelines import LineWriter, NotesLost, splitLines
 from pkdoors.locks.sealed.replays import EVERYBODY, ClosedNote, FloorNote, Notes
+from pkdoors.model.sources import readSource
 
 VERSION = 2
 ALL = "*"
@@ -37,13 +39,13 @@ _HEADER = re.compile(
 _FORGOTTEN = re.compile(r"forgotten (-|[0-9a-f]{32}) ([0-9]{1,15})")
 _SEEN = re.compile(r"seen ([0-9a-f]{32}) ([0-9a-f]{16}) ([0-9]{1,15})")
 _KEY = r"\*|SHA256:[A-Za-z0-9+/]{43}"
+_CLOCK = r"(?:signed|own (-?[0-9]{1,12}\.[0-9]{3}))"
 _CLOSED = re.compile(
     r"closed (\*|[a-z][a-z0-9_-]{0,31}) (\*|[0-9a-f.:]{2,45}(?:/[0-9]{1,3})?) "
-    rf"({_KEY}) ([0-9]{{1,15}}) (own|signed)"
+    rf"({_KEY}) ([0-9]{{1,15}}) {_CLOCK}"
 )
-_FLOOR = re.compile(rf"floor ({_KEY}) ([0-9]{{1,15}}) (own|signed)")
+_FLOOR = re.compile(rf"floor ({_KEY}) ([0-9]{{1,15}}) {_CLOCK}")
 _END = re.compile(r"end ([01])")
-_CLOCKS = {True: "own", False: "signed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,7 @@ class NotesWriter(LineWriter):
         for key, nonce, stamp in notes.seen:
             yield self.seen(time, key, nonce, stamp)
         for floor in notes.floors:
-            clock = _CLOCKS[floor.isOwn]
-            yield self.line(time, f"floor {floor.key} {floor.stamp} {clock}")
+            yield self.line(time, f"floor {floor.key} {floor.stamp} {_writeClock(floor.at)}")
         for note in notes.closed:
             yield self.closed(time, note)
 
@@ -94,7 +95,7 @@ class NotesWriter(LineWriter):
     def closed(self, time: float, note: ClosedNote) -> str:
         """Return the line for one closing."""
         what = f"closed {note.door} {note.source} {note.key} {note.stamp}"
-        return self.line(time, f"{what} {_CLOCKS[note.isOwn]}")
+        return self.line(time, f"{what} {_writeClock(note.at)}")
 
     def end(self, time: float, isWhole: bool) -> str:
         """Return the last line."""
@@ -141,14 +142,30 @@ class _NotesReader:
         elif match := _FORGOTTEN.fullmatch(line):
             self._forgotten[EVERYBODY if match[1] == _ALL else match[1]] = int(match[2])
         elif match := _CLOSED.fullmatch(line):
-            isOwn = match[5] == _CLOCKS[True]
-            self._closed.append(ClosedNote(match[1], match[2], match[3], int(match[4]), isOwn))
+            if match[2] != ALL and not _isSource(match[2]):
+                raise NotesLost("they are damaged")
+            at = _readClock(match[5])
+            self._closed.append(ClosedNote(match[1], match[2], match[3], int(match[4]), at))
         elif match := _FLOOR.fullmatch(line):
-            isOwn = match[3] == _CLOCKS[True]
-            self._floors.append(FloorNote(match[1], int(match[2]), isOwn))
+            self._floors.append(FloorNote(match[1], int(match[2]), _readClock(match[3])))
         else:
             raise NotesLost("they are damaged")
 
     def found(self) -> Notes:
         """Return what was read."""
         return Notes(self._forgotten, self._seen, self._closed, self._floors)
+
+
+def _writeClock(at: float | None) -> str:
+    return "signed" if at is None else f"own {at:.3f}"
+
+
+def _readClock(at: str | None) -> float | None:
+    return None if at is None else float(at)
+
+
+def _isSource(text: str) -> bool:
+    try:
+        return str(readSource(text)) == text
+    except ValueError:
+        return False

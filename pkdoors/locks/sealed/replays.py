@@ -24,13 +24,15 @@ class ClosedNote(NamedTuple):
     A closing in a fleet, see L{pkdoors.locks.relayed.tombstones}.
 
     @ivar stamp: milliseconds since 1970.
+    @ivar at: on the clock that does not jump, if this host's operator has closed; L{None} if it was
+        a signed closing.
     """
 
     door: str
     source: str
     key: str
     stamp: int
-    isOwn: bool
+    at: float | None = None
 
 
 class FloorNote(NamedTuple):
@@ -38,7 +40,7 @@ class FloorNote(NamedTuple):
 
     key: str
     stamp: int
-    isOwn: bool
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,10 @@ class ForeignTests(InitTestCase):
         self.assertIn(f"  run on_close: {shlex.join(run.onClose)}\n", stderr)
         self.assertEqual(long, shlex.join(more.onOpen))
         self.assertRegex(stderr, r"(?m)^  more on_open: /bin/long a{990}\.\.\. \(see the file\)$")
+        self.assertIn("not as root, and in its sandbox:\n", stderr)
+        # Below each is what to change, or to look at.
+        self.assertEqual(3, len(re.findall(r"(?m)^  (?:run|more) on_\w+: .*\n    -> ", stderr)))
+        self.assertRegex(stderr, r"run on_open: .*\n    -> the sandbox has no /home")
         self.assertNotIn("\x1b", stderr)
         # These doors protect nothing, so no rule may go.
         self.assertNotIn("remove the rules", stderr)

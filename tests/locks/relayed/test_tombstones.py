@@ -79,7 +79,7 @@ class ClosedTests(FleetTestCase):
         self.assertSilent("-", bound(close=True, ago=51))
         notes = self.memory.tombstones.makeNotes(self.now, self.today)
         self.memory = FleetMemory()
-        self.memory.tombstones.learn(*notes, self.now, self.today, 60.0)
+        self.memory.tombstones.learn(notes, self.now, self.today, 60.0, isSameBoot=False)
         self.assertSilent("-", datagram)
 
     def test_closeBurnt(self) -> None:
@@ -200,16 +200,31 @@ class ClockTests(FleetTestCase):
         stones.addOwn(ALL, None, self.now, self.today + 1e6)
         for boot in (self.now + 1, 3.0):
             after = Tombstones()
-            after.learn(*stones.makeNotes(self.now, self.today + 1e6), boot, self.today + 1, 60.0)
+            notes = stones.makeNotes(self.now, self.today + 1e6)
+            after.learn(notes, boot, self.today + 1, 60.0, isSameBoot=boot > self.now)
             args = ("default", readSource(ANN), ANNAS)
             self.assertEqual(CLOSED, after.findRefusal(*args, STAMP, boot, self.today + 1))
             self.assertEqual("", after.findRefusal(*args, STAMP + 1001, boot, self.today + 1))
+
+    def test_killedBehind(self) -> None:
+        """
+        So is a closing by a clock that was behind, if the daemon was killed, and the clock is right
+        when the next one starts.
+        """
+        self.memory.tombstones.addOwn(ALL, None, self.now, self.today - 1e8)
+        notes = self.memory.tombstones.makeNotes(self.now, self.today - 1e8)
+        self.memory = FleetMemory()
+        self.wait(5)
+        self.memory.tombstones.learn(notes, self.now, self.today, 60.0, isSameBoot=True)
+        self.assertSilent(CLOSED, bound(ago=1))
+        self.assertOpens(300, bound(ago=-5.1))
 
     def test_bootBehind(self) -> None:
         """If the clock is behind after a boot, what was closed counts when it is right again."""
         stones, after = self.memory.tombstones, Tombstones()
         stones.addOwn(ALL, None, self.now, self.today)
-        after.learn(*stones.makeNotes(self.now, self.today), 3.0, 0.0, 60.0)
+        notes = stones.makeNotes(self.now, self.today)
+        after.learn(notes, 3.0, 0.0, 60.0, isSameBoot=False)
         args = ("default", readSource(ANN), ANNAS)
         self.assertEqual(CLOSED, after.findRefusal(*args, STAMP, 103.0, self.today + 150))
         self.assertEqual("", after.findRefusal(*args, STAMP + 1, 103.0, self.today + 150))
@@ -268,8 +283,8 @@ class TableTests(SynchronousTestCase):
             for stamp in (10, 20, 30, 40, 50, 60):
                 self.close(f"10.0.0.{stamp}", key, STAMP + 1000 * number + stamp)
         self.assertLessEqual(len(self.stones), 5)
-        _, floors = self.stones.makeNotes(NOW, TODAY)
-        self.assertLessEqual(len(floors), 6)
+        floors = self.stones.makeNotes(NOW, TODAY).floors
+        self.assertLessEqual(len([*floors]), 6)
         for number, key in enumerate(keys):
             self.assertNotEqual("", self.find("10.0.0.60", key, STAMP + 1000 * number + 60))
 
@@ -294,7 +309,7 @@ class TableTests(SynchronousTestCase):
         self.stones.addOwn("web", None, NOW, TODAY)
         self.stones.distrust(NOW - 100)
         after = Tombstones()
-        after.learn(*self.stones.makeNotes(NOW, TODAY), NOW, TODAY, 60.0)
+        after.learn(self.stones.makeNotes(NOW, TODAY), NOW, TODAY, 60.0, isSameBoot=True)
         self.assertEqual(self.stones.makeNotes(NOW, TODAY), after.makeNotes(NOW, TODAY))
         before, self.stones = self.stones, after
         self.assertEqual([CLOSED, CLOSED, ""], [self.find(x) for x in (ANN, BOB, FAR)])
@@ -336,7 +351,7 @@ class TableTests(SynchronousTestCase):
             self.close(source, key, stamp, door)
         if isRestarted:
             after = Tombstones()
-            after.learn(*self.stones.makeNotes(NOW, TODAY), NOW, TODAY, 60.0)
+            after.learn(self.stones.makeNotes(NOW, TODAY), NOW, TODAY, 60.0, isSameBoot=False)
             self.stones = after
         self.assertLessEqual(len(self.stones), limit)
         for door in ("ssh", "web"):
