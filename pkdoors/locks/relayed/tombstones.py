@@ -5,21 +5,26 @@ A seal that a fleet passes on can arrive late, and again and again. So whoever c
 tombstone.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
 from pkdoors.locks.relayed._moments import Moment
+from pkdoors.locks.relayed._plot import Plot
 from pkdoors.locks.sealed.replaynotes import ALL
 from pkdoors.locks.sealed.replays import ClosedNote, FloorNote, Notes
-from pkdoors.model.sources import Source, SourceSet, readSource
+from pkdoors.model.sources import Source
 
 MAX_TOMBSTONES = 4096
 """Tombstones that are remembered, about 3 MB. If there are more, the key with the most gives way:
-its oldest one is forgotten, and from then on all its seals that are as old are refused. So nobody
+its oldest ones are forgotten, and from then on all its seals that are as old are refused. So nobody
 can undo a closing by many others, or spoil the seals of another key. All that no key made counts as
 one: what operators close."""
+
+PART = 8
+"""The part of a key's tombstones that is forgotten at once, so that the others are not sorted again
+for each new one."""
 
 _CLOSED = "somebody has closed the door since this knock was made: knock again"
 _FORGOTTEN = (
@@ -42,19 +47,8 @@ class Tombstone(NamedTuple):
     isOwn: bool
 
 
-@dataclass(slots=True)
-class _Plot:
-    """The closings of one key at one door, by source."""
-
-    moments: dict[str, Moment] = field(default_factory=dict)
-    sources: SourceSet = field(default_factory=SourceSet)
-
-    def findOverlapping(self, source: Source) -> Iterable[Moment]:
-        """Return the closings of whatever has an address in common with a source."""
-        if ALL in self.moments:
-            yield self.moments[ALL]
-        for found in (*self.sources.containing(source), *self.sources.within(source)):
-            yield self.moments[str(found)]
+_Plots = dict[tuple[str, bool], Plot]
+"""The closings of one key, by door and whether they are this host's own."""
 
 
 class Tombstones:
@@ -66,13 +60,14 @@ class Tombstones:
 
     def __init__(self, note: Callable[[ClosedNote], None] = lambda note: None) -> None:
         self._note = note
-        self._plots: dict[tuple[str, str, bool], _Plot] = {}  # by door, key and whether it is own
-        self._counts: dict[str, int] = {}  # by key
+        self._plots: dict[str, _Plots] = {}  # by key
+        self._counts: Counter[str] = Counter()  # by key
+        self._count = 0
         self._floors: dict[tuple[str, bool], Moment] = {}  # by key and whether it is own
 
     def __len__(self) -> int:
         """Return how many closings are remembered."""
-        return sum(self._counts.values())
+        return self._count
 
     def add(
         self, door: str, source: Source | None, key: str, stamp: int, now: float, today: float
@@ -137,7 +132,7 @@ class Tombstones:
             if floor is not None and moment <= floor.read(now, today):
                 return _FORGOTTEN
             for place in (door, ALL):
-                plot = self._plots.get((place, key, isOwn))
+                plot = self._findPlot(place, key, isOwn)
                 if plot is not None and any(
                     moment <= closed.read(now, today) for closed in plot.findOverlapping(source)
                 ):
@@ -169,7 +164,8 @@ class Tombstones:
         """Return all that the next daemon must know."""
         closed = [
             _makeNote(Tombstone(door, source, key, isOwn), moment, now, today)
-            for (door, key, isOwn), plot in self._plots.items()
+            for key, plots in self._plots.items()
+            for (door, isOwn), plot in plots.items()
             for source, moment in plot.moments.items()
         ]
         floors = [
@@ -180,10 +176,15 @@ class Tombstones:
 
     def hasOwn(self) -> bool:
         """Return whether any time depends on this host's clock."""
-        return any(isOwn for *_, isOwn in (*self._plots, *self._floors))
+        places = (place for plots in self._plots.values() for place in plots)
+        return any(isOwn for _, isOwn in (*places, *self._floors))
+
+    def _findPlot(self, door: str, key: str, isOwn: bool) -> Plot | None:
+        plots = self._plots.get(key)
+        return None if plots is None else plots.get((door, isOwn))
 
     def _add(self, stone: Tombstone, moment: Moment, now: float, today: float) -> bool:
-        plot = self._plots.get((stone.door, stone.key, stone.isOwn))
+        plot = self._findPlot(stone.door, stone.key, stone.isOwn)
         before = plot.moments.get(stone.source) if plot else None
         if moment.join(before) == before:
             return False
@@ -192,35 +193,37 @@ class Tombstones:
         return True
 
     def _put(self, stone: Tombstone, moment: Moment, now: float, today: float) -> None:
-        plot = self._plots.setdefault((stone.door, stone.key, stone.isOwn), _Plot())
+        plots = self._plots.setdefault(stone.key, {})
+        plot = plots.setdefault((stone.door, stone.isOwn), Plot())
         before = plot.moments.get(stone.source)
         if before is None:
-            self._counts[stone.key] = self._counts.get(stone.key, 0) + 1
-            if stone.source != ALL:
-                plot.sources.add(readSource(stone.source))
-        plot.moments[stone.source] = moment.join(before)
-        if len(self) > MAX_TOMBSTONES:
+            self._counts[stone.key] += 1
+            self._count += 1
+        plot.put(stone.source, moment.join(before))
+        if self._count > MAX_TOMBSTONES:
             self._forgetOldest(now, today)
 
     def _forgetOldest(self, now: float, today: float) -> None:
-        """Forget the oldest closing of the key with the most, and refuse what it has closed."""
+        """Forget the oldest closings of the key with the most, and refuse what they have closed."""
         key = max(self._counts, key=self._counts.__getitem__)
-        plots = [(place, plot) for place, plot in self._plots.items() if place[1] == key]
-        _, place, source = min(
+        found = sorted(
             (moment.read(now, today), place, source)
-            for place, plot in plots
+            for place, plot in self._plots[key].items()
             for source, moment in plot.moments.items()
         )
-        plot = self._plots[place]
-        moment = plot.moments.pop(source)
-        if source != ALL:
-            plot.sources.discard(readSource(source))
+        for _, place, source in found[: max(1, len(found) // PART)]:
+            self._forget(key, place, source)
+
+    def _forget(self, key: str, place: tuple[str, bool], source: str) -> None:
+        plots = self._plots[key]
+        plot = plots[place]
+        self._raiseFloor((key, place[1]), plot.pop(source))
         if not plot.moments:
-            del self._plots[place]
+            del plots[place]
+        self._count -= 1
         self._counts[key] -= 1
-        if not self._counts[key]:
-            del self._counts[key]
-        self._raiseFloor((key, place[2]), moment)
+        if not plots:
+            del self._plots[key], self._counts[key]
 
     def _raiseFloor(self, name: tuple[str, bool], moment: Moment) -> None:
         self._floors[name] = moment.join(self._floors.get(name))
