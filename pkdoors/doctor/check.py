@@ -115,9 +115,13 @@ def _judgeServiceFiles(facts: Facts) -> Findings:
     if facts.isService:
         paths = [*facts.keyFiles, *_listRevokedFiles(facts)]
         files = [("configuration", facts.conf), *(("keys", path) for path in paths)]
+        files += [("fleet", path) for path in facts.fleetFiles]
         for subject, path in files:
             if _cannotRead(facts, path):
                 yield _setup.reportUnreadable(subject, path)
+        for path in facts.fleetServiceFiles:
+            if not facts.sources.mayFleetService("-r", path):
+                yield _setup.reportUnreadable("fleet process", path)
 
 
 def _cannotRead(facts: Facts, path: str) -> bool:
@@ -182,11 +186,10 @@ def _judgeFleet(facts: Facts) -> Findings:
     fleet, ask = facts.config.fleet, facts.sources.engine
     if fleet is None or ask is None:
         return ()
-    from pkdoors.config.file import findFleetFile
     from pkdoors.doctor.fleet.gathering import gatherFleet
     from pkdoors.doctor.fleet.judging import judgeFleet
 
-    file = findFleetFile(facts.config, facts.conf)
+    file = facts.fleetFiles[0]
     doors, sources = facts.config.doors, facts.sources
     return judgeFleet(gatherFleet(fleet, file, ask(fleet), doors, sources.operators, sources.isOn))
 

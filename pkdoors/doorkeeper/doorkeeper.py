@@ -200,8 +200,12 @@ class Doorkeeper:
         self._hearing.heed(results)
 
     def _heed(self, request: Request) -> None:
-        if not (request.seal and self.holdsBack(request)):
-            self.request(request)
+        if request.seal and self.holdsBack(request):
+            return
+        if self.request(request).result == NOTHING:
+            life = self._lives.get((request.door.name, readClient(request.source)))
+            if life is not None:
+                self._hearing.logUseless(request, life.opening)
 
     def refuse(self, refusal: Refusal) -> None:
         """Report what opens nothing, and did not come from a knock port."""
