@@ -144,6 +144,21 @@ class DeafTests(ControlledTestCase):
         self.assertIn("unknown key 'nam' (did you mean name?)", line)
         self.assertFalse(self.client.reaches(PORT))
 
+    def test_missing(self) -> None:
+        """
+        Without its fleet.toml the daemon does not start, says in one line how to make it, and
+        leaves the ports closed. Trying again would not help, so the status is 78.
+        """
+        self.begin(self.sealedDoor(DEAF)).stop()
+        (self.folder / "fleet.toml").unlink()
+        self.server.run("nft", "flush", "ruleset")
+        options = ("-c", str(self.file), "--admin", str(self.socket), "--listen", self.listen)
+        status, said = self.server.status(str(BIN / "pkdoors"), "daemon", *options)
+        self.assertEqual((78, 1), (status, said.count("\n")), said)
+        self.assertIn("fleet.toml: No such file or directory: create it with `pkdoors fleet", said)
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertNothingHere()
+
 
 class CaptureTests(DeafTests):
     """With the packet log."""
