@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.fleet.service}, with an engine in memory and daemons that write down."""
+"""Tests of L{pkdoors.fleet.relay.service}, with an engine in memory and daemons that write down."""
 
 import json
 from base64 import b64encode
@@ -9,11 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.errors import ConfigError
-from pkdoors.fleet._backlog import MOST
-from pkdoors.fleet._reader import LEFT_OUT
 from pkdoors.fleet.engine import IEngine, orderOf
 from pkdoors.fleet.presence import parsePresence
-from pkdoors.fleet.service import FleetService
+from pkdoors.fleet.relay._backlog import MOST
+from pkdoors.fleet.relay._reader import LEFT_OUT
+from pkdoors.fleet.relay.service import FleetService
 from pkdoors.fleet.streams import Streams
 from tests.fakes.daemonlink import DOOR, FakeDaemonLink
 from tests.fakes.engine import MAX_ANSWER, WAIT, FakeStore

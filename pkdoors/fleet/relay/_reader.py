@@ -13,8 +13,6 @@ from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.errors import AskError, EngineHungUp, EngineTooMuch
-from pkdoors.fleet._daemonlink import MAX_BODY, DaemonLink, makeOrderLine, makeSealLine
-from pkdoors.fleet._together import gather
 from pkdoors.fleet.engine import (
     BEGINNING,
     PAGE,
@@ -24,7 +22,9 @@ from pkdoors.fleet.engine import (
     orderOf,
     positionAt,
 )
+from pkdoors.fleet.relay.daemonlink import MAX_BODY, DaemonLink, makeOrderLine, makeSealLine
 from pkdoors.fleet.streams import ORDER, SEAL, SOURCE, Streams
+from pkdoors.fleet.together import gather
 from pkdoors.knocks.knock import MAX_DATAGRAM
 
 T = TypeVar("T")

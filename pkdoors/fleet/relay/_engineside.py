@@ -10,14 +10,14 @@ from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.errors import EngineError, EngineHungUp, EngineTooMuch, PkdoorsError
-from pkdoors.fleet._daemonlink import DaemonLink
-from pkdoors.fleet._reader import HANDED, Reader
-from pkdoors.fleet._reporter import Reporter
-from pkdoors.fleet._together import runTogether
-from pkdoors.fleet._troubles import Troubles
-from pkdoors.fleet._writer import HeardSeal, Queue, makeEventWriter, makeSealWriter
 from pkdoors.fleet.engine import IEngine
+from pkdoors.fleet.relay._reader import HANDED, Reader
+from pkdoors.fleet.relay._reporter import Reporter
+from pkdoors.fleet.relay._troubles import Troubles
+from pkdoors.fleet.relay._writer import HeardSeal, Queue, makeEventWriter, makeSealWriter
+from pkdoors.fleet.relay.daemonlink import DaemonLink
 from pkdoors.fleet.streams import Streams
+from pkdoors.fleet.together import runTogether
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import WakeableSleep
 
