@@ -58,7 +58,7 @@ class Doorkeeper:
     @param logKnocks: whether to log each datagram, and what each door makes of it.
     @param maxOpenings: how many openings there may be at a time, of all doors.
     @ivar isDating: whether each opening gets the time of day at which it begins, for L{closeOlder}.
-    @ivar isStopped: whether it has let go of the firewalls, so it opens and closes nothing any more.
+    @ivar isStopped: whether it has let go of the firewalls, so it opens and closes nothing more.
     @ivar holdsBack: called with each request that has a seal, when it is heard; returns whether
         somebody else passes it on to L{request} later, or drops it.
     @ivar onClose: called with the name of a door and a source before the operator closes that;
