@@ -92,6 +92,8 @@ class Attack(RuleBasedStateMachine):
         self.closings: list[Closing] = []
         self.newest: dict[str, tuple[float, bool]] = {}
         self.heard: set[bytes] = set()
+        self.used: list[bytes] = []
+        self.isLost = False  # it happens once, since after that little opens
         self.ends: dict[bytes, float] = {}
         leaveNotes(self.folder / "x.seen")
         self.start()
@@ -126,6 +128,10 @@ class Attack(RuleBasedStateMachine):
     @rule(which=st.sampled_from(SEALS), origin=st.sampled_from([GATE, STOLEN, WEB]))
     def relay(self, which: bytes, origin: str) -> None:
         """Pass a seal on, as a stolen host would."""
+        self.passOn(which, origin)
+
+    def passOn(self, which: bytes, origin: str) -> None:
+        """Pass a seal on, and check what becomes of it."""
         result = self.relayed.judge(which, origin, BOB, self.now, self.today())
         if isinstance(result, Request):
             assert parseSealed(which).statement.bind != "*", "no host's word counts"
@@ -138,6 +144,10 @@ class Attack(RuleBasedStateMachine):
     @rule(which=st.sampled_from(SEALS), source=st.sampled_from([ANN, FAR, BOB]))
     def knock(self, which: bytes, source: str) -> None:
         """Send a seal over UDP, as somebody who has recorded it would."""
+        self.send(which, source)
+
+    def send(self, which: bytes, source: str) -> None:
+        """Send a seal to all ports, and check what becomes of it."""
         for port in PORTS:
             found = self.locks.hear(Knock(source, port, which), self.now, self.today())
         for result in found:
@@ -153,6 +163,7 @@ class Attack(RuleBasedStateMachine):
 
     def checkRequest(self, which: bytes, request: Request) -> None:
         """Check that a seal may do what it does."""
+        self.used.append(which)
         statement = parseSealed(which).statement
         assert statement.bind in ("*", request.source), "it is for another address"
         newest = self.newest.get(request.who.key, (0.0, False))
@@ -178,6 +189,16 @@ class Attack(RuleBasedStateMachine):
     def close(self, source: str, key: str, stamp: float) -> None:
         """Remember what was closed."""
         self.closings.append(Closing(source, key, stamp))
+
+    @rule(index=st.integers(0, 99), isKnocked=st.booleans())
+    def again(self, index: int, isKnocked: bool) -> None:
+        """Repeat what was used, as well as possible."""
+        if self.used:
+            which = self.used[index % len(self.used)]
+            if isKnocked:
+                self.send(which, FAR if parseSealed(which).statement.bind == FAR else ANN)
+            else:
+                self.passOn(which, STOLEN)
 
     @rule(which=st.sampled_from(ORDERS))
     def order(self, which: tuple[float, str, str, bytes]) -> None:
@@ -240,6 +261,7 @@ class Attack(RuleBasedStateMachine):
         self.now = 3.0
         self.start()
 
+    @precondition(lambda self: len(self.used) > 3 and not self.isLost)
     @rule()
     def cutPower(self) -> None:
         """Restart it without an end: what was not written to the disk may be lost."""
@@ -248,7 +270,9 @@ class Attack(RuleBasedStateMachine):
         self.now = 3.0
         self.start()
         self.close(ALL, ALL, self.true)
+        self.isLost = True
 
+    @precondition(lambda self: len(self.used) > 3 and not self.isLost)
     @rule()
     def loseNotes(self) -> None:
         """Lose the notes of seals and closings, but not those of orders."""
@@ -256,6 +280,7 @@ class Attack(RuleBasedStateMachine):
         (self.folder / "x.seen").unlink()
         self.start()
         self.close(ALL, ALL, self.true)
+        self.isLost = True
 
     @precondition(lambda self: len(self.closings) > 3)
     @rule(number=st.integers(1, 9))
