@@ -108,7 +108,8 @@ TEST_NEEDS="$SERVER_NEEDS command:firewalld:firewalld command:dbus-daemon:dbus c
     command:systemd-analyze:systemd file:/usr/lib/polkit-1/polkitd:polkitd command:setpriv:util-linux
     command:zsh:zsh command:fish:fish
     command:mandoc:mandoc command:zbarimg:zbar-tools command:rsvg-convert:librsvg2-bin
-    command:iptables-nft:iptables command:conntrack:conntrack command:ufw:ufw command:nmap:nmap command:knock:knockd
+    command:iptables-nft:iptables command:conntrack:conntrack
+    command:conntrackd:conntrackd command:ufw:ufw command:nmap:nmap command:knock:knockd
     command:cc:gcc file:/usr/include/stdio.h:libc6-dev
     file:/etc/protocols:netbase command:redis-server:redis-server"
 

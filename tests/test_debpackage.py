@@ -110,6 +110,8 @@ class LicenseTests(SynchronousTestCase):
         )
         (info / "licenses/LICENSE").write_text(license)
         files = (f"{info.name}/METADATA", f"{info.name}/licenses/LICENSE", f"{name}/__init__.py")
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").touch()
         (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
 
     def test_copyright(self) -> None:

@@ -43,9 +43,10 @@ class AdminRequest(Request):
     come at the same moment, on one connection or many, knocks are heard in between.
 
     @cvar maxBody: the most bytes of its body.
+    @cvar maxPieces: the most pieces in which that may come.
     """
 
-    maxBody = MAX_BODY
+    maxBody, maxPieces = MAX_BODY, MAX_PIECES
 
     _log = Logger()
     _pieces = 0
@@ -58,7 +59,7 @@ class AdminRequest(Request):
         """See L{Request.handleContentChunk}."""
         assert self.content is not None
         self._pieces += 1
-        if self._pieces > MAX_PIECES or self.content.tell() + len(data) > self.maxBody:
+        if self._pieces > self.maxPieces or self.content.tell() + len(data) > self.maxBody:
             raise _BodyTooLong
         self.content.write(data)
 

@@ -8,6 +8,7 @@ from shlex import quote
 from sysconfig import get_path
 
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE, Config
+from pkdoors.config.file import findFleetFile
 from pkdoors.doctor._daemon import Daemon
 from pkdoors.doctor.findings import Finding, fromFailure
 from pkdoors.doctor.sources import Sources
@@ -94,6 +95,23 @@ class DaemonFacts:
         with self.reading("service"):
             return self.conf in CONFS and self.sources.isService()
         return False
+
+    @cached_property
+    def fleetFiles(self) -> list[str]:
+        """The files of a fleet that the daemon reads, its configuration first; none without a
+        fleet."""
+        fleet = self.config.fleet
+        if fleet is None:
+            return []
+        return [findFleetFile(self.config, self.conf), *filter(None, [fleet.operators])]
+
+    @cached_property
+    def fleetServiceFiles(self) -> list[str]:
+        """Those that the service reads that connects this host with its fleet."""
+        fleet = self.config.fleet
+        if fleet is None:
+            return []
+        return [self.fleetFiles[0], *filter(None, [fleet.password, fleet.ca])]
 
     @cached_property
     def keyFiles(self) -> list[str]:

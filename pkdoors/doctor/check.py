@@ -115,9 +115,13 @@ def _judgeServiceFiles(facts: Facts) -> Findings:
     if facts.isService:
         paths = [*facts.keyFiles, *_listRevokedFiles(facts)]
         files = [("configuration", facts.conf), *(("keys", path) for path in paths)]
+        files += [("fleet", path) for path in facts.fleetFiles]
         for subject, path in files:
             if _cannotRead(facts, path):
                 yield _setup.reportUnreadable(subject, path)
+        for path in facts.fleetServiceFiles:
+            if not facts.sources.mayFleetService("-r", path):
+                yield _setup.reportUnreadable("fleet process", path)
 
 
 def _cannotRead(facts: Facts, path: str) -> bool:
@@ -182,11 +186,10 @@ def _judgeFleet(facts: Facts) -> Findings:
     fleet, ask = facts.config.fleet, facts.sources.engine
     if fleet is None or ask is None:
         return ()
-    from pkdoors.config.file import findFleetFile
     from pkdoors.doctor.fleet.gathering import gatherFleet
     from pkdoors.doctor.fleet.judging import judgeFleet
 
-    file = findFleetFile(facts.config, facts.conf)
+    file = facts.fleetFiles[0]
     doors, sources = facts.config.doors, facts.sources
     return judgeFleet(gatherFleet(fleet, file, ask(fleet), doors, sources.operators, sources.isOn))
 
@@ -319,13 +322,23 @@ def _judgeKnocks(facts: Facts) -> Findings:
         return
     if isCaptured:
         if not facts.usesFirewalld:
-            yield from _zones.judgeZonesBeside((), facts.ports, facts.zones)
+            yield from _judgeZonesBeside((), facts)
     elif facts.usesFirewalld:
         deaf = set(facts.deaf)
         heard = [port for port in facts.knocks if port not in deaf]
         yield from _zones.judgeKnockRules(heard, facts.zones, facts.daemon)
     else:
-        yield from _zones.judgeZonesBeside(facts.knocks, facts.ports, facts.zones)
+        yield from _judgeZonesBeside(facts.knocks, facts)
+
+
+def _judgeZonesBeside(knocks: Iterable[int], facts: Facts) -> Findings:
+    return _zones.judgeZonesBeside(
+        knocks,
+        facts.ports,
+        facts.zones or (),
+        facts.isKept,
+        lambda ports: facts.isGuarded.get(ports, False),
+    )
 
 
 def _judgeScans(facts: Facts) -> Findings:

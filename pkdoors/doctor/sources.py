@@ -31,6 +31,7 @@ from pkdoors.host.proc import Proc
 from pkdoors.host.systemd import (
     isInstalled,
     isOn,
+    mayFleetService,
     mayService,
     readNftablesFiles,
     startsAtBoot,
@@ -251,6 +252,7 @@ class Sources:
     startsAtBoot: Callable[[], bool | None] = startsAtBoot
     isOnTrial: Callable[[], bool] = isOnTrial
     mayService: Callable[[str, str], bool] = mayService
+    mayFleetService: Callable[[str, str], bool] = mayFleetService
     explainNotRunnable: Callable[[str], str] = explainNotRunnable
     explainNotWritable: Callable[[str], str] = explainNotWritable
     findHookFlaw: Callable[[Sequence[str]], Flaw | None] = findHookFlaw

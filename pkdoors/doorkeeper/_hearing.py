@@ -11,7 +11,9 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Guessing, Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
+from pkdoors.model.doors import Opening
 from pkdoors.model.knockports import TcpPort
+from pkdoors.util.durations import formatDuration
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.ratelimits import Budget
 
@@ -56,6 +58,7 @@ class Hearing:
         self._heedRequest = heed
         self._isLogging = isLogging
         self._mistakes = LineLimit()
+        self._useless = LineLimit()
         self._lines = Budget(MAX_LOGGED_OF_ONE, MAX_LOGGED)
         self._unlogged = 0
         self._sweeping: IDelayedCall | None = None
@@ -129,6 +132,24 @@ class Hearing:
             else:
                 self._counters.knocks["refused"] += 1
                 self._refusals.publish(result)
+
+    def logUseless(self, request: Request, opening: Opening) -> None:
+        """
+        Log that a good knock prolongs nothing, unless there are too many such lines. Without it, an
+        operator could take the knock for one that never came.
+
+        @param opening: what it would have prolonged.
+        """
+        now = self._clock.seconds()
+        if self._useless.admit(f"{request.door.name} {request.source}", now):
+            self._log.info(
+                "a knock of {source} prolongs nothing: door {door} stays open for {client} for "
+                "another {left} anyway",
+                source=request.sender,
+                door=request.door,
+                client=opening.source,
+                left=formatDuration(round(max(opening.deadline - now, 0))),
+            )
 
     def _sweep(self) -> None:
         """Report the tries that have ended without success."""

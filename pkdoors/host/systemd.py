@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from pkdoors.files.reading import readFile
-from pkdoors.host.serviceuser import NAME, findServiceGroup
+from pkdoors.host.serviceuser import FLEET_NAME, NAME, findFleetGroup, findServiceGroup
 
 UNIT = Path("/etc/systemd/system/pkdoors.service")
 """Where C{pkdoors install-service} puts our unit."""
@@ -53,11 +53,19 @@ def mayService(access: str, path: str) -> bool:
 
     @param access: C{"-r"}, C{"-w"} or C{"-x"}; C{test(1)}.
     """
-    group = findServiceGroup()
+    return _mayUser(NAME, findServiceGroup(), access, path)
+
+
+def mayFleetService(access: str, path: str) -> bool:
+    """Return the same for the service that connects this host with its fleet."""
+    return _mayUser(FLEET_NAME, findFleetGroup(), access, path)
+
+
+def _mayUser(name: str, group: int | None, access: str, path: str) -> bool:
     if group is None or os.geteuid() or not os.path.exists(path):
         return True
-    groups = os.getgrouplist(NAME, group)
-    done = subprocess.run(["test", access, path], user=NAME, group=group, extra_groups=groups)
+    groups = os.getgrouplist(name, group)
+    done = subprocess.run(["test", access, path], user=name, group=group, extra_groups=groups)
     return done.returncode == 0
 
 

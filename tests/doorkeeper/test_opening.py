@@ -38,6 +38,29 @@ class OpeningTests(KeeperTestCase):
             self.log.lines(LogLevel.info),
         )
 
+    def test_uselessLine(self) -> None:
+        """A knock that prolongs nothing is a line; very many of them are few lines."""
+        self.request(90)
+        self.clock.advance(30)
+        before = len(self.log.lines())
+        self.keeper.heed([Request(self.door, ANN, 5)])
+        (line,) = self.log.lines()[before:]
+        self.assertEqual(
+            "a knock of 203.0.113.9 prolongs nothing: door default (22/tcp) stays open for "
+            "203.0.113.9 for another 1m anyway",
+            line,
+        )
+        for _ in range(50):
+            self.keeper.heed([Request(self.door, ANN, 5)])
+        self.assertEqual(before + 1, len(self.log.lines()))
+        self.keeper.heed([Request(self.door, ANN, 80)])
+        self.assertIn("for 203.0.113.9", self.log.lines()[-1])
+        self.assertNotIn("nothing", self.log.lines()[-1])
+        # The operator, and other hosts, hear of it in another way.
+        before = len(self.log.lines())
+        self.request(5)
+        self.assertEqual(before, len(self.log.lines()))
+
     def test_notBeforeItIsOpen(self) -> None:
         """The line is written when the firewall has opened, not when it was asked to."""
         self.firewall.holding = True

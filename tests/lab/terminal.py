@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -18,6 +19,10 @@ from tests.lab.hosts import PATIENCE, eventually, heedSignals
 from tests.lab.picture import readScreen
 
 ENVIRONMENT = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+# Fish 4 asks for another way of reporting keys, which pyte would show as text.
+_KEYS = re.compile(rb"\x1b\[[=<>][\d;]*[a-z]")
+_BEGUN = re.compile(rb"\x1b(?:\[(?:[=<>][\d;]*)?)?\Z")
 
 
 class Terminal:
@@ -35,6 +40,7 @@ class Terminal:
         environment: Mapping[str, str] = ENVIRONMENT,
     ) -> None:
         self.written = b""
+        self._rest = b""
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self._ours, self._theirs = pty.openpty()
@@ -81,7 +87,8 @@ class Terminal:
         while select.select([self._ours], [], [], 0)[0]:
             data = os.read(self._ours, 1 << 16)
             self.written += data
-            self._stream.feed(data)
+            text, self._rest = _split(self._rest + data)
+            self._stream.feed(text)
         return [line.rstrip() for line in self._screen.display]
 
     def picture(self) -> list[Text]:
@@ -119,3 +126,10 @@ class Terminal:
     def _setSize(self, columns: int, lines: int) -> None:
         size = struct.pack("HHHH", lines, columns, 0, 0)
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, size)
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    """Return what a terminal shows of some output, and the beginning of a command at its end."""
+    begun = _BEGUN.search(data)
+    end = begun.start() if begun else len(data)
+    return _KEYS.sub(b"", data[:end]), data[end:]

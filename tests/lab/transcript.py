@@ -31,7 +31,7 @@ _CHANGING = (
     (r"\b[0-9a-f]{16}\.seen", "8b1c2d3e4f506172.seen"),
     (r"\bpkdoors \d+\.\d+\.\d+(\.dev\d+)?", "pkdoors 26.12.0"),
     (r"\bup (\d+[dhms])+", "up 20s"),
-    (r"\b[1-9]m(\d+s)?(?=  )", "9m58s"),
+    (r"\b(10m|[1-9]m(\d+s)?) {2,}(?=\S)", "9m58s      "),
     (r"\b\d+\.\d\d s after", "0.01 s after"),
     (r"\(process \d+\)", "(process 4711)"),
 )

@@ -32,7 +32,7 @@ RELATED = {
         "hosts.toml.5",
     ),
     "install-service": ("pkdoors-init.1", "pkdoors-trial.1", "pkdoors.8", "systemctl(1)"),
-    "fleet": ("pkdoors-status.1", "pkdoors-check.1", "pkdoors.8"),
+    "fleet": ("fleet.toml.5", "pkdoors-status.1", "pkdoors-check.1", "pkdoors.8"),
     "status": ("pkdoors-watch.1", "pkdoors-open.1", "pkdoors-close.1", "pkdoors.8"),
     "watch": ("pkdoors-status.1", "pkdoors.8"),
     "open": ("pkdoors-close.1", "pkdoors-status.1", "pkdoors.8"),

@@ -15,6 +15,8 @@ from pkdoors.util.turns import Turns
 
 MAX_BODY = 1 << 18
 """Bytes of a request's body: several hundred seals."""
+MAX_PIECES = 1024
+"""Pieces of it: the kernel hands over whatever has arrived."""
 TIMEOUT = 3600.0
 """Seconds until a connection is closed on which no request comes. The fleet's process keeps one
 open, and this must not end it in the moment of a seal."""
@@ -23,7 +25,7 @@ open, and this must not end it in the moment of a seal."""
 class FleetRequest(AdminRequest):
     """A request with many seals."""
 
-    maxBody = MAX_BODY
+    maxBody, maxPieces = MAX_BODY, MAX_PIECES
 
 
 class FleetChannel(AdminChannel):

@@ -21,7 +21,7 @@ T = TypeVar("T")
 def addFleetOptions(command: Parser, run: Any) -> None:
     """Add the options of all commands."""
     addConfOption(
-        command, "the daemon's configuration file, which is beside fleet.toml or names it"
+        command, "the daemon's configuration file: fleet.toml is beside it, or named in it"
     )
     command.set_defaults(run=run, parser=command)
 

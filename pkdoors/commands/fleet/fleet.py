@@ -49,8 +49,8 @@ FLEET_COMMANDS = {
 def addFleetCommand(command: Parser) -> None:
     """Add the commands."""
     command.describe(
-        "A fleet is some hosts that share doors: a sealed knock at one of them opens the door on "
-        "all. The manual's page on fleets begins with what you need for that."
+        "A sealed knock at one of them opens the door on all. The manual has a page on fleets, "
+        "which begins with how to make one."
     )
     command.epilog = "Example: sudo pkdoors fleet status"
     addCommands(command, FLEET_COMMANDS).required = False

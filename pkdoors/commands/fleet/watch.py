@@ -24,8 +24,10 @@ if TYPE_CHECKING:  # they load much
 
 EARLIER = 20
 """Events that are shown first, from before the command began."""
-MAX_KIND = 10
-"""Columns for the kind of most events."""
+USUAL_KIND, MAX_KIND = 10, 20
+"""Columns for the kind of most events, and of any."""
+MAX_TEXT = 500
+"""Letters of one event: a host can write what it likes."""
 PAUSES = 1.0, 15.0
 """Seconds between two tries to reach the engine, the first ones and the longest."""
 MAX_EARLIER = 10_000
@@ -189,7 +191,7 @@ class FleetWatch:
     def _print(self, events: "Sequence[HostEvent]") -> None:
         for event in events:
             if self._options.json:
-                tellText(json.dumps({"host": event.host, **event.fields}) + "\n")
+                tellText(json.dumps({**event.fields, "host": event.host}) + "\n")
             else:
                 self._printLine(event)
 
@@ -198,19 +200,20 @@ class FleetWatch:
         from rich.text import Text
 
         from pkdoors.adminclient.watchview import STYLES, describeEvent
+        from pkdoors.fleet.overview.sentences import cut
 
         event = found.event
-        kind = event.kind if event else "unreadable"
+        kind = cut(event.kind, MAX_KIND) if event else "unreadable"
         style = STYLES.get(kind, "")
         table = Table.grid(padding=(0, 2, 0, 0))
-        for width in (len("00:00:00"), self._width, MAX_KIND):
+        for width in (len("00:00:00"), self._width, USUAL_KIND):
             table.add_column(no_wrap=True, min_width=width)
         table.add_column(overflow="fold")
         table.add_row(
             Text(f"{event.time.astimezone():%H:%M:%S}" if event else "--:--:--", "dim"),
             Text(found.host, style),
             Text(kind, style),
-            Text(describeEvent(event) if event else "", style),
+            Text(cut(describeEvent(event), MAX_TEXT) if event else "", style),
         )
         with self._console.capture() as captured:
             self._console.print(table)

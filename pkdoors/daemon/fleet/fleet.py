@@ -69,16 +69,20 @@ class Fleet:
         self._findJudge = findJudge
         self._memory = memory
         self._outbox = Outbox(clock.seconds)
-        self._inbox = Inbox(clock, self._act)
+        self._inbox = Inbox(clock, self._act, lambda: keeper.isStopped)
         self._claims = Claims(clock, self._outbox.ask)
         self._ordering = Ordering(clock, keeper, publisher, memory)
         self._outbox.onGone = self._onGone
         self._since = clock.seconds()  # when somebody followed last
         self._lines = LineLimit()
-        self.use(config)
+        self._follow(config)
 
     def use(self, config: FleetConfig) -> None:
         """Belong to a fleet with this configuration from now on."""
+        if config != self._config:
+            self._follow(config)
+
+    def _follow(self, config: FleetConfig) -> None:
         self._config = config
         self._lock = RelayedLock(self._findJudge, config.trust, config.host)
         self._ordering.use(config.name, self._openOperators(config.operators))
@@ -171,6 +175,8 @@ class Fleet:
 
     def _onClose(self, door: str, source: str) -> None:
         """Note that the operator closes: what was sealed before must not open again."""
+        if door and not any(each.fleet for each in self._keeper.doors if each.name == door):
+            return
         now, today = self._clock.seconds(), self._publisher.wallClock()
         closed = parseSource(source) if source else None
         self._memory.tombstones.addOwn(door or ALL, closed, now, today)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # it takes long to load
     from rich.table import Table
     from rich.text import Text
 
+MAX_TROUBLES, MAX_TROUBLE = 5, 300
+"""Troubles of a host that are shown, and letters of each: a host can write what it likes."""
 MAX_ORDERS = 10
 """The last orders that are shown."""
 
@@ -95,7 +97,7 @@ def _tabulateHosts(survey: Survey) -> "Table":
         cells = (
             report.name,
             "up",
-            ", ".join(presence.doors) or "none",
+            cut(", ".join(presence.doors)) or "none",
             f"{presence.count():,}",
             formatLength(behind) if behind else "-",
             cut(presence.version),
@@ -116,8 +118,8 @@ def _listTroubles(survey: Survey) -> Iterator[str]:
 
 
 def _listHostTroubles(report: HostReport, presence: PresenceRecord, now: float) -> Iterator[str]:
-    for trouble in presence.troubles:
-        yield f"{report.name}: {trouble}"
+    for trouble in presence.troubles[:MAX_TROUBLES]:
+        yield f"{report.name}: {cut(trouble, MAX_TROUBLE)}"
     if unread := report.unread():
         yield describeUnread(report.name, unread)
     if presence.dropped:
@@ -134,8 +136,8 @@ def _tabulateOpenings(shown: Iterable[SharedOpening]) -> "Table":
     for each in shown:
         who = shorten(each.opening.user or each.opening.key or "-")
         cells = (
-            each.opening.door,
-            each.opening.source,
+            cut(each.opening.door),
+            cut(each.opening.source),
             formatLength(each.left),
             who,
             describeHosts(each.hosts, each.lacking),

@@ -119,7 +119,7 @@ class ExportTests(ProfilesTestCase):
             (("export", "all", "--format", "bash"), "'all' is a group: export its hosts one by"),
             (("export", SEQ, "--format", "bash"), "there is no profile the given host"),
             (("export", "home"), "the following arguments are required: --format"),
-            (self.command("perl"), "argument --format: invalid choice: 'perl' (choose from 'toml'"),
+            (self.command("perl"), "argument --format: invalid choice: 'perl' (choose from "),
             (self.command("knockd"), "cannot export home as knockd: knock sends no payload"),
             (self.command("ssh-config-bash"), "it needs -o FILE"),
             (self.command("bash", "-o", "a\nb"), "is not a usable file name"),

@@ -62,14 +62,18 @@ class WatchTests(FleetCommandTestCase):
 
     def test_hostile(self) -> None:
         """Whatever a host writes, it is one line at most, and controls nothing."""
-        for data in (b"", b"[", b"\xff", b"{}", b"[" * 100_000, b'"x"', b"9" * 5000):
+        lie = json.dumps({**makeEvent("x" * 5000, "y" * 5000), "host": "gate2"}).encode()
+        for data in (lie, b"", b"[", b"\xff", b"{}", b"[" * 100_000, b'"x"', b"9" * 5000):
             self.store.add(STREAMS.events("gate1"), {"e": data})
         self.add("gate2", "opened\n\x1b[2J", user="\x1b]0;x\x07")
         text = self.says("watch", "--end")
-        self.assertEqual(8, text.count("\n"), text)
+        self.assertEqual(9, text.count("\n"), text)
+        self.assertTrue(max(map(len, text.splitlines())) < 600)
         self.assertEqual(7, text.count("unreadable"))
         self.assertNotIn("\x1b", text)
-        self.assertEqual(8, self.says("watch", "--end", "--json").count("\n"))
+        lines = self.says("watch", "--end", "--json").splitlines()
+        hosts = [json.loads(line)["host"] for line in lines]
+        self.assertEqual((8, 1), (hosts.count("gate1"), hosts.count("gate2")))
 
     def test_follow(self) -> None:
         """

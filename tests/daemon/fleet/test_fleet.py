@@ -10,6 +10,7 @@ from pkdoors.config.fleet import REFUSE
 from pkdoors.daemon.fleet.fleet import PATIENCE, SPARE
 from pkdoors.doorkeeper.outcome import Outcome
 from tests.daemon.fleet.case import ANN, ANNAS, BOB, GATE, HOST, FleetTestCase, order, seal
+from tests.fakes.doors import makeDoor
 from tests.lab.sealing import makeKey
 
 
@@ -268,6 +269,15 @@ class OperatorTests(FleetTestCase):
         self.relay(seal())
         self.close(source=ANN)
         self.assertEqual("opened", self.relay(seal(bind=BOB)).result)
+
+    def test_otherDoor(self) -> None:
+        """What is closed at a door that is not one of the fleet needs no tombstone."""
+        other = makeDoor(name="other", authorizedKeys=self.door.authorizedKeys)
+        self.successResultOf(Deferred.fromCoroutine(self.keeper.change((self.door, other))))
+        self.close("other")
+        self.assertEqual(0, len(self.memory.tombstones))
+        self.close("default")
+        self.assertEqual(1, len(self.memory.tombstones))
 
     def test_newer(self) -> None:
         """A seal that is made after that opens."""

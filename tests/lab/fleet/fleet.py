@@ -8,7 +8,7 @@ from os import urandom
 from pathlib import Path
 from typing import Any
 
-from pkdoors.fleet.access import makeUser
+from pkdoors.fleet.access import NOBODY, makeUser
 from pkdoors.knocks.order import NAMESPACE, Order
 from pkdoors.knocks.seal import frameMessage
 from tests.lab.case import PORT, SEQUENCE
@@ -121,7 +121,7 @@ class Fleet:
         return member
 
     def engineLines(self) -> list[str]:
-        """Return what the engine's file needs: TLS, persistence and a user for each host."""
+        """Return what the engine's file needs: TLS, a log on disk, and a user for each host."""
         lines = [
             "port 0",
             "tls-port 6379",
@@ -130,10 +130,10 @@ class Fleet:
             f"tls-ca-cert-file {self.engine.authority.file}",
             "tls-auth-clients no",
             "appendonly yes",
-            "user default off",
+            NOBODY,
         ]
-        lines += [makeUser(FLEET, name, word) for name, word in self.passwords.items()]
-        return lines
+        users = self.passwords.items()
+        return [*lines, *(makeUser(FLEET, name, password) for name, password in users)]
 
     def comeUp(self, *names: str) -> bool:
         """Wait until hosts are connected to the engine, all if none is named."""

@@ -1,0 +1,136 @@
+"""
+What a fleet loses, and does not: with an engine that is killed or away, and hosts that are away.
+
+C{PKDOORS_NIGHTLY=1} kills the engine in the middle of 1,000 knocks; without it there are 200.
+"""
+
+import os
+import re
+import signal
+import time
+from collections import Counter
+from functools import partial
+
+from tests.lab.fleet.case import FleetTestCase
+from tests.lab.fleet.engine import listPrograms
+from tests.lab.fleet.fleet import CLIENT, ENGINE, STRANGER
+from tests.lab.hosts import eventually
+
+KNOCKS = 1000 if os.environ.get("PKDOORS_NIGHTLY") else 200
+REACHED_SOON = 5.0
+"""Seconds in which a local door must open without the engine. A daemon that waits for one
+that hangs would take ten."""
+
+
+class KilledTests(FleetTestCase):
+    """
+    C{kill -9} of the engine.
+    """
+
+    names = ("edge1", "web1", "web2")
+    door = 'open_for = "2m"\n'
+
+    def haveReached(self, name: str, wanted: set[str]) -> bool:
+        """Return whether a host has an opening for each of some sources."""
+        return wanted <= {*self.members[name].openings()}
+
+    def test_killed(self) -> None:
+        """
+        Of many knocks with a C{kill -9} of the engine in the middle, each opens at each host,
+        once, and until the deadline that it has at the gateway, a second more or less.
+        """
+        sources = self.fleet.addSources(KNOCKS)
+        edge1 = self.members["edge1"]
+        for number, source in enumerate(sources):
+            if number == KNOCKS // 2:
+                self.engine.stop(signal.SIGKILL)
+            if number == KNOCKS // 2 + KNOCKS // 20:
+                self.engine.start()
+            edge1.knock(self.client, self.fleet.seal(bind=source), source)
+        wanted = {*sources}
+        for name, member in self.members.items():
+            reached = eventually(partial(self.haveReached, name, wanted))
+            self.assertTrue(reached, f"{name} lacks {len(wanted - {*member.openings()})}")
+        ends = self.fleet.untils("edge1")
+        for name, member in self.members.items():
+            opened = Counter(
+                re.findall(r"opened door ssh .*? for (\S+) until", member.daemon.log())
+            )
+            self.assertEqual(dict.fromkeys(sources, 1), dict(opened), name)
+            self.assertNotIn("extended", member.daemon.log())
+            late = {
+                source: (end, ends[source])
+                for source, end in self.fleet.untils(name).items()
+                if abs(end - ends[source]) > 1
+            }
+            self.assertEqual({}, late, name)
+
+
+class ValkeyTests(KilledTests):
+    """
+    The same with Valkey.
+    """
+
+    program = "valkey-server"
+
+    if "valkey-server" not in listPrograms():
+        skip = "valkey-server is not installed: Debian has it from 13 on"
+
+
+class AwayTests(FleetTestCase):
+    """
+    Hosts and engines that are away.
+    """
+
+    names = ("edge1", "web1", "web2")
+    door = 'open_for = "2m"\n'
+
+    def test_hosts(self) -> None:
+        """
+        A host that was parted from the engine, and one that did not run, open what is left, until
+        the same end, and not what is over.
+        """
+        edge1, _, web2 = self.members.values()
+        web2.stop()
+        self.lan.part(12)
+        edge1.knock(self.client, self.fleet.seal(seconds=2))
+        edge1.knock(self.stranger, self.fleet.seal(STRANGER))
+        self.assertTrue(self.fleet.comesToBeOpen("edge1"))
+        self.assertTrue(self.fleet.comesToBeOpen("edge1", STRANGER))
+        self.assertTrue(self.fleet.comesToBeShut("edge1"))
+        time.sleep(1)
+        self.lan.rejoin(12)
+        web2.startDaemon()
+        web2.startRelay()
+        end = self.fleet.untils("edge1")[self.lan.address(STRANGER)]
+        for name in ("web1", "web2"):
+            self.assertTrue(self.fleet.comesToBeOpen(name, STRANGER), self.fleet.logs())
+            late = self.fleet.untils(name)[self.lan.address(STRANGER)] - end
+            self.assertLess(abs(late), 1)
+            self.assertFalse(self.fleet.isOpen(name))
+            address = self.lan.address(CLIENT)
+            self.assertNotIn(f"for {address} until", self.members[name].daemon.log())
+
+    def test_engine(self) -> None:
+        """
+        Without the engine, or with one that hangs or has been parted silently, a knock opens the
+        local door as quickly as ever; when the engine is back, the others open.
+        """
+        edge1 = self.members["edge1"]
+        troubles = (
+            ("killed", lambda: self.engine.stop(signal.SIGKILL), self.engine.start),
+            ("hangs", self.engine.suspend, self.engine.resume),
+            ("parted", lambda: self.lan.part(ENGINE), lambda: self.lan.rejoin(ENGINE)),
+        )
+        for last, (trouble, begin, end) in enumerate(troubles, 110):
+            with self.subTest(trouble):
+                self.fleet.addAddress(last)
+                begin()
+                edge1.knock(self.client, self.fleet.seal(last), self.lan.address(last))
+                began = time.monotonic()
+                self.assertTrue(edge1.comesToBeOpenFor(self.client, self.lan.address(last)))
+                self.assertLess(time.monotonic() - began, REACHED_SOON)
+                self.assertFalse(self.fleet.isOpen("web1", last))
+                end()
+                for name in ("web1", "web2"):
+                    self.assertTrue(self.fleet.comesToBeOpen(name, last), self.fleet.logs())
