@@ -25,6 +25,7 @@ from pkdoors.client.keys._formats import (
 )
 from pkdoors.client.keys._sshsig import parseFileSignature
 from pkdoors.client.profiles import Profiles, readProfile
+from pkdoors.config.fleetfile import parseFleet, renderFleet
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.firewall.earlier.oldguard import readLivingSessions, readOpenings, readProtected
@@ -330,6 +331,17 @@ def config(data: bytes) -> None:
         checkSentence(error)
 
 
+def fleet(data: bytes) -> None:
+    """Fuzz a fleet's file, which is written and read again."""
+    text = data.decode(errors="replace")
+    try:
+        found = parseFleet(text, "fleet.toml")
+    except ConfigError as error:
+        checkSentence(error)
+        return
+    check(parseFleet(renderFleet(found), "fleet.toml") == found, "a fleet is another one")
+
+
 def seed(data: bytes) -> None:
     """Fuzz a file of port-knocking-doors."""
     text = data.decode(errors="replace")
@@ -445,6 +457,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         addresses,
         source,
         config,
+        fleet,
         seed,
         profiles,
         uri,

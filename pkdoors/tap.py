@@ -22,7 +22,7 @@ from twisted.application.service import IService
 from pkdoors.admin.operations import Operations
 from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
-from pkdoors.config.file import readConfig
+from pkdoors.config.file import findFleetFile, readConfig
 from pkdoors.config.lastgood import STATE, LastGood
 from pkdoors.config.options import WRONG_CONFIG
 from pkdoors.daemon.audit import AuditFile
@@ -185,7 +185,7 @@ def wire(
         ports,
         follow,
         beside,
-        partial(findMark, file),
+        partial(_markFiles, file),
     )
     health = Health(keeper, stack.name, ports, smith, audit, reloader, lambda: fleet.troubles())
     operations = Operations(
@@ -218,6 +218,12 @@ def wire(
         ],
         keepClosed=keepClosed,
     )
+
+
+def _markFiles(file: str, config: Config) -> object:
+    """Return what changes with the files that a configuration comes from."""
+    fleet = findFleetFile(config, file) if file and config.fleet is not None else ""
+    return findMark(file), findMark(fleet)
 
 
 def _makeOutlets(

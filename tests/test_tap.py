@@ -29,12 +29,14 @@ from pkdoors.knockports.knocklog import KnockLog
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
-from pkdoors.tap import Options, makeService, wire
+from pkdoors.tap import Options, _markFiles, makeService, wire
 from pkdoors.util.turns import atOnce
 from tests.fakes.doors import makeDoor
 from tests.fakes.refusals import refusal
 from tests.lab.sealing import makeKey, publicLine
 from tests.tapcase import SEQ, TapTestCase
+
+FLEET = FleetConfig("prod", "web1", ("gate1", "web1"), Engine("redis.example"))
 
 
 class MakeServiceTests(TapTestCase):
@@ -210,6 +212,23 @@ class MakeServiceTests(TapTestCase):
         status = self.successResultOf(Deferred.fromCoroutine(admin._operations.status()))
         self.assertEqual([], status.troubles)
         self.assertEqual(["door ssh (22/tcp) changed: open_for"], status.pending)
+
+    def test_marks(self) -> None:
+        """A change of the fleet's file is one of the configuration, if a door is a fleet's."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        file, fleet = folder / "pkdoors.toml", folder / "fleet.toml"
+        for path in (file, fleet):
+            path.touch()
+        for isMember in (False, True):
+            config = Config((makeDoor(),), fleet=FLEET if isMember else None)
+            before = _markFiles(str(file), config)
+            self.assertEqual(before, _markFiles(str(file), config))
+            fleet.write_text(f"changed {isMember}")
+            self.assertEqual(isMember, before != _markFiles(str(file), config))
+            file.write_text(f"changed {isMember}")
+            self.assertNotEqual(before, _markFiles(str(file), config))
+        self.assertEqual((None, None), _markFiles("", config))
 
 
 class ErrorTests(TapTestCase):

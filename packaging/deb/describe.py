@@ -46,6 +46,7 @@ FILES = ("etc/logrotate.d/pkdoors", "usr/bin/pkdoors")
 INSIDE = {
     "bcrypt": "Compiled; it contains crates of Rust, under MIT, Apache-2.0 or BSD licenses.",
     "cffi": "Compiled; it may contain libffi, under the MIT license.",
+    "hiredis": "Compiled; it contains hiredis, under the BSD license.",
     "cryptography": "Compiled; it contains OpenSSL, under the Apache-2.0 license, and crates of "
     "Rust, under MIT, Apache-2.0 or BSD licenses. The folder sboms beside its metadata lists them.",
 }
@@ -57,8 +58,9 @@ _LICENSES = {
     "Apache Software License": "Apache-2.0",
     "Python Software Foundation License": "PSF-2.0",
     "Zope Public License": "ZPL-2.1",
+    "http://www.apache.org/licenses/LICENSE-2.0": "Apache-2.0",
 }
-"""Short names of licenses, for packages that have only a classifier."""
+"""Short names of licenses, for packages that have only a classifier, or an address."""
 _APACHE = re.compile(r"\s*Apache License\s+Version 2\.0")
 _COMMON = "On Debian systems, the license is in /usr/share/common-licenses/Apache-2.0.\n"
 
@@ -109,7 +111,7 @@ Maintainer: {nameMaintainer(environ)}
 Installed-Size: {size}
 Depends: {", ".join(depends)}
 Recommends: python3-firewall, polkitd, logrotate
-Suggests: firewalld, python3-segno, openssh-server, bash-completion
+Suggests: firewalld, redis-server | valkey-server, python3-segno, openssh-server, bash-completion
 Section: admin
 Priority: optional
 Description: port-knocking daemon that never leaves a door open, and its client
@@ -200,7 +202,8 @@ def _nameLicense(package: Distribution) -> str:
         kind, _, name = classifier.rpartition(" :: ")
         if not named and kind.startswith("License"):
             named = _LICENSES.get(name, "")
-    named = named or str(fields.get("license", "")).partition("\n")[0] or "other"
+    first = str(fields.get("license", "")).partition("\n")[0]
+    named = named or _LICENSES.get(first, first) or "other"
     return re.sub(r" (AND|OR) ", lambda found: found[0].lower(), named.strip())
 
 

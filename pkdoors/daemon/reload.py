@@ -26,7 +26,6 @@ from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import ConfigError, PkdoorsError
 from pkdoors.events.event import RELOAD_REFUSED, RELOADED
 from pkdoors.events.publisher import EventPublisher
-from pkdoors.files.marks import Mark
 from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.plan import Plan
 from pkdoors.model.doors import listKnockPorts, listTcpKnockPorts
@@ -81,7 +80,7 @@ class Reloader:
     @param onApplied: awaited with each configuration that is in place from now on; returns what is
         wrong with it, a sentence for each trouble.
     @param beside: does what takes long if there are many doors.
-    @param mark: returns what changes with the configuration file.
+    @param mark: returns what changes with the files that a configuration comes from.
     @ivar config: the one that is in place.
     @ivar refusal: why the last reload was refused, a sentence; empty if it was not.
     @ivar pending: what has changed in the file since it was last read, as far as L{review} knows:
@@ -98,7 +97,7 @@ class Reloader:
         ports: IKnockPorts[Any],
         onApplied: Callable[[Config], Awaitable[Iterable[str]]] = _ignore,
         beside: Beside = atOnce,
-        mark: Callable[[], Mark | None] = lambda: None,
+        mark: Callable[[Config], object] = lambda config: None,
     ) -> None:
         self.config = config
         self.refusal = ""
@@ -111,7 +110,7 @@ class Reloader:
         self._onApplied = onApplied
         self._beside = beside
         self._mark = mark
-        self._known = mark()  # when the file was last read
+        self._known = mark(config)  # when the files were last read
         self._lock = DeferredLock()
         self._isStopped = False
 
@@ -154,7 +153,7 @@ class Reloader:
             await self._lock.run(self._review)
 
     async def _review(self) -> None:
-        mark = self._mark()
+        mark = self._mark(self.config)
         if mark == self._known:
             return
         try:
@@ -178,7 +177,7 @@ class Reloader:
         await self._onApplied(self.config)
 
     async def _reload(self) -> tuple[list[str], list[str]]:
-        before, self._known, self.pending = self.config, self._mark(), []
+        before, self._known, self.pending = self.config, self._mark(self.config), []
         try:
             self._checkNotStopped()
             config, changes, plan = await self._beside(self._readAndCompare)
@@ -193,6 +192,8 @@ class Reloader:
             self._publisher.publish(RELOAD_REFUSED, reason=reason)
             raise
         self.config, self.refusal = config, ""
+        if before.fleet != config.fleet:  # another file may count
+            self._known = self._mark(config)
         self._publisher.publish(RELOADED, reason="; ".join(changes) or "nothing has changed")
         weaknesses = await self._keeper.announce(findNewDoors(before, config))
         troubles = [*weaknesses, *self._ports.troubles(), *self._smith.examine()]

@@ -7,6 +7,9 @@ from pkdoors.config.changes import NEEDS_RESTART, REFUSED, RESTART, WOULD_REFUSE
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.model.ports import PortRange
 
+NOT_BEFORE = "once the daemon runs, but not before, or everybody gets in"
+"""When to run a command that opens a protected port in another firewall."""
+
 
 @dataclass(frozen=True, slots=True)
 class Daemon:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from pkdoors.doctor._daemon import NOT_BEFORE
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.packetfilter.openers import Opener, findOpener
 from pkdoors.doctor.packetfilter.packets import Packet, newPacket, newRefusal
@@ -157,7 +158,7 @@ class _Drop:
         families = {name[0] for name, _ in self.chains}
         remedy = self.opener.remedy(self.ports, protocol, families, isKept)
         if isSure and not isGuarded:
-            remedy = f"once the daemon runs, but not before, or everybody gets in: {remedy}"
+            remedy = f"{NOT_BEFORE}: {remedy}"
         return Finding(ERROR if isSure else WARNING, subject, text, remedy)
 
 

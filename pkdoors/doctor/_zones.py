@@ -1,8 +1,8 @@
 """What firewalld's zones do with the ports. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from pkdoors.doctor._daemon import Daemon
+from pkdoors.doctor._daemon import NOT_BEFORE, Daemon
 from pkdoors.doctor.findings import ERROR, INFO, Finding
 from pkdoors.firewall.firewalld.richrules import knockRule
 from pkdoors.firewall.firewalld.zones import Zone
@@ -45,11 +45,18 @@ def _letsKnockIn(zone: Zone, port: int) -> bool:
 
 
 def judgeZonesBeside(
-    knocks: Iterable[int], ports: Iterable[PortRange], zones: Iterable[Zone]
+    knocks: Iterable[int],
+    ports: Iterable[PortRange],
+    zones: Iterable[Zone],
+    isKept: bool = True,
+    isGuarded: Callable[[PortRange], bool] = lambda ports: True,
 ) -> Iterator[Finding]:
     """
     Report ports that firewalld closes although the daemon uses nftables alone, and so does not open
     them there.
+
+    @param isKept: whether the guard stays. If it may be gone soon, no rule must outlive it.
+    @param isGuarded: returns whether the guard keeps a protected port closed.
     """
     for zone in zones:
         closed = [PortRange("udp", port, port) for port in sorted(set(knocks))]
@@ -57,18 +64,29 @@ def judgeZonesBeside(
         if closed:
             subject = str(closed[0]) if len(closed) == 1 else "knock ports"
             what = "it" if len(closed) == 1 else f"{len(closed)} of them"
-            yield _reportClosed(subject, what, closed, zone, "knocks do not reach pkdoors")
+            effect = "knocks do not reach pkdoors"
+            yield _reportClosed(subject, what, closed, zone, effect, isKept)
         for protected in ports:
             if not zone.exposing(protected):
                 subject = str(protected)
-                yield _reportClosed(subject, "it", [protected], zone, "a knock opens nothing")
+                effect, isSafe = "a knock opens nothing", isGuarded(protected)
+                yield _reportClosed(subject, "it", [protected], zone, effect, isKept, isSafe)
 
 
 def _reportClosed(
-    subject: str, what: str, ports: list[PortRange], zone: Zone, effect: str
+    subject: str,
+    what: str,
+    ports: list[PortRange],
+    zone: Zone,
+    effect: str,
+    isKept: bool,
+    isGuarded: bool = True,
 ) -> Finding:
     options = " ".join(f"--add-port={wanted}" for wanted in ports)
     command = f"firewall-cmd --zone={zone.name} {options}"
-    remedy = f"`{command}`, and permanently `{command} --permanent`; or remove --firewall"
+    lasting = "permanently" if isKept else "only once you keep pkdoors, permanently"
+    remedy = f"`{command}`, and {lasting} `{command} --permanent`; or remove --firewall"
+    if not isGuarded:
+        remedy = f"{NOT_BEFORE}: {remedy}"
     text = f"firewalld's zone {zone.name} does not let everybody reach {what}: {effect}"
     return Finding(ERROR, subject, text, remedy)

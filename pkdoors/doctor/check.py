@@ -322,13 +322,23 @@ def _judgeKnocks(facts: Facts) -> Findings:
         return
     if isCaptured:
         if not facts.usesFirewalld:
-            yield from _zones.judgeZonesBeside((), facts.ports, facts.zones)
+            yield from _judgeZonesBeside((), facts)
     elif facts.usesFirewalld:
         deaf = set(facts.deaf)
         heard = [port for port in facts.knocks if port not in deaf]
         yield from _zones.judgeKnockRules(heard, facts.zones, facts.daemon)
     else:
-        yield from _zones.judgeZonesBeside(facts.knocks, facts.ports, facts.zones)
+        yield from _judgeZonesBeside(facts.knocks, facts)
+
+
+def _judgeZonesBeside(knocks: Iterable[int], facts: Facts) -> Findings:
+    return _zones.judgeZonesBeside(
+        knocks,
+        facts.ports,
+        facts.zones or (),
+        facts.isKept,
+        lambda ports: facts.isGuarded.get(ports, False),
+    )
 
 
 def _judgeScans(facts: Facts) -> Findings:

@@ -41,6 +41,7 @@ from pkdoors.util.turns import Turns
 
 SLICES_PER_TURN = 4
 """Slices of work on very many openings that are done in one turn: a millisecond or two each."""
+STOPPING = "the daemon is stopping: ask the next one"
 SAME_END = 1.0
 """Seconds by which the ends of two openings by one seal may differ, as they are computed from two
 clocks. Less does not count."""
@@ -57,6 +58,7 @@ class Doorkeeper:
     @param logKnocks: whether to log each datagram, and what each door makes of it.
     @param maxOpenings: how many openings there may be at a time, of all doors.
     @ivar isDating: whether each opening gets the time of day at which it begins, for L{closeOlder}.
+    @ivar isStopped: whether it has let go of the firewalls, so it opens and closes nothing more.
     @ivar holdsBack: called with each request that has a seal, when it is heard; returns whether
         somebody else passes it on to L{request} later, or drops it.
     @ivar onClose: called with the name of a door and a source before the operator closes that;
@@ -99,7 +101,7 @@ class Doorkeeper:
         self._lives = Lives(clock, self._admission.ended)
         self._closer = Closer(self._lives, stack, self._refusals, Turns(clock, 1), self._turns)
         self.seals = SealReport(self._lives)
-        self.isDating = False
+        self.isDating = self.isStopped = False
         self.holdsBack: Callable[[Request], bool] = lambda request: False
         self.onClose: Callable[[str, str], object] = lambda door, source: None
         self._uses = UseWatch(clock, stack, self._lives, self._slices)
@@ -220,6 +222,8 @@ class Doorkeeper:
 
     def _request(self, request: Request) -> Outcome:
         door = request.door
+        if self.isStopped:
+            return Outcome(REFUSED, STOPPING)
         key = (door.name, readClient(request.source))
         if request.close:
             self._closer.closeOwn(request)
@@ -288,6 +292,8 @@ class Doorkeeper:
             self._lives.settled.notify(key)
         if life is None:
             reason = self._admission.findFull(request.door, "")
+            if self.isStopped:
+                raise FirewallError(STOPPING)
             raise FirewallError(f"door {request.door} has {reason or 'just closed'}")
         return settled
 
@@ -337,7 +343,11 @@ class Doorkeeper:
         return self._lives.granted()
 
     async def stop(self) -> None:
-        """Let go: openings run out by themselves in the firewall, the doors stay closed."""
+        """
+        Let go: openings run out by themselves in the firewall, the doors stay closed. Requests that
+        come meanwhile are refused.
+        """
+        self.isStopped = True
         self._uses.stop()
         self._hearing.stop()
         self._lives.leave()

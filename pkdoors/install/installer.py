@@ -11,12 +11,12 @@ from shutil import which
 from pkdoors.daemon.notes.replaycare import keepNotes
 from pkdoors.errors import InstallError
 from pkdoors.files.trust import Flaw, findFlaw
-from pkdoors.host.serviceuser import NAME, findServiceGroup
+from pkdoors.host.serviceuser import FLEET_NAME, NAME, findFleetGroup, findServiceGroup
 from pkdoors.host.systemd import isRunning
 from pkdoors.install.sharing import checkSeen, listNames, shareConfiguration
 from pkdoors.install.unitfiles import ServiceFiles
 
-UNITS = ("pkdoors.service", "pkdoors-metrics.timer")
+UNITS = ("pkdoors.service", "pkdoors-metrics.timer", "pkdoors-fleet.service")
 """What can be enabled; an earlier version may have installed the first alone."""
 
 Run = Callable[..., None]
@@ -44,7 +44,7 @@ def installService(
     _refuse(findCodeFlaw())
     os.umask(0o022)  # no file here is a secret; those that are get a mode of their own
     yield from files.place()
-    yield _makeUser(files, run)
+    yield from _makeUsers(files, run)
     _makeFolders(files, run)
     yield from shareConfiguration()
     yield from _reload(run)
@@ -133,14 +133,18 @@ def _readMode(path: Path) -> int:
         ) from error
 
 
-def _makeUser(files: ServiceFiles, run: Run) -> str:
-    if findServiceGroup() is not None:
-        return f"unchanged  user and group {NAME}"
-    if which("systemd-sysusers"):
+def _makeUsers(files: ServiceFiles, run: Run) -> Iterator[str]:
+    """Create the users of the service and of the fleet's process."""
+    groups = {NAME: findServiceGroup(), FLEET_NAME: findFleetGroup()}
+    missing = [name for name, group in groups.items() if group is None]
+    if missing and which("systemd-sysusers"):
         run("systemd-sysusers", str(files.path("pkdoors.sysusers")))
-    else:
-        run("useradd", "--system", "--user-group", "--home-dir", "/", "--no-create-home", NAME)
-    return f"created    user and group {NAME}"
+    elif missing:
+        options = ("--system", "--user-group", "--home-dir", "/", "--no-create-home")
+        for name in missing:
+            run("useradd", *options, name)
+    for name in groups:
+        yield f"{'created  ' if name in missing else 'unchanged'}  user and group {name}"
 
 
 def _makeFolders(files: ServiceFiles, run: Run) -> None:

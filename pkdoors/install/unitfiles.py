@@ -34,6 +34,7 @@ LOCAL = Layout(
         "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
         "pkdoors-metrics.service": "etc/systemd/system/pkdoors-metrics.service",
         "pkdoors-metrics.timer": "etc/systemd/system/pkdoors-metrics.timer",
+        "pkdoors-fleet.service": "etc/systemd/system/pkdoors-fleet.service",
         "pkdoors.service": "etc/systemd/system/pkdoors.service",
     },
     "Made by `pkdoors install-service`",
@@ -49,7 +50,12 @@ PACKAGE = Layout(
         "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
         **{
             name: str(PACKAGE_UNIT.with_name(name).relative_to("/"))
-            for name in ("pkdoors-metrics.service", "pkdoors-metrics.timer", "pkdoors.service")
+            for name in (
+                "pkdoors-metrics.service",
+                "pkdoors-metrics.timer",
+                "pkdoors-fleet.service",
+                "pkdoors.service",
+            )
         },
     },
     "Part of the package pkdoors",

@@ -71,6 +71,15 @@ class ZoningTests(SynchronousTestCase):
         (found,) = judgeZonesBeside(KNOCKS[:1], [], [SHUT])
         self.assertEqual("17003/udp", found.subject)
 
+    def test_besideNotKept(self) -> None:
+        """Before somebody keeps the daemon, no rule that lets a port in may outlive the guard."""
+        guards: tuple[tuple[PortRange, ...], ...] = ((), (SSH,))
+        for guarded in guards:
+            found = judgeZonesBeside(KNOCKS, [SSH], [SHUT], False, guarded.__contains__)
+            for finding, isLater in zip(found, (False, not guarded), strict=True):
+                self.assertIn("`, and only once you keep pkdoors, permanently `", finding.remedy)
+                self.assertEqual(isLater, finding.remedy.startswith("once the daemon runs, "))
+
     def test_besideOpen(self) -> None:
         """Zones that let all in are no fault."""
         ports = opening(SSH, *(PortRange("udp", port, port) for port in KNOCKS))

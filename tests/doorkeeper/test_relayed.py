@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from twisted.internet.defer import Deferred
+
+from pkdoors.doorkeeper.doorkeeper import STOPPING
 from pkdoors.doorkeeper.outcome import Outcome
+from pkdoors.errors import FirewallError
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Opening
 from pkdoors.model.principal import OPERATOR, Principal
@@ -75,6 +79,18 @@ class UntilTests(RelayedCase):
             outcome = self.relay(source=source)
             self.assertEqual("refused", outcome.result)
             self.assertIn(outcome.reason, self.log.lines()[-1])
+
+    def test_stopping(self) -> None:
+        """When the doorkeeper has let go, nothing is asked of a firewall any more."""
+        self.successResultOf(Deferred.fromCoroutine(self.keeper.stop()))
+        self.calls()
+        outcomes = [self.relay(), self.relay(close=True), self.relay(seal=SEAL)]
+        self.assertEqual([Outcome("refused", STOPPING)] * 3, outcomes)
+        self.assertEqual([], self.calls())
+        self.assertEqual([], [*map(str, self.clock.getDelayedCalls())])
+        with self.assertRaises(FirewallError) as caught:
+            self.keeper.open(Request(self.door, ANN, 0, who=OPERATOR))
+        self.assertEqual(STOPPING, str(caught.exception))
 
     def test_closed(self) -> None:
         """A request to close ends what its key opened."""

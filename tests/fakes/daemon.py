@@ -81,7 +81,7 @@ class MemoryDaemon:
             self.publisher,
             self.ports,
             self.apply,
-            mark=lambda: self.mark,
+            mark=lambda config: self.mark,
         )
 
     def read(self) -> Config:

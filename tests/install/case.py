@@ -39,6 +39,8 @@ class InstallTestCase(SynchronousTestCase):
         self.group: int | None = None
         for module in (installer, sharing):
             self.patch(module, "findServiceGroup", lambda: self.group)
+        self.fleetGroup: int | None = None
+        self.patch(installer, "findFleetGroup", lambda: self.fleetGroup)
         self.patch(sharing, "letRead", self.letRead)
         self.readable: list[str] = []
         self.ran: list[str] = []

@@ -31,20 +31,25 @@ class InstallTests(InstallTestCase):
             ],
             self.ran,
         )
-        self.assertEqual("created    user and group pkdoors", said[-1])
+        names = ("pkdoors", "pkdoors-fleet")
+        self.assertEqual([f"created    user and group {name}" for name in names], said[-2:])
 
     def test_withoutSysusers(self) -> None:
         """If systemd does not create users, shadow does."""
         self.programs.remove("systemd-sysusers")
         self.install()
         line = "useradd --system --user-group --home-dir / --no-create-home pkdoors"
-        self.assertEqual(line, self.ran[0])
+        self.assertEqual([line, f"{line}-fleet"], self.ran[:2])
 
     def test_userIsThere(self) -> None:
-        """An existing user is not changed."""
+        """Existing users are not changed; one that an earlier version did not have is created."""
         self.group = 995
+        self.fleetGroup = 996
         self.assertIn("unchanged  user and group pkdoors", self.install())
         self.assertEqual(1, len(self.ran))
+        self.fleetGroup = None
+        self.assertIn("created    user and group pkdoors-fleet", self.install())
+        self.assertEqual("systemd-sysusers /etc/sysusers.d/pkdoors.conf", self.ran[1])
 
     def test_running(self) -> None:
         """A running systemd reads its units again."""
@@ -145,19 +150,20 @@ class UninstallTests(InstallTestCase):
         (self.root / "running").mkdir()
         self.install()
         self.ran.clear()
-        self.assertEqual(["stopped", *["removed"] * 7, "reloaded"], self.uninstall())
-        stop = "systemctl disable --quiet --now pkdoors.service pkdoors-metrics.timer"
+        self.assertEqual(["stopped", *["removed"] * 8, "reloaded"], self.uninstall())
+        units = "pkdoors.service pkdoors-metrics.timer pkdoors-fleet.service"
+        stop = f"systemctl disable --quiet --now {units}"
         self.assertEqual([stop, "systemctl daemon-reload"], self.ran)
 
     def test_notInstalled(self) -> None:
         """If nothing is installed, nothing is stopped."""
         (self.root / "running").mkdir()
-        self.assertEqual([*["missing"] * 7, "reloaded"], self.uninstall())
+        self.assertEqual([*["missing"] * 8, "reloaded"], self.uninstall())
 
     def test_notRunning(self) -> None:
         """If systemd does not run, only the files are removed."""
         list(self.files.place())
-        self.assertEqual(["removed"] * 7, self.uninstall())
+        self.assertEqual(["removed"] * 8, self.uninstall())
         self.assertEqual([], self.ran)
 
 

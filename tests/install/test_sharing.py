@@ -32,10 +32,10 @@ class ShareTests(InstallTestCase):
         path = str(self.root / keys) if keys else ""
         self.conf.touch(0o600)
         self.conf.write_text(renderConf(makeDoor(authorizedKeys=path)) + extra)
-        self.group = os.getgid()
+        self.group = self.fleetGroup = os.getgid()
         self.patch(sharing, "readConf", lambda path: Path(path).read_text())
         said = self.install()
-        return said[said.index("unchanged  user and group pkdoors") + 1 :]
+        return said[said.index("unchanged  user and group pkdoors-fleet") + 1 :]
 
     def test_conf(self) -> None:
         """The service may read its configuration; the second time nothing changes."""

@@ -34,7 +34,7 @@ class ServiceFilesTests(SynchronousTestCase):
         modes = {path.stat().st_mode & 0o7777 for path in self.root.rglob("*") if path.is_file()}
         self.assertEqual({0o644}, modes)
         self.assertEqual(self.lines("unchanged"), list(self.files.place()))
-        self.assertEqual(7, sum(path.is_file() for path in self.root.rglob("*")))
+        self.assertEqual(8, sum(path.is_file() for path in self.root.rglob("*")))
 
     def test_scripts(self) -> None:
         """The unit runs the programs of this installation."""

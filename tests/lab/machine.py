@@ -129,9 +129,9 @@ class Machine:
         """Return a property of a unit."""
         return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
 
-    def process(self) -> Path:
-        """Return the daemon's folder in C{/proc}, as seen from outside."""
-        inside = self.show("MainPID")
+    def process(self, unit: str = "pkdoors") -> Path:
+        """Return the folder of a service's process in C{/proc}, as seen from outside."""
+        inside = self.show("MainPID", unit)
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 status = (folder / "status").read_text()

@@ -1,7 +1,9 @@
 """A door that only other hosts of a fleet hear: the host itself has no knock port for it."""
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
+from base64 import b64encode
 from typing import Any
 
 from tests.lab.case import PORT, SEQUENCE
@@ -48,6 +50,14 @@ class DeafTests(ControlledTestCase):
         """Let the client knock."""
         self.client.send(sequence, sealed(self.key, sequence, door=name), pause=0)
 
+    def relay(self) -> str:
+        """Hand in what the client knocked on another host; return what came of it."""
+        seal = sealed(self.key, SEQUENCE, door="ssh", bind=CLIENT4)
+        line = {"host": "gate1", "source": "", "seal": b64encode(seal).decode()}
+        lesser = ("curl", "-sS", "--unix-socket", str(self.folder / "fleet.sock"))
+        answer = self.server.run(*lesser, "http://pkdoors/seals", "-d", json.dumps(line))
+        return str(json.loads(answer)["result"])
+
     def inGuard(self) -> str:
         """Return all that nftables has."""
         return self.server.run("nft", "list", "ruleset")
@@ -61,7 +71,7 @@ class DeafTests(ControlledTestCase):
     def test_nothing(self) -> None:
         """
         No socket, no element of the guard: a knock opens nothing and is not even heard, while a
-        door with knock ports opens as ever. The operator can open both.
+        door with knock ports opens as ever. The operator and the fleet can open both.
         """
         daemon = self.begin(self.sealedDoor(DEAF), self.sealedDoor("", "web", WEB_SEQUENCE, WEB))
         self.assertNothingHere()
@@ -74,6 +84,10 @@ class DeafTests(ControlledTestCase):
         self.open(CLIENT4, "ssh")
         self.assertTrue(self.client.comesToReach(PORT))
         self.assertFalse(self.stranger.reaches(PORT))
+        self.ask("/openings", "-X", "DELETE")
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertEqual("opened", self.relay())
+        self.assertTrue(self.client.comesToReach(PORT))
 
     def test_alone(self) -> None:
         """A host may have no knock port at all; status and check say so."""
@@ -125,7 +139,9 @@ class DeafTests(ControlledTestCase):
         self.ask("/openings", "-X", "DELETE")
         self.knock()
         self.assertFalse(self.client.reaches(PORT))
-        self.open(CLIENT4)
+        self.assertEqual("opened", self.relay())
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        self.assertFalse(self.stranger.reaches(PORT))
         self.write(self.sealedDoor("fleet = true\n"))
         self.assertEqual([f"door ssh ({PORT}/tcp) changed: listen"], self.reload())
         self.assertEqual(set(SEQUENCE), self.heardPorts())
@@ -143,6 +159,21 @@ class DeafTests(ControlledTestCase):
         self.assertEqual(409, status)
         self.assertIn("unknown key 'nam' (did you mean name?)", line)
         self.assertFalse(self.client.reaches(PORT))
+
+    def test_missing(self) -> None:
+        """
+        Without its fleet.toml the daemon does not start, says in one line how to make it, and
+        leaves the ports closed. Trying again would not help, so the status is 78.
+        """
+        self.begin(self.sealedDoor(DEAF)).stop()
+        (self.folder / "fleet.toml").unlink()
+        self.server.run("nft", "flush", "ruleset")
+        options = ("-c", str(self.file), "--admin", str(self.socket), "--listen", self.listen)
+        status, said = self.server.status(str(BIN / "pkdoors"), "daemon", *options)
+        self.assertEqual((78, 1), (status, said.count("\n")), said)
+        self.assertIn("fleet.toml: No such file or directory: create it with `pkdoors fleet", said)
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertNothingHere()
 
 
 class CaptureTests(DeafTests):

@@ -6,6 +6,11 @@ from tests.lab.sealing import makeKey, publicLine
 from tests.real.test_service import ServiceTestCase
 
 SOCKET = "/run/pkdoors/fleet.sock"
+USER = """
+getent group pkdoors-fleet || groupadd --system pkdoors-fleet
+getent passwd pkdoors-fleet || useradd --system --gid pkdoors-fleet --no-create-home pkdoors-fleet
+"""
+"""Make the user of the fleet's process, unless there is one."""
 STATUS = ("curl", "-sS", "--unix-socket", SOCKET, "http://pkdoors/status")
 
 
@@ -19,9 +24,7 @@ class FleetServiceTests(ServiceTestCase):
         The user of the fleet's process can use its socket, and nothing else of the daemon's, though
         the daemon is not in its group; so it is after a restart.
         """
-        self.machine.run("groupadd", "--system", "pkdoors-fleet")
-        user = ("--system", "--gid", "pkdoors-fleet", "--no-create-home", "pkdoors-fleet")
-        self.machine.run("useradd", *user)
+        self.machine.run("sh", "-ec", USER)
         for name, text in (
             ("keys", publicLine(makeKey())),
             ("fleet.toml", 'name = "prod"\nhost = "a"\nhosts = ["a"]\nengine = "rediss://b"\n'),

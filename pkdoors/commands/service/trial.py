@@ -141,12 +141,10 @@ def _describePorts() -> str:
 
     @raise PkdoorsError: the configuration is wrong, which is better known before anything closes.
     """
-    from pkdoors.config.file import readConf
-    from pkdoors.config.parser import parseConfig
+    from pkdoors.config.file import readConfig
     from pkdoors.install.sharing import findConf
 
-    file = findConf() or CONF_FILE
-    config = parseConfig(readConf(file), file)
+    config = readConfig(findConf() or CONF_FILE)
     ports = dict.fromkeys(str(ports) for door in config.doors for ports in door.ports)
     return ", ".join(ports) or "no port"
 

@@ -41,6 +41,11 @@ def describeSteps(fleet: FleetConfig, setting: Setting) -> str:
 
 def _listEngineSteps(fleet: FleetConfig, setting: Setting) -> Iterator[str]:
     engine, server = fleet.engine, setting.server
+    if not engine.isTls:
+        yield (
+            "Without TLS, everybody who can read the network between the hosts and the engine "
+            "learns the passwords: unless nobody else can, use rediss:// in --engine instead."
+        )
     yield (
         f"On {engine.host}, once: install {server.package}, for this fleet alone. Let nothing but "
         f"the hosts of the fleet reach its port {engine.port}. Put these lines at the end of "

@@ -69,7 +69,7 @@ class Fleet:
         self._findJudge = findJudge
         self._memory = memory
         self._outbox = Outbox(clock.seconds)
-        self._inbox = Inbox(clock, self._act)
+        self._inbox = Inbox(clock, self._act, lambda: keeper.isStopped)
         self._claims = Claims(clock, self._outbox.ask)
         self._ordering = Ordering(clock, keeper, publisher, memory)
         self._outbox.onGone = self._onGone

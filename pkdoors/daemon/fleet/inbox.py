@@ -42,6 +42,8 @@ class Inbox:
     Works on lines in their order, at once if there is time.
 
     @param act: works on one line.
+    @param isStopping: returns whether the daemon stops. Then the rest gets no answer, so it is
+        handed in to the next daemon.
     @param cost: returns the processor time that this thread has used so far, in seconds.
     """
 
@@ -51,10 +53,12 @@ class Inbox:
         self,
         clock: IReactorTime,
         act: Callable[[bytes], Outcome],
+        isStopping: Callable[[], bool] = lambda: False,
         cost: Callable[[], float] = time.thread_time,
     ) -> None:
         self._clock = clock
         self._act = act
+        self._isStopping = isStopping
         self._cost = cost
         self._budget = TimeBudget(SHARE, SAVED)
         self._short: deque[tuple[bytes, int, _Batch]] = deque()
@@ -85,6 +89,8 @@ class Inbox:
 
     def _work(self) -> None:
         self._call = None
+        if self._isStopping():
+            return
         finished = []
         began, took = self._cost(), 0.0
         hasTime = self._budget.has(self._clock.seconds())

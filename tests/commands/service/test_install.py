@@ -34,10 +34,10 @@ class OptionsTests(SynchronousTestCase):
         self.patch(os, "geteuid", lambda: 1000)
         folder = self.mktemp()
         status, stdout, stderr = self.run_("--root", folder)
-        self.assertEqual((0, 7, ""), (status, stdout.count(f"wrote      {folder}/etc/"), stderr))
-        self.assertEqual(7, stdout.count("\n"))
+        self.assertEqual((0, 8, ""), (status, stdout.count(f"wrote      {folder}/etc/"), stderr))
+        self.assertEqual(8, stdout.count("\n"))
         status, stdout, _ = self.run_("--root", folder, "--uninstall")
-        self.assertEqual((0, 7), (status, stdout.count(f"removed    {folder}/etc/")))
+        self.assertEqual((0, 8), (status, stdout.count(f"removed    {folder}/etc/")))
 
     def test_notRoot(self) -> None:
         """Without C{--root}, the command needs root."""
@@ -54,7 +54,7 @@ class OptionsTests(SynchronousTestCase):
         folder = Path(self.mktemp())
         options = ("--root", str(folder), "--package", "--scripts", "/usr/lib/pkdoors/bin")
         status, stdout, stderr = self.run_(*options)
-        self.assertEqual((0, 7, ""), (status, stdout.count(f"wrote      {folder}/"), stderr))
+        self.assertEqual((0, 8, ""), (status, stdout.count(f"wrote      {folder}/"), stderr))
         unit = folder / str(systemd.PACKAGE_UNIT).lstrip("/")
         self.assertIn('"/usr/lib/pkdoors/bin/', unit.read_text())
         for option in options[2:3], options[3:]:

@@ -159,6 +159,7 @@ class FleetInitTests(SynchronousTestCase):
             self.assertEqual(0, status, output)
             self.assertEqual("", readFleet(str(self.file)).ca)
             self.assertNotIn("openssl", output)
+            self.assertEqual(url.startswith("redis:"), "Without TLS, everybody" in output)
             self.assertIn(
                 "\n       port 7000\n" if not more else "\n       tls-port 7000\n", output
             )

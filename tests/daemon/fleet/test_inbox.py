@@ -21,7 +21,8 @@ class InboxTests(SynchronousTestCase):
         self.clock = Clock()
         self.cost = 0.0
         self.seen: list[bytes] = []
-        self.inbox = Inbox(self.clock, self.act, lambda: self.cost)
+        self.isStopping = False
+        self.inbox = Inbox(self.clock, self.act, lambda: self.isStopping, lambda: self.cost)
 
     def act(self, line: bytes) -> Outcome:
         """Note a line."""
@@ -83,6 +84,15 @@ class InboxTests(SynchronousTestCase):
         self.successResultOf(self.add(b"one"))
         self.clock.advance(0)
         self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_stopping(self) -> None:
+        """While the daemon stops, nothing is worked on, and nothing has an answer."""
+        many = self.add(*[LONG] * 50)
+        self.isStopping = True
+        self.turn()
+        self.assertNoResult(many)
+        self.assertNoResult(self.add(b"one"))
+        self.assertEqual((8, []), (len(self.seen), self.clock.getDelayedCalls()))
 
     def test_stop(self) -> None:
         """After the end nothing is worked on."""

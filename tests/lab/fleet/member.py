@@ -53,8 +53,7 @@ class Member:
 
     def startRelay(self) -> None:
         """Start the process between the daemon and the engine."""
-        program = (str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors-fleet")
-        self.relay = self.host.spawn(*program, "-c", str(self.file))
+        self.relay = self.host.spawn(str(BIN / "pkdoors"), "fleet", "daemon", "-c", str(self.file))
 
     def stop(self, with_: signal.Signals = signal.SIGTERM) -> None:
         """End both."""
