@@ -27,8 +27,8 @@ LIMIT = 10.0
 """Seconds for an answer, also to L{BLOCK}: a partition is silent, so nothing else shows it."""
 CONNECT_LIMIT = 10.0
 """Seconds until a connection is there."""
-MAX_ENTRIES = 2000
-"""Entries in one answer, of all streams together: about a megabyte."""
+MAX_ENTRIES = 1000
+"""Entries in one answer, of all streams together: about half a megabyte."""
 _CLOSED = "the connection was closed"
 _WANTS_TLS = ": if it speaks TLS at this port, use rediss://"
 

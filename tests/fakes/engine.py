@@ -1,15 +1,17 @@
 """An engine in memory, for as many hosts as one likes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from pkdoors.errors import EngineError, EngineHungUp, EngineRefusal
+from pkdoors.errors import EngineError, EngineHungUp, EngineRefusal, EngineTooMuch
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, orderOf
 
 WAIT = 5.0
 """Seconds after which following hosts have an answer without entries."""
+MAX_ANSWER = 1 << 20
+"""Bytes of an answer."""
 
 
 class FakeStore:
@@ -116,11 +118,20 @@ class FakeEngine:
     def _find(self, positions: Mapping[str, str]) -> dict[str, Sequence[Entry]]:
         store = self._check()
         found = {name: store.after(name, after, PAGE) for name, after in positions.items()}
+        self._refuseTooMuch(entry for entries in found.values() for entry in entries)
         return {name: entries for name, entries in found.items() if entries}
+
+    def _refuseTooMuch(self, entries: Iterable[Entry]) -> None:
+        """Break the connection if an answer is too long."""
+        if sum(len(value) for entry in entries for value in entry.fields.values()) > MAX_ANSWER:
+            self.break_("an answer is too long")
+            raise EngineTooMuch(self._broken)
 
     async def read(self, stream: str, after: str = BEGINNING, most: int = PAGE) -> Sequence[Entry]:
         """See L{IEngine.read}."""
-        return self._check().after(stream, after, most)
+        found = self._check().after(stream, after, most)
+        self._refuseTooMuch(found)
+        return found
 
     async def readLast(self, stream: str, most: int = 1) -> Sequence[Entry]:
         """See L{IEngine.readLast}."""

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.fleet.service}, with an engine in memory and daemons that write down."""
+"""Tests of L{pkdoors.fleet.relay.service}, with an engine in memory and daemons that write down."""
 
 import json
 from base64 import b64encode
@@ -9,13 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.errors import ConfigError
-from pkdoors.fleet._backlog import MOST
 from pkdoors.fleet.engine import IEngine, orderOf
 from pkdoors.fleet.presence import parsePresence
-from pkdoors.fleet.service import FleetService
+from pkdoors.fleet.relay._backlog import MOST
+from pkdoors.fleet.relay._reader import LEFT_OUT
+from pkdoors.fleet.relay.service import FleetService
 from pkdoors.fleet.streams import Streams
 from tests.fakes.daemonlink import DOOR, FakeDaemonLink
-from tests.fakes.engine import WAIT, FakeStore
+from tests.fakes.engine import MAX_ANSWER, WAIT, FakeStore
 from tests.fakes.log import Log
 
 NAMES = Streams("prod")
@@ -253,6 +254,29 @@ class ServiceTests(SynchronousTestCase):
         seals = [seal for _, seal in self.two.link.seals()]
         self.assertEqual((b"first", SEAL), (seals[0], seals[-1]))
         self.assertLess(orders[0], len(self.two.link.taken) - 1)
+
+    def test_tooMuch(self) -> None:
+        """
+        A host that writes an entry which no other can read keeps nobody from reading the rest; its
+        stream is left out for a while.
+        """
+        self.start()
+        self.store.add(NAMES.log("web1"), {"s": b"before"})
+        for _ in range(2):
+            self.store.add(NAMES.log("web1"), {"s": bytes(MAX_ANSWER + 1)})
+        self.two.hear(SEAL)
+        self.wait(5)
+        self.assertIn(("web1", b"before"), self.two.link.seals())
+        self.assertIn(("web2", SEAL), self.two.link.seals())
+        self.assertIn(("web2", SEAL), self.one.link.seals())
+        self.assertEqual(2, self.said("longer than any"), "one line on each host")
+        self.two.hear(OTHER)
+        self.one.hear(b"left out")
+        self.wait(5)
+        self.assertIn(("web2", OTHER), self.one.link.seals())
+        self.assertNotIn(("web1", b"left out"), self.two.link.seals())
+        self.wait(LEFT_OUT)
+        self.assertIn(("web1", b"left out"), self.two.link.seals())
 
     def test_claims(self) -> None:
         """One host wins a claim; without the engine nobody can tell."""
