@@ -12,7 +12,13 @@ from twisted.internet.task import deferLater
 
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.errors import AskError, EngineHungUp
-from pkdoors.fleet._daemonlink import MAX_BODY, DaemonLink, makeOrderLine, makeSealLine
+from pkdoors.fleet._daemonlink import (
+    MAX_BODY,
+    MAX_LINES,
+    DaemonLink,
+    makeOrderLine,
+    makeSealLine,
+)
 from pkdoors.fleet._together import gather
 from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, clockOf, orderOf, positionAt
 from pkdoors.fleet.streams import ORDER, SEAL, SOURCE, Streams
@@ -159,7 +165,7 @@ def _split(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     part: list[bytes] = []
     size = 0
     for line in lines:
-        if part and size + len(line) > MAX_BODY:
+        if len(part) >= MAX_LINES or (part and size + len(line) > MAX_BODY):
             yield part
             part, size = [], 0
         part.append(line)

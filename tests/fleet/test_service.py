@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.errors import ConfigError
+from pkdoors.fleet import _reader
 from pkdoors.fleet._backlog import MOST
 from pkdoors.fleet.engine import IEngine, orderOf
 from pkdoors.fleet.presence import parsePresence
@@ -253,6 +254,15 @@ class ServiceTests(SynchronousTestCase):
         seals = [seal for _, seal in self.two.link.seals()]
         self.assertEqual((b"first", SEAL), (seals[0], seals[-1]))
         self.assertLess(orders[0], len(self.two.link.taken) - 1)
+
+    def test_manyLines(self) -> None:
+        """However short the entries of a hostile host, the daemon takes each request."""
+        self.patch(_reader, "MAX_LINES", 30)
+        for _ in range(90):
+            self.store.add(NAMES.log("web1"), {"s": b"?"})
+        self.start(self.two)
+        self.wait(1)
+        self.assertEqual((90, 30), (len(self.two.link.taken), self.two.link.most))
 
     def test_claims(self) -> None:
         """One host wins a claim; without the engine nobody can tell."""
