@@ -29,7 +29,7 @@ DOOR = {
 
 class FakeDaemonLink:
     """
-    It has the methods of L{pkdoors.fleet._daemonlink.DaemonLink}.
+    It has the methods of L{pkdoors.fleet.relay.daemonlink.DaemonLink}.
 
     @ivar taken: the lines that it took, as values.
     @ivar most: the lines of the longest request.

@@ -14,7 +14,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from pkdoors.errors import AskError, NoDaemon
-from pkdoors.fleet._sse import EventParser
+from pkdoors.fleet.relay._sse import EventParser
 
 MAX_BODY = 200_000
 """Bytes of a request; the daemon takes somewhat more."""
