@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.commands.setup.fleet} and L{pkdoors.fleet.access}."""
 
 import grp
+import importlib.util
 import os
 import shlex
 import socket
@@ -162,6 +163,15 @@ class FleetInitTests(SynchronousTestCase):
             self.assertNotIn("On each other host", output)
             rmtree(self.folder)
             self.folder.mkdir()
+
+    def test_client(self) -> None:
+        """A step says how to install what speaks to the engine, unless it is there."""
+        self.patch(importlib.util, "find_spec", lambda name: None)
+        self.assertIn("pip install 'pkdoors[fleet]'", self.make())
+        rmtree(self.folder)
+        self.folder.mkdir()
+        self.patch(importlib.util, "find_spec", lambda name: object())
+        self.assertNotIn("pip install", self.make())
 
     def test_elsewhere(self) -> None:
         """If the daemon does not find the file by itself, a step says what to add."""
