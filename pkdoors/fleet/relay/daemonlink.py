@@ -18,6 +18,8 @@ from pkdoors.fleet.relay._sse import EventParser
 
 MAX_BODY = 200_000
 """Bytes of a request; the daemon takes somewhat more."""
+MAX_LINES = 500
+"""Lines of a request. The daemon takes twice as many."""
 CONNECT_LIMIT = 10
 """Seconds until the daemon accepts a connection."""
 ANSWER_LIMIT = 60.0
