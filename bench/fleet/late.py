@@ -3,20 +3,25 @@
 import random
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from math import nan
 from pathlib import Path
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import IO, Any
 
 from bench.common import Times
 from bench.fleet.watch import Watch
 from tests import ROOT
-from tests.lab.fleet.fleet import Fleet
+from tests.lab.fleet.fleet import FLEET, Fleet
 from tests.lab.fleet.member import Member
 from tests.lab.hosts import BIN
 
 GATEWAY, INNER = "edge1", ("web1", "web2", "web3")
+INNER_HOST, BARE = "until an inner host is open", "bare XADD to XREAD"
+LOG = "until a reader has the knock"
+"""What is measured, from the gateway's opening on."""
 PAUSE = 0.02
 """The most seconds between two knocks. They are random, so nothing falls in step with them."""
 PATIENCE = 10.0
@@ -57,6 +62,32 @@ class Bare:
         self._stack.close()
 
 
+class LogReader(Thread):
+    """
+    Reads the gateway's log at the engine.
+
+    @ivar times: when each entry was there, by the address that it is for.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(daemon=True)
+        self._client = fleet.engine.client()
+        self._stream = f"pk:{FLEET}:log:{GATEWAY}"
+        self.times: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Read until the engine is gone."""
+        position = "0"
+        with suppress(OSError):
+            while True:
+                words = ("XREAD", "BLOCK", 1000, "STREAMS", self._stream, position)
+                for _, entries in self._client.ask(*words) or ():
+                    for name, fields in entries:
+                        position = name.decode()
+                        source = fields[fields.index(b"a") + 1].decode()
+                        self.times[source] = time.monotonic()
+
+
 @contextmanager
 def makeFleet(names: tuple[str, ...], **options: Any) -> Iterator[Fleet]:
     """Make and start a fleet."""
@@ -70,19 +101,28 @@ def makeFleet(names: tuple[str, ...], **options: Any) -> Iterator[Fleet]:
 def measure(knocks: int, program: str) -> Times:
     """Knock so many times, and append as many bare entries, in turns; return all times."""
     names = GATEWAY, *INNER
-    times: Times = {"to an inner host": [], "bare XADD to XREAD": []}
+    times: Times = {INNER_HOST: [], BARE: [], LOG: []}
     with ExitStack() as stack:
         fleet = stack.enter_context(makeFleet(names, program=program))
         bare = stack.enter_context(closing(Bare(fleet)))
         watch = stack.enter_context(closing(Watch(fleet.members.values())))
-        for source in fleet.addSources(knocks):
+        reader = LogReader(fleet)
+        reader.start()
+        sources = fleet.addSources(knocks)
+        opened: dict[str, float] = {}
+        for source in sources:
             seal = fleet.seal(bind=source)
             fleet.members[GATEWAY].knock(fleet.client, seal, source)
             found = watch.waitFor(source, {*names}, PATIENCE)
-            times["to an inner host"] += [
+            opened[source] = found.get(GATEWAY, nan)
+            times[INNER_HOST] += [
                 1000 * (found[name] - found[GATEWAY]) if name in found else None for name in INNER
             ]
             time.sleep(random.uniform(0, PAUSE))
-            times["bare XADD to XREAD"] += bare.take()
+            times[BARE] += bare.take()
             time.sleep(random.uniform(0, PAUSE))
+        times[LOG] = [
+            1000 * (reader.times[source] - opened[source]) if source in reader.times else None
+            for source in sources
+        ]
     return times

@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from subprocess import PIPE, Popen
-from typing import IO, Any
+from typing import Any
 
 from bench.common import summarize
 from bench.fleet.crowd import nameOf
@@ -21,6 +21,10 @@ from tests.lab.hosts import BIN
 WHOLE = ("edge1", "web1")
 OPEN_FOR = 10
 """Seconds that each opening lasts."""
+LOOK = 0.2
+"""Seconds between two looks whether the crowd is done."""
+REST = 3.0
+"""Seconds in which what is under way arrives."""
 _TICK = os.sysconf("SC_CLK_TCK")
 
 Row = dict[str, float]
@@ -37,16 +41,23 @@ def measure(hosts: int, rate: int, seconds: int) -> Row:
         parts = partsOf(fleet)
         before = {name: timeOf(pid) for name, pid in parts.items()}
         began = time.time()
-        for begin, _ in processes:
-            begin.write("\n")
-            begin.flush()
+        for process in processes:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
         opened: dict[str, float] = {}
-        end = time.monotonic() + seconds + 2
         offset = time.time() - time.monotonic()
-        while (left := end - time.monotonic()) > 0:
-            opened |= {source: now + offset for _, source, now in watch.opened(left)}
+
+        def look() -> None:
+            opened.update({source: now + offset for _, source, now in watch.opened(LOOK)})
+
+        while any(process.poll() is None for process in processes):
+            look()
+        took = time.time() - began
+        while time.time() < began + took + REST:
+            look()
         published = readPublished(fleet, crowd, began)
-        used = sum(float(answer.readline().split()[0]) for _, answer in processes)
+        used = sum(float(process.communicate()[0].split()[0]) for process in processes)
         costs = {name: timeOf(pid) - before[name] for name, pid in parts.items()}
         late = [
             1000 * (opened[source] - at) if source in opened else None
@@ -56,7 +67,7 @@ def measure(hosts: int, rate: int, seconds: int) -> Row:
         figures = summarize(late)
         return {
             "hosts": hosts,
-            "knocks a second": done / seconds,
+            "knocks a second": done / took,
             "not opened": late.count(None),
             "late, median, ms": figures["median"],
             "late, p95, ms": figures["p95"],
@@ -68,7 +79,7 @@ def measure(hosts: int, rate: int, seconds: int) -> Row:
 
 def start(
     stack: ExitStack, fleet: Fleet, crowd: tuple[str, ...], rate: int, seconds: int
-) -> list[tuple[IO[str], IO[str]]]:
+) -> list[Popen[str]]:
     """Start the crowd beside the engine; its processes begin when they get a line."""
     keyFile = fleet.engine.folder / "key"
     keyFile.write_bytes(fleet.key.toString("openssh"))
@@ -88,9 +99,9 @@ def start(
             process = Popen(argv, stdin=PIPE, stdout=PIPE, cwd=ROOT, text=True)
         stack.callback(process.wait)
         stack.callback(process.kill)
-        assert process.stdin and process.stdout
+        assert process.stdout
         process.stdout.readline()
-        processes.append((process.stdin, process.stdout))
+        processes.append(process)
     return processes
 
 

@@ -12,8 +12,9 @@ from twisted.python.failure import Failure
 from pkdoors.errors import EngineError, EngineHungUp, EngineRefusal, EngineTooMuch
 from pkdoors.util.oneline import oneLine
 
-MAX_ANSWER = 8 << 20
-"""Bytes of an answer. The longest that honest hosts cause is a page of certified seals."""
+MAX_ANSWER = 5 << 20
+"""Bytes of an answer. The longest that honest hosts cause is a certified seal and an order of each
+of a thousand hosts."""
 MAX_REFUSAL = 200
 """Characters of a refusal that are shown."""
 

@@ -18,10 +18,10 @@ from pkdoors.config.fleetfile import readFleet, readPassword
 from pkdoors.config.options import WRONG_CONFIG, WRONG_USAGE
 from pkdoors.daemon.process.signals import handleHangup, handleInterrupt
 from pkdoors.errors import PkdoorsError
-from pkdoors.fleet._daemonlink import DaemonLink
 from pkdoors.fleet.engine import IEngine
 from pkdoors.fleet.redis import connectEngine
-from pkdoors.fleet.service import FleetService
+from pkdoors.fleet.relay.daemonlink import DaemonLink
+from pkdoors.fleet.relay.service import FleetService
 from pkdoors.host.descriptors import raiseLimit
 from pkdoors.host.instance import FOLDER
 from pkdoors.util.cleanlog import cleanLog

@@ -43,6 +43,7 @@ PAGES = (
     "configuration",
     "clients",
     "operating",
+    "fleet",
     "security",
     "moving",
     "how-it-works",

@@ -1,15 +1,17 @@
 """An engine in memory, for as many hosts as one likes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from pkdoors.errors import EngineError, EngineHungUp, EngineRefusal
+from pkdoors.errors import EngineError, EngineHungUp, EngineNoStream, EngineRefusal, EngineTooMuch
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, orderOf
 
 WAIT = 5.0
 """Seconds after which following hosts have an answer without entries."""
+MAX_ANSWER = 1 << 20
+"""Bytes of an answer."""
 
 
 class FakeStore:
@@ -19,6 +21,7 @@ class FakeStore:
     @ivar streams: the entries by stream.
     @ivar now: the engine's time of day at zero seconds of the clock.
     @ivar refusal: what the engine says to all writing; empty if it writes.
+    @ivar spoilt: the names of what is not a stream.
     @ivar isAway: whether nobody can reach it. L{stop} also breaks the connections that there are.
     """
 
@@ -28,6 +31,7 @@ class FakeStore:
         self.streams: dict[str, list[Entry]] = {}
         self.values: dict[str, tuple[bytes, float]] = {}
         self.refusal = ""
+        self.spoilt: set[str] = set()
         self.isAway = False
         self.engines: list[FakeEngine] = []
 
@@ -58,8 +62,14 @@ class FakeStore:
 
     def after(self, stream: str, position: str, most: int) -> list[Entry]:
         """Return the entries of a stream after a position."""
+        self.check(stream)
         found = self.streams.get(stream, ())
         return [one for one in found if orderOf(one.id) > orderOf(position)][:most]
+
+    def check(self, stream: str) -> None:
+        """Refuse what is not a stream."""
+        if stream in self.spoilt:
+            raise EngineNoStream("the wrong kind of value")
 
 
 class FakeEngine:
@@ -95,6 +105,7 @@ class FakeEngine:
     ) -> str:
         """See L{IEngine.append}. It trims exactly."""
         store = self._check(isWriting=True)
+        store.check(stream)
         position = store.add(stream, fields)
         entries = store.streams[stream]
         entries[:] = [one for one in entries if one.time >= oldest][-most:]
@@ -116,15 +127,26 @@ class FakeEngine:
     def _find(self, positions: Mapping[str, str]) -> dict[str, Sequence[Entry]]:
         store = self._check()
         found = {name: store.after(name, after, PAGE) for name, after in positions.items()}
+        self._refuseTooMuch(entry for entries in found.values() for entry in entries)
         return {name: entries for name, entries in found.items() if entries}
+
+    def _refuseTooMuch(self, entries: Iterable[Entry]) -> None:
+        """Break the connection if an answer is too long."""
+        if sum(len(value) for entry in entries for value in entry.fields.values()) > MAX_ANSWER:
+            self.break_("an answer is too long")
+            raise EngineTooMuch(self._broken)
 
     async def read(self, stream: str, after: str = BEGINNING, most: int = PAGE) -> Sequence[Entry]:
         """See L{IEngine.read}."""
-        return self._check().after(stream, after, most)
+        found = self._check().after(stream, after, most)
+        self._refuseTooMuch(found)
+        return found
 
     async def readLast(self, stream: str, most: int = 1) -> Sequence[Entry]:
         """See L{IEngine.readLast}."""
-        return self._check().streams.get(stream, [])[-most:][::-1]
+        store = self._check()
+        store.check(stream)
+        return store.streams.get(stream, [])[-most:][::-1]
 
     async def claim(self, name: str, owner: str, milliseconds: int) -> bool:
         """See L{IEngine.claim}."""

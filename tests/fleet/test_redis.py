@@ -135,7 +135,7 @@ class RedisEngineTests(SynchronousTestCase):
     def test_fewer(self) -> None:
         """Of very many streams, each gives fewer entries at a time: memory is bounded."""
         self.connect()
-        self.begin(self.engine.follow({f"log{number}": "0" for number in range(1000)}))
+        self.begin(self.engine.follow({f"log{number}": "0" for number in range(500)}))
         self.answer(b"+OK\r\n", b"+PONG\r\n", number=1)
         self.assertEqual([b"XREAD", b"COUNT", b"2"], self.answer(number=1)[:3])
 

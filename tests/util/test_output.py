@@ -236,6 +236,8 @@ class OnePlaceTests(SynchronousTestCase):
                 "util.output",
                 "commands.exporting.output",
                 "commands.control",
+                "commands.fleet.status",
+                "commands.fleet.watch",
                 "commands.service.trial",
                 "commands.service.daemon",
                 "adminclient.console",

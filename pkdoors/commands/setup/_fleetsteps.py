@@ -19,6 +19,7 @@ class Setting(NamedTuple):
     @ivar words: the arguments of the command that all hosts share.
     @ivar user: the line that makes this host a user of the engine.
     @ivar server: the engine's program.
+    @ivar hasClient: whether this installation can speak to the engine.
     @ivar isShared: whether the fleet's service can read the password.
     """
 
@@ -28,6 +29,7 @@ class Setting(NamedTuple):
     words: str
     user: str
     server: Server
+    hasClient: bool
     isShared: bool
 
 
@@ -95,6 +97,11 @@ def _listSteps(fleet: FleetConfig, setting: Setting) -> Iterator[str]:
         yield (
             "To close doors and to ban keys on all hosts at once, put the operators' public SSH "
             f"keys into a file on each host, and name it with operators in {setting.file}."
+        )
+    if not setting.hasClient:
+        yield (
+            "Here: add what speaks to the engine to the environment of pkdoors, with `pip install "
+            "'pkdoors[fleet]'`, or with `pipx inject pkdoors txredisapi`."
         )
     share = ""
     if not setting.isShared:

@@ -149,6 +149,7 @@ def _findOwnName(hosts: tuple[str, ...]) -> str:
 
 def _writeFiles(options: Namespace, fleet: FleetConfig, program: str) -> "Setting":
     """Write the files, both or none; return what the steps depend on."""
+    from importlib.util import find_spec
     from secrets import token_urlsafe
 
     from pkdoors.commands.setup._fleetsteps import Setting
@@ -176,6 +177,7 @@ def _writeFiles(options: Namespace, fleet: FleetConfig, program: str) -> "Settin
         words=_repeat(options),
         user=makeUser(fleet.name, fleet.host, password),
         server=VALKEY if options.valkey else REDIS,
+        hasClient=find_spec("txredisapi") is not None,
         isShared=isShared,
     )
 

@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from pkdoors.errors import AskError, EngineRefusal
-from pkdoors.fleet._together import gather
 from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, clockOf, orderOf
 from pkdoors.fleet.presence import PresenceRecord, parsePresence
 from pkdoors.fleet.streams import LASTS, Streams
+from pkdoors.fleet.together import gather
 
 GRACE = 15.0
 """Seconds that an entry may wait before its reader counts as behind: a host says how far it has

@@ -1,6 +1,6 @@
 """Times of day at which something happened on this host, whose clock may be set later. Pure."""
 
-from math import inf
+from math import ceil, inf
 from typing import NamedTuple
 
 
@@ -26,7 +26,7 @@ class Moment(NamedTuple):
         """Return the time of day, in milliseconds since 1970."""
         if self.at is None:
             return self.stamp
-        return min(self.stamp, 1000 * (today - (now - self.at)))
+        return min(self.stamp, ceil(1000 * (today - (now - self.at))))
 
     def join(self, other: "Moment | None") -> "Moment":
         """Return a moment that is never before either of two, whatever happens to the clock."""

@@ -7,7 +7,6 @@ tombstone.
 
 from collections import Counter
 from collections.abc import Callable
-from math import ceil
 from typing import NamedTuple
 
 from pkdoors.locks.relayed._moments import Moment
@@ -239,4 +238,4 @@ def _makeNote(stone: Tombstone, moment: Moment, now: float, today: float) -> Clo
 
 
 def _readStamp(moment: Moment, now: float, today: float) -> int:
-    return max(0, ceil(moment.read(now, today)))
+    return max(0, int(moment.read(now, today)))

@@ -1,5 +1,7 @@
 """Tests of L{pkdoors.daemon.notes.fleetnotes}: what was closed stays closed after a restart."""
 
+from math import inf
+
 from pkdoors.daemon.notes import replayfile
 from pkdoors.daemon.notes.fleetnotes import FleetNotes
 from pkdoors.daemon.notes.replayfile import ReplayFile
@@ -128,6 +130,34 @@ class FleetNotesTests(ReplayFileTestCase):
             self.now -= SKEW + 1
             self.ahead -= SKEW + 1
             self.crash()
+
+    def test_lostLongAgo(self) -> None:
+        """So it is if that daemon ran for long, and was killed: the notes say it by themselves."""
+        self.patch(replayfile, "TOUCHED", inf)
+        self.crash("b008")
+        self.now += SKEW + 1
+        self.ahead += SKEW + 1
+        self.crash()
+        self.assertFalse(self.waits())
+        self.assertEqual([FORGOTTEN, ""], [self.find(SKEW + 2, FAR, OTHER), self.find(0)])
+
+    def test_clockSetMeanwhile(self) -> None:
+        """
+        What an operator closed when the clock was wrong stays closed, if the clock was right when
+        the daemon ended.
+        """
+        self.patch(replayfile, "TOUCHED", inf)
+        self.ahead = -1000.0
+        self.closeOwn()
+        self.ahead = 0.0
+        self.now += 5
+        self.restart("b008")
+        self.assertEqual([CLOSED, ""], [self.find(6), self.find(-1)])
+        self.ahead = -1000.0
+        self.closeOwn()
+        self.ahead = 0.0
+        self.crash()
+        self.assertEqual([CLOSED, ""], [self.find(1), self.find(-1)])
 
     def test_missing(self) -> None:
         """So it is if they are missing."""

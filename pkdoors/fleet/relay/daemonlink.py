@@ -14,10 +14,12 @@ from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from pkdoors.errors import AskError, NoDaemon
-from pkdoors.fleet._sse import EventParser
+from pkdoors.fleet.relay._sse import EventParser
 
 MAX_BODY = 200_000
 """Bytes of a request; the daemon takes somewhat more."""
+MAX_LINES = 500
+"""Lines of a request. The daemon takes twice as many."""
 CONNECT_LIMIT = 10
 """Seconds until the daemon accepts a connection."""
 ANSWER_LIMIT = 60.0

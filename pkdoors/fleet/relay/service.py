@@ -16,10 +16,10 @@ from twisted.logger import Logger
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.errors import AskError
 from pkdoors.events.event import CLOSED, EXTENDED, OPENED, SHORTENED, TAKEN_OVER, USED
-from pkdoors.fleet._daemonlink import DaemonLink, makeClaimLine
-from pkdoors.fleet._engineside import FIRST_PAUSE, LAST_PAUSE, STABLE, Connect, EngineSide
-from pkdoors.fleet._troubles import Troubles
-from pkdoors.fleet._writer import HeardSeal
+from pkdoors.fleet.relay._engineside import FIRST_PAUSE, LAST_PAUSE, STABLE, Connect, EngineSide
+from pkdoors.fleet.relay._troubles import Troubles
+from pkdoors.fleet.relay._writer import HeardSeal
+from pkdoors.fleet.relay.daemonlink import DaemonLink, makeClaimLine
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import WakeableSleep
 

@@ -12,11 +12,11 @@ from pkdoors.admin.records import StatusRecord
 from pkdoors.adminclient.responses import readRecord
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.errors import AskError, EngineRefusal
-from pkdoors.fleet._daemonlink import DaemonLink
-from pkdoors.fleet._troubles import Troubles
-from pkdoors.fleet._writer import TAKES_AGAIN
 from pkdoors.fleet.engine import IEngine
 from pkdoors.fleet.presence import MAX_OPENINGS, PresenceRecord
+from pkdoors.fleet.relay._troubles import Troubles
+from pkdoors.fleet.relay._writer import TAKES_AGAIN
+from pkdoors.fleet.relay.daemonlink import DaemonLink
 from pkdoors.fleet.streams import LASTS, Streams
 from pkdoors.util.turns import WakeableSleep
 

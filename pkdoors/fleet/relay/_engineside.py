@@ -9,15 +9,15 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
-from pkdoors.errors import EngineError, EngineHungUp, PkdoorsError
-from pkdoors.fleet._daemonlink import DaemonLink
-from pkdoors.fleet._reader import HANDED, Reader
-from pkdoors.fleet._reporter import Reporter
-from pkdoors.fleet._together import runTogether
-from pkdoors.fleet._troubles import Troubles
-from pkdoors.fleet._writer import HeardSeal, Queue, makeEventWriter, makeSealWriter
+from pkdoors.errors import EngineError, EngineHungUp, EngineNoStream, EngineTooMuch, PkdoorsError
 from pkdoors.fleet.engine import IEngine
+from pkdoors.fleet.relay._reader import HANDED, Reader
+from pkdoors.fleet.relay._reporter import Reporter
+from pkdoors.fleet.relay._troubles import Troubles
+from pkdoors.fleet.relay._writer import HeardSeal, Queue, makeEventWriter, makeSealWriter
+from pkdoors.fleet.relay.daemonlink import DaemonLink
 from pkdoors.fleet.streams import Streams
+from pkdoors.fleet.together import runTogether
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import WakeableSleep
 
@@ -74,6 +74,8 @@ class EngineSide:
         self._reader: Reader | None = None
         self._positions: Mapping[str, str] = {}
         self._handedBefore = 0
+        self._leftOut: dict[str, tuple[float, str]] = {}
+        self._isCareful = False
 
     async def run(self) -> None:
         """Be connected, again and again."""
@@ -86,6 +88,11 @@ class EngineSide:
                 raise
             except EngineHungUp:  # it may be there again: if it is not, the next line says why
                 pass
+            except (
+                EngineTooMuch,
+                EngineNoStream,
+            ):  # the next connection finds out which stream it is
+                self._isCareful = True
             except PkdoorsError as error:
                 self._troubles.begin("engine", str(error))
             except Exception:  # a fault of ours must not end the fleet
@@ -108,9 +115,11 @@ class EngineSide:
             self.counts,
             self._wallClock,
             lambda: self.reporter.longest,
+            self._leftOut,
         )
         try:
-            await reader.begin(self._positions)
+            await reader.begin(self._positions, self._isCareful)
+            self._isCareful = False
             self._positions = reader.positions
             self.reporter.positions = lambda: reader.positions
             self._engine = engine

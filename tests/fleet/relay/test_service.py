@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.fleet.service}, with an engine in memory and daemons that write down."""
+"""Tests of L{pkdoors.fleet.relay.service}, with an engine in memory and daemons that write down."""
 
 import json
 from base64 import b64encode
@@ -9,13 +9,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.errors import ConfigError
-from pkdoors.fleet._backlog import MOST
 from pkdoors.fleet.engine import IEngine, orderOf
 from pkdoors.fleet.presence import parsePresence
-from pkdoors.fleet.service import FleetService
+from pkdoors.fleet.relay import _reader
+from pkdoors.fleet.relay._backlog import MOST
+from pkdoors.fleet.relay._reader import LEFT_OUT
+from pkdoors.fleet.relay.service import FleetService
 from pkdoors.fleet.streams import Streams
 from tests.fakes.daemonlink import DOOR, FakeDaemonLink
-from tests.fakes.engine import WAIT, FakeStore
+from tests.fakes.engine import MAX_ANSWER, WAIT, FakeStore
 from tests.fakes.log import Log
 
 NAMES = Streams("prod")
@@ -253,6 +255,58 @@ class ServiceTests(SynchronousTestCase):
         seals = [seal for _, seal in self.two.link.seals()]
         self.assertEqual((b"first", SEAL), (seals[0], seals[-1]))
         self.assertLess(orders[0], len(self.two.link.taken) - 1)
+
+    def test_manyLines(self) -> None:
+        """However short the entries of a hostile host, the daemon takes each request."""
+        self.patch(_reader, "MAX_LINES", 30)
+        for _ in range(90):
+            self.store.add(NAMES.log("web1"), {"s": b"?"})
+        self.start(self.two)
+        self.wait(1)
+        self.assertEqual((90, 30), (len(self.two.link.taken), self.two.link.most))
+
+    def test_tooMuch(self) -> None:
+        """
+        A host that writes an entry which no other can read keeps nobody from reading the rest; its
+        stream is left out for a while.
+        """
+        self.start()
+        self.store.add(NAMES.log("web1"), {"s": b"before"})
+        for _ in range(2):
+            self.store.add(NAMES.log("web1"), {"s": bytes(MAX_ANSWER + 1)})
+        self.two.hear(SEAL)
+        self.wait(5)
+        self.assertIn(("web1", b"before"), self.two.link.seals())
+        self.assertIn(("web2", SEAL), self.two.link.seals())
+        self.assertIn(("web2", SEAL), self.one.link.seals())
+        self.assertEqual(2, self.said("longer than any"), "one line on each host")
+        self.two.hear(OTHER)
+        self.one.hear(b"left out")
+        self.wait(5)
+        self.assertIn(("web2", OTHER), self.one.link.seals())
+        self.assertNotIn(("web1", b"left out"), self.two.link.seals())
+        self.wait(LEFT_OUT)
+        self.assertIn(("web1", b"left out"), self.two.link.seals())
+
+    def test_noStream(self) -> None:
+        """
+        A host that puts something else in place of its streams keeps nobody from reading those of
+        the others.
+        """
+        self.start()
+        self.store.spoilt |= {NAMES.log("web1"), NAMES.orders("web1")}
+        self.two.hear(SEAL)
+        self.wait(10)
+        self.two.hear(OTHER)
+        self.wait(1)
+        for host in (self.one, self.two):
+            self.assertIn(("web2", SEAL), host.link.seals())
+            self.assertIn(("web2", OTHER), host.link.seals())
+        self.assertEqual(4, self.said("is not a stream"), "one line for each on each host")
+        self.one.hear(b"late")
+        self.store.spoilt.clear()
+        self.wait(LEFT_OUT)
+        self.assertIn(("web1", b"late"), self.two.link.seals())
 
     def test_claims(self) -> None:
         """One host wins a claim; without the engine nobody can tell."""

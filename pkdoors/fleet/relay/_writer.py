@@ -9,9 +9,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.errors import EngineRefusal
-from pkdoors.fleet._backlog import Backlog
-from pkdoors.fleet._troubles import Troubles
 from pkdoors.fleet.engine import IEngine
+from pkdoors.fleet.relay._backlog import Backlog
+from pkdoors.fleet.relay._troubles import Troubles
 from pkdoors.fleet.streams import EVENT, MAX_EVENTS, SEAL, SOURCE, TIME, Streams
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import WakeableSleep

@@ -4,24 +4,43 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
-from pkdoors.errors import AskError, EngineHungUp
-from pkdoors.fleet._daemonlink import MAX_BODY, DaemonLink, makeOrderLine, makeSealLine
-from pkdoors.fleet._together import gather
-from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, clockOf, orderOf, positionAt
+from pkdoors.errors import AskError, EngineHungUp, EngineNoStream, EngineTooMuch
+from pkdoors.fleet.engine import (
+    BEGINNING,
+    PAGE,
+    Entry,
+    IEngine,
+    clockOf,
+    orderOf,
+    positionAt,
+)
+from pkdoors.fleet.relay.daemonlink import (
+    MAX_BODY,
+    MAX_LINES,
+    DaemonLink,
+    makeOrderLine,
+    makeSealLine,
+)
 from pkdoors.fleet.streams import ORDER, SEAL, SOURCE, Streams
+from pkdoors.fleet.together import gather
 from pkdoors.knocks.knock import MAX_DATAGRAM
+
+T = TypeVar("T")
 
 SLACK = 60.0
 """Seconds from before the longest opening that are read, too."""
 AGAIN = 0.5
 """Seconds until lines that the daemon did not take are handed in again."""
+LEFT_OUT = 600
+"""Seconds for which a stream is not read that its host, or the engine, has spoilt."""
 HANDED = "handed"
 """The count of all lines that a daemon got."""
 ORDER_PAGES = 100
@@ -35,8 +54,11 @@ class Reader:
 
     @param wallClock: returns the time of day.
     @param longest: returns the seconds of the longest opening of this host's doors.
+    @param leftOut: the streams that are left out: until when, on the clock, and where to go on.
     @ivar positions: how far each stream is read.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -47,6 +69,7 @@ class Reader:
         counts: Counter[str],
         wallClock: Callable[[], float],
         longest: Callable[[], float],
+        leftOut: dict[str, tuple[float, str]],
     ) -> None:
         self._clock = clock
         self._engine = engine
@@ -54,6 +77,7 @@ class Reader:
         self._counts = counts
         self._wallClock = wallClock
         self._longest = longest
+        self._leftOut = leftOut
         self._ahead = 0.0  # seconds that the engine's clock is ahead of ours
         self._rewinds = 0
         self._isOver = False
@@ -62,22 +86,59 @@ class Reader:
         self._orders = [streams.orders(host) for host in fleet.hosts]
         self.positions: dict[str, str] = {}
 
-    async def begin(self, positions: Mapping[str, str]) -> None:
+    async def begin(self, positions: Mapping[str, str], isCareful: bool = False) -> None:
         """
         Decide where to begin: after what was read before, but not in the middle of a log that
         somebody has begun again, with earlier times.
 
         @param positions: what an earlier connection has read.
+        @param isCareful: whether to find out which stream is spoilt.
+        @raise EngineTooMuch: one has an entry that is too long. The connection is lost.
+        @raise EngineNoStream: one is not a stream.
         """
         own = self._wallClock()
         self._ahead = clockOf(await self._engine.describe(), own) - own
-        names = [*self._orders, *self._logs]
-        ends = await gather(self._engine.readLast(name) for name in names)
         self.rewind()
-        for name, entries in zip(names, ends, strict=True):
-            end = orderOf(entries[0].id) if entries else (0, 0)
-            if name in positions and orderOf(positions[name]) <= end:
+        names = [name for name in self.positions if name not in self._leftOut]
+        if isCareful:
+            ends = [await self._careful(name, self._readEnd) for name in names]
+        else:
+            ends = await gather(map(self._readEnd, names))
+        for name, end in zip(names, ends, strict=True):
+            if name in positions and orderOf(positions[name]) <= orderOf(end):
                 self.positions[name] = positions[name]
+        if isCareful:
+            for name in names:
+                await self._careful(name, self._readToEnd)
+
+    async def _readEnd(self, name: str) -> str:
+        entries = await self._engine.readLast(name)
+        return entries[0].id if entries else BEGINNING
+
+    async def _readToEnd(self, name: str) -> None:
+        """Read entry by entry, so that only an entry that is too long itself is refused."""
+        while await self._take(partial(self._readPage, name, 1)):
+            pass
+
+    async def _careful(self, name: str, read: Callable[[str], Awaitable[T]]) -> T:
+        """
+        Read a stream. If it has an entry that is too long, or is not a stream, no honest host has
+        made it so, and all others could not be read with it: leave it out for a while.
+        """
+        try:
+            return await read(name)
+        except (EngineTooMuch, EngineNoStream) as error:
+            position = positionAt(self._wallClock() + self._ahead)
+            self._leftOut[name] = self._clock.seconds() + LEFT_OUT, position
+            self._log.warn(
+                "{fault}: this host does not read that for {minutes} minutes. Was the password of "
+                "its host stolen?",
+                fault=f"{name} in the engine is not a stream"
+                if isinstance(error, EngineNoStream)
+                else f"an entry in {name} is longer than any that a host writes",
+                minutes=LEFT_OUT // 60,
+            )
+            raise
 
     def rewind(self) -> None:
         """
@@ -87,6 +148,7 @@ class Reader:
         start = positionAt(self._wallClock() + self._ahead - self._longest() - SLACK)
         self.positions.update({name: BEGINNING for name in self._orders})
         self.positions.update({name: start for name in self._logs})
+        self.positions.update({name: position for name, (_, position) in self._leftOut.items()})
         self._rewinds += 1
 
     def stop(self) -> None:
@@ -100,17 +162,24 @@ class Reader:
             if rewinds != self._rewinds:
                 rewinds = self._rewinds
                 await self._readOrders()
-            await self._take(lambda: self._engine.follow(self.positions))
+            await self._take(self._follow)
+
+    async def _follow(self) -> Mapping[str, Sequence[Entry]]:
+        now = self._clock.seconds()
+        for name in [name for name, (until, _) in self._leftOut.items() if until <= now]:
+            del self._leftOut[name]
+        wanted = {n: end for n, end in self.positions.items() if n not in self._leftOut}
+        return await self._engine.follow(wanted)
 
     async def _readOrders(self) -> None:
         """Hand in the orders that there are: closing beats opening."""
-        for name in self._orders:
+        for name in [name for name in self._orders if name not in self._leftOut]:
             for _ in range(ORDER_PAGES):
                 if not await self._take(partial(self._readPage, name)):
                     break
 
-    async def _readPage(self, name: str) -> Mapping[str, Sequence[Entry]]:
-        return {name: await self._engine.read(name, self.positions[name])}
+    async def _readPage(self, name: str, most: int = PAGE) -> Mapping[str, Sequence[Entry]]:
+        return {name: await self._engine.read(name, self.positions[name], most)}
 
     async def _take(self, read: Callable[[], Awaitable[Mapping[str, Sequence[Entry]]]]) -> bool:
         """Read entries, hand them in, and go on behind them. Return whether there were any."""
@@ -159,7 +228,7 @@ def _split(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     part: list[bytes] = []
     size = 0
     for line in lines:
-        if part and size + len(line) > MAX_BODY:
+        if len(part) >= MAX_LINES or (part and size + len(line) > MAX_BODY):
             yield part
             part, size = [], 0
         part.append(line)
