@@ -104,3 +104,7 @@ class EngineRefusal(EngineError):
 
 class EngineTooMuch(EngineError):
     """An answer of the engine was too long to be read."""
+
+
+class EngineNoStream(EngineRefusal):
+    """The engine has something else in place of a stream, which whoever owns it can put there."""

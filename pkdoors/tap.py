@@ -174,7 +174,7 @@ def wire(
     followers, reread = ConfigFollowers(lastGood, hooks, audit, beside), read or (lambda: config)
 
     async def follow(config: Config) -> list[str]:
-        return [*await followers.apply(config), *await fleet.apply(config)]
+        return [*await fleet.apply(config), *await followers.apply(config)]
 
     reloader = Reloader(
         config,

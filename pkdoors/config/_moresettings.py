@@ -16,11 +16,9 @@ from pkdoors.config.values import (
     parsePath,
     parsePaths,
 )
+from pkdoors.model.doors import MAX_SKEW
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.toml import quoteString
-
-MAX_SKEW = 3600.0
-"""Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""
 
 SEALED_SETTINGS = (
     Setting(

@@ -103,7 +103,7 @@ FLEET_SETTINGS = (
         parse=parseFleetHosts,
         kind=NAMES,
         comment="The hosts whose word counts for the address of a knock that does not name it. "
-        "A stolen host in this list can open doors for itself.",
+        "A stolen host in this list can open doors for itself, and so can a stolen engine.",
         example='["gate1"]',
     ),
     FleetSetting(

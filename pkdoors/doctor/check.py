@@ -191,7 +191,9 @@ def _judgeFleet(facts: Facts) -> Findings:
 
     file = facts.fleetFiles[0]
     doors, sources = facts.config.doors, facts.sources
-    return judgeFleet(gatherFleet(fleet, file, ask(fleet), doors, sources.operators, sources.isOn))
+    return judgeFleet(
+        gatherFleet(fleet, file, ask(fleet), doors, sources.operators, sources.isFleetOn)
+    )
 
 
 def _judgeLegacy(facts: Facts) -> Findings:

@@ -29,6 +29,7 @@ from pkdoors.host.iproute import listDefaultInterfaces, listInterfaces
 from pkdoors.host.iptables import saveIptables
 from pkdoors.host.proc import Proc
 from pkdoors.host.systemd import (
+    isFleetOn,
     isInstalled,
     isOn,
     mayFleetService,
@@ -239,6 +240,7 @@ class Sources:
     zones: Callable[[str], list[Zone]] = surveyZones
     nftablesFiles: Callable[[], list[tuple[str, str]]] = readNftablesFiles
     isOn: Callable[[str], bool] = isOn
+    isFleetOn: Callable[[], bool | None] = isFleetOn
     isThere: Callable[[str], bool] = hasAddress
     interfaces: Callable[[], set[str]] = listInterfaces
     defaultInterfaces: Callable[[], set[str]] = listDefaultInterfaces

@@ -6,13 +6,12 @@ into another's log.
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pkdoors.config.fleet import Engine
 from pkdoors.fleet.streams import Streams
 
-COMMANDS = ("ping", "xadd", "xread", "xrange", "xrevrange", "set", "get", "info")
-"""All that a host asks of the engine."""
 NOBODY = "user default off"
 """The line without which anybody who reaches the engine can do everything."""
 
@@ -65,18 +64,28 @@ def makeUser(fleet: str, host: str, password: str) -> str:
     @param fleet: the name of the fleet.
     """
     streams = Streams(fleet)
-    each = (streams.log, streams.orders, streams.events, streams.up)
-    keys = [f"%RW~{name(host)}" for name in each] + [f"%R~{name('*')}" for name in each]
+    kinds = (streams.log, streams.orders, streams.events)
     words = [
         f"#{hashlib.sha256(password.encode()).hexdigest()}",
         "resetkeys",
         "resetchannels",
         "-@all",
-        *(f"+{command}" for command in COMMANDS),
-        *keys,
-        f"%RW~{streams.claim('*')}",
+        "+ping",
+        "+info",
+        _allow("xadd", "W", (kind(host) for kind in kinds)),
+        _allow("xread +xrange +xrevrange", "R", (kind("*") for kind in kinds)),
+        _allow("set", "W", (streams.up(host), streams.claim("*"))),
+        _allow("get", "R", [streams.up("*")]),
     ]
     return f"user {host} on {' '.join(words)}"
+
+
+def _allow(commands: str, right: str, names: Iterable[str]) -> str:
+    """
+    Return a selector: some commands for some names. With all commands for all names a host could
+    put something else in place of its streams, and no other host could read them.
+    """
+    return f"(+{commands} {' '.join(f'%{right}~{name}' for name in names)})"
 
 
 def listLines(engine: Engine, server: Server) -> list[str]:

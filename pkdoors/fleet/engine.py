@@ -55,7 +55,7 @@ def clockOf(about: Mapping[str, str], own: float) -> float:
     """
     try:
         return int(about["server_time_usec"]) / 1e6
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return own
 
 

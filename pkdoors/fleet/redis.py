@@ -14,7 +14,7 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from pkdoors.config.fleet import Engine
-from pkdoors.errors import ConfigError, EngineError, EngineHungUp, EngineRefusal
+from pkdoors.errors import ConfigError, EngineError, EngineHungUp, EngineNoStream, EngineRefusal
 from pkdoors.files.reading import readFile
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, IEngine
 
@@ -29,6 +29,7 @@ CONNECT_LIMIT = 10.0
 """Seconds until a connection is there."""
 MAX_ENTRIES = 1000
 """Entries in one answer, of all streams together: about half a megabyte."""
+_NO_STREAM = "WRONGTYPE"
 _CLOSED = "the connection was closed"
 _WANTS_TLS = ": if it speaks TLS at this port, use rediss://"
 
@@ -147,9 +148,11 @@ class RedisEngine:
             return await protocol.ask(self._reactor, LIMIT, *command)
         except EngineError as error:
             text = str(error)
+            kind = type(error)
             if isinstance(error, EngineRefusal):
+                kind = EngineNoStream if text.startswith(_NO_STREAM) else kind
                 text = _explainRefusal(text, self._location.user)
-            raise type(error)(self._describe(text)) from None
+            raise kind(self._describe(text)) from None
 
     async def append(
         self, stream: str, fields: Mapping[str, bytes], *, oldest: float = 0, most: int = 0

@@ -46,6 +46,12 @@ def startsAtBoot() -> bool | None:
     return _askSystemctl("is-enabled", UNIT.name) if isRunning() else None
 
 
+def isFleetOn() -> bool | None:
+    """Return whether the service that connects this host with its fleet is started, or will be at
+    boot; L{None} if systemd did not boot this host."""
+    return isOn(f"{FLEET_NAME}.service") if isRunning() else None
+
+
 def mayService(access: str, path: str) -> bool:
     """
     Return whether the user of our own service may use a file. The answer is yes, too, if there is

@@ -18,6 +18,9 @@ MAX_OPENINGS = 65_536
 """Openings of all doors at a time, unless the configuration has another number; 80 MB."""
 MAX_OF_DOOR = 16_384
 """The same for one door, so that no door needs all."""
+MAX_SKEW = 3600.0
+"""The most seconds of a clock_skew: so long the nonces of sealed knocks are remembered. Clocks are
+set nowadays."""
 
 
 @dataclass(frozen=True, slots=True)

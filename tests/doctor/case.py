@@ -36,6 +36,7 @@ WELL: dict[str, Any] = {
     "explainNoCapture": "",
     "nftablesFiles": [],
     "isOn": False,
+    "isFleetOn": None,
     "isService": False,
     "startsAtBoot": True,
     "isOnTrial": False,

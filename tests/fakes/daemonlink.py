@@ -32,12 +32,14 @@ class FakeDaemonLink:
     It has the methods of L{pkdoors.fleet.relay.daemonlink.DaemonLink}.
 
     @ivar taken: the lines that it took, as values.
+    @ivar most: the lines of the longest request.
     @ivar isAway: whether nobody answers.
     @ivar doors: what it tells of its doors.
     """
 
     def __init__(self) -> None:
         self.taken: list[dict[str, Any]] = []
+        self.most = 0
         self.isAway = False
         self.doors = [DOOR]
         self.openings: list[dict[str, Any]] = []
@@ -48,6 +50,7 @@ class FakeDaemonLink:
         self._check()
         found = [json.loads(line) for line in lines]
         self.taken += found
+        self.most = max(self.most, len(found))
         return [{"result": "opened", "reason": ""} for _ in found]
 
     async def status(self, limit: int) -> dict[str, Any]:

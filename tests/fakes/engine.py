@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from pkdoors.errors import EngineError, EngineHungUp, EngineRefusal, EngineTooMuch
+from pkdoors.errors import EngineError, EngineHungUp, EngineNoStream, EngineRefusal, EngineTooMuch
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, orderOf
 
 WAIT = 5.0
@@ -21,6 +21,7 @@ class FakeStore:
     @ivar streams: the entries by stream.
     @ivar now: the engine's time of day at zero seconds of the clock.
     @ivar refusal: what the engine says to all writing; empty if it writes.
+    @ivar spoilt: the names of what is not a stream.
     @ivar isAway: whether nobody can reach it. L{stop} also breaks the connections that there are.
     """
 
@@ -30,6 +31,7 @@ class FakeStore:
         self.streams: dict[str, list[Entry]] = {}
         self.values: dict[str, tuple[bytes, float]] = {}
         self.refusal = ""
+        self.spoilt: set[str] = set()
         self.isAway = False
         self.engines: list[FakeEngine] = []
 
@@ -60,8 +62,14 @@ class FakeStore:
 
     def after(self, stream: str, position: str, most: int) -> list[Entry]:
         """Return the entries of a stream after a position."""
+        self.check(stream)
         found = self.streams.get(stream, ())
         return [one for one in found if orderOf(one.id) > orderOf(position)][:most]
+
+    def check(self, stream: str) -> None:
+        """Refuse what is not a stream."""
+        if stream in self.spoilt:
+            raise EngineNoStream("the wrong kind of value")
 
 
 class FakeEngine:
@@ -97,6 +105,7 @@ class FakeEngine:
     ) -> str:
         """See L{IEngine.append}. It trims exactly."""
         store = self._check(isWriting=True)
+        store.check(stream)
         position = store.add(stream, fields)
         entries = store.streams[stream]
         entries[:] = [one for one in entries if one.time >= oldest][-most:]
@@ -135,7 +144,9 @@ class FakeEngine:
 
     async def readLast(self, stream: str, most: int = 1) -> Sequence[Entry]:
         """See L{IEngine.readLast}."""
-        return self._check().streams.get(stream, [])[-most:][::-1]
+        store = self._check()
+        store.check(stream)
+        return store.streams.get(stream, [])[-most:][::-1]
 
     async def claim(self, name: str, owner: str, milliseconds: int) -> bool:
         """See L{IEngine.claim}."""

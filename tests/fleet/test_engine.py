@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import EngineError, EngineRefusal
-from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, orderOf, positionAt
+from pkdoors.fleet.engine import BEGINNING, Entry, IEngine, clockOf, orderOf, positionAt
 from pkdoors.fleet.streams import Streams
 from tests.fakes.engine import FakeStore
 
@@ -26,6 +26,13 @@ class PositionTests(SynchronousTestCase):
         self.assertLess(orderOf(positionAt(2.5)), orderOf("2500-0"))
         self.assertGreater(orderOf(positionAt(2.5)), orderOf("2499-999"))
         self.assertEqual(2.5, Entry("2500-7", {}).time)
+
+    def test_clock(self) -> None:
+        """Whatever the engine says of its clock, it is a time."""
+        self.assertEqual(2.5, clockOf({"server_time_usec": "2500000"}, 1.0))
+        for text in ("", "nonsense", "9" * 400, "9" * 5000, "inf"):
+            self.assertEqual(1.0, clockOf({"server_time_usec": text}, 1.0))
+        self.assertEqual(1.0, clockOf({}, 1.0))
 
 
 class FakeEngineTests(SynchronousTestCase):

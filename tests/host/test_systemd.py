@@ -13,6 +13,7 @@ from pkdoors.host import systemd
 from pkdoors.host.systemd import (
     PACKAGE_UNIT,
     UNIT,
+    isFleetOn,
     isInstalled,
     isOn,
     isPackaged,
@@ -83,6 +84,13 @@ class MayServiceTests(SynchronousTestCase):
         """The unit is looked for at the places where it is installed."""
         self.assertEqual(Path("/", LOCAL.places["pkdoors.service"]), UNIT)
         self.assertEqual(Path("/", PACKAGE.places["pkdoors.service"]), PACKAGE_UNIT)
+
+    def test_isFleetOn(self) -> None:
+        """Without systemd it is unknown whether it would start the fleet's process."""
+        for isRunning, wanted in ((False, None), (True, True)):
+            self.patch(systemd, "isRunning", lambda isRunning=isRunning: isRunning)
+            self.patch(systemd, "isOn", lambda service: service == "pkdoors-fleet.service")
+            self.assertEqual(wanted, isFleetOn())
 
     def test_isInstalled(self) -> None:
         """The service is installed by either way; only one of them is a package's."""

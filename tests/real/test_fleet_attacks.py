@@ -165,6 +165,25 @@ class StolenHostTests(FleetTestCase):
                 self.assertIn(reason, "".join(lines))
 
 
+class SpoiltTests(FleetTestCase):
+    """
+    An engine whose thief puts something else in place of streams.
+    """
+
+    names = ("edge1", "web1", "web2")
+
+    def test_noStream(self) -> None:
+        """The streams of the other hosts are read as ever, and each host says what is wrong."""
+        with self.engine.client() as thief:
+            for kind in ("log", "orders"):
+                thief.ask("SET", f"pk:{FLEET}:{kind}:web2", "x")
+        for name in self.names:
+            self.assertTrue(self.members[name].relay.says("is not a stream"), self.fleet.logs())
+        self.members["edge1"].knock(self.client, self.fleet.seal())
+        for name in self.names:
+            self.assertTrue(self.fleet.comesToBeOpen(name), self.fleet.logs())
+
+
 class TrustTests(FleetTestCase):
     """
     Seals that name no address, and hosts whose word counts for it.

@@ -102,6 +102,9 @@ class FleetInitTests(HostsTestCase):
             for wrong in (
                 ("SET", "pk:prod:up:gate1", "x"),
                 ("SET", "pk:prod:log:gate1", "x"),
+                ("SET", "pk:prod:log:web1", "x"),
+                ("SET", "pk:prod:claim:a", "x", "GET"),
+                ("XADD", "pk:prod:up:web1", "*", "s", "x"),
                 ("XADD", "pk:test:log:web1", "*", "s", "x"),
                 ("GET", "pk:test:up:web1"),
                 ("DEL", "pk:prod:log:web1"),

@@ -1,7 +1,6 @@
 """Tests of the fleet's process as a service of systemd, in its whole sandbox."""
 
-from hashlib import sha256
-
+from pkdoors.fleet.access import makeUser
 from tests.lab.case import SEQUENCE
 from tests.lab.fleet.resp import RespClient
 from tests.lab.hosts import CLIENT4, STRANGER4, eventually
@@ -13,9 +12,7 @@ ENGINE = f"""\
 bind {CLIENT4}
 dir {{folder}}
 save ""
-user web1 on #{sha256(PASSWORD.encode()).hexdigest()} resetkeys resetchannels -@all +ping +xadd \
-+xread +xrange +xrevrange +set +get +info %RW~pk:prod:log:web1 %RW~pk:prod:events:web1 \
-%RW~pk:prod:up:web1 %R~pk:prod:* %RW~pk:prod:claim:*
+{makeUser("prod", "web1", PASSWORD)}
 user root on >root ~* +@all
 user default off
 """

@@ -55,6 +55,13 @@ class StartTests(RealTestCase):
         line = self.fails("-m", KNOCKS, wanted=2, KNOCKER_PORTS="0")
         self.assertIn("KNOCKER_PORTS: '0'", line)
 
+    def test_firstLine(self) -> None:
+        """The first line of the log names pkdoors, and no line names twistd."""
+        daemon = Daemon(self.server, *GOOD)
+        first = daemon.log().partition("\n")[0]
+        self.assertRegex(first, r"\[pkdoors#info\] pkdoors \d+\S* starts \(Python 3\.")
+        self.assertNotIn("twistd", daemon.log())
+
     def test_variables(self) -> None:
         """With both variables no option is needed."""
         daemon = Daemon(self.server, KNOCKER_SEQ=KNOCKS, KNOCKER_PORTS="22,80")

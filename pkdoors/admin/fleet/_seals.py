@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.web.http import Request
@@ -14,12 +14,18 @@ from pkdoors.admin._responses import Leaf, breakCircle, writeHead, writeJSON
 from pkdoors.daemon.fleet.outbox import Fields, Follower
 from pkdoors.doorkeeper.outcome import Outcome
 
+MAX_LINES = 1000
+"""Lines of a request: its answer is written in one turn of the reactor, in some milliseconds."""
+
 
 class Relay(Protocol):
     """The daemon, as far as it belongs to a fleet."""
 
     def take(self, lines: Sequence[bytes]) -> Deferred[list[Outcome]]:
-        """Work on lines of C{POST /seals}; the Deferred fires with the outcome of each."""
+        """
+        Work on lines of C{POST /seals}. The Deferred fires with the outcome of each; if it is
+        cancelled, the rest is left.
+        """
 
     def follow(self, follower: Follower) -> None:
         """Send a follower everything from now on."""
@@ -54,15 +60,17 @@ class Seals(Leaf):
             writeJSON(
                 request, 400, {"error": "the body is empty: send a line of JSON for each seal"}
             )
-            return
-        gone: list[object] = []
-        request.notifyFinish().addErrback(gone.append)
+        elif len(lines) > MAX_LINES:
+            error = f"the body has {len(lines)} lines, {MAX_LINES} are allowed: send the rest later"
+            writeJSON(request, 413, {"error": error})
+        else:
+            self._take(request, lines)
 
-        def send(outcomes: Sequence[Outcome]) -> None:
-            if not gone:
-                _write(request, outcomes)
-
-        answered = self._relay.take(lines).addCallback(send)
+    def _take(self, request: Request, lines: Sequence[bytes]) -> None:
+        answered = self._relay.take(lines)
+        request.notifyFinish().addErrback(lambda _: answered.cancel())
+        answered.addCallback(lambda outcomes: _write(request, outcomes))
+        answered.addErrback(lambda failure: failure.trap(CancelledError) and None)
         answered.addErrback(lambda failure: self._log.failure("no answer was sent", failure))
 
 

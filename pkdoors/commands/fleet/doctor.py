@@ -45,14 +45,14 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     from pkdoors.doctor.fleet.gathering import gatherFleet
     from pkdoors.doctor.fleet.judging import judgeFleet
     from pkdoors.doctor.sources import readOperators
-    from pkdoors.host.systemd import isOn
+    from pkdoors.host.systemd import isFleetOn
 
     try:
         doors = readConfig(options.conf or CONF_FILE).doors
     except PkdoorsError:  # `pkdoors check` says why
         doors = ()
     engine = askEngineOf(options, fleet)
-    facts = gatherFleet(fleet, findFleetFile(options.conf), engine, doors, readOperators, isOn)
+    facts = gatherFleet(fleet, findFleetFile(options.conf), engine, doors, readOperators, isFleetOn)
     findings = list(judgeFleet(facts))
     chosen = selectFaults(findings) if options.quiet else findings
     if options.json:

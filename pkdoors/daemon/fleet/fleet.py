@@ -26,6 +26,7 @@ from pkdoors.locks.relayed.relayedlock import RelayedLock
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.replaynotes import ALL
 from pkdoors.locks.sealed.sealjudge import SealJudge, isBound
+from pkdoors.model.doors import MAX_SKEW
 from pkdoors.model.sources import parseSource, readSource
 from pkdoors.util.loglimits import LineLimit
 
@@ -184,7 +185,8 @@ class Fleet:
     def _holdBack(self, request: Request) -> bool:
         if not request.claim:
             return False
-        milliseconds = 1000 * (2 * request.door.clockSkew + SPARE)
+        # Another host may allow more of a difference than this one.
+        milliseconds = 1000 * (request.door.clockSkew + MAX_SKEW + SPARE)
         self._claims.claim(request.claim, int(milliseconds), partial(self._onClaimed, request))
         return True
 

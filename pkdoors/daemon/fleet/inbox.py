@@ -34,12 +34,17 @@ class _Batch:
 
     outcomes: list[Outcome]
     left: int
-    done: Deferred[list[Outcome]] = field(default_factory=Deferred)
+    done: Deferred[list[Outcome]] = field(init=False)
+
+
+_Line = tuple[bytes, int, _Batch]
+"""A line, and which one of its request it is."""
 
 
 class Inbox:
     """
-    Works on lines in their order, at once if there is time.
+    Works on lines in their order, at once if there is time. Lines whose sender has gone are left
+    out: so what waits has a bound, the number of connections.
 
     @param act: works on one line.
     @param isStopping: returns whether the daemon stops. Then the rest gets no answer, so it is
@@ -61,14 +66,18 @@ class Inbox:
         self._isStopping = isStopping
         self._cost = cost
         self._budget = TimeBudget(SHARE, SAVED)
-        self._short: deque[tuple[bytes, int, _Batch]] = deque()
-        self._long: deque[tuple[bytes, int, _Batch]] = deque()
+        self._short: deque[_Line] = deque()
+        self._long: deque[_Line] = deque()
         self._call: IDelayedCall | None = None
         self._isStopped = False
 
     def add(self, lines: Sequence[bytes]) -> Deferred[list[Outcome]]:
-        """Return a Deferred that fires with the outcome of each line, when all are known."""
+        """
+        Return a Deferred that fires with the outcome of each line, when all are known. If it is
+        cancelled, the lines that wait are forgotten.
+        """
         batch = _Batch([Outcome(REFUSED)] * len(lines), len(lines))
+        batch.done = Deferred(lambda _: self._forget(batch))
         for number, line in enumerate(lines):
             queue = self._short if len(line) < SHORT else self._long
             queue.append((line, number, batch))
@@ -77,6 +86,12 @@ class Inbox:
         elif self._call is None and not self._isStopped:  # else others had this turn
             self._work()
         return batch.done
+
+    def _forget(self, batch: _Batch) -> None:
+        for queue in (self._short, self._long):
+            kept = [line for line in queue if line[2] is not batch]
+            queue.clear()
+            queue.extend(kept)
 
     def stop(self) -> None:
         """Leave the rest, for which nobody gets an answer."""
@@ -107,7 +122,8 @@ class Inbox:
         if not self._isStopped:
             self._call = self._clock.callLater(pause, self._work if isMore else self._rest)
         for batch in finished:
-            batch.done.callback(batch.outcomes)
+            if not batch.done.called:  # an answer can end the connection of another one
+                batch.done.callback(batch.outcomes)
 
     def _rest(self) -> None:
         self._call = None

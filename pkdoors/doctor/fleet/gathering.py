@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from pkdoors.config.fleet import FleetConfig
-from pkdoors.doctor.fleet.facts import UNIT, EngineFacts, FleetFacts
+from pkdoors.doctor.fleet.facts import EngineFacts, FleetFacts
 from pkdoors.errors import PkdoorsError
 from pkdoors.fleet.overview.orderlist import listOrders
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
@@ -18,14 +18,14 @@ def gatherFleet(
     engine: EngineFacts,
     doors: Collection[Door],
     readOperators: ReadOperators,
-    isOn: Callable[[str], bool],
+    isFleetOn: Callable[[], bool | None],
 ) -> FleetFacts:
     """
     Return all facts.
 
     @param file: the fleet's configuration file.
     @param doors: those of this host.
-    @param isOn: returns whether systemd runs a service, or starts it at boot.
+    @param isFleetOn: returns whether systemd runs the fleet's process, or starts it at boot.
     """
     operators: list[AuthorizedKey] = []
     complaints: list[str] = []
@@ -45,6 +45,6 @@ def gatherFleet(
         operators=len(operators),
         complaints=complaints,
         orders=orders,
-        isServiceOn=isOn(f"{UNIT}.service"),
+        isServiceOn=isFleetOn(),
         clockSkew=min((door.clockSkew for door in shared), default=0.0),
     )

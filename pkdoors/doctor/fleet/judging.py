@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding, fromError
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.fleet._engine import SUBJECT, judgeEngine
 from pkdoors.doctor.fleet._hosts import judgeClocks, judgeHosts
 from pkdoors.doctor.fleet.facts import UNIT, FleetFacts
-from pkdoors.errors import EngineError
 from pkdoors.fleet.overview.sentences import formatTime, nameHosts
 from pkdoors.fleet.overview.survey import Survey
 
@@ -19,7 +18,7 @@ def judgeFleet(facts: FleetFacts) -> Iterator[Finding]:
     yield from _judgeTrust(facts)
     survey = facts.engine.survey
     if survey is None:
-        yield fromError(SUBJECT, EngineError(facts.engine.trouble))
+        yield _reportTrouble(facts.engine.trouble)
         yield from _judgeServiceAlone(facts)
         return
     yield from judgeEngine(facts, survey.engine)
@@ -27,6 +26,14 @@ def judgeFleet(facts: FleetFacts) -> Iterator[Finding]:
     yield from judgeHosts(facts, survey)
     yield from judgeClocks(facts, survey)
     yield from _judgeOrders(facts)
+
+
+def _reportTrouble(trouble: str) -> Finding:
+    """Report why the engine shows nothing: which engine, a colon, why, a colon, and what to do."""
+    count = 2 if trouble.startswith("the engine ") else 1
+    parts = trouble.split(": ", count)
+    remedy = parts.pop() if len(parts) > count else "see the log of the engine"
+    return Finding(ERROR, SUBJECT, ": ".join(parts), remedy)
 
 
 def _judgeOperators(facts: FleetFacts) -> Iterator[Finding]:
@@ -58,15 +65,16 @@ def _judgeTrust(facts: FleetFacts) -> Iterator[Finding]:
 def _judgeServiceAlone(facts: FleetFacts) -> Iterator[Finding]:
     """Judge the fleet's process without the engine."""
     if facts.isServiceOn is False:
-        yield _reportNoProcess()
+        yield _reportNoProcess(isService=True)
 
 
-def _reportNoProcess() -> Finding:
+def _reportNoProcess(isService: bool) -> Finding:
     text = (
         "it does not run, so knocks at other hosts open nothing here, knocks here open nothing "
         "there, and orders do not arrive"
     )
-    return Finding(ERROR, _PROCESS, text, f"`systemctl enable --now {UNIT}`")
+    remedy = f"`systemctl enable --now {UNIT}`" if isService else "start `pkdoors fleet daemon`"
+    return Finding(ERROR, _PROCESS, text, remedy)
 
 
 def _judgeProcess(facts: FleetFacts, survey: Survey) -> Iterator[Finding]:
@@ -80,7 +88,7 @@ def _judgeProcess(facts: FleetFacts, survey: Survey) -> Iterator[Finding]:
         text = "it is on, but has not reported to the engine for 30 s"
         yield Finding(ERROR, _PROCESS, text, f"see `journalctl -u {UNIT}`")
     else:
-        yield _reportNoProcess()
+        yield _reportNoProcess(isService=facts.isServiceOn is not None)
 
 
 def _judgeOrders(facts: FleetFacts) -> Iterator[Finding]:

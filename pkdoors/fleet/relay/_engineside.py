@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
-from pkdoors.errors import EngineError, EngineHungUp, EngineTooMuch, PkdoorsError
+from pkdoors.errors import EngineError, EngineHungUp, EngineNoStream, EngineTooMuch, PkdoorsError
 from pkdoors.fleet.engine import IEngine
 from pkdoors.fleet.relay._reader import HANDED, Reader
 from pkdoors.fleet.relay._reporter import Reporter
@@ -88,7 +88,10 @@ class EngineSide:
                 raise
             except EngineHungUp:  # it may be there again: if it is not, the next line says why
                 pass
-            except EngineTooMuch:  # the next connection finds out which stream it is
+            except (
+                EngineTooMuch,
+                EngineNoStream,
+            ):  # the next connection finds out which stream it is
                 self._isCareful = True
             except PkdoorsError as error:
                 self._troubles.begin("engine", str(error))

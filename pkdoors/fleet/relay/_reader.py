@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
-from pkdoors.errors import AskError, EngineHungUp, EngineTooMuch
+from pkdoors.errors import AskError, EngineHungUp, EngineNoStream, EngineTooMuch
 from pkdoors.fleet.engine import (
     BEGINNING,
     PAGE,
@@ -22,7 +22,13 @@ from pkdoors.fleet.engine import (
     orderOf,
     positionAt,
 )
-from pkdoors.fleet.relay.daemonlink import MAX_BODY, DaemonLink, makeOrderLine, makeSealLine
+from pkdoors.fleet.relay.daemonlink import (
+    MAX_BODY,
+    MAX_LINES,
+    DaemonLink,
+    makeOrderLine,
+    makeSealLine,
+)
 from pkdoors.fleet.streams import ORDER, SEAL, SOURCE, Streams
 from pkdoors.fleet.together import gather
 from pkdoors.knocks.knock import MAX_DATAGRAM
@@ -34,7 +40,7 @@ SLACK = 60.0
 AGAIN = 0.5
 """Seconds until lines that the daemon did not take are handed in again."""
 LEFT_OUT = 600
-"""Seconds for which a stream is not read that has an entry which is too long."""
+"""Seconds for which a stream is not read that its host, or the engine, has spoilt."""
 HANDED = "handed"
 """The count of all lines that a daemon got."""
 ORDER_PAGES = 100
@@ -86,8 +92,9 @@ class Reader:
         somebody has begun again, with earlier times.
 
         @param positions: what an earlier connection has read.
-        @param isCareful: whether to find out which stream has an answer that is too long.
-        @raise EngineTooMuch: one has. The connection is lost.
+        @param isCareful: whether to find out which stream is spoilt.
+        @raise EngineTooMuch: one has an entry that is too long. The connection is lost.
+        @raise EngineNoStream: one is not a stream.
         """
         own = self._wallClock()
         self._ahead = clockOf(await self._engine.describe(), own) - own
@@ -115,18 +122,20 @@ class Reader:
 
     async def _careful(self, name: str, read: Callable[[str], Awaitable[T]]) -> T:
         """
-        Read a stream. If it has an entry that is too long, which no honest host writes and which
-        keeps all others from being read, leave it out for a while.
+        Read a stream. If it has an entry that is too long, or is not a stream, no honest host has
+        made it so, and all others could not be read with it: leave it out for a while.
         """
         try:
             return await read(name)
-        except EngineTooMuch:
+        except (EngineTooMuch, EngineNoStream) as error:
             position = positionAt(self._wallClock() + self._ahead)
             self._leftOut[name] = self._clock.seconds() + LEFT_OUT, position
             self._log.warn(
-                "an entry in {name} is longer than any that a host writes: this host does not read "
-                "that for {minutes} minutes. Was the password of its host stolen?",
-                name=name,
+                "{fault}: this host does not read that for {minutes} minutes. Was the password of "
+                "its host stolen?",
+                fault=f"{name} in the engine is not a stream"
+                if isinstance(error, EngineNoStream)
+                else f"an entry in {name} is longer than any that a host writes",
                 minutes=LEFT_OUT // 60,
             )
             raise
@@ -219,7 +228,7 @@ def _split(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     part: list[bytes] = []
     size = 0
     for line in lines:
-        if part and size + len(line) > MAX_BODY:
+        if len(part) >= MAX_LINES or (part and size + len(line) > MAX_BODY):
             yield part
             part, size = [], 0
         part.append(line)

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
+from errno import EACCES
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
@@ -18,6 +19,8 @@ from pkdoors.fleet.relay._sse import EventParser
 
 MAX_BODY = 200_000
 """Bytes of a request; the daemon takes somewhat more."""
+MAX_LINES = 500
+"""Lines of a request. The daemon takes twice as many."""
 CONNECT_LIMIT = 10
 """Seconds until the daemon accepts a connection."""
 ANSWER_LIMIT = 60.0
@@ -165,9 +168,14 @@ class DaemonLink:
             return await asking.addTimeout(ANSWER_LIMIT, self._reactor)
         except (TimeoutError, ResponseFailed):
             raise AskError("the daemon does not answer") from None
-        except Exception:  # whatever keeps a UNIX socket from being there
+        except Exception as error:  # whatever keeps a UNIX socket from being there
+            if getattr(error, "osError", None) == EACCES:
+                raise NoDaemon(
+                    f"this user may not use {self._path}: run this as the user pkdoors-fleet, or "
+                    "restart the daemon if that user was made after its start"
+                ) from None
             raise NoDaemon(
-                f"the daemon is not running, or has no door with fleet = true: nobody answers at "
+                "the daemon is not running, or has no door with fleet = true: nobody answers at "
                 f"{self._path}"
             ) from None
 

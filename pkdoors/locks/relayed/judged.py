@@ -32,15 +32,20 @@ class JudgedSeals:
         """Return how many seals are remembered."""
         return len(self._seals)
 
-    def hear(self, name: str, now: float) -> float | None:
-        """Return when a seal was heard of first; L{None} for a new one, which is remembered."""
+    def hear(self, name: str, now: float, before: float | None = None) -> float | None:
+        """
+        Return when a seal was heard of first, and remember it.
+
+        @param before: when an earlier daemon may have heard of it; L{None} if none has.
+        @return: L{None} for a new one.
+        """
         seal = self._seals.get(name)
         if seal is not None:
             return seal.heard
-        self._seals[name] = _Seal(now)
+        self._seals[name] = _Seal(now if before is None else before)
         if len(self._seals) > MAX_JUDGED:
             self._seals.popitem(last=False)
-        return None
+        return before
 
     def limit(self, name: str, end: float) -> float:
         """Return the end of a seal that was heard, never later than it was before."""

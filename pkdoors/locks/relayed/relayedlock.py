@@ -125,11 +125,17 @@ class RelayedLock:
             skew = explainSkew(arrival.timeOfDay - arrival.stamp, judge.door.clockSkew)
             raise SealRefused(skew, lines[0].who)
         address = self._findAddress(arrival, lines)
+        if arrival.origin == self._host and not isBound(statement):
+            if isKnown:
+                return None
+            raise SealRefused("it names no address, and this host has not heard it", lines[0].who)
         if isKnown and not statement.close and (judge.door.once or not isBound(statement)):
             if arrival.origin == self._host:
                 return None
             raise SealRefused("this knock was seen before, and it opens once", lines[0].who)
-        target = judge.chooseTarget(lines, sealed, address, arrival.moment, arrival.timeOfDay)
+        target = judge.chooseTarget(
+            lines, sealed, address, arrival.moment, arrival.timeOfDay, isKnown
+        )
         via = "" if arrival.origin == self._host else arrival.origin
         request = judge.makeRequest(target, statement, address)
         request = replace(request, since=arrival.stamp, via=via)

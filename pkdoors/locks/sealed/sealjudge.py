@@ -103,12 +103,19 @@ class SealJudge:
         raise SealRefused("its seal is bad: made by another key, or for another sequence")
 
     def chooseTarget(
-        self, lines: Lines, sealed: Sealed, source: str, now: float, today: float
+        self,
+        lines: Lines,
+        sealed: Sealed,
+        source: str,
+        now: float,
+        today: float,
+        isKnown: bool = False,
     ) -> Target:
         """
         Return for whom a good seal opens, by the first line of its key that allows the knock.
 
         @param source: the address that the knock comes from, or that counts as that.
+        @param isKnown: whether it was seen before, perhaps by an earlier daemon.
         @raise SealRefused: no line allows it, the key is revoked, or somebody has closed the door
             since the knock was made.
         """
@@ -120,16 +127,23 @@ class SealJudge:
         if all(reasons):
             raise SealRefused(reasons[0], who)
         target = targets[reasons.index("")]
-        if reason := self._findClosed(target, statement, now, today):
+        if reason := self._findClosed(target, statement, now, today, isKnown):
             raise SealRefused(reason, who)
         return target
 
-    def _findClosed(self, target: Target, statement: Statement, now: float, today: float) -> str:
-        """Return why a seal opens nothing, because somebody has closed the door since."""
+    def _findClosed(
+        self, target: Target, statement: Statement, now: float, today: float, isKnown: bool
+    ) -> str:
+        """
+        Return why a seal opens nothing, because somebody has closed the door since. An earlier
+        daemon may have heard of it as long before its stamp as clocks may differ.
+        """
         memory, line = self.memory, target.line
         if memory is None:
             return ""
-        heard = memory.judged.hear(nameClaim(line, statement.nonce), now)
+        first = min(now, now - today + statement.stamp / 1000 - self.door.clockSkew)
+        name = nameClaim(line, statement.nonce)
+        heard = memory.judged.hear(name, now, first if isKnown else None)
         if statement.close:
             return ""
         return memory.tombstones.findRefusal(

@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
+from pkdoors.admin.fleet._seals import MAX_LINES
 from pkdoors.admin.fleet._site import MAX_BODY, TIMEOUT, makeServer
 from pkdoors.daemon.fleet.outbox import MAX_WAITING, Follower, Outbox
 from pkdoors.doorkeeper.outcome import Outcome
@@ -18,12 +19,14 @@ class FakeRelay:
     """
     A daemon that notes what comes, and opens for each line.
 
+    @ivar cancelled: how many answers nobody waits for.
     @ivar waiting: the answers wait for this, if it is not L{None}.
     """
 
     def __init__(self) -> None:
         self.outbox = Outbox(lambda: 0.0)
         self.taken: list[bytes] = []
+        self.cancelled = 0
         self.waiting: Deferred[None] | None = None
         self.leave = self.outbox.leave
         self.proceed = self.outbox.proceed
@@ -32,7 +35,17 @@ class FakeRelay:
         """See L{Relay.take}."""
         self.taken += lines
         outcomes = [Outcome("opened") for _ in lines]
-        return (self.waiting or succeed(None)).addCallback(lambda _: outcomes)
+        taken: Deferred[list[Outcome]] = Deferred(self._cancel)
+
+        def answer(_: object) -> None:
+            if not taken.called:
+                taken.callback(outcomes)
+
+        (self.waiting or succeed(None)).addCallback(answer)
+        return taken
+
+    def _cancel(self, _: object) -> None:
+        self.cancelled += 1
 
     def follow(self, follower: Follower) -> None:
         """See L{Relay.follow}."""
@@ -90,6 +103,7 @@ class PathTests(FleetCase):
         )
         self.turn()
         goAway(channel)
+        self.assertEqual(1, self.relay.cancelled)
         self.relay.waiting.callback(None)
         self.assertTrue(waiting.value().endswith(OPENED.encode()))
         self.assertEqual(b"", gone.value())
@@ -103,6 +117,13 @@ class PathTests(FleetCase):
             (413, f"the body is too long: {MAX_BODY} bytes are allowed"), (status, answer["error"])
         )
         self.assertEqual(400, self.refused("POST", "/seals", b" \n\n")[0])
+
+    def test_manyLines(self) -> None:
+        """A request has a bound for its lines, however short: all are answered in one turn."""
+        status, answer = self.ask("POST", "/seals", b"1\n" * (MAX_LINES + 1))
+        self.assertEqual((413, True), (status, "lines" in answer["error"]))
+        self.assertEqual([], self.relay.taken)
+        self.assertIn("200", self.raw("POST", "/seals", b"1\n" * MAX_LINES)[0].split())
 
     def test_reading(self) -> None:
         """The state and the events can be read."""

@@ -96,6 +96,7 @@ class TracerTests(SynchronousTestCase):
         self.assertTrue(lines[-1].endswith("; until the next knock, only others are shown"), lines)
         (other,) = connect(41, 42, Disconnected(41, True))
         self.assertTrue(other.startswith("refused: connection 41, "), other)
+        self.assertEqual(6, len(connect(42, 49)))
         self.tracer.describe(Planned(HOST4, plan))
         self.assertEqual(lines[0].replace("connection 1,", "connection 50,"), connect(50, 51)[0])
         self.tracer.describe(Connect(60, HOST4, 22))

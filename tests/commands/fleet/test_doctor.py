@@ -61,7 +61,7 @@ class DoctorTests(FleetCommandTestCase):
         self.store.isAway = True
         end = self.fleet("doctor", "--quiet")
         self.assertEqual(2, end.status)
-        self.assertIn("ERROR    engine         the engine is away\n", end.stdout)
+        self.assertIn("ERROR    engine  the engine is away\n", end.stdout)
 
     def test_wrongFile(self) -> None:
         """A configuration that is wrong is one line."""

@@ -1,11 +1,16 @@
 """Tests of L{pkdoors.commands.fleet.orders}."""
 
+import os
+import subprocess
 import sys
 import time
 from io import BytesIO, TextIOWrapper
+from shutil import which
 from typing import Any
 
-from pkdoors.client.keys.orders import writeOrder
+from twisted.trial.unittest import SkipTest
+
+from pkdoors.client.keys.orders import readOrder, writeOrder
 from pkdoors.commands.fleet import _sending
 from pkdoors.knocks.order import Order, makeOrderData, parseOrder
 from pkdoors.knocks.signatures import isGood
@@ -194,6 +199,36 @@ class PrintTests(FleetCommandTestCase):
         self.patch(sys, "stdin", TextIOWrapper(BytesIO(text.encode())))
         self.says("send", "-")
         self.assertEqual(daemon.orders[0], daemon.orders[1])
+
+    def test_agent(self) -> None:
+        """
+        The agent signs: a host of the fleet knows which of its keys is an operator's; elsewhere a
+        public key chooses.
+        """
+        if which("ssh-agent") is None:
+            raise SkipTest("ssh-agent is not installed")
+        path = self.folder / "agent"
+        agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+        self.addCleanup(agent.wait)
+        self.addCleanup(agent.terminate)
+        end = time.monotonic() + 30
+        while not path.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        environment = {**os.environ, "SSH_AUTH_SOCK": str(path)}
+        keys = [str(self.folder / name) for name in ("user", "operator")]
+        subprocess.run(["ssh-add", "-q", *keys], env=environment, check=True)
+        public = self.folder / "operator.pub"
+        public.write_text(publicLine(self.operator))
+
+        words = ("close", "--all", "--print")
+        line = self.fails(*words, "--fleet", "prod", SSH_AUTH_SOCK=str(path))
+        self.assertRegex(line, "there are 2 keys .*: choose one with --identity FILE")
+        for more in (("--fleet", "prod", "--identity", str(public)), ()):
+            ended = self.fleet(*words, *more, SSH_AUTH_SOCK=str(path))
+            self.assertEqual((0, ""), (ended.status, ended.stderr), ended)
+            sealed = parseOrder(readOrder(ended.stdout.encode()))
+            data = makeOrderData(sealed.text)
+            self.assertTrue(isGood(self.operator.public(), sealed.signature, data))
 
     def test_fleetOfHost(self) -> None:
         """On a host of the fleet the name is known; it need not read the file of operators."""

@@ -9,6 +9,7 @@ from pkdoors.config.config import Config
 from pkdoors.config.fleet import REFUSE
 from pkdoors.daemon.fleet.fleet import PATIENCE, SPARE
 from pkdoors.doorkeeper.outcome import Outcome
+from pkdoors.model.doors import MAX_SKEW
 from tests.daemon.fleet.case import ANN, ANNAS, BOB, GATE, HOST, FleetTestCase, order, seal
 from tests.fakes.doors import makeDoor
 from tests.lab.sealing import makeKey
@@ -138,7 +139,7 @@ class ClaimTests(FleetTestCase):
         number = self.knock()
         self.assertEqual({}, self.open_())
         (claim,) = self.sent("claim")
-        self.assertEqual(1000 * (2 * self.door.clockSkew + SPARE), claim["milliseconds"])
+        self.assertEqual(1000 * (self.door.clockSkew + MAX_SKEW + SPARE), claim["milliseconds"])
         self.assertRegex(claim["name"], "^[0-9a-f]{64}$")
         self.assertEqual(Outcome("nothing"), self.post(claim=number, won=True))
         self.assertEqual({ANN: 30.0}, self.open_())

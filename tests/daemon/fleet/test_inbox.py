@@ -1,6 +1,6 @@
 """Tests of L{pkdoors.daemon.fleet.inbox}."""
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -71,6 +71,21 @@ class InboxTests(SynchronousTestCase):
             self.add(*[LONG] * 10)
         self.clock.pump([0.001] * 1000)
         self.assertApproximates(SHARE + SAVED, self.cost, 2 * SLICE)
+
+    def test_gone(self) -> None:
+        """What waits is forgotten when its sender goes; that of the others is not."""
+        for _ in range(100):
+            gone = self.add(*[LONG + b"one", b"two"] * 50)
+            gone.cancel()
+            self.failureResultOf(gone, CancelledError)
+        seen = len(self.seen)
+        self.assertLess(seen, 20)
+        kept = self.add(b"three")
+        self.turn()
+        self.turn()
+        self.successResultOf(kept)
+        self.assertEqual(seen + 1, len(self.seen))
+        self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_mistake(self) -> None:
         """A mistake in one line does no harm to the others."""

@@ -86,9 +86,16 @@ class JudgeTests(SynchronousTestCase):
     def test_engineAway(self) -> None:
         """An engine that is away is one error, and the fleet's process may be another."""
         away = EngineFacts(trouble="the engine at x: it refuses the connection: does it run?")
-        self.check(makeFacts(engine=away), "ERROR", "engine", "the engine at x")
+        self.check(makeFacts(engine=away), "ERROR", "engine", "the engine at x: it refuses the con")
+        self.assertEqual("does it run?", self.only(makeFacts(engine=away)).remedy)
+        other = EngineFacts(trouble="cannot read /etc/pw: run this as root")
+        self.check(makeFacts(engine=other), "ERROR", "engine", "cannot read /etc/pw")
+        self.assertEqual("run this as root", self.only(makeFacts(engine=other)).remedy)
+        brief = EngineFacts(trouble="the engine at x: it hung up")
+        self.assertIn("log", self.only(makeFacts(engine=brief)).remedy)
         found = [each for each in judgeFleet(makeFacts(engine=away, isServiceOn=False))]
         self.assertEqual("fleet process", found[-1].subject)
+        self.check(makeFacts(engine=away, isServiceOn=None), "ERROR", "engine", "the engine at x")
 
     def test_noTLS(self) -> None:
         """Without TLS, everybody on the way can read; on the same host nobody is on the way."""
@@ -133,6 +140,9 @@ class JudgeTests(SynchronousTestCase):
         down = HostReport("gate1")
         self.check(makeFacts(down, isServiceOn=False), "ERROR", "fleet process", "does not run")
         self.check(makeFacts(down), "ERROR", "fleet process", "has not reported to the engine")
+        bare = makeFacts(down, isServiceOn=None)
+        self.check(bare, "ERROR", "fleet process", "does not run")
+        self.assertEqual("start `pkdoors fleet daemon`", self.only(bare).remedy)
         ill = makeReport("gate1", troubles=("the daemon is away: start it",))
         self.check(makeFacts(ill), "ERROR", "fleet process", "the daemon is away")
         self.assertEqual("start it", self.only(makeFacts(ill)).remedy)
@@ -271,6 +281,6 @@ class AskTests(SynchronousTestCase):
         def fail(path: str) -> Any:
             raise BadValue(f"cannot read {path}")
 
-        facts = gatherFleet(FLEET, "f", EngineFacts("away"), (), fail, lambda service: True)
+        facts = gatherFleet(FLEET, "f", EngineFacts("away"), (), fail, lambda: True)
         self.assertEqual(["cannot read /etc/pkdoors/operators"], facts.complaints)
         self.assertEqual((0, True, 0.0), (facts.operators, facts.isServiceOn, facts.clockSkew))

@@ -11,6 +11,7 @@ from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.errors import ConfigError
 from pkdoors.fleet.engine import IEngine, orderOf
 from pkdoors.fleet.presence import parsePresence
+from pkdoors.fleet.relay import _reader
 from pkdoors.fleet.relay._backlog import MOST
 from pkdoors.fleet.relay._reader import LEFT_OUT
 from pkdoors.fleet.relay.service import FleetService
@@ -255,6 +256,15 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual((b"first", SEAL), (seals[0], seals[-1]))
         self.assertLess(orders[0], len(self.two.link.taken) - 1)
 
+    def test_manyLines(self) -> None:
+        """However short the entries of a hostile host, the daemon takes each request."""
+        self.patch(_reader, "MAX_LINES", 30)
+        for _ in range(90):
+            self.store.add(NAMES.log("web1"), {"s": b"?"})
+        self.start(self.two)
+        self.wait(1)
+        self.assertEqual((90, 30), (len(self.two.link.taken), self.two.link.most))
+
     def test_tooMuch(self) -> None:
         """
         A host that writes an entry which no other can read keeps nobody from reading the rest; its
@@ -277,6 +287,26 @@ class ServiceTests(SynchronousTestCase):
         self.assertNotIn(("web1", b"left out"), self.two.link.seals())
         self.wait(LEFT_OUT)
         self.assertIn(("web1", b"left out"), self.two.link.seals())
+
+    def test_noStream(self) -> None:
+        """
+        A host that puts something else in place of its streams keeps nobody from reading those of
+        the others.
+        """
+        self.start()
+        self.store.spoilt |= {NAMES.log("web1"), NAMES.orders("web1")}
+        self.two.hear(SEAL)
+        self.wait(10)
+        self.two.hear(OTHER)
+        self.wait(1)
+        for host in (self.one, self.two):
+            self.assertIn(("web2", SEAL), host.link.seals())
+            self.assertIn(("web2", OTHER), host.link.seals())
+        self.assertEqual(4, self.said("is not a stream"), "one line for each on each host")
+        self.one.hear(b"late")
+        self.store.spoilt.clear()
+        self.wait(LEFT_OUT)
+        self.assertIn(("web1", b"late"), self.two.link.seals())
 
     def test_claims(self) -> None:
         """One host wins a claim; without the engine nobody can tell."""

@@ -146,6 +146,14 @@ class AttackTests(FleetTestCase):
         reason = f"it names no address, and trust does not list {WEB}"
         self.assertEqual(reason, self.relay(seal(), origin=WEB, source=ANN))
 
+    def test_unboundOwnTrusted(self) -> None:
+        """In trust or not, what this host has not heard does not come from it."""
+        self.use(WEB)
+        datagram = seal()
+        reason = "it names no address, and this host has not heard it"
+        self.assertEqual(reason, self.relay(datagram, origin=WEB, source=FAR))
+        self.assertSilent("-", datagram, origin=WEB, source=FAR)
+
     def test_unboundAgain(self) -> None:
         """A trusted host's word counts once: a recorded seal never opens for a second address."""
         self.use(GATE)

@@ -107,6 +107,17 @@ class ClosedTests(FleetTestCase):
             self.assertSilent(CLOSED, datagram)
             self.assertEqual("open", self.udp(bound(ago=-70)))
 
+    def test_aheadRestarted(self) -> None:
+        """So it is if the daemon has started again since: it knows the seal, but not since when."""
+        datagram = bound(ago=-50)
+        self.assertOpens(300, datagram)
+        self.wait(10)
+        self.memory.tombstones.addOwn(ALL, None, self.now, self.today)
+        self.memory = FleetMemory(self.memory.tombstones)
+        self.wait(10)
+        self.assertSilent(CLOSED, datagram)
+        self.assertOpens(300, bound(ago=-50))
+
     def test_aheadOwn(self) -> None:
         """What the key itself closes has the same clock, so it can open again at once."""
         self.assertOpens(300, bound(ago=-30))
