@@ -17,12 +17,6 @@ from tests.lab.fleet.fleet import CLIENT, ENGINE, STRANGER
 from tests.lab.hosts import eventually
 
 KNOCKS = 1000 if os.environ.get("PKDOORS_NIGHTLY") else 200
-EARLIER = 5.0
-"""Seconds by which a relayed opening may end earlier: its time counts from the knock's stamp, the
-gateway's from its arrival, and on a busy machine clients are slow."""
-REACHED_SOON = 5.0
-"""Seconds in which a local door must open without the engine. A daemon that waits for one
-that hangs would take ten."""
 
 
 class KilledTests(FleetTestCase):
@@ -44,30 +38,30 @@ class KilledTests(FleetTestCase):
         hardly earlier.
         """
         sources = self.fleet.addSources(KNOCKS)
+        stamps: dict[str, float] = {}
         edge1 = self.members["edge1"]
         for number, source in enumerate(sources):
             if number == KNOCKS // 2:
                 self.engine.stop(signal.SIGKILL)
             if number == KNOCKS // 2 + KNOCKS // 20:
                 self.engine.start()
-            edge1.knock(self.client, self.fleet.seal(bind=source), source)
+            now = time.time()
+            stamps[source] = now + OPEN_FOR
+            seal = self.fleet.seal(bind=source, stamp=int(now * 1000))
+            edge1.knock(self.client, seal, source)
         wanted = {*sources}
         for name, member in self.members.items():
             reached = eventually(partial(self.haveReached, name, wanted))
             self.assertTrue(reached, f"{name} lacks {len(wanted - {*member.openings()})}")
-        ends = self.fleet.untils("edge1")
         for name, member in self.members.items():
-            opened = Counter(
-                re.findall(r"opened door ssh .*? for (\S+) until", member.daemon.log())
-            )
+            log = member.daemon.log()
+            opened = Counter(re.findall(r"opened door ssh .*? for (\S+) until", log))
             self.assertEqual(dict.fromkeys(sources, 1), dict(opened), name)
-            self.assertNotIn("extended", member.daemon.log())
-            late = {
-                source: (end, ends[source])
-                for source, end in self.fleet.untils(name).items()
-                if not -EARLIER <= end - ends[source] <= 1
-            }
-            self.assertEqual({}, late, name)
+            self.assertNotIn("extended", log)
+            if name != "edge1":  # which counts from the moment at which it heard the knock
+                ends = self.fleet.untils(name)
+                wrong = {x: ends[x] - stamps[x] for x in sources if abs(ends[x] - stamps[x]) > 1}
+                self.assertEqual({}, wrong, name)
 
 
 class ValkeyTests(KilledTests):
@@ -110,7 +104,7 @@ class AwayTests(FleetTestCase):
         for name in ("web1", "web2"):
             self.assertTrue(self.fleet.comesToBeOpen(name, STRANGER), self.fleet.logs())
             late = self.fleet.untils(name)[self.lan.address(STRANGER)] - end
-            self.assertLess(abs(late), 1)
+            self.assertTrue(-BUSY < late < 1, late)
             self.assertFalse(self.fleet.isOpen(name))
             address = self.lan.address(CLIENT)
             self.assertNotIn(f"for {address} until", self.members[name].daemon.log())
