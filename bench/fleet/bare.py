@@ -20,8 +20,10 @@ from pkdoors.config.fleet import parseEngine
 from pkdoors.fleet.engine import BEGINNING
 from pkdoors.fleet.redis import connectEngine
 
-STREAM = "pk:prod:claim:bare"
-"""A name that all hosts may write."""
+WRITER = "bare"
+"""A host that nobody makes: the engine knows its user."""
+STREAM = f"pk:prod:events:{WRITER}"
+"""A stream that no fleet process reads."""
 
 
 class Appender(LineOnlyReceiver):

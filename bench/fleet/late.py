@@ -12,13 +12,14 @@ from threading import Thread
 from typing import IO, Any
 
 from bench.common import Times
+from bench.fleet.bare import WRITER
 from bench.fleet.watch import Watch
 from tests import ROOT
 from tests.lab.fleet.fleet import FLEET, Fleet
 from tests.lab.fleet.member import Member
 from tests.lab.hosts import BIN
 
-GATEWAY, INNER = "edge1", ("web1", "web2", "web3")
+GATEWAY = "edge1"
 INNER_HOST, BARE = "until an inner host is open", "bare XADD to XREAD"
 LOG = "until a reader has the knock"
 """What is measured, from the gateway's opening on."""
@@ -31,16 +32,19 @@ PATIENCE = 10.0
 class Bare:
     """A process that appends, and one on each inner host that follows."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, inner: tuple[str, ...]) -> None:
         self._stack = ExitStack()
         self._in: IO[bytes]
         members = fleet.members
-        self._followers = [self._start(fleet, members[name], "follow")[1] for name in INNER]
+        self._followers = [self._start(fleet, members[name], "follow")[1] for name in inner]
         self._in, _ = self._start(fleet, members[GATEWAY], "append")
 
     def _start(self, fleet: Fleet, member: Member, role: str) -> tuple[IO[bytes], IO[bytes]]:
-        url = fleet.engine.url.replace("//", f"//{member.name}@")
-        files = str(member.folder / "password"), str(fleet.engine.authority.file)
+        user = WRITER if role == "append" else member.name
+        url = fleet.engine.url.replace("//", f"//{user}@")
+        password = fleet.engine.folder / f"password-{user}"
+        password.write_text(fleet.passwords[user])
+        files = str(password), str(fleet.engine.authority.file)
         argv = [str(BIN / "python"), "-m", "bench.fleet.bare", role, url, *files]
         with member.host.inside():
             process = Popen(argv, stdin=PIPE, stdout=PIPE, cwd=ROOT)
@@ -98,13 +102,18 @@ def makeFleet(names: tuple[str, ...], **options: Any) -> Iterator[Fleet]:
             yield fleet
 
 
-def measure(knocks: int, program: str) -> Times:
-    """Knock so many times, and append as many bare entries, in turns; return all times."""
-    names = GATEWAY, *INNER
+def measure(knocks: int, hosts: int, program: str) -> Times:
+    """
+    Knock so many times, and append as many bare entries, in turns; return all times.
+
+    @param hosts: how many inner hosts there are.
+    """
+    inner = tuple(f"web{number}" for number in range(1, hosts + 1))
+    names = GATEWAY, *inner
     times: Times = {INNER_HOST: [], BARE: [], LOG: []}
     with ExitStack() as stack:
-        fleet = stack.enter_context(makeFleet(names, program=program))
-        bare = stack.enter_context(closing(Bare(fleet)))
+        fleet = stack.enter_context(makeFleet(names, program=program, others=(WRITER,)))
+        bare = stack.enter_context(closing(Bare(fleet, inner)))
         watch = stack.enter_context(closing(Watch(fleet.members.values())))
         reader = LogReader(fleet)
         reader.start()
@@ -116,7 +125,7 @@ def measure(knocks: int, program: str) -> Times:
             found = watch.waitFor(source, {*names}, PATIENCE)
             opened[source] = found.get(GATEWAY, nan)
             times[INNER_HOST] += [
-                1000 * (found[name] - found[GATEWAY]) if name in found else None for name in INNER
+                1000 * (found[name] - found[GATEWAY]) if name in found else None for name in inner
             ]
             time.sleep(random.uniform(0, PAUSE))
             times[BARE] += bare.take()

@@ -74,7 +74,8 @@ class RedisProtocol(txredisapi.RedisProtocol):
         """
         if not self.lost:
             self.lost, self._kind = reason, kind
-        self.transport.abortConnection()
+        if self.connected:  # TLS cannot end what has ended
+            self.transport.abortConnection()
 
     async def ask(self, clock: IReactorTime, seconds: float, *command: object) -> Any:
         """

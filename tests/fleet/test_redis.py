@@ -203,12 +203,14 @@ class RedisEngineTests(SynchronousTestCase):
         self.assertIn("within 10 s", str(self.failureResultOf(connecting, EngineError).value))
 
     def test_lost(self) -> None:
-        """If the engine hangs up, everything that waits fails."""
+        """If the engine hangs up, everything that waits fails, and nothing hangs up again."""
         self.connect()
+        self.patch(self.endpoint.transports[0], "abortConnection", None)
         asking = [self.begin(self.engine.get("x")), self.begin(self.engine.get("y"))]
         self.endpoint.protocols[0].connectionLost(Failure(ConnectionDone()))
         for each in asking:
             self.assertIn("closed", str(self.failureResultOf(each, EngineError).value))
+        self.successResultOf(self.begin(self.engine.close()))
 
     def test_tooMuch(self) -> None:
         """A very long answer is not kept in memory, and its error has a class of its own."""

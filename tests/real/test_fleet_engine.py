@@ -28,6 +28,12 @@ class EngineTests(FleetTestCase):
         super().setUp()
         self.edge, self.inner = self.members[EDGE], self.members[INNER]
         self.last = CLIENT
+        self.addCleanup(self.assertNoMistake)
+
+    def assertNoMistake(self) -> None:
+        """Assert that nothing went wrong that nobody foresaw."""
+        for member in self.members.values():
+            self.assertNotIn("Traceback", member.relay.log())
 
     def knock(self) -> int:
         """
@@ -176,7 +182,6 @@ class EngineTests(FleetTestCase):
         self.edge.startRelay()
         self.assertTrue(self.fleet.comesToBeOpen(INNER, last), self.fleet.logs())
         self.assertEqual(-signal.SIGTERM, self.edge.relay.stop(), "as twistd ends")
-        self.assertNotIn("Traceback", self.edge.relay.log())
 
     def test_unsuitable(self) -> None:
         """A wrong configuration at the start is one line, and status 78."""

@@ -17,6 +17,9 @@ from tests.lab.fleet.fleet import CLIENT, ENGINE, STRANGER
 from tests.lab.hosts import eventually
 
 KNOCKS = 1000 if os.environ.get("PKDOORS_NIGHTLY") else 200
+EARLIER = 5.0
+"""Seconds by which a relayed opening may end earlier: its time counts from the knock's stamp, the
+gateway's from its arrival, and on a busy machine clients are slow."""
 REACHED_SOON = 5.0
 """Seconds in which a local door must open without the engine. A daemon that waits for one
 that hangs would take ten."""
@@ -37,7 +40,8 @@ class KilledTests(FleetTestCase):
     def test_killed(self) -> None:
         """
         Of many knocks with a C{kill -9} of the engine in the middle, each opens at each host,
-        once, and until the deadline that it has at the gateway, a second more or less.
+        once, and until the deadline that it has at the gateway: no later, but for a second, and
+        hardly earlier.
         """
         sources = self.fleet.addSources(KNOCKS)
         edge1 = self.members["edge1"]
@@ -61,7 +65,7 @@ class KilledTests(FleetTestCase):
             late = {
                 source: (end, ends[source])
                 for source, end in self.fleet.untils(name).items()
-                if abs(end - ends[source]) > 1
+                if not -EARLIER <= end - ends[source] <= 1
             }
             self.assertEqual({}, late, name)
 

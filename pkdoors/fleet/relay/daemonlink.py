@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
+from errno import EACCES
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
@@ -49,6 +50,10 @@ def makeClaimLine(number: int, won: bool | None) -> bytes:
 
 def _makeLine(**fields: Any) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+
+class DaemonRefusal(AskError):
+    """The daemon is there, and refuses a request."""
 
 
 @implementer(IAgentEndpointFactory)
@@ -157,7 +162,7 @@ class DaemonLink:
         except (TimeoutError, Exception) as error:
             raise AskError(f"the daemon's answer broke off: {type(error).__name__}") from None
         if response.code != 200:
-            raise AskError(f"the daemon refuses {path.decode()}: {_readError(text)}")
+            raise DaemonRefusal(f"the daemon refuses {path.decode()}: {_readError(text)}")
         return text
 
     async def _request(self, method: bytes, path: bytes, body: Any = None) -> IResponse:
@@ -167,9 +172,14 @@ class DaemonLink:
             return await asking.addTimeout(ANSWER_LIMIT, self._reactor)
         except (TimeoutError, ResponseFailed):
             raise AskError("the daemon does not answer") from None
-        except Exception:  # whatever keeps a UNIX socket from being there
+        except Exception as error:  # whatever keeps a UNIX socket from being there
+            if getattr(error, "osError", None) == EACCES:
+                raise NoDaemon(
+                    f"this user may not use {self._path}: run this as the user pkdoors-fleet, or "
+                    "restart the daemon if that user was made after its start"
+                ) from None
             raise NoDaemon(
-                f"the daemon is not running, or has no door with fleet = true: nobody answers at "
+                "the daemon is not running, or has no door with fleet = true: nobody answers at "
                 f"{self._path}"
             ) from None
 
