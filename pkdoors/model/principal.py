@@ -1,7 +1,7 @@
 """Principals: those who ask for something. Pure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_COMMENT = 127
 """Bytes of a comment in nftables: libnftnl's NFTNL_UDATA_COMMENT_MAXLEN without its null byte."""
@@ -21,11 +21,19 @@ class Principal:
     @ivar name: a key's comment, or another name; it may be empty.
     @ivar key: the fingerprint of the SSH key; empty without a key.
     @ivar address: the address that it asked from, if the opening is not for just that one.
+    @ivar authority: the fingerprint of the authority that certified the key; empty if none did, or
+        if an earlier daemon knew.
     """
 
     name: str = ""
     key: str = ""
     address: str = ""
+    authority: str = field(default="", compare=False, repr=False)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys without which it could not ask."""
+        return tuple(filter(None, (self.key, self.authority)))
 
     def __str__(self) -> str:
         if not self.key:

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from pkdoors.errors import NoDaemon
+from pkdoors.fleet.relay.daemonlink import DaemonRefusal
 
 Hear = Callable[[str, dict[str, Any]], None]
 
@@ -34,6 +35,7 @@ class FakeDaemonLink:
     @ivar taken: the lines that it took, as values.
     @ivar most: the lines of the longest request.
     @ivar isAway: whether nobody answers.
+    @ivar refusal: why it takes no lines.
     @ivar doors: what it tells of its doors.
     """
 
@@ -41,6 +43,7 @@ class FakeDaemonLink:
         self.taken: list[dict[str, Any]] = []
         self.most = 0
         self.isAway = False
+        self.refusal = ""
         self.doors = [DOOR]
         self.openings: list[dict[str, Any]] = []
         self._following: dict[str, tuple[Deferred[None], Hear]] = {}
@@ -48,6 +51,8 @@ class FakeDaemonLink:
     async def post(self, lines: Iterable[bytes]) -> list[dict[str, Any]]:
         """See L{DaemonLink.post}."""
         self._check()
+        if self.refusal:
+            raise DaemonRefusal(self.refusal)
         found = [json.loads(line) for line in lines]
         self.taken += found
         self.most = max(self.most, len(found))

@@ -143,6 +143,20 @@ class ServiceTests(ServiceTestCase):
         self.begin()
         self.assertUnprivileged()
 
+    def test_hooks(self) -> None:
+        """A hook may change the firewall, as C{init --knockd} says of each, but write no file."""
+        work = (
+            "iptables-nft -N FROMHOOK; nft add table inet fromhook; echo x >/srv/x || echo no >&2"
+        )
+        self.begin(f"on_open = ['/bin/sh', '-c', '{work}; exit 1']\n")
+        self.assertTrue(self.opens(), self.machine.log())
+        self.assertTrue(
+            eventually(lambda: "inet fromhook" in self.machine.run("nft", "list", "tables"))
+        )
+        self.assertIn("FROMHOOK", self.machine.run("iptables-nft", "-S"))
+        self.assertTrue(eventually(lambda: "Read-only file system" in self.machine.log()))
+        self.assertNotEqual(0, self.machine.status("test", "-e", "/srv/x")[0])
+
     def test_cannotWriteItsConfiguration(self) -> None:
         """It can read its configuration, which is a secret, but not change it."""
         self.begin()

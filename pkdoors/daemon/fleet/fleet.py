@@ -214,7 +214,7 @@ class Fleet:
         """Return why a seal opens nothing any more, because of what happened while it waited."""
         now, today = self._clock.seconds(), self._publisher.wallClock()
         stamp, source = round(1000 * request.since), readSource(request.source)
-        if self._memory.bans.findBan(request.who.key):
+        if any(map(self._memory.bans.findBan, request.who.keys)):
             return f"the key of {request.who} is banned in the whole fleet"
         return self._memory.tombstones.findRefusal(
             request.door.name, source, request.who.key, stamp, now, today

@@ -75,7 +75,7 @@ class Ordering:
         bans = self._memory.bans
         if bans:
             self._close(
-                lambda opening: bool(bans.findBan(opening.who.key)), inf, "its key is banned"
+                lambda opening: any(map(bans.findBan, opening.who.keys)), inf, "its key is banned"
             )
 
     def _close(self, matches: Callable[[Opening], bool], before: float, reason: str) -> None:

@@ -9,15 +9,23 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
-from pkdoors.errors import EngineError, EngineHungUp, EngineNoStream, EngineTooMuch, PkdoorsError
+from pkdoors.errors import (
+    EngineError,
+    EngineHungUp,
+    EngineNoStream,
+    EngineRefusal,
+    EngineTooMuch,
+    PkdoorsError,
+)
 from pkdoors.fleet.engine import IEngine
+from pkdoors.fleet.relay._backlog import MOST
 from pkdoors.fleet.relay._reader import HANDED, Reader
 from pkdoors.fleet.relay._reporter import Reporter
 from pkdoors.fleet.relay._troubles import Troubles
 from pkdoors.fleet.relay._writer import HeardSeal, Queue, makeEventWriter, makeSealWriter
 from pkdoors.fleet.relay.daemonlink import DaemonLink
 from pkdoors.fleet.streams import Streams
-from pkdoors.fleet.together import runTogether
+from pkdoors.fleet.together import gather, runTogether
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import WakeableSleep
 
@@ -76,6 +84,7 @@ class EngineSide:
         self._handedBefore = 0
         self._leftOut: dict[str, tuple[float, str]] = {}
         self._isCareful = False
+        self._late: dict[str, int] = {}  # claims that got no answer, and for how long they last
 
     async def run(self) -> None:
         """Be connected, again and again."""
@@ -118,6 +127,7 @@ class EngineSide:
             self._leftOut,
         )
         try:
+            await self._claimLate(engine)
             await reader.begin(self._positions, self._isCareful)
             self._isCareful = False
             self._positions = reader.positions
@@ -164,13 +174,34 @@ class EngineSide:
 
     async def claim(self, name: str, milliseconds: int) -> bool | None:
         """Return whether this host is the first to claim a name; L{None} if nobody can tell."""
-        engine, fleet = self._engine, self.fleet
-        if engine is None or fleet is None:
-            return None
+        engine = self._engine
+        if engine is not None:
+            try:
+                return await self._claimAt(engine, name, milliseconds)
+            except PkdoorsError:
+                pass
+        self._late[name] = milliseconds
+        if len(self._late) > MOST:
+            del self._late[next(iter(self._late))]
+        return None
+
+    async def _claimAt(self, engine: IEngine, name: str, milliseconds: int) -> bool:
+        fleet = self.fleet
+        assert fleet is not None
+        return await engine.claim(Streams(fleet.name).claim(name), fleet.host, milliseconds)
+
+    async def _claimLate(self, engine: IEngine) -> None:
+        """
+        Claim what nobody could tell of, whatever has become of it: a knock that somebody has
+        recorded meanwhile is then worth nothing at the other hosts.
+        """
+        late = dict(self._late)
         try:
-            return await engine.claim(Streams(fleet.name).claim(name), fleet.host, milliseconds)
-        except PkdoorsError:
-            return None
+            await gather(self._claimAt(engine, name, late[name]) for name in late)
+        except EngineRefusal:  # whoever writes seals reports it
+            return
+        for name in late:
+            self._late.pop(name, None)
 
     async def connectAgain(self) -> None:
         """End the connection, and make another one at once."""

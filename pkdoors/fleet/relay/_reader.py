@@ -26,6 +26,7 @@ from pkdoors.fleet.relay.daemonlink import (
     MAX_BODY,
     MAX_LINES,
     DaemonLink,
+    DaemonRefusal,
     makeOrderLine,
     makeSealLine,
 )
@@ -39,6 +40,8 @@ SLACK = 60.0
 """Seconds from before the longest opening that are read, too."""
 AGAIN = 0.5
 """Seconds until lines that the daemon did not take are handed in again."""
+MAX_REFUSALS = 20
+"""Refusals, one every L{AGAIN} seconds, after which lines are left out: the next ones may do."""
 LEFT_OUT = 600
 """Seconds for which a stream is not read that its host, or the engine, has spoilt."""
 HANDED = "handed"
@@ -214,13 +217,24 @@ class Reader:
             self._counts.update(answer.get("result", "") for answer in await self._post(part))
 
     async def _post(self, lines: Sequence[bytes]) -> list[dict[str, Any]]:
-        """Post lines until the daemon has taken them."""
+        """Post lines until the daemon has taken them. If it refuses them, it will always do so."""
+        refusals = 0
         while not self._isOver:
             try:
                 return await self._link.post(lines)
+            except DaemonRefusal as error:
+                refusals += 1
+                if refusals == MAX_REFUSALS:
+                    self._log.error(
+                        "{count} seals and orders of the fleet are left out: {error}",
+                        count=len(lines),
+                        error=str(error),
+                    )
+                    return []
             except AskError:  # whoever follows the daemon's events reports it
-                pause: Deferred[None] = deferLater(self._clock, AGAIN)
-                await pause
+                refusals = 0
+            pause: Deferred[None] = deferLater(self._clock, AGAIN)
+            await pause
         raise EngineHungUp("the connection was closed")
 
 

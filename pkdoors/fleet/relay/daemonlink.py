@@ -52,6 +52,10 @@ def _makeLine(**fields: Any) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
+class DaemonRefusal(AskError):
+    """The daemon is there, and refuses a request."""
+
+
 @implementer(IAgentEndpointFactory)
 class _Endpoints:
     """The one way to the daemon."""
@@ -158,7 +162,7 @@ class DaemonLink:
         except (TimeoutError, Exception) as error:
             raise AskError(f"the daemon's answer broke off: {type(error).__name__}") from None
         if response.code != 200:
-            raise AskError(f"the daemon refuses {path.decode()}: {_readError(text)}")
+            raise DaemonRefusal(f"the daemon refuses {path.decode()}: {_readError(text)}")
         return text
 
     async def _request(self, method: bytes, path: bytes, body: Any = None) -> IResponse:

@@ -60,7 +60,7 @@ class Verdict:
         if self.result != DONE or self.order is None or self.order.verb == UNBAN:
             return False
         if self.order.verb == BAN:
-            return opening.who.key == self.order.what
+            return self.order.what in opening.who.keys
         closed = _readSource(self.order.what)
         return closed is None or _overlap(closed, opening.source)
 

@@ -63,8 +63,9 @@ class CertifiedKey(AuthorizedKey):
     @property
     def who(self) -> Principal:
         """The owner of the key, with the name and the number that the certificate has."""
-        by = self.line.comment or fingerprint(self.line.blob)
-        return Principal(f"{self.certificate}, by {by}", fingerprint(self.blob))
+        authority = fingerprint(self.line.blob)
+        name = f"{self.certificate}, by {self.line.comment or authority}"
+        return Principal(name, fingerprint(self.blob), authority=authority)
 
     def __str__(self) -> str:
         return str(self.who)

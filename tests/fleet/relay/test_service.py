@@ -232,6 +232,20 @@ class ServiceTests(SynchronousTestCase):
         self.assertLessEqual({("web1", SEAL), ("web1", OTHER)}, {*self.two.link.seals()})
         self.assertEqual(1, self.said("the daemon answers again"))
 
+    def test_refused(self) -> None:
+        """If the daemon refuses some lines again and again, the next ones get their turn."""
+        self.start(self.two)
+        self.two.link.refusal = "the body is too long"
+        self.store.add(NAMES.log("web1"), {"s": SEAL})
+        self.wait(5)
+        self.assertEqual(0, self.said("too long"))
+        self.wait(6)
+        self.assertEqual(1, self.said("left out: the body is too long"))
+        self.two.link.refusal = ""
+        self.store.add(NAMES.log("web1"), {"s": OTHER})
+        self.wait(1)
+        self.assertEqual([("web1", OTHER)], self.two.link.seals())
+
     def test_orders(self) -> None:
         """A host that starts hands in all orders before the first seal."""
         self.store.add(NAMES.log("web1"), {"s": SEAL})
@@ -321,6 +335,11 @@ class ServiceTests(SynchronousTestCase):
         self.one.link.send("/seals", "claim", id=8, name="def", milliseconds=120_000)
         self.wait(0.1)
         self.assertEqual({"claim": 8, "won": None}, self.one.link.taken[-1])
+        self.store.isAway = False
+        self.wait(10)
+        self.two.link.send("/seals", "claim", id=9, name="def", milliseconds=120_000)
+        self.wait(0.1)
+        self.assertEqual({"claim": 9, "won": False}, self.two.link.taken[-1], "it claims late")
 
     def test_events(self) -> None:
         """The events of the daemon go to this host's stream."""

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.locks.relayed.orders} and L{pkdoors.locks.relayed.bans}."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import permutations
 from math import inf
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pkdoors.knocks.order import makeOrderData, parseOrder
 from pkdoors.knocks.seal import frameMessage
 from pkdoors.knocks.wire import fingerprint
+from pkdoors.locks.lock import Request
 from pkdoors.locks.relayed import bans as bansModule
 from pkdoors.locks.relayed import orders as ordersModule
 from pkdoors.locks.relayed.bans import BanNote, Bans, OrderNote
@@ -221,13 +223,21 @@ class BanTests(OrderTestCase):
         self.keys = authorized(f"cert-authority,any-principal {publicLine(authority, 'ca')}")
         blob = authority.public().blob()
 
-        def knock() -> str:
+        def make() -> bytes:
             certified = certificate(authority, ANNA)
             fields = {"bind": ANN, "stamp": TODAY * 1000}
-            return self.relay(sealedWith(certified, blob, ANNA, PORTS, **fields))
+            return sealedWith(certified, blob, ANNA, PORTS, **fields)
+
+        def knock() -> str:
+            return self.relay(make())
 
         self.assertEqual(f"{ANN} 300", knock())
-        self.give("ban", fingerprint(blob), ago=1)
+        request = self.judge(make())
+        assert isinstance(request, Request)
+        opening = Opening(request.door, readSource(ANN), 0.0, request.who)
+        ban = self.order(ordered("ban", fingerprint(blob), ago=1))
+        self.assertTrue(ban.matches(opening))
+        self.assertFalse(ban.matches(replace(opening, who=WHO)))
         self.assertIn("is banned in the whole fleet", knock())
         self.give("unban", fingerprint(blob))
         self.assertEqual(f"{ANN} 300", knock())
