@@ -22,8 +22,8 @@ OPEN_FOR = 120
 BUSY = 10.0
 """Seconds that a busy gateway may take to judge a knock; its own opening counts from then on."""
 REACHED_SOON = 5.0
-"""Seconds in which a local door must open without the engine. A daemon that waits for one that hangs
-would take ten."""
+"""Seconds in which a local door must open without the engine. A daemon that waits for one that
+hangs would take ten."""
 
 
 class KilledTests(FleetTestCase):
