@@ -127,19 +127,29 @@ class SshTestCase(RealTestCase):
     With sshd and ssh.
 
     @cvar moreForSshd: lines of sshd's configuration.
+    @cvar penalties: how sshd penalizes addresses, if it can.
     """
 
     moreForSshd = ""
+    penalties = "no"
+
+    def canPenalize(self) -> bool:
+        """Return whether this sshd can refuse an address for a while (PerSourcePenalties)."""
+        version = self.server.status("ssh", "-V")[1].removeprefix("OpenSSH_").partition("p")[0]
+        return tuple(map(int, version.split("."))) >= (9, 8)
 
     def sshd(self) -> None:
         """Start sshd on the server, for root with a key of the client's."""
         for name in ("host", "user"):
             key = str(self.folder / name)
             self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        more = self.moreForSshd
+        if self.canPenalize():  # or it drops the next connections of a test that may not get in
+            more += f"PerSourcePenalties {self.penalties}\n"
         (self.folder / "sshd_config").write_text(
             f"HostKey {self.folder}/host\nAuthorizedKeysFile {self.folder}/user.pub\n"
             "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPidFile none\n"
-            f"Subsystem sftp internal-sftp\n{self.moreForSshd}"
+            f"Subsystem sftp internal-sftp\n{more}"
         )
         self.server.run("mkdir", "-p", "/run/sshd")  # where sshd puts its unprivileged half
         sshd = self.server.spawn(

@@ -457,12 +457,11 @@ class BackpressureTests(ConnectTestCase):
 class PenaltyTests(SshTestCase):
     """An sshd that refuses an address for a while, as those of OpenSSH 9.8 and later do."""
 
-    moreForSshd = "PerSourcePenalties noauth:60s min:1s\n"
+    penalties = "noauth:60s min:1s"
 
     def test_explained(self) -> None:
         """C{knock --wait} and C{connect} say why."""
-        version = self.server.status("ssh", "-V")[1].removeprefix("OpenSSH_").partition("p")[0]
-        if tuple(map(int, version.split("."))) < (9, 8):
+        if not self.canPenalize():
             raise SkipTest("this sshd has no PerSourcePenalties")
         self.sshd()
         self.daemon(ports="22")
