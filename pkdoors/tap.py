@@ -21,10 +21,10 @@ from twisted.application.service import IService
 
 from pkdoors.admin.operations import Operations
 from pkdoors.admin.unixsocket import AdminSocket
+from pkdoors.config.commandline import WRONG_CONFIG
 from pkdoors.config.config import Config
 from pkdoors.config.file import findFleetFile, readConfig
 from pkdoors.config.lastgood import STATE, LastGood
-from pkdoors.config.options import WRONG_CONFIG
 from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.component import Component, OnDemand, Optional
 from pkdoors.daemon.failclosed import keepClosed

@@ -40,21 +40,14 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
 
     from pkdoors.doctor.check import checkHost
     from pkdoors.doctor.facts import Facts
-    from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf, selectFaults
+    from pkdoors.doctor.findings import tellFindings
     from pkdoors.doctor.options import CheckOptions
     from pkdoors.doctor.sources import Sources
-    from pkdoors.util.output import tellText
 
     wanted = CheckOptions(environment)
     wanted.parseOptions(listWords(options))
     sources = replace(Sources(), engine=partial(_askEngine, options))
-    findings = list(checkHost(Facts(wanted.config, sources, wanted.file)))
-    chosen = selectFaults(findings) if options.quiet else findings
-    if options.json:
-        tellText(f"{asJSON(chosen)}\n")
-    elif chosen:
-        tellText(f"{asTable(chosen)}\n")
-    raise SystemExit(exitStatusOf(findings))
+    tellFindings(checkHost(Facts(wanted.config, sources, wanted.file)), options.quiet, options.json)
 
 
 def _askEngine(options: Namespace, fleet: "FleetConfig") -> "EngineFacts":

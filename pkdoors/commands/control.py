@@ -2,11 +2,11 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pkdoors.adminclient.clients import NamedClient, checkClient, findClient
-from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
+from pkdoors.commands._limit import SHOWN, addLimitOptions
+from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
@@ -23,9 +23,6 @@ T = TypeVar("T")
 NO_DAEMON = 3
 """The exit status if the daemon is not running."""
 
-SHOWN = 50
-"""Openings that C{status} shows unless it is asked for more: those that end first."""
-
 
 def addStatusCommand(command: Parser) -> None:
     """Add the options of C{status}."""
@@ -39,14 +36,7 @@ def addStatusCommand(command: Parser) -> None:
         type=asType(parseSource),
         help="show the openings for addresses and networks in this network only",
     )
-    some = command.add_mutually_exclusive_group()
-    some.add_argument(
-        "--limit",
-        metavar="NUMBER",
-        type=asType(partial(parseNumber, least=0, most=999_999)),
-        help=f"show at most so many openings (default: {SHOWN}; with --json, all)",
-    )
-    some.add_argument("--all", action="store_true", help="show all openings")
+    addLimitOptions(command, "; with --json, all")
 
 
 def addOpenCommand(command: Parser) -> None:

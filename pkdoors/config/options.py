@@ -1,36 +1,29 @@
 """The command line of C{twistd pkdoors}, and the environment behind it."""
 
 import os.path
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as ListOf
 from dataclasses import replace
 from functools import cached_property, partial
 from os import environ
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
-from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
-from pkdoors import __version__
 from pkdoors.config._setting import Setting
+from pkdoors.config.commandline import WRONG_CONFIG, CommandLine
 from pkdoors.config.config import Config
 from pkdoors.config.parser import checkDoors
 from pkdoors.config.settings import ABOUT, CONF_ABOUT, DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import parseAt, parsePath
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.model.doors import Door
-from pkdoors.util.output import complain, tell, tellText
 from pkdoors.util.quoting import shown
 
 _ALL = (*DOOR_SETTINGS, *DAEMON_SETTINGS)
 _FORMER = {f"--{each.formerOption}": f"--{each.option}" for each in _ALL if each.formerOption}
 _WITHOUT_FILE = ("-m", "-p", "--magic-seq", "--ports")
 """With one of these no file is read, unless it is named."""
-
-WRONG_USAGE, WRONG_CONFIG = 2, 78
-"""Exit statuses: the command line or the environment is wrong; the configuration file is, which
-C{sysexits.h} calls EX_CONFIG. Starting again helps with neither."""
 
 Given = tuple[Setting, str, Any]
 """A setting, the option or variable that gives it, and the text."""
@@ -42,19 +35,15 @@ def _renameFormer(word: str) -> str:
     return f"{_FORMER.get(name, name)}{equals}{value}"
 
 
-class Options(TwistedOptions):
+class Options(CommandLine):
     """
     The options of the daemon.
 
     @ivar config: what the operator wants, after the parsing.
     @ivar file: the configuration file that was read; empty if there was none.
-    @cvar program: the command that has them.
-    @ivar speaker: what its complaints begin with.
     """
 
     program = "twistd pkdoors"
-    speaker = "pkdoors"
-
     synopsis = "[--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
     longdesc = ABOUT
     optParameters: ClassVar = [
@@ -89,39 +78,16 @@ class Options(TwistedOptions):
         setting.about for setting in DAEMON_SETTINGS if setting.option == "interface"
     )
 
-    def opt_help(self) -> None:
-        """print this help"""
-        tellText(f"{self}\n")
-        sys.exit(0)
-
-    def opt_version(self) -> None:
-        """print the version of pkdoors"""
-        tell(f"pkdoors {__version__.public()}")
-        sys.exit(0)
-
-    opt_h = opt_help
-    opt_V = opt_version
-
     def parseOptions(self, options: ListOf[str] | None = None) -> None:
-        """
-        Read the command line. An error is one line: twistd itself would print its whole usage with
-        it.
-        """
+        """See L{CommandLine.parseOptions}."""
         try:
             super().parseOptions(None if options is None else [*map(_renameFormer, options)])
-        except UsageError as error:
-            self.refuse(f"{error} ({self.hintFor(error)})")
         except ConfigError as error:
             self.refuse(str(error), WRONG_CONFIG)
 
-    def refuse(self, line: str, status: int = WRONG_USAGE) -> NoReturn:
-        """Print what is wrong, and end."""
-        complain(self.speaker, line)
-        raise SystemExit(status)
-
     def hintFor(self, error: UsageError) -> str:
         """Return what may help an operator who gave a wrong option."""
-        hint = f"`{self.program} --help` shows all options"
+        hint = super().hintFor(error)
         if "not recognized" in str(error):
             hint += "; put twistd's own options before the word pkdoors"
         return hint

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import NoReturn
 
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.oneline import printable
+from pkdoors.util.output import tellText
 
 OK, INFO, WARNING, ERROR = LEVELS = ("OK", "INFO", "WARNING", "ERROR")
 """From good to bad. INFO is worth knowing, and needs no action."""
@@ -58,6 +60,21 @@ def exitStatusOf(findings: Iterable[Finding]) -> int:
 def selectFaults(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings that count: warnings and errors."""
     return [finding for finding in findings if _STATUS[finding.level]]
+
+
+def tellFindings(findings: Iterable[Finding], isQuiet: bool, isJSON: bool) -> NoReturn:
+    """
+    Print the findings, and end with their exit status.
+
+    @param isQuiet: whether to print faults alone.
+    """
+    findings = list(findings)
+    chosen = selectFaults(findings) if isQuiet else findings
+    if isJSON:
+        tellText(f"{asJSON(chosen)}\n")
+    elif chosen:
+        tellText(f"{asTable(chosen)}\n")
+    raise SystemExit(exitStatusOf(findings))
 
 
 def asTable(findings: Iterable[Finding]) -> str:

@@ -2,7 +2,8 @@
 
 from typing import NoReturn
 
-from pkdoors.config.options import WRONG_USAGE, Options
+from pkdoors.config.commandline import WRONG_USAGE
+from pkdoors.config.options import Options
 from pkdoors.util.output import complain
 
 

@@ -1,21 +1,18 @@
 """What C{twistd pkdoors-fleet} loads: the fleet's process."""
 
 import os
-import sys
 import time
 from functools import partial
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from twisted.application.service import IService
 from twisted.logger import globalLogPublisher
-from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
-from pkdoors import __version__
+from pkdoors.config.commandline import WRONG_CONFIG, CommandLine
 from pkdoors.config.config import FLEET_NAME
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.config.fleetfile import readFleet, readPassword
-from pkdoors.config.options import WRONG_CONFIG, WRONG_USAGE
 from pkdoors.daemon.process.signals import handleHangup, handleInterrupt
 from pkdoors.errors import PkdoorsError
 from pkdoors.fleet.engine import IEngine
@@ -25,7 +22,6 @@ from pkdoors.fleet.relay.service import FleetService
 from pkdoors.host.descriptors import raiseLimit
 from pkdoors.host.instance import FOLDER
 from pkdoors.util.cleanlog import cleanLog
-from pkdoors.util.output import complain, tell, tellText
 from pkdoors.util.quoting import shown
 
 ABOUT = (
@@ -39,14 +35,12 @@ SOCKET = f"{FOLDER}/fleet.sock"
 SOCKET_ABOUT = f"the daemon's socket for the fleet (default: {SOCKET})"
 
 
-class Options(TwistedOptions):
+class Options(CommandLine):
     """
     The options.
-
-    @cvar program: the command that has them.
     """
 
-    program = "twistd pkdoors-fleet"
+    program, speaker = "twistd pkdoors-fleet", "pkdoors-fleet"
     synopsis = "[--file FILE | --conf FILE] [--socket PATH]"
     longdesc = ABOUT
     optParameters: ClassVar = [
@@ -54,26 +48,6 @@ class Options(TwistedOptions):
         ["conf", "c", None, CONF_ABOUT],
         ["socket", "s", SOCKET, SOCKET_ABOUT],
     ]
-
-    def opt_help(self) -> None:
-        """print this help"""
-        tellText(f"{self}\n")
-        sys.exit(0)
-
-    def opt_version(self) -> None:
-        """print the version of pkdoors"""
-        tell(f"pkdoors {__version__.public()}")
-        sys.exit(0)
-
-    opt_h = opt_help
-    opt_V = opt_version
-
-    def parseOptions(self, options: Any = None) -> None:
-        """Read the command line. An error is one line."""
-        try:
-            super().parseOptions(options)
-        except UsageError as error:
-            self.refuse(f"{error} (`{self.program} --help` shows all options)")
 
     def parseArgs(self, *rest: str) -> None:
         """Refuse all words that are not options."""
@@ -88,11 +62,6 @@ class Options(TwistedOptions):
         if self["conf"]:
             return str(os.path.join(os.path.dirname(os.path.abspath(self["conf"])), FLEET_NAME))
         return FILE
-
-    def refuse(self, line: str, status: int = WRONG_USAGE) -> NoReturn:
-        """Print what is wrong, and end."""
-        complain("pkdoors-fleet", line)
-        raise SystemExit(status)
 
 
 def makeService(options: Options) -> IService:

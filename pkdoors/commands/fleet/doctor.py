@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pkdoors.commands.fleet._place import addFleetOptions, openEngine, orExit, readFleetOf
 from pkdoors.commands.parser import Parser
 from pkdoors.errors import PkdoorsError
-from pkdoors.util.output import tellText
 
 if TYPE_CHECKING:  # they load much
     from pkdoors.config.fleet import FleetConfig
@@ -41,7 +40,7 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     from pkdoors.adminclient.location import findFleetFile
     from pkdoors.config.config import CONF_FILE
     from pkdoors.config.file import readConfig
-    from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf, selectFaults
+    from pkdoors.doctor.findings import tellFindings
     from pkdoors.doctor.fleet.gathering import gatherFleet
     from pkdoors.doctor.fleet.judging import judgeFleet
     from pkdoors.doctor.sources import readOperators
@@ -53,13 +52,7 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
         doors = ()
     engine = askEngineOf(options, fleet)
     facts = gatherFleet(fleet, findFleetFile(options.conf), engine, doors, readOperators, isFleetOn)
-    findings = list(judgeFleet(facts))
-    chosen = selectFaults(findings) if options.quiet else findings
-    if options.json:
-        tellText(f"{asJSON(chosen)}\n")
-    elif chosen:
-        tellText(f"{asTable(chosen)}\n")
-    raise SystemExit(exitStatusOf(findings))
+    tellFindings(judgeFleet(facts), options.quiet, options.json)
 
 
 def askEngineOf(options: Namespace, fleet: "FleetConfig") -> "EngineFacts":

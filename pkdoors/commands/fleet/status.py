@@ -3,10 +3,10 @@
 import json
 from argparse import Namespace
 from collections.abc import Mapping
-from functools import partial
 from time import time
 from typing import TYPE_CHECKING, Any
 
+from pkdoors.commands._limit import SHOWN, addLimitOptions
 from pkdoors.commands.fleet._place import (
     addFleetOptions,
     orExit,
@@ -14,15 +14,12 @@ from pkdoors.commands.fleet._place import (
     readOperators,
     runWithEngine,
 )
-from pkdoors.commands.parser import Parser, asType, parseNumber
+from pkdoors.commands.parser import Parser
 from pkdoors.util.output import tellDrawn, tellText
 
 if TYPE_CHECKING:  # they load much
     from pkdoors.fleet.engine import IEngine
     from pkdoors.fleet.overview.survey import Survey
-
-SHOWN = 50
-"""Openings that are shown unless more are asked for: those that end first."""
 
 
 def addFleetStatusCommand(command: Parser) -> None:
@@ -33,14 +30,7 @@ def addFleetStatusCommand(command: Parser) -> None:
         "oldest knock or order has waited that the host has not read."
     )
     command.add_argument("--json", action="store_true", help="print the whole status, for programs")
-    some = command.add_mutually_exclusive_group()
-    some.add_argument(
-        "--limit",
-        metavar="NUMBER",
-        type=asType(partial(parseNumber, least=0, most=999_999)),
-        help=f"show at most so many openings (default: {SHOWN})",
-    )
-    some.add_argument("--all", action="store_true", help="show all openings")
+    addLimitOptions(command)
     command.epilog = "Example: sudo pkdoors fleet status"
 
 

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from twisted.logger import LogLevel
 
+from pkdoors.config.commandline import WRONG_USAGE
 from pkdoors.config.lastgood import STATE, LastGood
-from pkdoors.config.options import WRONG_USAGE
 from pkdoors.config.options import Options as DaemonOptions
 from pkdoors.daemon.component import Component
 from pkdoors.daemon.failclosed import keepClosed

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pkdoors.commands.service import daemon
-from pkdoors.config.options import WRONG_CONFIG
+from pkdoors.config.commandline import WRONG_CONFIG
 from pkdoors.fleet.tap import SOCKET, makeService
 from tests.commands.fleet.fleetcase import FleetCommandTestCase
 
