@@ -547,7 +547,7 @@ class InstallTests(ServiceTestCase):
         """It prints what it does, a line each, and what to do next."""
         lines = self.output.splitlines()
         done = [line.split()[0] for line in lines[: lines.index("")]]
-        self.assertEqual(done, ["wrote"] * 7 + ["created", "reloaded"])
+        self.assertEqual(done, ["wrote"] * 8 + ["created"] * 2 + ["reloaded"])
         self.assertIn("Start it without a trial: systemctl enable --now pkdoors", lines)
 
     def test_twice(self) -> None:
@@ -555,10 +555,10 @@ class InstallTests(ServiceTestCase):
         before = self.tree()
         lines = self.configure().splitlines()
         done = [line.split()[0] for line in lines[: lines.index("")]]
-        self.assertEqual(done, ["unchanged"] * 8 + ["changed", "reloaded"])
+        self.assertEqual(done, ["unchanged"] * 10 + ["changed", "reloaded"])
         lines = self.machine.run(*INSTALL).splitlines()
         done = [line.split()[0] for line in lines[: lines.index("")]]
-        self.assertEqual(done, ["unchanged"] * 9 + ["reloaded"])
+        self.assertEqual(done, ["unchanged"] * 11 + ["reloaded"])
         self.assertEqual(before | {CONF.removeprefix("/etc/")}, self.tree())
 
     def tree(self) -> set[str]:
@@ -574,10 +574,15 @@ class InstallTests(ServiceTestCase):
         output = self.machine.run(*INSTALL, "--uninstall")
         gone = {f"/etc/{path}" for path in before - self.tree()}
         wants = "/etc/systemd/system/multi-user.target.wants/pkdoors.service"
-        self.assertEqual(8, len(gone))
+        self.assertEqual(9, len(gone))
         self.assertTrue(all(f"removed    {path}\n" in output for path in gone - {wants}), output)
         self.assertIn("the guard, unless you released it, keeps the ports closed\n", output)
-        for command in ("pkdoors release\n", "userdel pkdoors\n", "rm -r /etc/pkdoors"):
+        for command in (
+            "pkdoors release\n",
+            "userdel pkdoors\n",
+            "userdel pkdoors-fleet\n",
+            "rm -r /etc/pkdoors",
+        ):
             self.assertIn(command, output)
         self.assertEqual("inactive", self.machine.show("ActiveState"))
         self.assertFalse(self.client.reaches(PORT))
@@ -586,7 +591,7 @@ class InstallTests(ServiceTestCase):
         self.machine.run(PKDOORS, "release")
         self.assertTrue(self.client.reaches(PORT))
         again = self.machine.run(*INSTALL, "--uninstall")
-        self.assertEqual(7, again.count("missing    "))
+        self.assertEqual(8, again.count("missing    "))
 
     def test_strangeFile(self) -> None:
         """A file that is not ours is not touched, and no other file either."""

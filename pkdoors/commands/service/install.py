@@ -129,12 +129,13 @@ def _describeNextSteps() -> str:
 
 def _describeRest() -> str:
     from pkdoors.host.program import ownCommand
-    from pkdoors.host.serviceuser import NAME
+    from pkdoors.host.serviceuser import FLEET_NAME, NAME
 
     return (
         "\nThese stay until you remove them:\n"
         f"the guard, if it is there:      {ownCommand()} release\n"
         "configuration, notes and logs:  "
         "rm -r /etc/pkdoors /var/lib/pkdoors /var/log/pkdoors\n"
-        f"the user:                       userdel {NAME}\n"
+        f"the users:                      userdel {NAME}\n"
+        f"                                userdel {FLEET_NAME}\n"
     )
