@@ -22,7 +22,7 @@ from tests.lab.hosts import BIN
 GATEWAY = "edge1"
 INNER_HOST, BARE = "until an inner host is open", "bare XADD to XREAD"
 LOG = "until a reader has the knock"
-"""What is measured, from the gateway's opening on."""
+"""The delays that it measures, from the gateway's opening on."""
 PAUSE = 0.02
 """The most seconds between two knocks. They are random, so nothing falls in step with them."""
 PATIENCE = 10.0

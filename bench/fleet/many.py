@@ -24,7 +24,7 @@ OPEN_FOR = 10
 LOOK = 0.2
 """Seconds between two looks whether the crowd is done."""
 REST = 3.0
-"""Seconds in which what is under way arrives."""
+"""Seconds that knocks on their way have to arrive."""
 _TICK = os.sysconf("SC_CLK_TCK")
 
 Row = dict[str, float]

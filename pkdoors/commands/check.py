@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
+from pkdoors.commands._showing import addFindingOptions
 from pkdoors.commands.daemonoptions import addDaemonOptions, listWords
 from pkdoors.commands.parser import Parser
 
@@ -21,15 +22,7 @@ def addCheckCommand(command: Parser) -> None:
         "the daemon does. The exit status is 0 if all is well, 1 for warnings, 2 for errors; INFO "
         "does not count."
     )
-    command.add_argument(
-        "-q",
-        "--quiet",
-        action="store_true",
-        help="print only warnings and errors: nothing if all is well",
-    )
-    command.add_argument(
-        "--json", action="store_true", help="print a JSON list of objects, for programs"
-    )
+    addFindingOptions(command)
     addDaemonOptions(command)
     command.epilog = "Example: sudo pkdoors check --quiet"
     command.set_defaults(run=_check, parser=command)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pkdoors.adminclient.clients import NamedClient, checkClient, findClient
-from pkdoors.commands._limit import SHOWN, addLimitOptions
+from pkdoors.commands._showing import SHOWN, addLimitOptions
 from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath

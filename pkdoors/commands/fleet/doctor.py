@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from time import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pkdoors.commands._showing import addFindingOptions
 from pkdoors.commands.fleet._place import addFleetOptions, openEngine, orExit, readFleetOf
 from pkdoors.commands.parser import Parser
 from pkdoors.errors import PkdoorsError
@@ -23,15 +24,7 @@ def addFleetDoctorCommand(command: Parser) -> None:
         "this host, and has the same findings if a door belongs to the fleet. The exit status is 0 "
         "if all is well, 1 for warnings, 2 for errors; INFO does not count."
     )
-    command.add_argument(
-        "-q",
-        "--quiet",
-        action="store_true",
-        help="print only warnings and errors: nothing if all is well",
-    )
-    command.add_argument(
-        "--json", action="store_true", help="print a JSON list of objects, for programs"
-    )
+    addFindingOptions(command)
     command.epilog = "Example: sudo pkdoors fleet doctor"
 
 

@@ -18,7 +18,7 @@ FLEET_COMMANDS = {
         "addFleetDaemonCommand",
     ),
     "status": Command(
-        "show which hosts are up, who is in where, and the orders",
+        "show which hosts are up, all openings, and the orders",
         "fleet.status",
         "addFleetStatusCommand",
     ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from pkdoors.commands._limit import SHOWN, addLimitOptions
+from pkdoors.commands._showing import SHOWN, addLimitOptions
 from pkdoors.commands.fleet._place import (
     addFleetOptions,
     orExit,

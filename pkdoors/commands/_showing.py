@@ -1,4 +1,4 @@
-"""How many openings a command shows."""
+"""Options of several commands that say what to show."""
 
 from functools import partial
 
@@ -22,3 +22,16 @@ def addLimitOptions(command: Parser, more: str = "") -> None:
         help=f"show at most so many openings (default: {SHOWN}{more})",
     )
     some.add_argument("--all", action="store_true", help="show all openings")
+
+
+def addFindingOptions(command: Parser) -> None:
+    """Add C{--quiet} and C{--json} to a command that prints findings."""
+    command.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print only warnings and errors: nothing if all is well",
+    )
+    command.add_argument(
+        "--json", action="store_true", help="print a JSON list of objects, for programs"
+    )
