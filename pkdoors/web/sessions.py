@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from hmac import compare_digest
 from secrets import token_urlsafe
+from typing import NamedTuple
 
 BYTES = 16
 """Random bytes of a token and of a session: nobody can guess 128 bits."""
@@ -16,6 +17,11 @@ def makeSecret() -> str:
     return token_urlsafe(BYTES)
 
 
+class _Session(NamedTuple):
+    secret: bytes
+    user: int | None
+
+
 class Sessions:
     """
     All sessions of one C{pkdoors web}, and its one token, which is good once.
@@ -26,7 +32,7 @@ class Sessions:
     def __init__(self, makeSecret: Callable[[], str] = makeSecret) -> None:
         self._makeSecret = makeSecret
         self._token = b""
-        self._sessions: deque[bytes] = deque(maxlen=MAX_SESSIONS)
+        self._sessions: deque[_Session] = deque(maxlen=MAX_SESSIONS)
 
     def makeToken(self) -> str:
         """Return a new token; the one before is not good any more."""
@@ -34,15 +40,26 @@ class Sessions:
         self._token = token.encode()
         return token
 
-    def begin(self, token: bytes) -> bytes:
-        """Begin a session, and return its secret; return an empty string if the token is wrong."""
+    def begin(self, token: bytes, user: int | None) -> bytes:
+        """
+        Begin a session, and return its secret; return an empty string if the token is wrong.
+
+        @param user: the user of this machine whose session it is; L{None} if that is unknown.
+        """
         if not self._token or not compare_digest(token, self._token):
             return b""
         self._token = b""
-        self._sessions.append(self._makeSecret().encode())
-        return self._sessions[-1]
+        secret = self._makeSecret().encode()
+        self._sessions.append(_Session(secret, user))
+        return secret
 
-    def has(self, secret: bytes) -> bool:
-        """Return whether a session has this secret."""
+    def has(self, secret: bytes, user: int | None) -> bool:
+        """
+        Return whether a session has this secret, and is this user's. Browsers send a cookie to
+        every port of a host, and another user may listen at one.
+        """
         # All are compared, so the time tells nothing.
-        return any([compare_digest(secret, session) for session in self._sessions])
+        same = [
+            compare_digest(secret, each.secret) and each.user == user for each in self._sessions
+        ]
+        return any(same)
