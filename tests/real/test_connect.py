@@ -164,7 +164,7 @@ class RoundTripTests(ConnectTestCase):
             self.talk(address)
             with self.client.inside():
                 found = eventually(partial(findRoundTrip, address))
-            self.assertLess(found, 1, "over a veth")
+            self.assertLess(found.most, 1, "over a veth")
 
     def talk(self, address: str) -> None:
         """Have a short conversation with the server."""
