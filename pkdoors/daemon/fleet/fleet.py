@@ -216,6 +216,7 @@ class Fleet:
         stamp, source = round(1000 * request.since), readSource(request.source)
         if any(map(self._memory.bans.findBan, request.who.keys)):
             return f"the key of {request.who} is banned in the whole fleet"
+        heard = self._memory.judged.hear(request.claim, now)
         return self._memory.tombstones.findRefusal(
-            request.door.name, source, request.who.key, stamp, now, today
+            request.door.name, source, request.who.key, stamp, now, today, heard
         )

@@ -222,6 +222,17 @@ class ClaimTests(FleetTestCase):
         self.assertEqual({}, self.open_())
         self.assertIn("is banned in the whole fleet", self.last())
 
+    def test_closedByOperatorMeanwhile(self) -> None:
+        """So does a closing by the operator here, even if the clock of the sender is ahead."""
+        self.hear(seal(bind="*", ago=-30))
+        number = self.sent("claim")[-1]["id"]
+        self.clock.advance(0.2)
+        self.keeper.onClose("", "")
+        self.clock.advance(0.2)
+        self.post(claim=number, won=True)
+        self.assertEqual({}, self.open_())
+        self.assertIn("closed the door since this knock was made", self.last())
+
     def test_reloadedMeanwhile(self) -> None:
         """So does a new configuration: the door that counts is the one that is in place."""
         number = self.knock()
