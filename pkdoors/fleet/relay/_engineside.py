@@ -128,6 +128,7 @@ class EngineSide:
         )
         try:
             await self._claimLate(engine)
+            await self.reporter.learn()
             await reader.begin(self._positions, self._isCareful)
             self._isCareful = False
             self._positions = reader.positions

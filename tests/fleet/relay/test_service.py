@@ -217,6 +217,27 @@ class ServiceTests(SynchronousTestCase):
         self.start(self.two)
         self.assertEqual([("web1", OTHER)], self.two.link.seals())
 
+    def test_longOpenings(self) -> None:
+        """If doors open for days, a host that starts neither trims nor passes over their seals."""
+        self.two.link.doors = [DOOR | {"max_open_for": 7 * 86400.0}]
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.clock.advance(2 * 86400)
+        self.start(self.two)
+        self.two.hear(OTHER)
+        self.wait(0.1)
+        self.assertEqual({("web2", SEAL), ("web2", OTHER)}, {*self.two.link.seals()})
+        self.assertEqual(2, len(self.store.streams[NAMES.log("web2")]))
+
+    def test_daemonUnknown(self) -> None:
+        """As long as the daemon has told of no door, everything is kept."""
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.clock.advance(20 * 86400)
+        self.two.link.doors = []
+        self.start(self.two)
+        self.two.hear(OTHER)
+        self.wait(0.1)
+        self.assertEqual(2, len(self.store.streams[NAMES.log("web2")]))
+
     def test_daemonAway(self) -> None:
         """While the daemon is away nothing is passed over; a new one gets all that could count."""
         self.start()
