@@ -73,6 +73,7 @@ class Fleet:
         self._inbox = Inbox(clock, self._act, lambda: keeper.isStopped)
         self._claims = Claims(clock, self._outbox.ask)
         self._ordering = Ordering(clock, keeper, publisher, memory)
+        self._ordering.onOperators = self._outbox.askForOrders
         self._outbox.onGone = self._onGone
         self._since = clock.seconds()  # when somebody followed last
         self._lines = LineLimit()

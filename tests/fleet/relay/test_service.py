@@ -277,6 +277,31 @@ class ServiceTests(SynchronousTestCase):
         keys = ["order" if "order" in line else "seal" for line in self.two.link.taken]
         self.assertEqual(["order"] * 251 + ["seal"], keys)
 
+    def test_ordersAgain(self) -> None:
+        """If the daemon asks for them, it gets all orders again, and no seal."""
+        self.store.add(NAMES.orders("web1"), {"o": b"ban"})
+        self.store.add(NAMES.log("web1"), {"s": SEAL})
+        self.start(self.two)
+        self.wait(2 * WAIT)
+        before = len(self.two.link.taken)
+        self.two.link.send("/seals", "orders")
+        self.wait(2 * WAIT)
+        again = self.two.link.taken[before:]
+        self.assertEqual([{"order": b64encode(b"ban").decode()}], again)
+
+    def test_ordersAgainLater(self) -> None:
+        """So it does if the engine is away when it asks."""
+        self.store.add(NAMES.orders("web1"), {"o": b"ban"})
+        self.start(self.two)
+        self.wait(2 * WAIT)
+        before = len(self.two.link.taken)
+        self.store.stop()
+        self.wait(1)
+        self.two.link.send("/seals", "orders")
+        self.store.isAway = False
+        self.wait(2 * WAIT)
+        self.assertEqual([{"order": b64encode(b"ban").decode()}], self.two.link.taken[before:])
+
     def test_orderWithSeal(self) -> None:
         """Of what comes at the same time, orders are first."""
         self.start(self.two)
