@@ -107,7 +107,7 @@ class Fleet:
     def stop(self) -> None:
         """End that. What waits opens nothing any more."""
         keeper = self._keeper
-        keeper.holdsBack = lambda request: False
+        keeper.holdsBack = keeper.refuseUnclaimed
         keeper.seals.onSeal = lambda request: None
         keeper.onClose = lambda door, source: None
         keeper.isDating = False

@@ -307,6 +307,16 @@ class OperatorTests(FleetTestCase):
         self.assertEqual(({ANN: 35.0}, []), (self.open_(), self.sent()))
         self.close()
 
+    def test_unclaimed(self) -> None:
+        """
+        Before the beginning, and after the end, a knock that somebody must claim opens nothing: a
+        reload can change the door before it does the rest.
+        """
+        self.fleet.stop()
+        self.hear(seal(bind="*"))
+        self.assertEqual({}, self.open_())
+        self.assertIn("about to join its fleet: knock again", self.last())
+
     def test_troubles(self) -> None:
         """If nobody follows for a while, the status says so."""
         self.assertEqual([], self.fleet.troubles())
