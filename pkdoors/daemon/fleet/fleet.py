@@ -24,10 +24,9 @@ from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.relayed.memory import FleetMemory
 from pkdoors.locks.relayed.relayedlock import RelayedLock
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
-from pkdoors.locks.sealed.replaynotes import ALL
 from pkdoors.locks.sealed.sealjudge import SealJudge, isBound
 from pkdoors.model.doors import MAX_SKEW
-from pkdoors.model.sources import parseSource, readSource
+from pkdoors.model.sources import readSource
 from pkdoors.util.loglimits import LineLimit
 
 SPARE = 60.0
@@ -101,7 +100,7 @@ class Fleet:
         """Begin to hear what the doorkeeper does."""
         keeper = self._keeper
         keeper.holdsBack, keeper.seals.onSeal = self._holdBack, self._onSeal
-        keeper.onClose, keeper.isDating = self._onClose, True
+        keeper.isDating = True
         self._ordering.start()
 
     def stop(self) -> None:
@@ -109,7 +108,6 @@ class Fleet:
         keeper = self._keeper
         keeper.holdsBack = keeper.refuseUnclaimed
         keeper.seals.onSeal = lambda request: None
-        keeper.onClose = lambda door, source: None
         keeper.isDating = False
         for part in (self._inbox, self._claims, self._ordering):
             part.stop()
@@ -174,14 +172,6 @@ class Fleet:
         if isFixed or self._config.host in self._config.trust:
             time = self._publisher.wallClock()
             self._outbox.putSeal(request.seal, request.sender, time, isFixed)
-
-    def _onClose(self, door: str, source: str) -> None:
-        """Note that the operator closes: what was sealed before must not open again."""
-        if door and not any(each.fleet for each in self._keeper.doors if each.name == door):
-            return
-        now, today = self._clock.seconds(), self._publisher.wallClock()
-        closed = parseSource(source) if source else None
-        self._memory.tombstones.addOwn(door or ALL, closed, now, today)
 
     def _holdBack(self, request: Request) -> bool:
         if not request.claim:

@@ -9,7 +9,7 @@ from pkdoors.config.config import Config
 from pkdoors.config.fleet import REFUSE
 from pkdoors.daemon.fleet.fleet import PATIENCE, SPARE
 from pkdoors.doorkeeper.outcome import Outcome
-from pkdoors.model.doors import MAX_SKEW
+from pkdoors.model.doors import MAX_SKEW, Door
 from tests.daemon.fleet.case import ANN, ANNAS, BOB, GATE, HOST, FleetTestCase, order, seal
 from tests.fakes.doors import makeDoor
 from tests.lab.sealing import makeKey
@@ -282,14 +282,33 @@ class OperatorTests(FleetTestCase):
         self.close(source=ANN)
         self.assertEqual("opened", self.relay(seal(bind=BOB)).result)
 
+    def change(self, *doors: Door) -> None:
+        """Reload with other doors."""
+        self.successResultOf(Deferred.fromCoroutine(self.keeper.change(doors)))
+        self.daemon.smith.setDoors(doors)
+
     def test_otherDoor(self) -> None:
-        """What is closed at a door that is not one of the fleet needs no tombstone."""
-        other = makeDoor(name="other", authorizedKeys=self.door.authorizedKeys)
-        self.successResultOf(Deferred.fromCoroutine(self.keeper.change((self.door, other))))
+        """What is closed at a door without seals needs no tombstone."""
+        self.change(self.door, makeDoor(name="other"))
         self.close("other")
         self.assertEqual(0, len(self.memory.tombstones))
         self.close("default")
         self.assertEqual(1, len(self.memory.tombstones))
+
+    def test_comesBack(self) -> None:
+        """What is closed while the door is not one of the fleet stays closed when it is again."""
+        datagram = seal()
+        self.relay(datagram)
+        self.change(replace(self.door, fleet=False))
+        self.fleet.stop()
+        self.assertEqual({ANN}, {*self.open_()})
+        self.close()
+        self.clock.advance(2)
+        self.change(self.door)
+        self.fleet = self.makeFleet()
+        self.fleet.start()
+        self.assertEqual("refused", self.relay(datagram).result)
+        self.assertEqual({}, self.open_())
 
     def test_newer(self) -> None:
         """A seal that is made after that opens."""
