@@ -3,9 +3,9 @@ A fleet on one machine: an engine, a gateway and inner hosts in network namespac
 
     python -m bench.fleet [--knocks 1000] [--inner 3] [--hosts 2,10,50] [--rate 200] [--json FILE]
 
-It shows how late inner hosts open, beside bare C{XADD} and C{XREAD}, and beside seals that are handed
-to the daemons without an engine, in turns with the knocks. Then it shows, for each number of hosts,
-what a knock costs the engine and each host. It takes about five minutes.
+It shows how late inner hosts open, beside bare C{XADD} and C{XREAD}, and beside seals that are
+handed to the daemons without an engine, in turns with the knocks. Then it shows, for each number of
+hosts, what a knock costs the engine and each host. It takes about five minutes.
 """
 
 from bench.common import Times, figuresOf, ratio, showTimes, summarize

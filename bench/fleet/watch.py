@@ -20,8 +20,8 @@ from tests.lab.fleet.member import Member
 
 class Watch:
     """
-    Follows the changes to nftables on some hosts, like C{nft monitor}. The daemons do nothing for it,
-    and an opening counts from the moment when packets pass.
+    Follows the changes to nftables on some hosts, like C{nft monitor}. The daemons do nothing for
+    it, and an opening counts from the moment when packets pass.
     """
 
     def __init__(self, members: Iterable[Member]) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
 
-from pkdoors.admin._channel import AdminChannel, AdminRequest
 from pkdoors.admin._eventstream import Events
-from pkdoors.admin._resources import SLICES_PER_TURN, Operation, QuietSite, UnknownPath
-from pkdoors.admin._responses import Senders
+from pkdoors.admin._resources import SLICES_PER_TURN, Operation, UnknownPath
+from pkdoors.admin.channel import AdminChannel, AdminRequest, QuietSite
 from pkdoors.admin.fleet._seals import Relay, Seals
 from pkdoors.admin.operations import AdminOperations
+from pkdoors.admin.responses import Senders
 from pkdoors.events.gathering import gatherEvents
 from pkdoors.util.turns import Turns
 

@@ -90,7 +90,7 @@ class HeardTests(FleetTestCase):
         self.assertEqual((ANN, True), (fields["source"], fields["isBound"]))
 
     def test_first(self) -> None:
-        """A seal is passed on before the log says that the door is open: other hosts wait for it."""
+        """A seal is passed on before the log says that the door is open: other hosts wait."""
         passed: list[int] = []
         self.daemon.publisher.subscribe(lambda event: passed.append(len(self.sent())))
         self.hear(seal())
