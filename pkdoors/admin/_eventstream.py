@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from pkdoors.admin._responses import Leaf, breakCircle, writeJSON
+from pkdoors.admin.responses import Leaf, breakCircle, writeJSON
 from pkdoors.events.event import Event, fields
 from pkdoors.util.oneline import formatJSONLine
 
