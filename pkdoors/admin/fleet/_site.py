@@ -42,7 +42,7 @@ class FleetRoot(Resource):
         selection = ("door", "source", "within", "after", "limit")
         self._resources: dict[str, IResource] = {
             "seals": Seals(relay),
-            "events": Events(operations.subscribe),
+            "events": Events(operations),
             "status": Operation({"GET": (operations.status, selection)}, turns, Senders()),
         }
 
