@@ -102,9 +102,8 @@ class MakeServiceTests(TapTestCase):
 
     def test_rates(self) -> None:
         """The counts of each step begin with the service, and end with it."""
-        service = self.make("-f", "dry-run")
+        service = wire(Config((makeDoor(),), admin="", firewall="dry-run"), self.reactor)
         service.startService()
-        assert isinstance(service, DoorService)
         (rates,) = (part for part in service._components if isinstance(part, Rates))
         self.reactor.advance(STEP)
         self.assertEqual(1, len(rates.steps()))

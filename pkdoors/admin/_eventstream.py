@@ -3,7 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
@@ -11,7 +11,7 @@ from twisted.web.http import Request
 from zope.interface import implementer
 
 from pkdoors.admin._requests import readArguments
-from pkdoors.admin._responses import Leaf, breakCircle, writeJSON
+from pkdoors.admin.responses import Leaf, breakCircle, writeJSON
 from pkdoors.errors import BadValue
 from pkdoors.events.history import EventHistory, PastEvent
 from pkdoors.events.publisher import Follower
@@ -27,29 +27,26 @@ SLICE = 1 << 16
 """Bytes of past events that are handed to the stream at once."""
 
 
-class EventSource(Protocol):
-    """
-    Knows what happened, and what happens; see L{pkdoors.events.publisher.EventPublisher}.
-    """
-
-    history: EventHistory
-
-    def follow(self, follower: Follower) -> Callable[[], None]:
-        """Pass each event to a follower from now on; return a function that ends that."""
+Follow = Callable[[Follower], Callable[[], None]]
 
 
 class Events(Leaf):
     """
     Answers with all events from now on; before them come past events that the client asks for.
 
-    @param source: has the events.
+    @param follow: passes each event to a follower from now on, and returns a function that ends
+        that.
+    @param history: has the past events.
     @param arguments: the names of the arguments that choose past events; without any, nobody gets
         some.
     """
 
-    def __init__(self, source: EventSource, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, follow: Follow, history: EventHistory, arguments: tuple[str, ...] = ()
+    ) -> None:
         super().__init__()
-        self._source = source
+        self._follow = follow
+        self._history = history
         self._arguments = arguments
         self._streams: set[EventStream] = set()
         self._lastEncoded: tuple[PastEvent | None, bytes] = (None, b"")
@@ -73,7 +70,7 @@ class Events(Leaf):
         request.setHeader(b"content-type", b"text/event-stream")
         stream = EventStream(request)
         self._streams.add(stream)
-        unfollow = self._source.follow(lambda event: stream.send(self._encode(event)))
+        unfollow = self._follow(lambda event: stream.send(self._encode(event)))
 
         def forget(_: object) -> None:
             unfollow()
@@ -86,9 +83,8 @@ class Events(Leaf):
 
     def _makePast(self, last: int, after: str) -> Iterator[bytes]:
         """Yield what a stream begins with, in slices."""
-        history = self._source.history
-        events, missed = history.after(after) if after else (history.last(last), 0)
-        before = history.before(events)
+        events, missed = self._history.after(after) if after else (self._history.last(last), 0)
+        before = self._history.before(events)
         # From the comment a client knows that it follows. The id is for one that hears no event.
         part = b": pkdoors\n\nid: %b\n\n" % before.encode()
         if missed != 0:

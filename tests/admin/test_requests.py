@@ -2,7 +2,7 @@
 
 import json
 
-from pkdoors.admin._channel import MAX_BODY
+from pkdoors.admin.channel import MAX_BODY
 from tests.admin.case import ANN, AdminTestCase, encode
 
 

@@ -1,13 +1,14 @@
-"""Tests of how much is done in one turn: L{pkdoors.admin._responses}."""
+"""Tests of how much is done in one turn: L{pkdoors.admin.responses}."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from pkdoors.admin import _eventstream, _resources
 from pkdoors.admin._eventstream import encodeEvent
-from pkdoors.admin._resources import REQUESTS_PER_TURN, SLICES_PER_TURN
-from pkdoors.admin._responses import SLICE_RECORDS
+from pkdoors.admin._resources import SLICES_PER_TURN
+from pkdoors.admin.channel import REQUESTS_PER_TURN
 from pkdoors.admin.records import LazyRecords
+from pkdoors.admin.responses import SLICE_RECORDS
 from pkdoors.events.history import PastEvent
 from tests.admin.case import StatusTestCase, goAway
 from tests.fakes.reactor import FakeThreadPool

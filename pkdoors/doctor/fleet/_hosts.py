@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from pkdoors.adminclient.messages import formatLength
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.fleet.facts import UNIT, FleetFacts
 from pkdoors.fleet.overview.sentences import (
@@ -15,6 +14,7 @@ from pkdoors.fleet.overview.sentences import (
 )
 from pkdoors.fleet.overview.survey import HostReport, Survey
 from pkdoors.fleet.streams import Streams
+from pkdoors.util.durations import formatDuration, formatLength
 
 _HOSTS = "fleet"
 
@@ -130,4 +130,6 @@ def judgeClocks(facts: FleetFacts, survey: Survey) -> Iterator[Finding]:
             f"set up time synchronization on {host}",
         )
     if not wrong:
-        yield Finding(OK, "clocks", f"all differ by less than {CLOCK:g} s, as far as it shows")
+        yield Finding(
+            OK, "clocks", f"all differ by less than {formatDuration(CLOCK)}, as far as it shows"
+        )

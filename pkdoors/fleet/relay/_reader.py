@@ -33,6 +33,7 @@ from pkdoors.fleet.relay.daemonlink import (
 from pkdoors.fleet.streams import ORDER, SEAL, SOURCE, Streams
 from pkdoors.fleet.together import gather
 from pkdoors.knocks.knock import MAX_DATAGRAM
+from pkdoors.util.durations import formatDuration
 
 T = TypeVar("T")
 
@@ -134,12 +135,12 @@ class Reader:
             position = positionAt(self._wallClock() + self._ahead)
             self._leftOut[name] = self._clock.seconds() + LEFT_OUT, position
             self._log.warn(
-                "{fault}: this host does not read that for {minutes} minutes. Was the password of "
+                "{fault}: this host does not read that for {length}. Was the password of "
                 "its host stolen?",
                 fault=f"{name} in the engine is not a stream"
                 if isinstance(error, EngineNoStream)
                 else f"an entry in {name} is longer than any that a host writes",
-                minutes=LEFT_OUT // 60,
+                length=formatDuration(LEFT_OUT),
             )
             raise
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from math import ceil
 from typing import NamedTuple
+
+from pkdoors.util.durations import formatWait
 
 MAX_SEEN = 4096
 """Knocks that are remembered, under 1 MB. If there are more, the key with the most gives way: its
@@ -123,7 +124,7 @@ class ReplayCache:
             return ""
         return (
             "the notes about earlier knocks are lost, so this one may be a copy: "
-            f"knock again in {ceil(left)} s"
+            f"knock again in {formatWait(left)}"
         )
 
     def has(self, publicKey: bytes, nonce: str, authority: bytes = b"") -> bool:

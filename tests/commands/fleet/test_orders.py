@@ -140,7 +140,7 @@ class OrderTests(FleetCommandTestCase):
         self.hosts = []
         self.write(hosts='["gate1"]')
         for result, reason, line in (
-            ("later", "its time is 90 s ahead", "this host obeys later: its time is 90 s ahead"),
+            ("later", "its time is 1m30s ahead", "this host obeys later: its time is 1m30s ahead"),
             ("nothing", "a newer order is known", "nothing changes on this host: a newer order is"),
             ("nothing", "", "nothing changes on this host: it knew this order already"),
         ):

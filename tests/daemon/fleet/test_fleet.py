@@ -89,6 +89,13 @@ class HeardTests(FleetTestCase):
         self.assertEqual([datagram], self.sent())
         self.assertEqual((ANN, True), (fields["source"], fields["isBound"]))
 
+    def test_first(self) -> None:
+        """A seal is passed on before the log says that the door is open: other hosts wait."""
+        passed: list[int] = []
+        self.daemon.publisher.subscribe(lambda event: passed.append(len(self.sent())))
+        self.hear(seal())
+        self.assertEqual([1], passed)
+
     def test_close(self) -> None:
         """A seal that closes is passed on, too; what was made before opens nothing any more."""
         old, new = seal(), seal(ago=-2)

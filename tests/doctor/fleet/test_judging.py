@@ -151,7 +151,7 @@ class JudgeTests(SynchronousTestCase):
         """Another host may be down, unreadable, in trouble, behind, or have lost knocks."""
         slow = replace(makeReport("web1"), orders={"gate1": Reading(True, 100.0)})
         for report, level, part in (
-            (HostReport("web1"), "WARNING", "web1 has not reported for 30 s"),
+            (HostReport("web1"), "WARNING", "web1 has not reported for 30s"),
             (HostReport("web1", None, "nonsense: look"), "WARNING", "web1: nonsense"),
             (makeReport("web1", troubles=("disk full",)), "WARNING", "web1: disk full"),
             (slow, "WARNING", "web1 is 1m40s behind"),
