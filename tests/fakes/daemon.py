@@ -73,6 +73,7 @@ class MemoryDaemon:
             logKnocks=self.config.logKnocks,
             maxOpenings=self.config.maxOpenings,
         )
+        self.keeper.onClose = self._noteClosing
         self.ports = KnockPorts(clock, self.keeper.hear)
         self.rates = Rates(clock, self.counters)
         self.reloader = Reloader(
@@ -85,6 +86,9 @@ class MemoryDaemon:
             self.apply,
             mark=lambda config: self.mark,
         )
+
+    def _noteClosing(self, door: str, source: str) -> None:
+        self.smith.noteClosing(door, source, self.publisher.wallClock())
 
     def read(self) -> Config:
         """Read the configuration again."""
