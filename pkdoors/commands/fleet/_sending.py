@@ -92,12 +92,9 @@ async def giveToFleet(
     end = reactor.seconds() + patience
     while True:
         found = await readPresences(engine, fleet.name, others)
-        deaf = [host for host, presence in found.items() if stream not in presence.positions]
-        read = [
-            host
-            for host, presence in found.items()
-            if host not in deaf and orderOf(presence.positions[stream]) >= position
-        ]
+        at = {host: report.findPosition(stream, fleet.host) for host, report in found.items()}
+        deaf = [host for host, end in at.items() if end is None]
+        read = [host for host, end in at.items() if end is not None and orderOf(end) >= position]
         unread = [host for host in found if host not in read and host not in deaf]
         if not unread or reactor.seconds() >= end:
             return Spread(read, unread, deaf, [host for host in others if host not in found])
