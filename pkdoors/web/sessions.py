@@ -44,5 +44,5 @@ class Sessions:
 
     def has(self, secret: bytes) -> bool:
         """Return whether a session has this secret."""
-        # All are compared, so the time tells nothing.
+        # All are compared, so the time says nothing.
         return any([compare_digest(secret, session) for session in self._sessions])
