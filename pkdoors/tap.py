@@ -170,6 +170,7 @@ def wire(
         logKnocks=config.logKnocks,
         maxOpenings=config.maxOpenings,
     )
+    keeper.onClose = lambda door, source: smith.noteClosing(door, source, publisher.wallClock())
     ports = _makePorts(reactor, keeper, stack, counters, log)
     followers, reread = ConfigFollowers(lastGood, hooks, audit, beside), read or (lambda: config)
 

@@ -72,6 +72,7 @@ class MemoryDaemon:
             logKnocks=self.config.logKnocks,
             maxOpenings=self.config.maxOpenings,
         )
+        self.keeper.onClose = self._noteClosing
         self.ports = KnockPorts(clock, self.keeper.hear)
         self.reloader = Reloader(
             self.config,
@@ -83,6 +84,9 @@ class MemoryDaemon:
             self.apply,
             mark=lambda config: self.mark,
         )
+
+    def _noteClosing(self, door: str, source: str) -> None:
+        self.smith.noteClosing(door, source, self.publisher.wallClock())
 
     def read(self) -> Config:
         """Read the configuration again."""

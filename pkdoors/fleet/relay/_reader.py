@@ -155,6 +155,12 @@ class Reader:
         self.positions.update({name: position for name, (_, position) in self._leftOut.items()})
         self._rewinds += 1
 
+    def rewindOrders(self) -> None:
+        """Read all orders again."""
+        again = {name for name in self._orders if name not in self._leftOut}
+        self.positions.update(dict.fromkeys(again, BEGINNING))
+        self._rewinds += 1
+
     def stop(self) -> None:
         """Read and hand in nothing more."""
         self._isOver = True

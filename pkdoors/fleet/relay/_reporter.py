@@ -18,14 +18,16 @@ from pkdoors.fleet.relay._troubles import Troubles
 from pkdoors.fleet.relay._writer import TAKES_AGAIN
 from pkdoors.fleet.relay.daemonlink import DaemonLink
 from pkdoors.fleet.streams import LASTS, Streams
+from pkdoors.util.durations import MAX_DURATION
 from pkdoors.util.turns import WakeableSleep
 
 INTERVAL = 10.0
 """Seconds between two reports."""
 AFTER_CHANGE = 2.0
 """Seconds from a change until the next report, in which the changes of a burst are together."""
-UNKNOWN_LONGEST = 86400.0
-"""Seconds of the longest opening, until the daemon has told of its doors."""
+UNKNOWN_LONGEST = MAX_DURATION
+"""Seconds of the longest opening, until the daemon has told of its doors. A shorter time would trim
+what other hosts may still need."""
 
 
 class Reporter:
@@ -79,18 +81,27 @@ class Reporter:
                 self._troubles.end("report", TAKES_AGAIN)
             await self._sleep.sleep(INTERVAL)
 
-    async def _make(self) -> PresenceRecord:
-        more: dict[str, Any] = {}
+    async def learn(self, limit: int = 1) -> StatusRecord | None:
+        """
+        Learn from the daemon how long its doors open at most. Return its status; L{None} if it is
+        away.
+
+        @param limit: how many openings the status lists.
+        """
         try:
-            answer = await self._link.status(MAX_OPENINGS)
-            status = readRecord(StatusRecord, answer)
+            status = readRecord(StatusRecord, await self._link.status(limit))
         except AskError:  # who follows the daemon's events reports it
-            doors: tuple[str, ...] = ()
-        else:
+            return None
+        times = [door.maxOpenFor for door in status.doors if door.fleet]
+        self.longest = max(times, default=UNKNOWN_LONGEST)
+        return status
+
+    async def _make(self) -> PresenceRecord:
+        doors: tuple[str, ...] = ()
+        more: dict[str, Any] = {}
+        if (status := await self.learn(MAX_OPENINGS)) is not None:
             shared = {door.name: door.openings for door in status.doors if door.fleet}
             doors = tuple(shared)
-            times = [door.maxOpenFor for door in status.doors if door.fleet]
-            self.longest = max(times, default=UNKNOWN_LONGEST)
             openings = [opening for opening in status.openings if opening.door in shared]
             more = {"openings": openings, "total": sum(shared.values())}
         return PresenceRecord(

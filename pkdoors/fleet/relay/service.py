@@ -103,7 +103,7 @@ class FleetService(Service):
             await pause.sleep(backOff.next())
 
     def _hearSeal(self, kind: str, fields: dict[str, Any]) -> None:
-        """Take a seal that this host has heard, or a claim."""
+        """Take a seal that this host has heard, a claim, or the wish to get all orders again."""
         try:
             if kind == "seal":
                 seal = b64decode(fields["seal"], validate=True)
@@ -112,6 +112,8 @@ class FleetService(Service):
             elif kind == "claim":
                 number, name = int(fields["id"]), str(fields["name"])
                 self._begin(self._claim(number, name, int(fields["milliseconds"])))
+            elif kind == "orders":
+                self._engineSide.readOrders()
         except (KeyError, TypeError, ValueError, NotBase64):
             self._log.warn("the daemon sent {kind} in a form that is not known here", kind=kind)
 

@@ -44,6 +44,10 @@ class FloorNote(NamedTuple):
     at: float | None = None
 
 
+NO_CLOSINGS = FloorNote("*", 0)
+"""Says that the daemon noted no closings, because no door of its was one of a fleet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notes:
     """

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from pkdoors.admin.fleet._seals import MAX_LINES
-from pkdoors.admin.fleet._site import MAX_BODY, TIMEOUT, makeServer
+from pkdoors.admin.fleet._site import GATHERED, MAX_BODY, TIMEOUT, makeServer
 from pkdoors.daemon.fleet.outbox import MAX_WAITING, Follower, Outbox
 from pkdoors.doorkeeper.outcome import Outcome
 from tests.admin.case import AdminTestCase, Connection, goAway
@@ -132,6 +132,8 @@ class PathTests(FleetCase):
         channel.dataReceived(b"GET /events HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
         self.turn(2)
         self.operations.publish()
+        self.assertNotIn(b"event: opened\n", transport.value())  # seals come first
+        self.reactor.advance(GATHERED)
         self.assertIn(b"event: opened\n", transport.value())
 
     def test_refused(self) -> None:

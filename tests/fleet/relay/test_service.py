@@ -217,6 +217,27 @@ class ServiceTests(SynchronousTestCase):
         self.start(self.two)
         self.assertEqual([("web1", OTHER)], self.two.link.seals())
 
+    def test_longOpenings(self) -> None:
+        """If doors open for days, a host that starts neither trims nor passes over their seals."""
+        self.two.link.doors = [DOOR | {"max_open_for": 7 * 86400.0}]
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.clock.advance(2 * 86400)
+        self.start(self.two)
+        self.two.hear(OTHER)
+        self.wait(0.1)
+        self.assertEqual({("web2", SEAL), ("web2", OTHER)}, {*self.two.link.seals()})
+        self.assertEqual(2, len(self.store.streams[NAMES.log("web2")]))
+
+    def test_daemonUnknown(self) -> None:
+        """As long as the daemon has told of no door, everything is kept."""
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.clock.advance(20 * 86400)
+        self.two.link.doors = []
+        self.start(self.two)
+        self.two.hear(OTHER)
+        self.wait(0.1)
+        self.assertEqual(2, len(self.store.streams[NAMES.log("web2")]))
+
     def test_daemonAway(self) -> None:
         """While the daemon is away nothing is passed over; a new one gets all that could count."""
         self.start()
@@ -255,6 +276,31 @@ class ServiceTests(SynchronousTestCase):
         self.start(self.two)
         keys = ["order" if "order" in line else "seal" for line in self.two.link.taken]
         self.assertEqual(["order"] * 251 + ["seal"], keys)
+
+    def test_ordersAgain(self) -> None:
+        """If the daemon asks for them, it gets all orders again, and no seal."""
+        self.store.add(NAMES.orders("web1"), {"o": b"ban"})
+        self.store.add(NAMES.log("web1"), {"s": SEAL})
+        self.start(self.two)
+        self.wait(2 * WAIT)
+        before = len(self.two.link.taken)
+        self.two.link.send("/seals", "orders")
+        self.wait(2 * WAIT)
+        again = self.two.link.taken[before:]
+        self.assertEqual([{"order": b64encode(b"ban").decode()}], again)
+
+    def test_ordersAgainLater(self) -> None:
+        """So it does if the engine is away when it asks."""
+        self.store.add(NAMES.orders("web1"), {"o": b"ban"})
+        self.start(self.two)
+        self.wait(2 * WAIT)
+        before = len(self.two.link.taken)
+        self.store.stop()
+        self.wait(1)
+        self.two.link.send("/seals", "orders")
+        self.store.isAway = False
+        self.wait(2 * WAIT)
+        self.assertEqual([{"order": b64encode(b"ban").decode()}], self.two.link.taken[before:])
 
     def test_orderWithSeal(self) -> None:
         """Of what comes at the same time, orders are first."""

@@ -1,0 +1,67 @@
+"""Delivers events to a subscriber some together, for one who is in no hurry."""
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from pkdoors.events.event import Event
+
+Hear = Callable[[Event], None]
+Subscribe = Callable[[Hear], Callable[[], None]]
+
+MOST = 25
+"""Events that wait. Then they are delivered at once: together they take a millisecond."""
+
+
+def gatherEvents(clock: IReactorTime, subscribe: Subscribe, seconds: float) -> Subscribe:
+    """
+    Return a way to subscribe that delivers events together, in their order.
+
+    @param seconds: how long an event waits for others.
+    """
+
+    def subscribeLater(hear: Hear) -> Callable[[], None]:
+        gathering = _Gathering(clock, hear, seconds)
+        unsubscribe = subscribe(gathering.hear)
+
+        def stop() -> None:
+            unsubscribe()
+            gathering.stop()
+
+        return stop
+
+    return subscribeLater
+
+
+class _Gathering:
+    """The events that wait for one subscriber."""
+
+    def __init__(self, clock: IReactorTime, hear: Hear, seconds: float) -> None:
+        self._clock = clock
+        self._hear = hear
+        self._seconds = seconds
+        self._waiting: list[Event] = []
+        self._call: IDelayedCall | None = None
+
+    def hear(self, event: Event) -> None:
+        """Let an event wait for others."""
+        self._waiting.append(event)
+        if len(self._waiting) >= MOST:
+            self._deliver()
+        elif self._call is None:
+            self._call = self._clock.callLater(self._seconds, self._deliver)
+
+    def stop(self) -> None:
+        """Deliver nothing more."""
+        self._waiting.clear()
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._call = None
+
+    def _deliver(self) -> None:
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._call = None
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            self._hear(event)
