@@ -133,7 +133,7 @@ class AdminClient:
             ) from error
         except TimeoutError as error:
             raise AskError(
-                f"no answer from the daemon at {self.path} within {formatDuration(timeout)}: "
+                f"no answer from the daemon at {self.path} within {formatDuration(timeout or 0)}: "
                 "see its log"
             ) from error
         except OSError as error:
