@@ -14,6 +14,7 @@ from pkdoors.adminclient._sse import readEvents
 from pkdoors.adminclient.responses import cleanText, rejectAnswer
 from pkdoors.errors import AskError, AskNotFound, NoDaemon
 from pkdoors.host.systemd import START, isInstalled
+from pkdoors.util.durations import formatDuration
 
 ANSWER_TIMEOUT = 30.0
 """Seconds for an answer: firewalld may be in the middle of a reload, and opens only after it."""
@@ -123,7 +124,7 @@ class AdminClient:
             with closing(_UnixConnection(self.path, timeout)) as connection:
                 yield connection
         except OSError as error:
-            raise explainError(error, self.path, self.timeout) from error
+            raise explainError(error, self.path, timeout or 0.0) from error
         except HTTPException as error:
             raise rejectAnswer("it is not HTTP") from error
 
@@ -168,7 +169,7 @@ def explainError(error: OSError, path: str, timeout: float) -> AskError:
         return AskError(f"permission denied for the daemon's socket {path}: run this as root")
     if isinstance(error, TimeoutError):
         return AskError(
-            f"no answer from the daemon at {path} within {timeout:g} seconds: see its log"
+            f"no answer from the daemon at {path} within {formatDuration(timeout)}: see its log"
         )
     if isinstance(error, BlockingIOError):
         return AskError(

@@ -58,7 +58,7 @@ class Sessions:
         Return whether a session has this secret, and is this user's. Browsers send a cookie to
         every port of a host, and another user may listen at one.
         """
-        # All are compared, so the time tells nothing.
+        # All are compared, so the time says nothing.
         same = [
             compare_digest(secret, each.secret) and each.user == user for each in self._sessions
         ]
