@@ -1,6 +1,6 @@
 """
-Which user is at the other end of a connection from this machine. Linux tells everybody; elsewhere
-nobody knows.
+Which user is at the other end of a connection from this machine. On Linux, everybody can see that;
+elsewhere it is unknown.
 """
 
 from contextlib import suppress

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from pkdoors.errors import PkdoorsError
@@ -69,7 +69,7 @@ class WebServer:
         finally:
             self._presence.stop()
             if self._listening is not None:
-                await self._listening.stopListening()
+                await maybeDeferred(self._listening.stopListening)
             await self._side.stop()
             self._site.dropAll()
             self._finished.callback(None)

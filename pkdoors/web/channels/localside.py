@@ -123,16 +123,16 @@ class LocalSide:
         return json.dumps(self._about).encode() + b"\n"
 
     async def _check(self) -> bytes:
-        return await self._run("check", "--json")
+        return await self._run("check")
 
     async def _askFleet(self) -> bytes:
         if not os.path.exists(findFleetFile(self.place.conf)):
             return json.dumps(NO_FLEET).encode() + b"\n"
-        return await self._run("fleet", "status", "--json")
+        return await self._run("fleet status")
 
-    def _run(self, *words: str) -> Deferred[bytes]:
+    def _run(self, command: str) -> Deferred[bytes]:
         conf = ("--conf", self.place.conf) if self.place.conf else ()
-        return readProgram(self._reactor, (*self._program, *words, *conf))
+        return readProgram(self._reactor, self._program, command, "--json", *conf)
 
 
 class _Factory(ClientFactory):
