@@ -133,8 +133,8 @@ class AdminClient:
             ) from error
         except TimeoutError as error:
             raise AskError(
-                f"no answer from the daemon at {self.path} within {formatDuration(timeout or 0)}: "
-                "see its log"
+                f"no answer from the daemon at {self.path} within "
+                f"{formatDuration(timeout or 0.0)}: see its log"
             ) from error
         except OSError as error:
             raise AskError(

@@ -1,26 +1,25 @@
 """Delivers events to a subscriber some together, for one who is in no hurry."""
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from pkdoors.events.event import Event
-
-Hear = Callable[[Event], None]
-Subscribe = Callable[[Hear], Callable[[], None]]
+T = TypeVar("T")
+Subscribe = Callable[[Callable[[T], None]], Callable[[], None]]
 
 MOST = 25
 """Events that wait. Then they are delivered at once: together they take a millisecond."""
 
 
-def gatherEvents(clock: IReactorTime, subscribe: Subscribe, seconds: float) -> Subscribe:
+def gatherEvents(clock: IReactorTime, subscribe: Subscribe[T], seconds: float) -> Subscribe[T]:
     """
     Return a way to subscribe that delivers events together, in their order.
 
     @param seconds: how long an event waits for others.
     """
 
-    def subscribeLater(hear: Hear) -> Callable[[], None]:
+    def subscribeLater(hear: Callable[[T], None]) -> Callable[[], None]:
         gathering = _Gathering(clock, hear, seconds)
         unsubscribe = subscribe(gathering.hear)
 
@@ -33,17 +32,17 @@ def gatherEvents(clock: IReactorTime, subscribe: Subscribe, seconds: float) -> S
     return subscribeLater
 
 
-class _Gathering:
+class _Gathering(Generic[T]):
     """The events that wait for one subscriber."""
 
-    def __init__(self, clock: IReactorTime, hear: Hear, seconds: float) -> None:
+    def __init__(self, clock: IReactorTime, hear: Callable[[T], None], seconds: float) -> None:
         self._clock = clock
         self._hear = hear
         self._seconds = seconds
-        self._waiting: list[Event] = []
+        self._waiting: list[T] = []
         self._call: IDelayedCall | None = None
 
-    def hear(self, event: Event) -> None:
+    def hear(self, event: T) -> None:
         """Let an event wait for others."""
         self._waiting.append(event)
         if len(self._waiting) >= MOST:

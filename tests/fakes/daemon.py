@@ -7,6 +7,7 @@ from pkdoors.admin.operations import Operations
 from pkdoors.config.config import Config
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.notes.replayfile import ReplayFile
+from pkdoors.daemon.rates import Rates
 from pkdoors.daemon.reload import Reloader
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
@@ -74,6 +75,7 @@ class MemoryDaemon:
         )
         self.keeper.onClose = self._noteClosing
         self.ports = KnockPorts(clock, self.keeper.hear)
+        self.rates = Rates(clock, self.counters)
         self.reloader = Reloader(
             self.config,
             self.read,
@@ -108,6 +110,7 @@ class MemoryDaemon:
             self.publisher,
             self.counters,
             self.stack,
+            self.rates,
             lambda: [*troubles],
             "capture",
         )

@@ -45,11 +45,11 @@ class FleetRoot(Resource):
     def __init__(self, reactor: Any, operations: AdminOperations, relay: Relay) -> None:
         super().__init__()
         turns = Turns(reactor, SLICES_PER_TURN)
-        subscribe = gatherEvents(reactor, operations.subscribe, GATHERED)
+        follow = gatherEvents(reactor, operations.follow, GATHERED)
         selection = ("door", "source", "within", "after", "limit")
         self._resources: dict[str, IResource] = {
             "seals": Seals(relay),
-            "events": Events(subscribe),
+            "events": Events(follow, operations.history),
             "status": Operation({"GET": (operations.status, selection)}, turns, Senders()),
         }
 

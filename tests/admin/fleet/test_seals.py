@@ -136,6 +136,18 @@ class PathTests(FleetCase):
         self.reactor.advance(GATHERED)
         self.assertIn(b"event: opened\n", transport.value())
 
+    def test_noPast(self) -> None:
+        """The past is for the operator: events begin with the connection, whatever is asked."""
+        self.operations.publish()
+        for query, header in (("", "Last-Event-ID: x-1\r\n"), ("?last=9", ""), ("?after=x-1", "")):
+            channel, transport = self.connect()
+            head = f"GET /events{query} HTTP/1.1\r\nHost: pkdoors\r\n{header}\r\n"
+            channel.dataReceived(head.encode())
+            self.turn(2)
+            self.reactor.advance(GATHERED)
+            self.assertNotIn(b"event: ", transport.value())
+            self.assertIn(b" 400 " if query else b" 200 ", transport.value())
+
     def test_refused(self) -> None:
         """Whatever else the operator's socket has, this one does not."""
         for method, path in (
@@ -145,6 +157,7 @@ class PathTests(FleetCase):
             ("GET", "/openings"),
             ("POST", "/reload"),
             ("GET", "/metrics"),
+            ("GET", "/rates"),
             ("GET", "/"),
             ("GET", "/seals/1"),
         ):
