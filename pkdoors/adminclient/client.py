@@ -123,7 +123,7 @@ class AdminClient:
             with closing(_UnixConnection(self.path, timeout)) as connection:
                 yield connection
         except OSError as error:
-            raise explainError(error, self.path, self.timeout) from error
+            raise explainError(error, self.path, timeout or 0.0) from error
         except HTTPException as error:
             raise rejectAnswer("it is not HTTP") from error
 
@@ -168,7 +168,7 @@ def explainError(error: OSError, path: str, timeout: float) -> AskError:
         return AskError(f"permission denied for the daemon's socket {path}: run this as root")
     if isinstance(error, TimeoutError):
         return AskError(
-            f"no answer from the daemon at {path} within {timeout:g} seconds: see its log"
+            f"no answer from the daemon at {path} within {formatDuration(timeout)}: see its log"
         )
     if isinstance(error, BlockingIOError):
         return AskError(

@@ -13,7 +13,6 @@ from pkdoors.fleet.overview.sentences import (
     nameHosts,
 )
 from pkdoors.fleet.overview.survey import HostReport, Survey
-from pkdoors.fleet.streams import Streams
 from pkdoors.util.durations import formatDuration, formatLength
 
 _HOSTS = "fleet"
@@ -83,14 +82,7 @@ def _judgeSpeed(report: HostReport) -> Iterator[Finding]:
 
 def _judgeUnknown(facts: FleetFacts, up: Sequence[HostReport]) -> Iterator[Finding]:
     """Report hosts that others read, and this one does not know."""
-    start = Streams(facts.fleet.name).log("")
-    found = {
-        stream.removeprefix(start)
-        for report in up
-        if report.presence is not None
-        for stream in report.presence.positions
-        if stream.startswith(start)
-    }
+    found = {host for report in up if report.presence for host in report.presence.hosts}
     if unknown := sorted(found - {*facts.fleet.hosts}):
         text = f"other hosts read the streams of {nameHosts(unknown)}, and this one does not"
         yield Finding(

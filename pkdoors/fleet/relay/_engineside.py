@@ -132,7 +132,7 @@ class EngineSide:
             await reader.begin(self._positions, self._isCareful)
             self._isCareful = False
             self._positions = reader.positions
-            self.reporter.positions = lambda: reader.positions
+            self.reporter.findPositions = reader.report
             self._engine = engine
             self._announce(fleet)
             await self._carry(fleet, engine, reader)

@@ -15,7 +15,15 @@ from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.errors import AskError
-from pkdoors.events.event import CLOSED, EXTENDED, OPENED, SHORTENED, TAKEN_OVER, USED
+from pkdoors.events.event import (
+    CLOSED,
+    EXTENDED,
+    OPENED,
+    ORDERED,
+    SHORTENED,
+    TAKEN_OVER,
+    USED,
+)
 from pkdoors.fleet.relay._engineside import FIRST_PAUSE, LAST_PAUSE, STABLE, Connect, EngineSide
 from pkdoors.fleet.relay._troubles import Troubles
 from pkdoors.fleet.relay._writer import HeardSeal
@@ -23,8 +31,8 @@ from pkdoors.fleet.relay.daemonlink import DaemonLink, makeClaimLine
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import WakeableSleep
 
-CHANGES = frozenset({OPENED, EXTENDED, TAKEN_OVER, SHORTENED, CLOSED, USED})
-"""Events after which the other hosts should soon see what is open here."""
+CHANGES = frozenset({OPENED, EXTENDED, TAKEN_OVER, SHORTENED, CLOSED, USED, ORDERED})
+"""Events after which the other hosts should soon see what is open here, or that an order came."""
 
 Hear = Callable[[str, dict[str, Any]], None]
 

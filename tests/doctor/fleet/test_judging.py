@@ -38,7 +38,7 @@ def makePresence(**more: Any) -> PresenceRecord:
         "time": datetime.fromtimestamp(NOW, UTC),
         "version": "26.12",
         "doors": ("ssh",),
-        "positions": {f"pk:prod:log:{host}": "1-0" for host in HOSTS},
+        "hosts": HOSTS,
     }
     return PresenceRecord(**{**fields, **more})
 
@@ -171,8 +171,7 @@ class JudgeTests(SynchronousTestCase):
         )
         nobody = makeReport("web1", "gate1"), makeReport("web2", "gate1")
         self.check(makeFacts(*nobody), "WARNING", "fleet", "nobody reads the stream of gate1")
-        positions = {f"pk:prod:log:{host}": "1-0" for host in (*HOSTS, "web3")}
-        stranger = makeReport("web1", positions=positions)
+        stranger = makeReport("web1", hosts=(*HOSTS, "web3"))
         self.check(makeFacts(stranger), "WARNING", "fleet", "the streams of web3")
 
     def test_clocks(self) -> None:

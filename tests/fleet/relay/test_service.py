@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.errors import ConfigError
 from pkdoors.fleet.engine import IEngine, orderOf
-from pkdoors.fleet.presence import parsePresence
-from pkdoors.fleet.relay import _reader
+from pkdoors.fleet.presence import PresenceRecord, parsePresence
+from pkdoors.fleet.relay import _reader, _reporter
 from pkdoors.fleet.relay._backlog import MOST
 from pkdoors.fleet.relay._reader import LEFT_OUT
 from pkdoors.fleet.relay.service import FleetService
@@ -432,6 +432,65 @@ class ServiceTests(SynchronousTestCase):
         self.wait(60)
         self.assertIn(NAMES.up("web1"), self.store.values)
         self.assertGreater(self.store.values[NAMES.up("web1")][1], self.clock.seconds() + 19)
+
+    def read_(self) -> PresenceRecord:
+        """Return what the first host reports."""
+        return parsePresence(self.store.values[NAMES.up("web1")][0])
+
+    def test_reportIsShort(self) -> None:
+        """
+        A report names the streams that have been in use lately. All others are read up to one
+        moment; in a fleet of a thousand hosts it still takes few bytes.
+        """
+        hosts = tuple(f"web{number}" for number in range(1, 1001))
+        self.one.fleet = FleetConfig("prod", "web1", hosts, Engine("log"))
+        old = self.store.add(NAMES.log("web7"), {"s": SEAL})
+        self.clock.advance(600)
+        self.start(self.one)
+        new = self.store.add(NAMES.orders("web9"), {"o": b"close"})
+        self.wait(16)
+        found = self.read_()
+        self.assertEqual({NAMES.orders("web9"): new}, found.positions)
+        end = found.findPosition(NAMES.log("web7"), "web7")
+        self.assertLess(orderOf(old), orderOf(end or ""))
+        self.assertLess(orderOf(found.readTo)[0], 1000 * (self.store.now + self.clock.seconds()))
+        self.assertLess(len(found.encode()), 15_000)
+        self.wait(60)
+        found = self.read_()
+        self.assertEqual({}, found.positions)
+        self.assertLess(orderOf(new), orderOf(found.readTo))
+
+    def test_reportOfUnread(self) -> None:
+        """What the daemon has not taken is not reported as read."""
+        self.start(self.one)
+        self.wait(60)
+        self.one.link.isAway = True
+        new = self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.wait(60)
+        found = self.read_()
+        end = found.findPosition(NAMES.log("web2"), "web2")
+        self.assertLess(orderOf(end or ""), orderOf(new))
+
+    def test_longReports(self) -> None:
+        """After a long report, the next one comes later: but not so late that it is forgotten."""
+        self.patch(_reporter, "PACE", 10)
+        self.start(self.one)
+        first = self.read_().time
+        for _ in range(60):
+            self.one.link.send("/events", "opened", event="opened")
+            self.wait(0.2)
+        self.assertEqual(first, self.read_().time)
+        self.wait(5)
+        self.assertNotEqual(first, self.read_().time)
+
+    def test_reportOfOrder(self) -> None:
+        """An order is reported soon, also if it closes nothing: its operator waits for that."""
+        self.start(self.one)
+        self.wait(3)
+        first = self.read_().time
+        self.one.link.send("/events", "ordered", event="ordered")
+        self.wait(2.5)
+        self.assertNotEqual(first, self.read_().time)
 
     def test_stop(self) -> None:
         """After the end, nothing waits and nothing is written."""
