@@ -14,6 +14,7 @@ from pkdoors.adminclient._sse import readEvents
 from pkdoors.adminclient.responses import cleanText, rejectAnswer
 from pkdoors.errors import AskError, AskNotFound, NoDaemon
 from pkdoors.host.systemd import START, isInstalled
+from pkdoors.util.durations import formatDuration
 
 ANSWER_TIMEOUT = 30.0
 """Seconds for an answer: firewalld may be in the middle of a reload, and opens only after it."""
