@@ -19,6 +19,7 @@ from tests.fakes.log import Log
 from tests.fakes.reactor import FakeReactor
 
 PORT = 43210
+NAME = "0123456789abcdef.localhost"
 HOST = f"127.0.0.1:{PORT}"
 ORIGIN = f"http://{HOST}"
 PATHS = ("status", "openings", "events", "rates", "about", "check", "fleet")
@@ -81,7 +82,7 @@ class AttackCase(SynchronousTestCase):
         self.ends = 0
         self.presence = Presence(self.reactor, self.onAway)
         self.site = WebSite(self.reactor, self.side, self.sessions, self.presence)
-        self.site.checks = Checks(PORT)
+        self.site.checks = Checks(PORT, NAME)
         self.session = self.beginSession()
 
     def onAway(self) -> None:
