@@ -22,6 +22,7 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.knocks.digests import sha256
 from pkdoors.knocks.seal import MAX_SIGNATURE, frameMessage
 from pkdoors.model.addresses import canonicalize
+from pkdoors.model.fleetnames import FLEET
 
 PREFIX = b"pkdoors-order1 "
 """The version. All orders begin with it."""
@@ -39,7 +40,7 @@ MAX_ORDER = MAX_TEXT + MAX_SIGNATURE
 NONCE_DIGITS = 16
 
 _TEXT = re.compile(
-    rb"pkdoors-order1 (?P<fleet>[a-z0-9][a-z0-9_-]{0,31}) "
+    rb"pkdoors-order1 (?P<fleet>" + FLEET.encode() + rb") "
     rb"(?:(?P<close>close) (?P<source>\*|[0-9a-f.:]{2,45}(?:/[0-9]{1,3})?)|"
     rb"(?P<verb>ban|unban) (?P<key>SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])) "
     rb"(?P<stamp>[1-9][0-9]{0,14}) (?P<nonce>[0-9a-f]{16})\n"
