@@ -21,6 +21,9 @@ from pkdoors.web.channels.adminside import ABOUT, ADMIN, CHECK, FLEET, IAdminSid
 from pkdoors.web.peers import findUser
 from pkdoors.web.sessions import Sessions
 
+KEY_HEADER = b"pkdoors-key"
+"""The header in which the page sends the key of its session. See L{pkdoors.web.sessions}."""
+
 MAX_CONNECTIONS = 64
 """At a time, a bound for memory; a browser opens six for a page."""
 
@@ -46,8 +49,6 @@ class WebChannel(AdminChannel):
     notHTTP = f"this is not HTTP, or its head is too long: {ADVICE}"
     isKnown = False
     site: Any
-    _user: int | None = None
-    _isUserFound = False
 
     def connectionMade(self) -> None:
         """See L{Protocol}."""
@@ -64,14 +65,11 @@ class WebChannel(AdminChannel):
         refusal: tuple[int, str] | None = self.site.checks.refuse(method, headers)
         return refusal
 
-    @property
-    def user(self) -> int | None:
+    def findUser(self) -> int | None:
         """Return the user of this machine who has connected; L{None} if that is unknown."""
-        if not self._isUserFound:
-            self._isUserFound = True
-            transport: Any = self.transport
-            self._user = self.site.findUser(transport.getHost().port, transport.getPeer().port)
-        return self._user
+        transport: Any = self.transport
+        user: int | None = self.site.findUser(transport.getHost().port, transport.getPeer().port)
+        return user
 
     def drop(self) -> None:
         """Abort the connection."""
@@ -126,10 +124,11 @@ class WebSite(QuietSite):
 
     def hasSession(self, request: Request) -> bool:
         """Return whether a request is of a session; then it counts as presence."""
-        channel: Any = request.channel
-        secrets = list(self.checks.findSecrets(request.requestHeaders))
-        if not secrets or not any([self.access.has(each, channel.user) for each in secrets]):
+        secrets = self.checks.findSecrets(request.requestHeaders)
+        key = request.getHeader(KEY_HEADER) or b""
+        if not any([self.access.has(secret, key) for secret in secrets]):
             return False
+        channel: Any = request.channel
         channel.isKnown = True
         self.presence.begin()
         request.notifyFinish().addBoth(self.presence.end)
@@ -221,24 +220,23 @@ class _Session(Leaf):
         assert request.content is not None
         request.content.seek(0)
         channel: Any = request.channel
-        if self._site.users and channel.user not in self._site.users:
+        if self._site.users and channel.findUser() not in self._site.users:
             writeJSON(request, 403, {"error": _OTHERS})
             return
-        secret = self._site.access.begin(request.content.read().strip(), channel.user)
-        if not secret:
+        session = self._site.access.begin(request.content.read().strip())
+        if session is None:
             writeJSON(request, 403, {"error": _USED})
             return
         name = self._site.checks.cookie
-        cookie = b"%b=%b; HttpOnly; SameSite=Strict; Path=/" % (name, secret)
+        cookie = b"%b=%b; HttpOnly; SameSite=Strict; Path=/" % (name, session.secret)
         request.setHeader(b"set-cookie", cookie)
-        request.setResponseCode(204)
-        request.finish()
+        writeJSON(request, 200, {"key": session.key.decode()})
 
 
 class _Passed(Leaf):
     """What the daemon answers."""
 
-    methodsWithBody = ("POST", "DELETE")
+    methodsWithBody = ("POST",)
 
     def __init__(self, side: IAdminSide, methods: tuple[str, ...]) -> None:
         super().__init__()

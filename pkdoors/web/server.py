@@ -1,6 +1,7 @@
 """Serves the operator's page on the loopback, until nobody looks at it any more."""
 
 from collections.abc import Callable, Collection
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -14,6 +15,9 @@ from pkdoors.web.channels.adminside import IAdminSide
 from pkdoors.web.sessions import Sessions
 
 LOOPBACK = "127.0.0.1"
+NAME_BYTES = 8
+"""Random bytes of the page's own name. Browsers take all names that end with C{.localhost} for this
+machine; RFC 6761, section 6.3."""
 BACKLOG = 64
 """Connections that wait until they are accepted."""
 FAREWELL = 5.0
@@ -57,6 +61,7 @@ class WebServer:
         self._presence = Presence(reactor, lambda: self._end(End(AWAY, False)))
         self._site = WebSite(reactor, side, self._sessions, self._presence, users)
         self._listening: Any = None
+        self._name = f"{token_hex(NAME_BYTES)}.localhost"
         self._ended: Deferred[End] = Deferred()
         self._finished: Deferred[None] = Deferred()
 
@@ -75,10 +80,18 @@ class WebServer:
             self._finished.callback(None)
 
     def showLink(self) -> None:
-        """Show a new link, which is good once; the one before is not good any more."""
-        if self._listening is not None:
-            port = self._listening.getHost().port
-            self._show(f"http://{LOOPBACK}:{port}/#{self._sessions.makeToken()}")
+        """
+        Show a new link, which is good once; the one before is not good any more.
+
+        It has a name that no other server of this machine has had or gets: a browser keeps apart
+        what belongs to different names, but gives cookies to all ports of one, and what another
+        user's server has left in it for a port stays there.
+        """
+        if self._listening is None:
+            return
+        rest = f"{self._listening.getHost().port}/#{self._sessions.makeToken()}"
+        self._show(f"http://{self._name}:{rest}")
+        self._show(f"If the browser does not find that address: http://{LOOPBACK}:{rest}")
 
     def stop(self) -> Deferred[None]:
         """End, because the user wants it; the result fires when nothing is left."""
@@ -89,7 +102,7 @@ class WebServer:
         if not self._ended.called:
             self._presence.start()
             self._listening = self._reactor.listenTCP(0, self._site, BACKLOG, LOOPBACK)
-            self._site.checks = Checks(self._listening.getHost().port)
+            self._site.checks = Checks(self._listening.getHost().port, self._name)
             self.showLink()
 
     def _fail(self, failure: Failure) -> None:

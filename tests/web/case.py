@@ -16,6 +16,7 @@ from tests.fakes.log import Log
 from tests.fakes.reactor import FakeReactor
 
 PORT = 4711
+NAME = "0123456789abcdef.localhost"
 HOST = f"127.0.0.1:{PORT}"
 ORIGIN = f"http://{HOST}"
 USER = 1000
@@ -49,9 +50,11 @@ class WebTestCase(SynchronousTestCase):
             self.users,
             lambda port, peer: self.user,
         )
-        self.site.checks = Checks(PORT)
-        secret = self.sessions.begin(self.sessions.makeToken().encode(), USER)
-        self.cookie = f"Cookie: pkdoors-{PORT}={secret.decode()}"
+        self.site.checks = Checks(PORT, NAME)
+        session = self.sessions.begin(self.sessions.makeToken().encode())
+        assert session is not None
+        self.key = f"Pkdoors-Key: {session.key.decode()}"
+        self.cookie = f"Cookie: pkdoors-{PORT}={session.secret.decode()}"
 
     def connect(self) -> tuple[Any, Connection]:
         """Connect a browser."""
@@ -61,7 +64,7 @@ class WebTestCase(SynchronousTestCase):
         return channel, transport
 
     def send(self, request: str, *headers: str, body: bytes = b"") -> Connection:
-        """Send a request with these headers, and our own Host and length; return the connection."""
+        """Send a request with these headers, and those that each has; return the connection."""
         channel, transport = self.connect()
         self.sendOn(channel, request, *headers, body=body)
         return transport
@@ -69,8 +72,10 @@ class WebTestCase(SynchronousTestCase):
     def sendOn(self, channel: Any, request: str, *headers: str, body: bytes = b"") -> None:
         """Send a request on a connection."""
         lines = [f"{request} HTTP/1.1", *headers]
-        if not any(line.lower().startswith("host:") for line in headers):
-            lines.append(f"Host: {HOST}")
+        for line in (f"Host: {HOST}", self.key):
+            name = line.partition(":")[0].lower()
+            if not any(given.lower().startswith(f"{name}:") for given in headers):
+                lines.append(line)
         if body:
             lines.append(f"Content-Length: {len(body)}")
         channel.dataReceived("\r\n".join((*lines, "", "")).encode() + body)

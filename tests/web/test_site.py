@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.web._site}: files, sessions and connections."""
 
+import json
 from pathlib import Path
 
 from pkdoors.web import _site
@@ -20,19 +21,20 @@ class SessionTests(WebTestCase):
     def test_begin(self) -> None:
         """The token is swapped for a cookie that scripts and other pages cannot use."""
         status, answer = self.begin(self.sessions.makeToken())
-        self.assertEqual(204, status)
+        self.assertEqual(200, status)
+        key = json.loads(answer.partition("\r\n\r\n")[2])["key"]
         (line,) = (each for each in answer.split("\r\n") if each.lower().startswith("set-cookie"))
         pair, *attributes = line.partition(": ")[2].split("; ")
         self.assertEqual(["HttpOnly", "SameSite=Strict", "Path=/"], attributes)
         self.assertTrue(pair.startswith(f"pkdoors-{PORT}="), pair)
-        self.send("GET /api/status", f"Cookie: {pair}")
+        self.send("GET /api/status", f"Cookie: {pair}", f"Pkdoors-Key: {key}")
         self.assertEqual(1, len(self.side.channels))
 
     def test_types(self) -> None:
         """The body's type does not matter, since the Origin must be ours."""
         for kind in ("text/plain;charset=UTF-8", "application/json"):
             status, _ = self.begin(self.sessions.makeToken(), f"Content-Type: {kind}")
-            self.assertEqual(204, status)
+            self.assertEqual(200, status)
 
     def test_dead(self) -> None:
         """A token that was used, or is wrong, begins nothing and says what to do."""
@@ -65,21 +67,19 @@ class SessionTests(WebTestCase):
             self.send("GET /api/status", f"Cookie: {line}")
         self.assertEqual(3, len(self.side.channels))
 
-    def test_otherUser(self) -> None:
-        """Another user of this machine cannot use a cookie that came into his hands."""
-        for user in (USER + 1, 0, None):
-            self.user = user
-            self.assertEqual(401, self.errorOf(self.ask("GET /api/status"))[0])
-        self.user = USER
-        self.ask("GET /api/status")
-        self.assertEqual(1, len(self.side.channels))
+    def test_key(self) -> None:
+        """The cookie alone is not enough: browsers send it to every port of this machine."""
+        for key in ("", self.cookie.rpartition("=")[2], self.key + "x"):
+            answer = self.ask("GET /api/status", f"Pkdoors-Key: {key}")
+            self.assertEqual(401, self.errorOf(answer)[0])
+        self.assertEqual([], self.side.channels)
 
     def test_post(self) -> None:
         """A session cannot begin in another way, with which a token might be kept somewhere."""
         token = self.sessions.makeToken()
         self.assertEqual(405, self.errorOf(self.ask("GET /session"))[0])
         self.assertEqual(404, self.errorOf(self.ask(f"GET /{token}"))[0])
-        self.assertEqual(204, self.begin(token)[0])
+        self.assertEqual(200, self.begin(token)[0])
 
 
 class UsersTests(WebTestCase):
@@ -98,7 +98,7 @@ class UsersTests(WebTestCase):
             self.assertIn("another user", sentence)
         self.user = USER
         transport = self.send("POST /session", f"Origin: {ORIGIN}", body=token.encode())
-        self.assertEqual(204, self.statusOf(transport))
+        self.assertEqual(200, self.statusOf(transport))
 
 
 class FilesTests(WebTestCase):
