@@ -17,7 +17,7 @@ export class Listener {
      * @param {object} work
      * @param {() => void} work.onBegun called when the daemon lets the page follow
      * @param {(event: {kind: string, data: string}) => void} work.onEvent
-     * @param {(sentence: string) => void} work.onEnd called with the reason for which nothing arrives
+     * @param {(sentence: string) => void} work.onEnd called with the reason if nothing arrives
      */
     constructor(timers, transport, work) {
         this._timers = timers;
