@@ -41,10 +41,10 @@ need() {
     hold_services
     apt-get update -q >/dev/null || say "(apt-get could not update some package lists; going on)"
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        -o DPkg::Lock::Timeout=120 $missing >/dev/null || status=$?
+        -o DPkg::Lock::Timeout=120 $missing >/dev/null || apt_status=$?
     free_services
     exec 8<&-
-    [ -z "${status:-}" ] || die "$0: apt-get could not install$missing: see its message above"
+    [ -z "${apt_status-}" ] || die "$0: apt-get could not install$missing: see its message above"
 }
 
 # A new package must not start its service: firewalld would lock its operator out.
@@ -119,6 +119,55 @@ test_needs() {
     case $1 in
     trixie | forky | sid) echo command:valkey-server:valkey-server ;;
     esac
+}
+
+# The tests of the operator's page. Debian's packages: Ubuntu has Chromium as a snap alone, which does not
+# run in the network namespaces of the tests.
+BROWSER_NEEDS="command:chromium:chromium command:chromedriver:chromium-driver command:npm:npm"
+AXE=$VENV/axe
+
+# Install a browser, which is large: say what for.
+need_browser() {
+    for item in $BROWSER_NEEDS; do
+        item=${item#*:}
+        have command "${item%%:*}" && continue
+        say "The tests of the operator's page run in Chromium, and check it with axe-core, which comes by npm."
+        say "Together they take about 500 MB; the daemon and the client need none of it. Set"
+        say "PKDOORS_NO_BROWSER=1 to leave these tests out."
+        break
+    done
+    need $BROWSER_NEEDS
+}
+
+# Install axe-core into the environment, after make_venv. npm compares it with the lock file's checksum.
+need_axe() {
+    exec 8<"$ROOT"
+    flock 8
+    if ! cmp -s "$ROOT/tests/lab/axe/package-lock.json" "$AXE/package-lock.json"; then
+        say "installing axe-core into ${AXE#"$ROOT/"}"
+        rm -rf "$AXE" "$AXE.new"
+        mkdir "$AXE.new"
+        cp "$ROOT/tests/lab/axe/package.json" "$ROOT/tests/lab/axe/package-lock.json" "$AXE.new"
+        # A cache of its own: in the user's, root would leave files that the user cannot change.
+        npm ci --prefix "$AXE.new" --cache "$AXE.new/cache" --ignore-scripts --no-audit --no-fund \
+            --loglevel=error >/dev/null || die "$0: npm could not install axe-core: see its message above"
+        rm -rf "$AXE.new/cache"
+        mv "$AXE.new" "$AXE"
+        [ "$(id -u)" != 0 ] || chown -R --reference="$ROOT" -- "$AXE"
+    fi
+    exec 8<&-
+}
+
+# wants_browser [NAME...]: succeed if these tests need a browser. Without a name, they are all tests.
+wants_browser() {
+    [ -z "${PKDOORS_NO_BROWSER-}" ] || return 1
+    [ $# != 0 ] || return 0
+    for name; do
+        case $name in
+        tests | tests.real | tests.real.test_page*) return 0 ;;
+        esac
+    done
+    return 1
 }
 
 # Print the name of the release that this machine runs.

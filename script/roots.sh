@@ -118,6 +118,7 @@ outermost() {
 # Share pip's configuration, the files and folders that it names, and this machine's certificates.
 share_pip() {
     share /etc/ssl/certs /usr/local/share/ca-certificates
+    share /etc/npmrc "$HOME/.npmrc"
     share /etc/pip.conf /etc/xdg/pip "$HOME/.config/pip" "$HOME/.pip" "$HOME/.netrc"
     {
         cat /etc/pip.conf /etc/xdg/pip/pip.conf "$HOME/.config/pip/pip.conf" "$HOME/.pip/pip.conf" || :

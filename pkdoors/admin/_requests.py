@@ -1,8 +1,4 @@
-"""
-Reads requests to the admin interface, and refuses what a browser sends for somebody else's page.
-Operators forward the socket to a TCP port (C{ssh -L 8080:/run/pkdoors/admin.sock}), and any page
-can send requests there.
-"""
+"""Reads requests to the admin interface."""
 
 import json
 import re
@@ -10,54 +6,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from twisted.web.http import Request
-from twisted.web.http_headers import Headers
 
 from pkdoors.errors import BadValue, FirewallError, NotFound, PkdoorsError
 from pkdoors.util.durations import MAX_DURATION, formatDuration
-
-_HOST = re.compile(rb"(?:pkdoors|localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
-"""An attacker may point any other name at this machine (DNS rebinding), and the browser then takes
-our answers for his page's. Nobody else can have these names, except the first, which a network's
-own DNS may hand out; no page is served under it."""
-
-_NO_PAGE = b"pkdoors"
-
-_OWN_SITES = {b"same-origin", b"none"}
-"""Values of C{Sec-Fetch-Site}: our own page, or an address that the user typed."""
-
-_FORM_TYPES = (b"text/plain", b"multipart/form-data")
-"""Bodies that a page can send anywhere without asking first, and that C{curl -d} does not send."""
-
-
-def refuseBrowser(headers: Headers, version: bytes) -> tuple[int, str] | None:
-    """
-    Refuse a request that may come from somebody else's page.
-
-    @param version: the version of HTTP, C{b"HTTP/1.1"}. A browser always sends a C{Host}.
-    @return: the status and sentence of the refusal, or L{None}.
-    """
-    hosts = headers.getRawHeaders(b"host", [])
-    if len(hosts) > 1 or (not hosts and version == b"HTTP/1.1"):
-        return 400, "a request needs one Host header: send 'Host: pkdoors'"
-    if hosts and not _HOST.fullmatch(hosts[0]):
-        return 403, f"{_quote(hosts[0])} is not this host: use http://pkdoors or http://localhost"
-    names = [host.lower() for host in hosts]
-    own = {b"http://" + name for name in names if not name.startswith(_NO_PAGE)}
-    for origin in headers.getRawHeaders(b"origin", []):
-        if origin.lower() not in own:
-            return 403, f"requests from the page {_quote(origin)} are refused: use pkdoors or curl"
-    for site in headers.getRawHeaders(b"sec-fetch-site", []):
-        if site.lower() not in _OWN_SITES:
-            return 403, "requests from other pages are refused: use pkdoors or curl"
-    for contentType in headers.getRawHeaders(b"content-type", []):
-        if contentType.lower().lstrip().startswith(_FORM_TYPES):
-            refused = _quote(contentType)
-            return 415, f"a body of type {refused} is not accepted: send application/json"
-    return None
-
-
-def _quote(value: bytes) -> str:
-    return repr(value.decode("ascii", "replace")[:100])
 
 
 def chooseStatus(error: PkdoorsError, path: bytes) -> int:
@@ -121,9 +72,9 @@ def _checkValue(name: str, value: object) -> object:
                 f"seconds: {value!r:.100} is not a number of seconds, from 1 to {longest}"
             )
         return float(value)  # type: ignore[arg-type]
-    if name == "limit":
+    if name in ("limit", "last"):
         if not isinstance(value, str) or not re.fullmatch("[0-9]{1,6}", value):
-            raise BadValue(f"limit: {value!r:.100} is not a number from 0 to 999999")
+            raise BadValue(f"{name}: {value!r:.100} is not a number from 0 to 999999")
         return int(value)
     if not isinstance(value, str) or not value:
         raise BadValue(f"{name}: {value!r:.100} is not a string, or is empty")

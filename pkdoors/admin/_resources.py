@@ -8,23 +8,20 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.server import NOT_DONE_YET
 
-from pkdoors.admin._channel import REQUEST_TIMEOUT, AdminChannel, AdminRequest
 from pkdoors.admin._eventstream import Events
 from pkdoors.admin._metrics import CONTENT_TYPE, formatMetrics, loadFormat
 from pkdoors.admin._requests import chooseStatus, readArguments
-from pkdoors.admin._responses import Body, Leaf, Senders, encode, encodeShort, writeHead, writeJSON
+from pkdoors.admin.channel import QuietSite
 from pkdoors.admin.operations import AdminOperations
+from pkdoors.admin.responses import Body, Leaf, Senders, encode, encodeShort, writeHead, writeJSON
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.sharing import Sharing
 from pkdoors.util.turns import Turns
 
 Work = Callable[..., object]
 """An operation: it returns a record, or is a coroutine that does."""
-
-REQUESTS_PER_TURN = 4
-"""Requests that are begun in one reactor turn: a third of a millisecond each."""
 
 SLICES_PER_TURN = 2
 """Slices of answers that are encoded in one turn: a millisecond each. Slices and requests have
@@ -158,7 +155,8 @@ class Root(Resource):
                 DELETE=(operations.close, (*named, "limit")),
             ),
             "reload": operation(POST=(operations.reload, ())),
-            "events": Events(operations.subscribe),
+            "events": Events(operations.follow, operations.history, ("last", "after")),
+            "rates": operation(GET=(operations.rates, ())),
             "metrics": Metrics(reactor, operations, turns, senders),
         }
         self._oneOpening = operation(DELETE=(operations.close, (*named, "limit")))
@@ -175,25 +173,6 @@ class Root(Resource):
         return UnknownPath([f"/{known}" for known in self._resources])
 
 
-class QuietSite(Site):
-    """
-    A site that keeps no log of its own.
-
-    @ivar turns: see L{REQUESTS_PER_TURN}.
-    """
-
-    protocol = AdminChannel  # type: ignore[assignment]
-    requestFactory = AdminRequest
-
-    def __init__(self, reactor: Any, root: IResource, timeout: float = REQUEST_TIMEOUT) -> None:
-        self.turns = Turns(reactor, REQUESTS_PER_TURN)
-        super().__init__(root, timeout=timeout, reactor=reactor, parsePOSTFormSubmission=False)
-        self.displayTracebacks = False
-
-    def log(self, request: Request) -> None:
-        """Log nothing: what an operator does is published as events."""
-
-
-def makeSite(reactor: Any, operations: AdminOperations) -> Site:
+def makeSite(reactor: Any, operations: AdminOperations) -> QuietSite:
     """Return the whole interface."""
     return QuietSite(reactor, Root(reactor, operations, Turns(reactor, SLICES_PER_TURN)))

@@ -2,8 +2,8 @@
 
 from twisted.web.http_headers import Headers
 
-from pkdoors.admin._requests import refuseBrowser
-from pkdoors.admin._responses import SAFE_HEADERS
+from pkdoors.admin.browsers import refuseBrowser
+from pkdoors.admin.responses import SAFE_HEADERS
 from tests.admin.case import ANN, AdminTestCase
 
 

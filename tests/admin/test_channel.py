@@ -1,11 +1,11 @@
-"""Tests of L{pkdoors.admin._channel}: bounds for what one connection sends."""
+"""Tests of L{pkdoors.admin.channel}: bounds for what one connection sends."""
 
 import tempfile
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from pkdoors.admin._channel import MAX_BODY, MAX_PIECES, REQUEST_TIMEOUT
+from pkdoors.admin.channel import MAX_BODY, MAX_PIECES, REQUEST_TIMEOUT
 from tests.admin.case import ANN, AdminTestCase, Connection
 
 

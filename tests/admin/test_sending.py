@@ -7,8 +7,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from pkdoors.admin import _responses
-from pkdoors.admin._responses import MAX_BODIES, READ_TIMEOUT, SLICE_BYTES, Senders
+from pkdoors.admin import responses
+from pkdoors.admin.responses import MAX_BODIES, READ_TIMEOUT, SLICE_BYTES, Senders
 from tests.admin.case import Connection, StatusTestCase, leave
 
 
@@ -68,10 +68,10 @@ class SendingTests(StatusTestCase):
 
     def test_bytes(self) -> None:
         """So is their size: few very long answers are enough, though one may have any size."""
-        self.patch(_responses, "MAX_TOTAL", 25 * SLICE_BYTES)
+        self.patch(responses, "MAX_TOTAL", 25 * SLICE_BYTES)
         lazy = [self.askLong(True) for _ in range(3)]
         self.assertEqual([1, 0, 0], [transport.aborts for transport in lazy])
-        self.patch(_responses, "MAX_TOTAL", SLICE_BYTES)
+        self.patch(responses, "MAX_TOTAL", SLICE_BYTES)
         later = self.askLong(True)
         self.assertEqual([1, 1, 1], [transport.aborts for transport in lazy])
         self.assertEqual(0, later.aborts)

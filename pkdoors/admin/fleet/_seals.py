@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from pkdoors.admin._responses import Leaf, breakCircle, writeHead, writeJSON
+from pkdoors.admin.responses import Leaf, breakCircle, writeHead, writeJSON
 from pkdoors.daemon.fleet.outbox import Fields, Follower
 from pkdoors.doorkeeper.outcome import Outcome
 

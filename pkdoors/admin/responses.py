@@ -14,7 +14,9 @@ from zope.interface import implementer
 from pkdoors.admin.records import LazyRecords, simplify
 from pkdoors.util.turns import Turns
 
-SAFE_HEADERS = (
+Headers = tuple[tuple[bytes, bytes], ...]
+
+SAFE_HEADERS: Headers = (
     (b"Cache-Control", b"no-store"),
     (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"Cross-Origin-Resource-Policy", b"same-origin"),
@@ -55,11 +57,11 @@ def writeHead(request: Request, status: int, contentType: bytes, length: int) ->
     request.setHeader(b"content-length", b"%d" % length)
 
 
-def makeRefusal(status: int, sentence: str) -> bytes:
+def makeRefusal(status: int, sentence: str, safeHeaders: Headers = SAFE_HEADERS) -> bytes:
     """Return a whole refusal, head and body, to write before the connection is closed."""
     body = encodeShort({"error": sentence})
     headers = (
-        *SAFE_HEADERS,
+        *safeHeaders,
         (b"Content-Type", b"application/json"),
         (b"Content-Length", b"%d" % len(body)),
         (b"Connection", b"close"),

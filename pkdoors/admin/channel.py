@@ -1,4 +1,4 @@
-"""HTTP over one connection of the admin socket: small requests, one at a time."""
+"""HTTP over one connection: small requests, one at a time, as the operator sends them."""
 
 from io import BytesIO
 from typing import Any
@@ -7,11 +7,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ITransport
 from twisted.logger import Logger
 from twisted.web.http import HTTPChannel
-from twisted.web.server import Request
+from twisted.web.http_headers import Headers
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
 from zope.interface import directlyProvides, providedBy
 
-from pkdoors.admin._requests import refuseBrowser
-from pkdoors.admin._responses import SAFE_HEADERS, makeRefusal
+from pkdoors.admin.browsers import refuseBrowser
+from pkdoors.admin.responses import SAFE_HEADERS, makeRefusal
+from pkdoors.util.turns import Turns
 
 MAX_BODY = 4096
 """Bytes of a request's body: an address and the name of a door."""
@@ -23,14 +26,15 @@ REQUEST_TIMEOUT = 30.0
 """Seconds from the start of a connection, or from an answer, until the next request must have
 arrived as a whole; the client also has them to read the last answer."""
 
+REQUESTS_PER_TURN = 4
+"""Requests that are begun in one reactor turn: a third of a millisecond each."""
+
 _TOO_LONG = "the body is too long: {} bytes are allowed"
 
 _BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 """What Twisted answers to bytes that it cannot parse, before it hangs up."""
 
-_NOT_HTTP = makeRefusal(
-    400, "this is not HTTP, or its head is too long: use `pkdoors`, or `curl --unix-socket`"
-)
+_NOT_HTTP = "this is not HTTP, or its head is too long: use `pkdoors`, or `curl --unix-socket`"
 
 
 class _BodyTooLong(Exception):
@@ -65,12 +69,12 @@ class AdminRequest(Request):
 
     def process(self) -> None:
         """See L{Request.process}."""
-        for header in SAFE_HEADERS:
+        channel: Any = self.channel
+        for header in channel.safeHeaders:
             self.setHeader(*header)
         if self.path == b"*":  # which Twisted itself would answer
             self.path = b"/*"
-        site: Any = self.channel.site  # type: ignore[attr-defined]
-        turn: Deferred[None] = site.turns.next()
+        turn: Deferred[None] = channel.site.turns.next()
         turn.addCallback(lambda _: self._disconnected or super(AdminRequest, self).process())
         turn.addErrback(lambda failure: self._log.failure("an answer failed", failure))
 
@@ -80,9 +84,13 @@ class AdminChannel(HTTPChannel):
     Refuses a request as soon as its head, or the part of its body that has arrived, is bad.
 
     @cvar maxBody: the most bytes of a request's body.
+    @cvar safeHeaders: headers that each answer has.
+    @cvar notHTTP: the sentence for what cannot be parsed.
     """
 
     maxBody = MAX_BODY
+    safeHeaders = SAFE_HEADERS
+    notHTTP = _NOT_HTTP
 
     MAX_LENGTH = 4096
     maxHeaders = 64
@@ -92,7 +100,8 @@ class AdminChannel(HTTPChannel):
 
     def makeConnection(self, transport: ITransport) -> None:
         """See L{twisted.internet.interfaces.IProtocol}."""
-        super().makeConnection(_ExplainingTransport(transport))
+        refusal = makeRefusal(400, self.notHTTP, self.safeHeaders)
+        super().makeConnection(_ExplainingTransport(transport, refusal))
 
     def resetTimeout(self) -> None:
         """Do nothing: a byte now and then does not extend the time for a request."""
@@ -108,13 +117,18 @@ class AdminChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """See L{HTTPChannel.allHeadersReceived}."""
-        refusal = refuseBrowser(self.requests[-1].requestHeaders, self._version)
+        request = self.requests[-1]
+        refusal = self.refuse(self._command, request.requestHeaders)
         if refusal is None and (self.length or 0) > self.maxBody:
             refusal = 413, _TOO_LONG.format(self.maxBody)
         if refusal is None:
             super().allHeadersReceived()
         else:
             self._refuse(*refusal)
+
+    def refuse(self, method: bytes, headers: Headers) -> tuple[int, str] | None:
+        """Return the status and sentence with which a request is refused for its head, if it is."""
+        return refuseBrowser(headers, self._version)
 
     def allContentReceived(self) -> None:
         """See L{HTTPChannel.allContentReceived}."""
@@ -152,7 +166,7 @@ class AdminChannel(HTTPChannel):
     def _refuse(self, status: int, sentence: str) -> None:
         self._isRefused = True
         assert self.transport is not None
-        self.transport.write(makeRefusal(status, sentence))
+        self.transport.write(makeRefusal(status, sentence, self.safeHeaders))
         self.loseConnection()
 
 
@@ -162,12 +176,32 @@ class _ExplainingTransport:
     but what it writes passes here.
     """
 
-    def __init__(self, transport: ITransport) -> None:
+    def __init__(self, transport: ITransport, refusal: bytes) -> None:
         self._transport = transport
+        self._refusal = refusal
         directlyProvides(self, providedBy(transport))
 
     def write(self, data: bytes) -> None:
-        self._transport.write(_NOT_HTTP if data == _BARE_REFUSAL else data)
+        self._transport.write(self._refusal if data == _BARE_REFUSAL else data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+class QuietSite(Site):
+    """
+    A site that keeps no log of its own.
+
+    @ivar turns: see L{REQUESTS_PER_TURN}.
+    """
+
+    protocol = AdminChannel  # type: ignore[assignment]
+    requestFactory = AdminRequest
+
+    def __init__(self, reactor: Any, root: IResource, timeout: float = REQUEST_TIMEOUT) -> None:
+        self.turns = Turns(reactor, REQUESTS_PER_TURN)
+        super().__init__(root, timeout=timeout, reactor=reactor, parsePOSTFormSubmission=False)
+        self.displayTracebacks = False
+
+    def log(self, request: Any) -> None:
+        """Log nothing: what an operator does is published as events."""
