@@ -1,1 +1,1 @@
-"""Tests of L{pkdoors.admin}."""
+"""Tests of L{pkdoors.web}."""
