@@ -118,6 +118,11 @@ class DaemonFacts:
         """The files, or folders, of authorized keys."""
         return sorted({path for door in self.config.doors for path in door.authorizedKeys})
 
+    @property
+    def revokedFiles(self) -> list[str]:
+        """The files of revoked keys."""
+        return sorted({door.revokedKeys for door in self.config.doors} - {""})
+
     @cached_property
     def keys(self) -> dict[str, tuple[int, list[str], list[str]]]:
         """What each file of keys has, see L{countKeys}; those that cannot be read are missing."""
@@ -196,6 +201,14 @@ class DaemonFacts:
     def pending(self) -> Sequence[str]:
         """What has changed in the file since the daemon read it, as far as it knows."""
         return self._status[1]
+
+    @cached_property
+    def isUnread(self) -> bool:
+        """Whether somebody changed the file after the running daemon had read it."""
+        if self.daemon.process is not None:
+            with self.reading("daemon"):
+                return self.sources.isUnread(self.conf)
+        return False
 
     @cached_property
     def _status(self) -> tuple[Sequence[str], Sequence[str]]:

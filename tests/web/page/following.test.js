@@ -196,6 +196,14 @@ test("it follows once at a time, and tries again at once if somebody wants it", 
     assert.deepEqual(followed.timers.waiting(), []);
 });
 
+test("the last words of `pkdoors web` are the reason for the end", async () => {
+    const followed = new Followed();
+    followed.listener.followNow();
+    followed.stream.onText(': pkdoors\n\nevent: ended\ndata: {"error": "ssh has ended"}\n\n');
+    await followed.end();
+    assert.deepEqual(followed.log, ["begun", "ssh has ended"]);
+});
+
 test("without a session it does not follow again", async () => {
     const followed = new Followed();
     followed.listener.followNow();

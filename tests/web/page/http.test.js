@@ -2,6 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { makeHTTPTransport } from "../../../pkdoors/web/page/transport/http.js";
+import { SessionKey } from "../../../pkdoors/web/page/transport/sessionkey.js";
+
+/** Return a place where a browser stores texts. */
+function makeStorage() {
+    const texts = new Map();
+    return {
+        getItem: (name) => texts.get(name) ?? null,
+        setItem: (name, text) => texts.set(name, text),
+    };
+}
 
 /** Answers like a browser's fetch; what is asked for stands in `requests`. */
 class Site {
@@ -9,6 +19,8 @@ class Site {
         this.requests = [];
         this.location = { hash: "" };
         this.hidden = 0;
+        const key = new SessionKey(() => this.storage);
+        this.storage = makeStorage();
         const fetch = async (path, options) => {
             this.requests.push({ path, ...options });
             const answer = answers.shift();
@@ -17,21 +29,43 @@ class Site {
             }
             return answer;
         };
-        this.transport = makeHTTPTransport(fetch, this.location, () => {
-            this.hidden += 1;
-        });
+        this.transport = makeHTTPTransport(
+            fetch,
+            this.location,
+            () => {
+                this.hidden += 1;
+            },
+            key,
+        );
     }
 }
 
 const json = (value, status = 200) => new Response(JSON.stringify(value), { status });
 
 test("a token begins a session, and vanishes from the address of the page", async () => {
-    const site = new Site(new Response(null, { status: 204 }));
+    const site = new Site(json({ key: "the key" }), json({}));
     site.location.hash = "#secret";
     await site.transport.begin();
     const [{ path, method, body }] = site.requests;
     assert.deepEqual([path, method, body], ["session", "POST", "secret"]);
     assert.equal(site.hidden, 1);
+    await site.transport.about();
+    assert.deepEqual(site.requests[1].headers, { "Pkdoors-Key": "the key" });
+});
+
+test("the key of a session serves all tabs, and this one even if the browser stores nothing", () => {
+    const storage = makeStorage();
+    const [one, other] = [1, 2].map(() => new SessionKey(() => storage));
+    assert.deepEqual(one.headers(), {});
+    one.keep("first");
+    assert.deepEqual(other.headers(), { "Pkdoors-Key": "first" });
+    other.keep("second");
+    assert.deepEqual(one.headers(), { "Pkdoors-Key": "second" });
+    const alone = new SessionKey(() => {
+        throw new DOMException("", "SecurityError");
+    });
+    alone.keep("third");
+    assert.deepEqual(alone.headers(), { "Pkdoors-Key": "third" });
 });
 
 test("without a token there is nothing to begin", async () => {

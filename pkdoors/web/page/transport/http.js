@@ -11,6 +11,7 @@
  */
 
 import { Failure, readRefusal } from "./failure.js";
+import { SessionKey } from "./sessionkey.js";
 
 /** Milliseconds for an answer: a firewall may take 30 seconds. */
 const PATIENCE = 35_000;
@@ -27,13 +28,14 @@ const AWAY =
  * @param {typeof window.fetch} fetch
  * @param {{hash: string}} location of the page; its fragment is the token
  * @param {() => void} hideToken removes the token from the address of the page
+ * @param {SessionKey} [key] of the session
  */
-export function makeHTTPTransport(fetch, location, hideToken) {
+export function makeHTTPTransport(fetch, location, hideToken, key = new SessionKey()) {
     const get = async (path, patience) =>
         readJSON(await send("GET", `api/${path}`, { patience }), patience);
 
     async function send(method, path, { body, patience, type } = {}) {
-        const headers = type ? { "Content-Type": type } : {};
+        const headers = type ? { "Content-Type": type, ...key.headers() } : key.headers();
         const options = { method, headers, body, credentials: "same-origin", cache: "no-store" };
         if (patience) {
             options.signal = AbortSignal.timeout(patience);
@@ -59,7 +61,10 @@ export function makeHTTPTransport(fetch, location, hideToken) {
                     type: "application/octet-stream",
                     patience: SHORT_PATIENCE,
                 };
-                await send("POST", "session", wanted).catch(ignoreRefusal);
+                const begun = await send("POST", "session", wanted).catch(ignoreRefusal);
+                if (begun) {
+                    key.keep((await readJSON(begun, SHORT_PATIENCE)).key);
+                }
                 hideToken(); // nobody copies a link that is dead
             }
         },
