@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pkdoors.commands.control import addAdminOptions
-from pkdoors.commands.parser import Parser, asType
+from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.errors import AskError, KnockError
 from pkdoors.util.output import complain, requireLinux, tell
 
@@ -26,7 +26,7 @@ def addWebCommand(command: Parser) -> None:
         "It listens on 127.0.0.1 only, and prints a link that works once; press Enter for another "
         "one. It ends with Ctrl-C, and when no page has been open for ten minutes."
     )
-    command.add_argument(
+    host = command.add_argument(
         "host",
         metavar="HOST",
         nargs="?",
@@ -34,6 +34,7 @@ def addWebCommand(command: Parser) -> None:
         help="the host of the daemon, as ssh takes it: root@gate1, or a name in ~/.ssh/config "
         "(default: this host)",
     )
+    completeWith(host, "listSshHosts")
     command.add_argument(
         "--sudo", action="store_true", help="become root on HOST with sudo, without a password"
     )
