@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pkdoors.commands._pageanswers import addAnswerOptions, printAnswer
 from pkdoors.commands.control import addAdminOptions
 from pkdoors.commands.parser import Parser
 from pkdoors.util.output import complain, requireLinux, tell
@@ -21,6 +22,7 @@ def addWebCommand(command: Parser) -> None:
         "when no page has been open for ten minutes."
     )
     addAdminOptions(command)
+    addAnswerOptions(command)
     command.epilog = "Example: sudo pkdoors web"
     command.set_defaults(run=_web, parser=command)
 
@@ -30,6 +32,8 @@ def _web(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     from pkdoors.web.server import WebServer
 
     requireLinux(options.parser.prog)
+    if options.ask or options.folder:
+        printAnswer(options, lambda reactor: _makeLocalSide(reactor, options, environment))
     _say(options, "press Ctrl-C to end")
 
     async def serve(reactor: Any) -> "End":
