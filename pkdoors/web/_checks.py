@@ -1,4 +1,4 @@
-"""Refuses requests that are not from our own page. Pure, except for Twisted's headers."""
+"""Refuses requests that are not from our own page."""
 
 import re
 from collections.abc import Iterator

@@ -11,6 +11,7 @@
  */
 
 import { Failure, readRefusal } from "./failure.js";
+import { SessionKey } from "./sessionkey.js";
 
 /** Milliseconds for an answer: a firewall may take 30 seconds. */
 const PATIENCE = 35_000;
@@ -26,13 +27,14 @@ const AWAY =
  * @param {typeof window.fetch} fetch
  * @param {{hash: string}} location of the page; its fragment is the token
  * @param {() => void} hideToken removes the token from the address of the page
+ * @param {SessionKey} [key] of the session
  */
-export function makeHTTPTransport(fetch, location, hideToken) {
+export function makeHTTPTransport(fetch, location, hideToken, key = new SessionKey()) {
     const get = async (path, patience) => readJSON(await send("GET", `api/${path}`, { patience }));
 
     async function send(method, path, { body, signal, patience, type } = {}) {
         const ended = AbortSignal.timeout(patience ?? 0x7fffffff);
-        const headers = type ? { "Content-Type": type } : {};
+        const headers = type ? { "Content-Type": type, ...key.headers() } : key.headers();
         const options = { method, headers, body, credentials: "same-origin", cache: "no-store" };
         options.signal = signal ? AbortSignal.any([signal, ended]) : ended;
         let response;
@@ -52,7 +54,10 @@ export function makeHTTPTransport(fetch, location, hideToken) {
             const token = location.hash.slice(1);
             if (token) {
                 const wanted = { body: token, type: "application/octet-stream", patience: SHORT_PATIENCE };
-                await send("POST", "session", wanted).catch(ignoreRefusal);
+                const begun = await send("POST", "session", wanted).catch(ignoreRefusal);
+                if (begun) {
+                    key.keep((await readJSON(begun)).key);
+                }
                 hideToken(); // nobody copies a link that is dead
             }
         },
