@@ -9,6 +9,7 @@ _CONF = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurati
   <listen>unix:path={path}</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
+    <allow user="*"/>
     <allow send_destination="*"/><allow own="*"/><allow eavesdrop="true"/>
   </policy>
 </busconfig>

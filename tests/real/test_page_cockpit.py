@@ -56,7 +56,7 @@ class PageTests(CockpitTestCase):
         self.assertTrue(eventually(lambda: not self.inKernel()))
         self.assertFalse(self.client.reaches(2222))
         self.isShown(cockpit, "closed", "#event-rows")
-        self.assertEqual([], cockpit.browser.complaints("/shell/"))
+        self.assertEqual([], cockpit.browser.complaints(".woff2"))
 
     def close(self, cockpit: Cockpit) -> None:
         """Press the button twice, as it wants to be."""
