@@ -1,4 +1,4 @@
-"""What C{pkdoors web} prints instead of a link, for a Cockpit that shows the page."""
+"""What C{pkdoors relay-admin} prints instead of relaying, for a Cockpit that shows the page."""
 
 from argparse import Namespace
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from pkdoors.util.oneline import formatJSONLine
 from pkdoors.util.output import tell, tellText
 
 if TYPE_CHECKING:  # it loads HTTP
-    from pkdoors.web.adminside import IAdminSide
+    from pkdoors.web.channels.adminside import IAdminSide
 
 KINDS = ("admin", "about", "check", "fleet")
-"""What can be asked, as in L{pkdoors.web.adminside.KINDS}."""
+"""What can be asked, as in L{pkdoors.web.channels.adminside.KINDS}."""
 
 
 def addAnswerOptions(command: Parser) -> None:

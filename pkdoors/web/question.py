@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from pkdoors.errors import PkdoorsError
 from pkdoors.web._files import PAGE
-from pkdoors.web.adminside import ADMIN, IAdminSide
+from pkdoors.web.channels.adminside import ADMIN, IAdminSide
 
 
 async def ask(side: IAdminSide, kind: str) -> bytes:

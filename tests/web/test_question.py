@@ -1,97 +1,74 @@
 """Tests of L{pkdoors.web.question}."""
 
 import json
-from collections.abc import Callable
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocol
-from twisted.internet.testing import StringTransport
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
-from zope.interface.verify import verifyObject
 
 from pkdoors.errors import NoDaemon, PkdoorsError
-from pkdoors.web.adminside import ABOUT, ADMIN, KINDS, IAdminSide
+from pkdoors.web.channels.adminside import ABOUT, ADMIN
 from pkdoors.web.question import ask, findFolder
+from tests.fakes.adminside import FakeChannel, FakeSide
 
 
-@implementer(IAdminSide)
-class FakeSide:
+class PlacedSide(FakeSide):
     """
-    A host whose channels do what a test wants.
+    A host whose daemon has a socket at a path.
 
-    @param begin: called with the protocol of a channel.
+    @param path: of the socket.
     """
 
-    def __init__(self, begin: Callable[[IProtocol], None]) -> None:
-        self.ended: Deferred[str] = Deferred()
-        self.begin = begin
+    def __init__(self, path: str | bytes) -> None:
+        super().__init__()
+        self._path = path
 
     def open(self, kind: str, protocol: IProtocol) -> None:
-        """See L{IAdminSide.open}."""
-        assert kind in KINDS
-        self.begin(protocol)
-
-    def stop(self) -> Deferred[None]:
-        """See L{IAdminSide.stop}."""
-        raise AssertionError("nobody stops it")
-
-
-def end(protocol: IProtocol, error: Exception) -> None:
-    """End a channel."""
-    protocol.connectionLost(Failure(error))
+        """See L{FakeSide.open}."""
+        channel = FakeChannel(kind, protocol)
+        channel.peerAddr = UNIXAddress(self._path)
+        self.channels.append(channel)
+        protocol.makeConnection(channel)
 
 
 class AskTests(SynchronousTestCase):
     """Tests of a question."""
 
-    def ask(self, kind: str, begin: Callable[[IProtocol], None]) -> "Deferred[bytes]":
-        """Ask a host."""
-        side = FakeSide(begin)
-        verifyObject(IAdminSide, side)
-        return Deferred.fromCoroutine(ask(side, kind))
-
     def test_answer(self) -> None:
         """An answer that comes in pieces is whole."""
+        side = FakeSide()
+        asked = Deferred.fromCoroutine(ask(side, ABOUT))
+        (channel,) = side.channels
+        self.assertEqual(ABOUT, channel.kind)
+        channel.answer(b'{"host":')
+        channel.answer(b' "a"}\n')
+        self.assertNoResult(asked)
+        channel.end()
+        self.assertEqual({"host": "a"}, json.loads(self.successResultOf(asked)))
 
-        def begin(protocol: IProtocol) -> None:
-            protocol.makeConnection(StringTransport())
-            protocol.dataReceived(b'{"host":')
-            protocol.dataReceived(b' "a"}\n')
-            end(protocol, ConnectionDone())
-
-        answer = self.successResultOf(self.ask(ABOUT, begin))
-        self.assertEqual({"host": "a"}, json.loads(answer))
+    def test_broken(self) -> None:
+        """If the channel breaks, what came before is not an answer."""
+        side = FakeSide()
+        asked = Deferred.fromCoroutine(ask(side, ABOUT))
+        side.channels[0].answer(b"{")
+        side.channels[0].end(PkdoorsError("it broke"))
+        self.assertEqual("it broke", str(self.failureResultOf(asked, PkdoorsError).value))
 
     def test_refused(self) -> None:
-        """Without an answer the sentence is the channel's, whenever it ends."""
-
-        def begin(protocol: IProtocol) -> None:
-            protocol.makeConnection(StringTransport())
-            protocol.dataReceived(b"{")
-            end(protocol, PkdoorsError("it broke"))
-
-        def refuse(protocol: IProtocol) -> None:
-            end(protocol, NoDaemon("gone"))
-
-        for kind, first, sentence in ((ABOUT, begin, "it broke"), (ADMIN, refuse, "gone")):
-            failure = self.failureResultOf(self.ask(kind, first), PkdoorsError)
-            self.assertEqual(sentence, str(failure.value))
+        """If there is no daemon, the sentence is that of the channel."""
+        side = FakeSide()
+        side.error = NoDaemon("it is gone")
+        asked = Deferred.fromCoroutine(ask(side, ADMIN))
+        self.assertEqual("it is gone", str(self.failureResultOf(asked, NoDaemon).value))
 
     def test_admin(self) -> None:
         """Where the socket is, is where the connection leads; it is left at once."""
-        for name in ("/run/pkdoors/admin.sock", b"/run/p\xc3\xb6/admin.sock"):
-            transport = StringTransport(peerAddress=UNIXAddress(name))
-
-            def begin(protocol: IProtocol, transport: StringTransport = transport) -> None:
-                protocol.makeConnection(transport)
-
-            answer = json.loads(self.successResultOf(self.ask(ADMIN, begin)))
-            self.assertEqual({"admin": name if isinstance(name, str) else name.decode()}, answer)
-            self.assertTrue(transport.disconnecting)
+        for path in ("/run/pkdoors/admin.sock", "/run/p\xf6/admin.sock"):
+            side = PlacedSide(path.encode())
+            asked = Deferred.fromCoroutine(ask(side, ADMIN))
+            self.assertEqual({"admin": path}, json.loads(self.successResultOf(asked)))
+            self.assertTrue(side.channels[0].isEnded)
 
 
 class FolderTests(SynchronousTestCase):

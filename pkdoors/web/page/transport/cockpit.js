@@ -93,10 +93,10 @@ function follow(cockpit, at, path, onText, signal) {
     });
 }
 
-/** Return the JSON that `pkdoors web --ask` prints about something. */
+/** Return the JSON that `pkdoors relay-admin` prints about something. */
 function run(cockpit, kind) {
     const options = { ...AS_ROOT, err: "message" };
-    const running = cockpit.spawn(["pkdoors", "web", "--ask", kind], options);
+    const running = cockpit.spawn(["pkdoors", "relay-admin", "--ask", kind], options);
     return settle(running, (problem, output) => {
         if (problem.problem === "not-found") {
             return new Failure(NO_COMMAND);
