@@ -136,7 +136,7 @@ def listProfiles(**_: Any) -> list[str]:
 
 def listSshHosts(prefix: str, **_: Any) -> list[str]:
     """List the hosts that C{~/.ssh/config} names, after C{USER@} if that was typed."""
-    user, at, _ = prefix.rpartition("@")
+    user, at = prefix.rpartition("@")[:2]
     try:
         with open(os.path.expanduser("~/.ssh/config"), errors="replace") as file:
             lines = [line.split() for line in file]
