@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pkdoors.commands._pageanswers import addAnswerOptions, printAnswer
 from pkdoors.commands.control import addAdminOptions
 from pkdoors.commands.parser import Parser, asType
 from pkdoors.errors import AskError, KnockError
@@ -57,6 +58,7 @@ def addWebCommand(command: Parser) -> None:
 def addRelayCommand(command: Parser) -> None:
     """Add the options of C{relay-admin}."""
     command.describe("`pkdoors web HOST` runs it through ssh; you need not.")
+    addAnswerOptions(command)
     addAdminOptions(command)
     command.epilog = "Example: ssh root@gate1 pkdoors relay-admin"
     command.set_defaults(run=_relay, parser=command)
@@ -183,6 +185,8 @@ def _relay(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.web.channels.localside import checkAccess
     from pkdoors.web.channels.relay import relay
 
+    if options.ask or options.folder:
+        printAnswer(options, lambda reactor: _makeLocalSide(reactor, options, environment))
     if sys.stdin.isatty():
         options.parser.error("`pkdoors web HOST` runs this through ssh, and you need not")
 
