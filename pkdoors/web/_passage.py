@@ -1,6 +1,7 @@
 """Passes a request of the page to the daemon, and the daemon's answer to the page."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -15,9 +16,15 @@ from pkdoors.util.oneline import formatJSONLine
 
 MAX_HEAD = 1 << 14
 """Bytes of the head of the daemon's answer."""
+MAX_ANSWER = 1 << 26
+"""Bytes of an answer: the longest of a daemon, 65,536 openings, has 25 megabytes."""
 
-_STATUS = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})(?: |$)")
-_EVENTS = b"text/event-stream"
+_STATUS = re.compile(rb"HTTP/1\.[01] (200|400|403|404|405|409|413|415|500|503)(?: |$)")
+"""The statuses of a daemon. With others a host behind ssh might lead the browser elsewhere, or have
+it take the session for ended."""
+_JSON, _EVENTS = b"application/json", b"text/event-stream"
+"""The types of a daemon's answers. A script, say, would run on the operator's machine as ours."""
+_UNREADABLE = "the daemon's answer cannot be read: is it pkdoors?"
 _CUT = "the daemon ended the connection before it answered: see its log"
 
 
@@ -65,7 +72,7 @@ class Passage(Protocol):
         if found and self._begin(bytes(head)):
             self._pass(bytes(rest))
         elif not found and len(self._head) > MAX_HEAD:
-            self._refuse(502, "the daemon's answer cannot be read: is it pkdoors?")
+            self._refuse(502, _UNREADABLE)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See L{Protocol}. A L{PkdoorsError} says why there is no more."""
@@ -78,8 +85,6 @@ class Passage(Protocol):
             if reason.check(PkdoorsError):
                 self._request.write(b"event: ended\ndata: %b\n\n" % _encode(sentence))
             self._finish()
-        elif self._left is None:
-            self._finish()
         else:
             self._cut()
 
@@ -87,18 +92,17 @@ class Passage(Protocol):
         """Take in the head of the answer."""
         status, *lines = head.split(b"\r\n")
         found = _STATUS.match(status)
-        if not found:
-            self._refuse(502, "the daemon's answer cannot be read: is it pkdoors?")
+        headers = dict(_splitHeader(line) for line in lines)
+        kind, length = headers.get(b"content-type"), _readLength(headers)
+        if not found or not (kind == _EVENTS or (kind == _JSON and length is not None)):
+            self._refuse(502, _UNREADABLE)
             return False
         self._head = None
-        headers = dict(_splitHeader(line) for line in lines)
-        self._kind = headers.get(b"content-type", b"application/json")
+        self._kind, self._left = kind, length if kind == _JSON else None
         self._request.setResponseCode(int(found[1]))
-        self._request.setHeader(b"content-type", self._kind)
-        length = headers.get(b"content-length", b"")
-        if length.isdigit() and len(length) < 12:
-            self._left = int(length)
-            self._request.setHeader(b"content-length", length)
+        self._request.setHeader(b"content-type", kind)
+        if self._left is not None:
+            self._request.setHeader(b"content-length", b"%d" % self._left)
         self._request.registerProducer(self, True)
         return True
 
@@ -164,6 +168,13 @@ def _copyPlace(request: Request) -> bytes:
 def _splitHeader(line: bytes) -> tuple[bytes, bytes]:
     name, _, value = line.partition(b":")
     return name.strip().lower(), value.strip()
+
+
+def _readLength(headers: Mapping[bytes, bytes]) -> int | None:
+    """Return the length of an answer; L{None} if it is missing, or too large."""
+    digits = headers.get(b"content-length", b"")
+    isNumber = re.fullmatch(rb"[0-9]{1,9}", digits)
+    return int(digits) if isNumber and int(digits) <= MAX_ANSWER else None
 
 
 def _encode(sentence: str) -> bytes:

@@ -19,6 +19,9 @@ from pkdoors.web._presence import Presence
 from pkdoors.web.adminside import ABOUT, ADMIN, CHECK, FLEET, IAdminSide
 from pkdoors.web.sessions import Sessions
 
+KEY_HEADER = b"pkdoors-key"
+"""The header in which the page sends the key of its session. See L{pkdoors.web.sessions}."""
+
 MAX_CONNECTIONS = 64
 """At a time, a bound for memory; a browser opens six for a page."""
 
@@ -103,7 +106,8 @@ class WebSite(QuietSite):
     def hasSession(self, request: Request) -> bool:
         """Return whether a request is of a session; then it counts as presence."""
         secrets = self.checks.findSecrets(request.requestHeaders)
-        if not any([self.access.has(secret) for secret in secrets]):
+        key = request.getHeader(KEY_HEADER) or b""
+        if not any([self.access.has(secret, key) for secret in secrets]):
             return False
         channel: Any = request.channel
         channel.isKnown = True
@@ -196,21 +200,20 @@ class _Session(Leaf):
         """See L{Leaf.answer}."""
         assert request.content is not None
         request.content.seek(0)
-        secret = self._site.access.begin(request.content.read().strip())
-        if not secret:
+        session = self._site.access.begin(request.content.read().strip())
+        if session is None:
             writeJSON(request, 403, {"error": _USED})
             return
         name = self._site.checks.cookie
-        cookie = b"%b=%b; HttpOnly; SameSite=Strict; Path=/" % (name, secret)
+        cookie = b"%b=%b; HttpOnly; SameSite=Strict; Path=/" % (name, session.secret)
         request.setHeader(b"set-cookie", cookie)
-        request.setResponseCode(204)
-        request.finish()
+        writeJSON(request, 200, {"key": session.key.decode()})
 
 
 class _Passed(Leaf):
     """What the daemon answers."""
 
-    methodsWithBody = ("POST", "DELETE")
+    methodsWithBody = ("POST",)
 
     def __init__(self, side: IAdminSide, methods: tuple[str, ...]) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """Serves the operator's page on the loopback, until nobody looks at it any more."""
 
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -12,6 +13,9 @@ from pkdoors.web.adminside import IAdminSide
 from pkdoors.web.sessions import Sessions
 
 LOOPBACK = "127.0.0.1"
+NAME_BYTES = 8
+"""Random bytes of the page's own name. Browsers take all names that end with C{.localhost} for this
+machine; RFC 6761, section 6.3."""
 BACKLOG = 64
 """Connections that wait until they are accepted."""
 AWAY = "no page has been open for ten minutes: start it again when you need it"
@@ -41,6 +45,7 @@ class WebServer:
         self._side = side
         self._show = show
         self._sessions = Sessions()
+        self._name = f"{token_hex(NAME_BYTES)}.localhost"
         self._port = 0
         self._ended: Deferred[End] = Deferred()
 
@@ -50,7 +55,7 @@ class WebServer:
         site = WebSite(self._reactor, self._side, self._sessions, presence)
         listening = self._reactor.listenTCP(0, site, BACKLOG, LOOPBACK)
         self._port = listening.getHost().port
-        site.checks = Checks(self._port)
+        site.checks = Checks(self._port, self._name)
         self._side.ended.addCallback(lambda sentence: self._end(End(sentence, True)))
         self.showLink()
         try:
@@ -62,8 +67,16 @@ class WebServer:
             site.dropAll()
 
     def showLink(self) -> None:
-        """Show a new link, which is good once; the one before is not good any more."""
-        self._show(f"http://{LOOPBACK}:{self._port}/#{self._sessions.makeToken()}")
+        """
+        Show a new link, which is good once; the one before is not good any more.
+
+        It has a name that no other server of this machine has had or gets: a browser keeps apart
+        what belongs to different names, but gives cookies to all ports of one, and what another
+        user's server has left in it for a port stays there.
+        """
+        rest = f"{self._port}/#{self._sessions.makeToken()}"
+        self._show(f"http://{self._name}:{rest}")
+        self._show(f"If the browser does not find that address: http://{LOOPBACK}:{rest}")
 
     def stop(self) -> None:
         """End, because the user wants it."""
