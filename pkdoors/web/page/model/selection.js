@@ -45,7 +45,7 @@ export class Selection {
 
     /**
      * Ask for less, because the daemon has refused a request: for the first page, or without the
-     * text, which then is no address.
+     * text, which is not an address then.
      * @returns {boolean} whether that makes a difference
      */
     relax() {

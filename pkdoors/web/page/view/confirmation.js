@@ -30,7 +30,7 @@ export class Confirmation {
             if (event.key === "Escape") {
                 this.takeBack();
             } else if (event.repeat) {
-                event.preventDefault(); // a key that is held down is no second press
+                event.preventDefault(); // holding a key down is not a second press
             }
         });
     }
