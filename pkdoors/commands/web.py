@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pkdoors.commands._pageanswers import addAnswerOptions, printAnswer
 from pkdoors.commands.control import addAdminOptions
-from pkdoors.commands.parser import Parser, asType
+from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.errors import AskError, KnockError
 from pkdoors.util.output import complain, requireLinux, tell
 
@@ -27,7 +27,7 @@ def addWebCommand(command: Parser) -> None:
         "It listens on 127.0.0.1 only, and prints a link that works once; press Enter for another "
         "one. It ends with Ctrl-C, and when no page has been open for ten minutes."
     )
-    command.add_argument(
+    host = command.add_argument(
         "host",
         metavar="HOST",
         nargs="?",
@@ -35,6 +35,7 @@ def addWebCommand(command: Parser) -> None:
         help="the host of the daemon, as ssh takes it: root@gate1, or a name in ~/.ssh/config "
         "(default: this host)",
     )
+    completeWith(host, "listSshHosts")
     command.add_argument(
         "--sudo", action="store_true", help="become root on HOST with sudo, without a password"
     )

@@ -20,8 +20,9 @@ class ContrastTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Read them."""
         css = (PAGE / "page.css").read_text("utf-8")
-        found = re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", css)
-        self.palettes = [{each[0]: each[column] for each in found} for column in (1, 2)]
+        colour = r"(#[0-9a-f]{6})"
+        found = re.findall(rf"--([\w-]+): light-dark\({colour}, {colour}\);", css)
+        self.palettes = [{each[0]: each[number] for each in found} for number in (1, 2)]
 
     def check(self, ink: str, ground: str, least: float = LEAST) -> None:
         """Assert that one colour can be seen on another one."""

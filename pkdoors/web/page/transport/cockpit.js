@@ -1,7 +1,7 @@
 /**
  * Asks the daemon through Cockpit, in whose menu the page is then. It has the methods of http.js.
  * Cockpit's bridge connects to the admin socket as root, and runs `pkdoors` for the rest.
- * https://cockpit-project.org/guide/latest/ describes its programming interface.
+ * The developer guide of the Cockpit project describes its programming interface.
  * @module
  */
 
