@@ -28,7 +28,7 @@ export class OpeningRow {
         const { door, source } = entry.opening;
         this._time = make("time");
         this._until = make("small");
-        this._bar = make("span");
+        this._bar = make("span", { class: "bar", "aria-hidden": "true" });
         this._who = make("span");
         this._key = make("small", { class: "key" });
         this._state = make("small", { class: "state" });
@@ -82,7 +82,7 @@ export class OpeningRow {
             setText(this._until, `until ${formatClock(until, this._timers.wall())}`);
         }
         const share = full > 0 ? Math.min(1, left / full) : 0;
-        this._bar.style.transform = `scaleX(${share.toFixed(3)})`;
+        this._bar.style.backgroundSize = `${(100 * share).toFixed(1)}% 100%`;
         setAttributes(this._bar, { "data-low": share < LAST });
     }
 
@@ -99,14 +99,13 @@ export class OpeningRow {
     }
 
     _assemble(door, source) {
-        const bar = make("span", { class: "bar", "aria-hidden": "true" }, this._bar);
         const address = make("bdi", {}, source);
         return make(
             "tr",
             { role: "row", "data-door": door, "data-source": source },
             makeCell("door", "Door", door),
             makeCell("source", "Address", address),
-            makeCell("left", "Time left", this._time, this._until, bar),
+            makeCell("left", "Time left", this._time, this._until, this._bar),
             makeCell("who", "Who", this._who, this._key, this._state),
             makeCell("actions", "Change", this._extend, this._close),
         );
