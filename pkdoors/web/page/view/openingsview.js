@@ -6,11 +6,14 @@
 import { describeClosed, matchesWords, splitWords } from "../model/openings.js";
 import { PAGE } from "../model/selection.js";
 import { formatCount } from "../model/text.js";
-import { find, setChoices, setText, show } from "./elements.js";
+import { find, setAttributes, setChoices, setText, show } from "./elements.js";
 import { KeyedList } from "./keyedlist.js";
 import { Notice } from "./notice.js";
 import { OpeningRow } from "./openingrow.js";
 import { Ticking } from "./ticking.js";
+
+/** With more openings than this, the page lays out only those near the ones that can be seen. */
+const MANY = 200;
 
 export class OpeningsView {
     /**
@@ -44,6 +47,7 @@ export class OpeningsView {
         setChoices(this._door, [{ value: "", text: "all doors" }, ...doors]);
         const words = this._context.selection.isDaemons ? [] : splitWords(this._text.value);
         this._shown = board.entries.filter(({ opening }) => matchesWords(opening, words));
+        setAttributes(find("opening-rows"), { "data-many": this._shown.length > MANY });
         this._rows.update(this._shown);
         this._describe(words.length > 0);
         this.tick();
