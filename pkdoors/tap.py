@@ -37,6 +37,7 @@ from pkdoors.daemon.process.memory import Memory
 from pkdoors.daemon.process.options import Options
 from pkdoors.daemon.process.setup import refuseUid, setUpProcess
 from pkdoors.daemon.process.signals import handleHangup
+from pkdoors.daemon.rates import Rates
 from pkdoors.daemon.reload import ConfigFollowers, Reloader
 from pkdoors.daemon.sdnotify import Health, Notifier
 from pkdoors.daemon.sealturns import SealTurns
@@ -170,6 +171,7 @@ def wire(
         logKnocks=config.logKnocks,
         maxOpenings=config.maxOpenings,
     )
+    keeper.onClose = lambda door, source: smith.noteClosing(door, source, publisher.wallClock())
     ports = _makePorts(reactor, keeper, stack, counters, log)
     followers, reread = ConfigFollowers(lastGood, hooks, audit, beside), read or (lambda: config)
 
@@ -188,8 +190,9 @@ def wire(
         partial(_markFiles, file),
     )
     health = Health(keeper, stack.name, ports, smith, audit, reloader, lambda: fleet.troubles())
+    rates = Rates(reactor, counters)
     operations = Operations(
-        reactor, keeper, reloader, publisher, counters, stack, health.troubles, ports.method
+        reactor, keeper, reloader, publisher, counters, stack, rates, health.troubles, ports.method
     )
     fleet = OnDemand(
         config,
@@ -211,6 +214,7 @@ def wire(
             SealTurns(reactor, publisher.wallClock, smith, keeper.heed),
             audit,
             hooks,
+            rates,
             fleet,
             AdminSocket(reactor, config.admin, operations),
             *components,

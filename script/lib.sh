@@ -41,10 +41,10 @@ need() {
     hold_services
     apt-get update -q >/dev/null || say "(apt-get could not update some package lists; going on)"
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        -o DPkg::Lock::Timeout=120 $missing >/dev/null || status=$?
+        -o DPkg::Lock::Timeout=120 $missing >/dev/null || apt_status=$?
     free_services
     exec 8<&-
-    [ -z "${status:-}" ] || die "$0: apt-get could not install$missing: see its message above"
+    [ -z "${apt_status-}" ] || die "$0: apt-get could not install$missing: see its message above"
 }
 
 # A new package must not start its service: firewalld would lock its operator out.

@@ -139,7 +139,7 @@ class KnockTests(CommandTestCase):
         """With a port to wait for, it ends with status 0 if that answers."""
         self.reactor.callLater(1.0, self.reactor.accept)
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
-        line = "22/tcp of 192.0.2.1 opened 0.82 s after the knock (192.0.2.1)\n"
+        line = "22/tcp of 192.0.2.1 opened 820ms after the knock (192.0.2.1)\n"
         self.assertEqual(End(0, line, ""), end)
 
     def test_wasOpen(self) -> None:

@@ -51,6 +51,8 @@ class PatternTests(SynchronousTestCase):
             "how long the door shall stay open",
             "who knocks gets in",
             "not done: what follows the colon",
+            "no answer within 30 s",
+            "knock again in … s: it is full",
         ):
             self.assertTrue(self.faults(text), text)
 
@@ -63,6 +65,7 @@ class PatternTests(SynchronousTestCase):
             "the client that knocks gets in",
             "see the daemon's log",
             "seven is not a port: a port is a number",
+            "no answer within 1m30s, 200ms or 5s",
         ):
             self.assertFalse(self.faults(text), text)
 

@@ -1,4 +1,4 @@
-"""Tests of what the scripts do with secrets."""
+"""Tests of the scripts: what they do with secrets, and how they install packages."""
 
 import subprocess
 from pathlib import Path
@@ -71,3 +71,48 @@ class ServerTests(SynchronousTestCase):
         """Options are passed on unchanged, and nothing is added."""
         output = self.run_("--conf", "/a file")
         self.assertEqual("arguments: daemon --conf /a file\nvariables:  \n", output)
+
+
+class NeedTests(SynchronousTestCase):
+    """
+    C{need} of C{script/lib.sh}.
+    """
+
+    def need(self, item: str, status: int) -> "subprocess.CompletedProcess[str]":
+        """Need something, with an apt-get that ends with a status, in a script that has its own."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "apt-get").write_text(f'#!/bin/sh\n[ "$1" = update ] || exit {status}\n')
+        (folder / "apt-get").chmod(0o755)
+        lines = (
+            f"ROOT={ROOT}",
+            ". $ROOT/script/lib.sh",
+            "hold_services() { :; }",
+            "free_services() { :; }",
+            "flock() { :; }",
+            "status=0",
+            f"need {item}",
+            'echo "went on, $status"',
+        )
+        return subprocess.run(
+            ["sh", "-euc", "\n".join(lines)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"PATH": f"{folder.absolute()}:/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+
+    def test_installed(self) -> None:
+        """What is missing gets installed, and the script goes on as it was."""
+        done = self.need("command:not-there:package", 0)
+        self.assertEqual(("went on, 0\n", "installing package\n"), (done.stdout, done.stderr))
+
+    def test_failed(self) -> None:
+        """If apt-get fails, the script ends, and names the package."""
+        done = self.need("command:not-there:package", 100)
+        self.assertEqual((1, ""), (done.returncode, done.stdout))
+        self.assertIn("apt-get could not install package", done.stderr)
+
+    def test_there(self) -> None:
+        """What is there needs nothing."""
+        self.assertEqual("went on, 0\n", self.need("command:sh:package", 100).stdout)

@@ -22,6 +22,7 @@ from pkdoors.config.config import Config
 from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.daemon.component import OnDemand
 from pkdoors.daemon.notes.replayfile import seenPath
+from pkdoors.daemon.rates import STEP, Rates
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
 from pkdoors.errors import ConfigError, FirewallError
@@ -98,6 +99,17 @@ class MakeServiceTests(TapTestCase):
         *_, last = wire(config, self.reactor)._components
         assert isinstance(last, Notifier)
         self.assertEqual("guarding ssh (22/tcp), web (22/tcp) with dry-run", last._status())
+
+    def test_rates(self) -> None:
+        """The counts of each step begin with the service, and end with it."""
+        service = wire(Config((makeDoor(),), admin="", firewall="dry-run"), self.reactor)
+        service.startService()
+        (rates,) = (part for part in service._components if isinstance(part, Rates))
+        self.reactor.advance(STEP)
+        self.assertEqual(1, len(rates.steps()))
+        service.stopService()
+        self.reactor.advance(STEP)
+        self.assertEqual(1, len(rates.steps()))
 
     def test_fleet(self) -> None:
         """

@@ -3,9 +3,9 @@ A fleet on one machine: an engine, a gateway and inner hosts in network namespac
 
     python -m bench.fleet [--knocks 1000] [--inner 3] [--hosts 2,10,50] [--rate 200] [--json FILE]
 
-It shows how late inner hosts open, beside bare C{XADD} and C{XREAD} in turns with the knocks, and
-then, for each number of hosts, what a knock costs the engine and each host. It takes about five
-minutes.
+It shows how late inner hosts open, beside bare C{XADD} and C{XREAD}, and beside seals that are
+handed to the daemons without an engine, in turns with the knocks. Then it shows, for each number of
+hosts, what a knock costs the engine and each host. It takes about five minutes.
 """
 
 from bench.common import Times, figuresOf, ratio, showTimes, summarize
@@ -30,7 +30,7 @@ def main() -> None:
     options = program.start()
     times: Times = program.run(late.measure, options.knocks, options.inner, options.engine)
     print(showTimes(times))
-    for name in (late.INNER_HOST, late.LOG):
+    for name in (late.INNER_HOST, late.LOG, late.DIRECT):
         tails = [summarize(times[found]).get("p95", 0.0) for found in (name, late.BARE)]
         medians = ratio(times, name, late.BARE)
         print(f"{name}, in times of bare: median {medians:.1f}, p95 {tails[0] / tails[1]:.1f}")

@@ -2,8 +2,9 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from ipaddress import IPv4Network
 from math import nan
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -14,17 +15,22 @@ from typing import IO, Any
 from bench.common import Times
 from bench.fleet.bare import WRITER
 from bench.fleet.watch import Watch
+from pkdoors.fleet.relay.daemonlink import makeSealLine
 from tests import ROOT
 from tests.lab.fleet.fleet import FLEET, Fleet
-from tests.lab.fleet.member import Member
+from tests.lab.fleet.member import LESSER, Member
 from tests.lab.hosts import BIN
 
 GATEWAY = "edge1"
-INNER_HOST, BARE = "until an inner host is open", "bare XADD to XREAD"
-LOG = "until a reader has the knock"
-"""The delays that it measures, from the gateway's opening on."""
+INNER_HOST, LOG = "until an inner host is open", "until a reader has the knock"
+"""Delays from the gateway's opening on."""
+BARE, DIRECT = "bare XADD to XREAD", "handed to inner daemons"
+"""Parts of them: an entry's way through the engine alone, and the time from a seal at the lesser
+sockets of all inner hosts at once to each opening, without the engine and the fleet's processes."""
 PAUSE = 0.02
 """The most seconds between two knocks. They are random, so nothing falls in step with them."""
+DIRECT_SOURCES = IPv4Network("10.88.0.0/16")
+"""Nobody has these addresses."""
 PATIENCE = 10.0
 """Seconds after which an opening counts as lost."""
 
@@ -66,6 +72,33 @@ class Bare:
         self._stack.close()
 
 
+class Direct:
+    """Hands seals to the lesser sockets of some hosts, as their fleet's processes do."""
+
+    def __init__(self, members: Iterable[Member]) -> None:
+        self._connections = [member.connect(LESSER) for member in members]
+
+    def hand(self, seal: bytes, source: str) -> float:
+        """Hand a seal to all at once; return when."""
+        line = makeSealLine(GATEWAY, source, seal)
+        head = b"POST /seals HTTP/1.1\r\nHost: pkdoors\r\nContent-Length: %d\r\n\r\n" % len(line)
+        begun = time.monotonic()
+        for connection in self._connections:
+            connection.sendall(head + line)
+        return begun
+
+    def finish(self) -> None:
+        """Read the answers."""
+        for connection in self._connections:
+            if not connection.recv(1 << 16).startswith(b"HTTP/1.1 200"):
+                raise AssertionError("a daemon refuses a seal")
+
+    def close(self) -> None:
+        """Hang up."""
+        for connection in self._connections:
+            connection.close()
+
+
 class LogReader(Thread):
     """
     Reads the gateway's log at the engine.
@@ -104,20 +137,22 @@ def makeFleet(names: tuple[str, ...], **options: Any) -> Iterator[Fleet]:
 
 def measure(knocks: int, hosts: int, program: str) -> Times:
     """
-    Knock so many times, and append as many bare entries, in turns; return all times.
+    Knock so many times, append as many bare entries, and hand over as many seals without the
+    engine, in turns; return all times.
 
     @param hosts: how many inner hosts there are.
     """
     inner = tuple(f"web{number}" for number in range(1, hosts + 1))
     names = GATEWAY, *inner
-    times: Times = {INNER_HOST: [], BARE: [], LOG: []}
+    times: Times = {INNER_HOST: [], BARE: [], DIRECT: [], LOG: []}
     with ExitStack() as stack:
         fleet = stack.enter_context(makeFleet(names, program=program, others=(WRITER,)))
         bare = stack.enter_context(closing(Bare(fleet, inner)))
         watch = stack.enter_context(closing(Watch(fleet.members.values())))
+        direct = stack.enter_context(closing(Direct(fleet.members[name] for name in inner)))
         reader = LogReader(fleet)
         reader.start()
-        sources = fleet.addSources(knocks)
+        sources, others = fleet.addSources(knocks), DIRECT_SOURCES.hosts()
         opened: dict[str, float] = {}
         for source in sources:
             seal = fleet.seal(bind=source)
@@ -129,6 +164,14 @@ def measure(knocks: int, hosts: int, program: str) -> Times:
             ]
             time.sleep(random.uniform(0, PAUSE))
             times[BARE] += bare.take()
+            time.sleep(random.uniform(0, PAUSE))
+            other = str(next(others))
+            begun = direct.hand(fleet.seal(bind=other), other)
+            found = watch.waitFor(other, {*inner}, PATIENCE)
+            times[DIRECT] += [
+                1000 * (found[name] - begun) if name in found else None for name in inner
+            ]
+            direct.finish()
             time.sleep(random.uniform(0, PAUSE))
         times[LOG] = [
             1000 * (reader.times[source] - opened[source]) if source in reader.times else None

@@ -49,7 +49,8 @@ def measure(hosts: int, rate: int, seconds: int) -> Row:
         offset = time.time() - time.monotonic()
 
         def look() -> None:
-            opened.update({source: now + offset for _, source, now in watch.opened(LOOK)})
+            for _, source, now in watch.opened(LOOK):
+                opened.setdefault(source, now + offset)
 
         while any(process.poll() is None for process in processes):
             look()

@@ -1,7 +1,8 @@
 """Sends events as they happen: server-sent events, as the HTML standard defines them."""
 
+import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -9,78 +10,124 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
+from pkdoors.admin._requests import readArguments
 from pkdoors.admin.responses import Leaf, breakCircle, writeJSON
-from pkdoors.events.event import Event, fields
-from pkdoors.util.oneline import formatJSONLine
+from pkdoors.errors import BadValue
+from pkdoors.events.history import EventHistory, PastEvent
+from pkdoors.events.publisher import Follower
 
 MAX_BACKLOG = 1 << 20
 """Bytes that wait for a client that does not read: two thousand events, more than a burst."""
 MAX_STREAMS = 64
 """Streams at a time: with their backlogs, a bound for memory."""
 
-Subscribe = Callable[[Callable[[Event], None]], Callable[[], None]]
+MISSED = b"missed"
+"""The kind of what is sent in place of events that are no longer kept."""
+SLICE = 1 << 16
+"""Bytes of past events that are handed to the stream at once."""
+
+
+Follow = Callable[[Follower], Callable[[], None]]
 
 
 class Events(Leaf):
-    """Answers with all events from now on."""
+    """
+    Answers with all events from now on; before them come past events that the client asks for.
 
-    def __init__(self, subscribe: Subscribe) -> None:
+    @param follow: passes each event to a follower from now on, and returns a function that ends
+        that.
+    @param history: has the past events.
+    @param arguments: the names of the arguments that choose past events; without any, nobody gets
+        some.
+    """
+
+    def __init__(
+        self, follow: Follow, history: EventHistory, arguments: tuple[str, ...] = ()
+    ) -> None:
         super().__init__()
-        self._subscribe = subscribe
+        self._follow = follow
+        self._history = history
+        self._arguments = arguments
         self._streams: set[EventStream] = set()
-        self._lastEncoded: tuple[Event | None, bytes] = (None, b"")
+        self._lastEncoded: tuple[PastEvent | None, bytes] = (None, b"")
 
     def answer(self, request: Request, method: str) -> None:
         """See L{Leaf.answer}."""
-        if len(self._streams) >= MAX_STREAMS:
-            error = f"{MAX_STREAMS} clients follow the events, which is the limit: try again"
-            writeJSON(request, 503, {"error": error})
+        try:
+            arguments = readArguments(request, self._arguments)
+        except BadValue as error:
+            writeJSON(request, 400, {"error": str(error)})
             return
+        if len(self._streams) >= MAX_STREAMS:
+            limit = f"{MAX_STREAMS} clients follow the events, which is the limit"
+            writeJSON(request, 503, {"error": f"{limit}: try again"})
+            return
+        if self._arguments and (seen := request.getHeader(b"last-event-id")):
+            arguments["after"] = seen.decode("utf-8", "replace")
+        self._begin(request, **arguments)
+
+    def _begin(self, request: Request, last: int = 0, after: str = "") -> None:
         request.setHeader(b"content-type", b"text/event-stream")
-        stream = EventStream(request, self._encode)
+        stream = EventStream(request)
         self._streams.add(stream)
-        unsubscribe = self._subscribe(stream.hear)
+        unfollow = self._follow(lambda event: stream.send(self._encode(event)))
 
         def forget(_: object) -> None:
-            unsubscribe()
+            unfollow()
             self._streams.discard(stream)
             breakCircle(request)
 
         request.notifyFinish().addBoth(forget)
-        request.write(b": pkdoors\n\n")  # the client knows from it that it follows
+        for part in self._makePast(last, after):
+            stream.send(part)
 
-    def _encode(self, event: Event) -> bytes:
+    def _makePast(self, last: int, after: str) -> Iterator[bytes]:
+        """Yield what a stream begins with, in slices."""
+        events, missed = self._history.after(after) if after else (self._history.last(last), 0)
+        before = self._history.before(events)
+        # From the comment a client knows that it follows. The id is for one that hears no event.
+        part = b": pkdoors\n\nid: %b\n\n" % before.encode()
+        if missed != 0:
+            part += b"event: %b\ndata: %b\n\n" % (MISSED, json.dumps({"count": missed}).encode())
+        for event in events:
+            part += encodeEvent(event)
+            if len(part) >= SLICE:
+                yield part
+                part = b""
+        yield part
+
+    def _encode(self, event: PastEvent) -> bytes:
         """Return the bytes of an event; they are made once, however many clients follow."""
         if event is not self._lastEncoded[0]:
-            data = f"event: {event.kind}\ndata: {formatJSONLine(fields(event))}\n\n".encode()
-            self._lastEncoded = event, data
+            self._lastEncoded = event, encodeEvent(event)
         return self._lastEncoded[1]
+
+
+def encodeEvent(event: PastEvent) -> bytes:
+    """Return an event as the HTML standard has it, section "Server-sent events"."""
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event.id.encode(), event.kind.encode(), event.data)
 
 
 @implementer(IPushProducer)
 class EventStream:
     """
     The events for one client. While it does not read, they wait, up to a bound.
-
-    @param encode: returns the bytes of an event.
     """
 
     _log = Logger()
 
-    def __init__(self, request: Request, encode: Callable[[Event], bytes]) -> None:
+    def __init__(self, request: Request) -> None:
         self._request = request
-        self._encode = encode
         self._isPaused = False
         self._isDropped = False
         self._backlog: deque[bytes] = deque()
         self._waiting = 0  # bytes
         request.registerProducer(self, True)
 
-    def hear(self, event: Event) -> None:
-        """Send an event, now or when the client reads again."""
+    def send(self, data: bytes) -> None:
+        """Send whole events, now or when the client reads again."""
         if self._isDropped:  # the connection is lost in the reactor's next turn
             return
-        data = self._encode(event)
         if not self._isPaused:
             self._request.write(data)
             return

@@ -72,9 +72,9 @@ def _checkValue(name: str, value: object) -> object:
                 f"seconds: {value!r:.100} is not a number of seconds, from 1 to {longest}"
             )
         return float(value)  # type: ignore[arg-type]
-    if name == "limit":
+    if name in ("limit", "last"):
         if not isinstance(value, str) or not re.fullmatch("[0-9]{1,6}", value):
-            raise BadValue(f"limit: {value!r:.100} is not a number from 0 to 999999")
+            raise BadValue(f"{name}: {value!r:.100} is not a number from 0 to 999999")
         return int(value)
     if not isinstance(value, str) or not value:
         raise BadValue(f"{name}: {value!r:.100} is not a string, or is empty")

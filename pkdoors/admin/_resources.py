@@ -155,7 +155,8 @@ class Root(Resource):
                 DELETE=(operations.close, (*named, "limit")),
             ),
             "reload": operation(POST=(operations.reload, ())),
-            "events": Events(operations.subscribe),
+            "events": Events(operations.follow, operations.history, ("last", "after")),
+            "rates": operation(GET=(operations.rates, ())),
             "metrics": Metrics(reactor, operations, turns, senders),
         }
         self._oneOpening = operation(DELETE=(operations.close, (*named, "limit")))

@@ -203,5 +203,5 @@ class QuietSite(Site):
         super().__init__(root, timeout=timeout, reactor=reactor, parsePOSTFormSubmission=False)
         self.displayTracebacks = False
 
-    def log(self, request: Request) -> None:
+    def log(self, request: Any) -> None:
         """Log nothing: what an operator does is published as events."""

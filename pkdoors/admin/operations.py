@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
+from pkdoors.daemon.rates import Rates
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.doorkeeper.openings.state import OpeningStatus, Snapshot, formatCursor
 from pkdoors.events.counters import Counters
-from pkdoors.events.event import Event
-from pkdoors.events.publisher import EventPublisher
+from pkdoors.events.history import EventHistory
+from pkdoors.events.publisher import EventPublisher, Follower
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.util.turns import Turns, forget
 
 if TYPE_CHECKING:  # records are loaded when somebody asks, which most daemons never see
+    from pkdoors.admin.rates import RatesRecord
     from pkdoors.admin.records import (
         ClosedRecord,
         ClosingRecord,
@@ -36,9 +38,12 @@ class AdminOperations(Protocol):
     The daemon, for its operator. An operation that fails raises a L{pkdoors.errors.PkdoorsError},
     and has changed nothing; only an opening that a firewall refuses is tried again until its time
     is over.
+
+    @ivar history: the latest events.
     """
 
     counters: Counters
+    history: EventHistory
 
     def state(self) -> Snapshot:
         """Return the doorkeeper's state."""
@@ -73,8 +78,11 @@ class AdminOperations(Protocol):
     async def reload(self) -> "ReloadedRecord":
         """Read the configuration again, and apply it."""
 
-    def subscribe(self, hear: Callable[[Event], None]) -> Callable[[], None]:
-        """Call C{hear} with each event from now on; return a function that ends that."""
+    async def rates(self) -> "RatesRecord":
+        """Return what was heard and dropped in the last quarter of an hour."""
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """Pass each event to a follower from now on; return a function that ends that."""
 
 
 class Operations:
@@ -82,6 +90,7 @@ class Operations:
     The operations on a daemon in this process.
 
     @param stack: the firewalls.
+    @param rates: knows what was counted in the last quarter of an hour.
     @param troubles: returns what keeps the daemon from doing all that it should, a sentence each.
     @param listen: how knocks are heard.
     """
@@ -94,6 +103,7 @@ class Operations:
         publisher: EventPublisher,
         counters: Counters,
         stack: FirewallStack,
+        rates: Rates,
         troubles: Callable[[], list[str]] = list,
         listen: str = "",
     ) -> None:
@@ -103,11 +113,13 @@ class Operations:
         self._reloader = reloader
         self._publisher = publisher
         self._stack = stack
+        self._rates = rates
         self._troubles = troubles
         self._listen = listen
         self.counters = counters
         self.state = keeper.state
-        self.subscribe = publisher.subscribe
+        self.history = publisher.history
+        self.follow = publisher.follow
 
     async def status(self, **selection: Any) -> "StatusRecord":
         """See L{AdminOperations.status}."""
@@ -207,3 +219,10 @@ class Operations:
 
         done = await self._reloader.reload()
         return ReloadedRecord(done.changes, done.troubles)
+
+    async def rates(self) -> "RatesRecord":
+        """See L{AdminOperations.rates}."""
+        from pkdoors.admin.rates import recordRates
+
+        now, time = self._clock.seconds(), self._publisher.wallClock()
+        return recordRates(self._rates.steps(), now, time)

@@ -14,6 +14,7 @@ from pkdoors.adminclient._sse import readEvents
 from pkdoors.adminclient.responses import cleanText, rejectAnswer
 from pkdoors.errors import AskError, AskNotFound, NoDaemon
 from pkdoors.host.systemd import START, isInstalled
+from pkdoors.util.durations import formatDuration
 
 ANSWER_TIMEOUT = 30.0
 """Seconds for an answer: firewalld may be in the middle of a reload, and opens only after it."""
@@ -132,7 +133,8 @@ class AdminClient:
             ) from error
         except TimeoutError as error:
             raise AskError(
-                f"no answer from the daemon at {self.path} within {timeout:g} seconds: see its log"
+                f"no answer from the daemon at {self.path} within "
+                f"{formatDuration(timeout or 0.0)}: see its log"
             ) from error
         except OSError as error:
             raise AskError(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from pkdoors.admin.records import ClosedRecord, ClosingRecord, DoorRecord, OpeningRecord
-from pkdoors.util.durations import formatDuration
+from pkdoors.util.durations import formatLength
 
 MAX_LINES = 20
 """Openings that have a line each; of more, only the number is printed."""
@@ -24,11 +24,6 @@ _FOLLOWING = "nobody comes in any more, and firewalld follows"
 _TRYING = "the daemon keeps trying, and the kernel closes it at its deadline in any case"
 
 _SHUT = "nobody comes in any more, the guard has closed it, and the daemon keeps trying"
-
-
-def formatLength(seconds: float) -> str:
-    """Return a length of time to the second, C{4m12s}."""
-    return formatDuration(max(0, round(seconds)))
 
 
 def formatPorts(ports: Collection[str]) -> str:

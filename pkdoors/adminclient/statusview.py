@@ -9,9 +9,9 @@ from pkdoors.adminclient.messages import (
     describeDropped,
     describeTroubles,
     describeTrusted,
-    formatLength,
     formatPorts,
 )
+from pkdoors.util.durations import formatLength
 
 if TYPE_CHECKING:  # it takes long to load
     from rich.console import Console

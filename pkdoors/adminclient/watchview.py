@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pkdoors.admin.records import DoorRecord, EventRecord
-from pkdoors.adminclient.messages import formatLength, formatPorts
+from pkdoors.adminclient.messages import formatPorts
 from pkdoors.adminclient.watchmodel import Bar, Board
 from pkdoors.events.event import (
     CLOSED,
@@ -19,7 +19,7 @@ from pkdoors.events.event import (
     USED,
     WARNINGS,
 )
-from pkdoors.util.durations import formatDuration
+from pkdoors.util.durations import formatLength
 
 if TYPE_CHECKING:  # it takes long to load
     from rich.console import RenderableType
@@ -188,6 +188,6 @@ def describeEvent(event: EventRecord) -> str:
         return event.text
     subject = f"{event.door} for {event.source}" if event.source else event.door
     isOpening = event.kind in (OPENED, EXTENDED, TAKEN_OVER)
-    seconds = formatDuration(round(event.seconds)) if isOpening else ""
+    seconds = formatLength(event.seconds) if isOpening else ""
     text = ", ".join(part for part in (subject, seconds, event.reason, event.who) if part)
     return _FINGERPRINT.sub(r"\1...", text)

@@ -239,11 +239,28 @@ class Locksmith:
             from pkdoors.daemon.notes.fleetnotes import FleetNotes
 
             self._fleetNotes = FleetNotes()
-        self._learnFleet()
+        self._learnFleet(isLate=True)
 
-    def _learnFleet(self) -> None:
+    def _learnFleet(self, isLate: bool) -> None:
         if self._hasStarted and self._fleetNotes is not None and self._replayFile is not None:
-            self._fleetNotes.start(self._replayFile)
+            self._fleetNotes.start(self._replayFile, isLate)
+
+    def noteClosing(self, name: str, source: str, today: float) -> None:
+        """
+        Note that the operator closes: what was sealed before must not open again through a fleet.
+        Doors that have left it may come back, so they count as well.
+
+        @param name: the door's name; empty for all.
+        @param source: an address or a network; empty for all.
+        @param today: the time of day, in seconds since 1970.
+        """
+        if self._fleetNotes is None or (name and name not in {door.name for door in self._sealed}):
+            return
+        from pkdoors.model.sources import parseSource
+
+        closed = parseSource(source) if source else None
+        tombstones = self._fleetNotes.memory.tombstones
+        tombstones.addOwn(name or "*", closed, self._seconds(), today)
 
     @property
     def memory(self) -> "FleetMemory | None":
@@ -264,7 +281,7 @@ class Locksmith:
     def _learn(self) -> None:
         if self._hasStarted and self._seen is not None and self._replayFile is not None:
             self._replayFile.start(self._seen, self._skew)
-            self._learnFleet()
+            self._learnFleet(isLate=False)
 
     def forgetWaiting(self) -> None:
         """Drop the knocks that wait to be checked: they must not open anything any more."""

@@ -211,7 +211,7 @@ def judgeNftablesService(
     harm = "removes the guard at each restart of nftables, and nobody puts it back"
     if isRunning:
         harm = (
-            "removes the guard at each restart of nftables: the daemon puts it back within 0.1 s, "
+            "removes the guard at each restart of nftables: the daemon puts it back within 100ms, "
             "but only while it runs"
         )
     if isOwned:

@@ -36,13 +36,14 @@ class SealReport:
             self._report(request)
             return outcome
         settled = self._lives.settled.next(key)  # before the request: they may answer at once
+        settled.addCallbacks(
+            lambda _: self._report(request), lambda failure: failure.trap(CancelledError) and None
+        )
         outcome = act(request)
         life = self._lives.get(key)
         if outcome.result == REFUSED:
-            settled.addErrback(lambda failure: failure.trap(CancelledError))
             settled.cancel()
             return outcome
-        settled.addCallback(lambda _: self._report(request))
         if life is None or life.isOpen():
             self._lives.settled.notify(key)
         return outcome

@@ -42,6 +42,7 @@ from pkdoors.util.turns import Turns
 SLICES_PER_TURN = 4
 """Slices of work on very many openings that are done in one turn: a millisecond or two each."""
 STOPPING = "the daemon is stopping: ask the next one"
+JOINING = "it names no address, and this host is about to join its fleet: knock again"
 SAME_END = 1.0
 """Seconds by which the ends of two openings by one seal may differ, as they are computed from two
 clocks. Less does not count."""
@@ -102,7 +103,7 @@ class Doorkeeper:
         self._closer = Closer(self._lives, stack, self._refusals, Turns(clock, 1), self._turns)
         self.seals = SealReport(self._lives)
         self.isDating = self.isStopped = False
-        self.holdsBack: Callable[[Request], bool] = lambda request: False
+        self.holdsBack = self.refuseUnclaimed
         self.onClose: Callable[[str, str], object] = lambda door, source: None
         self._uses = UseWatch(clock, stack, self._lives, self._slices)
         self._selector = Selector(self._lives, self._uses, self._slices, lambda: self.doors)
@@ -208,6 +209,15 @@ class Doorkeeper:
             life = self._lives.get((request.door.name, readClient(request.source)))
             if life is not None:
                 self._hearing.logUseless(request, life.opening)
+
+    def refuseUnclaimed(self, request: Request) -> bool:
+        """
+        Hold back what another host of a fleet may have opened for, while nobody asks: a reload is
+        about to make the door one of the fleet.
+        """
+        if request.claim:
+            self.refuse(Refusal(request.door, request.sender, JOINING, request.who))
+        return bool(request.claim)
 
     def refuse(self, refusal: Refusal) -> None:
         """Report what opens nothing, and did not come from a knock port."""

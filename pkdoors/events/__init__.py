@@ -1,1 +1,4 @@
-"""Events (L{event}), their publisher (L{publisher}), and how often each happened (L{counters})."""
+"""
+Events (L{event}), their publisher (L{publisher}), the latest of them (L{history}), and how often
+each happened (L{counters}).
+"""

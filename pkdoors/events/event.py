@@ -10,7 +10,7 @@ from typing import Any
 
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import NOBODY, Principal
-from pkdoors.util.durations import formatDuration
+from pkdoors.util.durations import formatLength
 from pkdoors.util.oneline import printable
 
 GUARDING, STOPPED = "guarding", "stopped"
@@ -104,7 +104,7 @@ def sentence(event: Event) -> str:
         door=event.door,
         source=event.source,
         until=datetime.fromtimestamp(round(event.time + event.seconds)),
-        length=formatDuration(max(0, round(event.seconds))),
+        length=formatLength(event.seconds),
         by=_describeOrigin(event),
         reason=event.reason,
         why="" if isUsual else f", {event.reason}",

@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.logger import Logger, LogLevel
 
 from pkdoors.events.event import ERRORS, LOGGED, WARNINGS, Event, fields
+from pkdoors.events.history import EventHistory, PastEvent
 
 Subscriber = Callable[[Event], None]
+Follower = Callable[[PastEvent], None]
+
+_T = TypeVar("_T")
 
 
 class EventPublisher:
@@ -16,13 +20,16 @@ class EventPublisher:
     Writes every event to the log, and passes it to the subscribers.
 
     @ivar wallClock: the time of day, in seconds since 1970.
+    @ivar history: the latest events.
     """
 
     _log = Logger("pkdoors")
 
     def __init__(self, wallClock: Callable[[], float] = time.time) -> None:
         self.wallClock = wallClock
+        self.history = EventHistory()
         self._subscribers: list[Subscriber] = []
+        self._followers: list[Follower] = []
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """
@@ -32,6 +39,14 @@ class EventPublisher:
         """
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """
+        Likewise pass all events to a follower, as the history has them. Followers hear before
+        subscribers, which may publish another event in turn: so they hear in the history's order.
+        """
+        self._followers.append(follower)
+        return lambda: self._followers.remove(follower)
 
     def publish(self, kind: str, **details: Any) -> None:
         """
@@ -43,9 +58,13 @@ class EventPublisher:
         told = fields(event)
         kept = {name: told[name] for name in LOGGED}
         self._log.emit(_levelOf(kind), "{sentence}", sentence=told["text"], **kept)
-        for subscriber in tuple(self._subscribers):
+        self._tell(self._followers, self.history.add(told))
+        self._tell(self._subscribers, event)
+
+    def _tell(self, listeners: list[Callable[[_T], None]], event: _T) -> None:
+        for hear in tuple(listeners):
             try:
-                subscriber(event)
+                hear(event)
             except Exception:  # a subscriber that fails must not keep a door from closing
                 self._log.failure("a subscriber failed to handle an event")
 

@@ -10,6 +10,7 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from pkdoors.errors import EngineError, EngineHungUp, EngineRefusal, EngineTooMuch
+from pkdoors.util.durations import formatDuration
 from pkdoors.util.oneline import oneLine
 
 MAX_ANSWER = 5 << 20
@@ -96,7 +97,7 @@ class RedisProtocol(txredisapi.RedisProtocol):
         except txredisapi.RedisError:
             raise self._kind(self.lost) from None
         except _NoAnswer:
-            self.end(f"no answer for {seconds:g} s")
+            self.end(f"no answer for {formatDuration(seconds)}")
             raise EngineError(self.lost) from None
 
 

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from pkdoors.admin.records import UNKNOWN, OpeningRecord, simplify
 from pkdoors.adminclient.responses import readRecord
 from pkdoors.errors import AskError
+from pkdoors.fleet.engine import BEGINNING
 
 MAX_OPENINGS = 500
 """Openings in it, those that end first."""
@@ -30,6 +31,8 @@ class PresenceRecord:
     @ivar time: when the host wrote this, by its own clock.
     @ivar doors: the names of its fleet doors.
     @ivar positions: how far it has read: name of a stream -> identifier of the last entry.
+    @ivar hosts: the hosts whose streams it reads, also those that C{positions} does not name.
+    @ivar readTo: the position up to which it has read those.
     @ivar openings: the first L{MAX_OPENINGS} of its fleet doors, as in C{GET /status}.
     @ivar total: the number of all of them; L{UNKNOWN} if only these are known.
     @ivar dropped: seals that it could not publish, because too many waited for the engine.
@@ -40,7 +43,9 @@ class PresenceRecord:
     time: datetime
     version: str
     doors: tuple[str, ...]
-    positions: Mapping[str, str]
+    positions: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    readTo: str = BEGINNING
     openings: Collection[OpeningRecord] = ()
     total: int = UNKNOWN
     dropped: int = 0
@@ -50,6 +55,10 @@ class PresenceRecord:
     def count(self) -> int:
         """Return the number of openings."""
         return len(self.openings) if self.total == UNKNOWN else self.total
+
+    def findPosition(self, stream: str, host: str) -> str | None:
+        """Return how far it has read a stream of a host; L{None} if it does not read that."""
+        return self.positions.get(stream, self.readTo if host in self.hosts else None)
 
     def encode(self) -> bytes:
         """Return it as it is written into the engine."""

@@ -17,6 +17,7 @@ from pkdoors.config.fleet import Engine
 from pkdoors.errors import ConfigError, EngineError, EngineHungUp, EngineNoStream, EngineRefusal
 from pkdoors.files.reading import readFile
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, IEngine
+from pkdoors.util.durations import formatDuration
 
 if TYPE_CHECKING:
     from pkdoors.fleet._redisprotocol import RedisProtocol
@@ -254,7 +255,8 @@ def _explainFailure(error: Exception) -> str:
     from twisted.internet.error import TimeoutError as ConnectTimeout
 
     if isinstance(error, (CancelledError, TimeoutError, ConnectTimeout)):
-        return f"no connection within {CONNECT_LIMIT:g} s: does it run, and is there a way to it?"
+        limit = formatDuration(CONNECT_LIMIT)
+        return f"no connection within {limit}: does it run, and is there a way to it?"
     if isinstance(error, ConnectionRefusedError):
         return "it refuses the connection: does it run, and listen at this address?"
     if isinstance(error, DNSLookupError):

@@ -28,6 +28,7 @@ from pkdoors.locks.tries import MAX_TOLD, Tries
 from pkdoors.locks.wrongorders import WARY_PENALTY
 from pkdoors.model.knockports import KnockPort
 from pkdoors.model.networks import networkOf, placeOf, siteOf
+from pkdoors.util.durations import formatWait
 
 # Tuples, not sets: an Enum's hash is computed in Python, which takes longer than to compare four.
 _RIGHT = (Meaning.NEXT, Meaning.COPY)
@@ -104,7 +105,7 @@ class PlainKnocks:
         network = networkOf(source)
         until = self._ignoredUntil(network)
         if now < until:
-            reason = f"ignored for another {until - now:.1f} s"
+            reason = f"ignored for another {formatWait(until - now)}"
             return [lock.refuse(source, reason) for lock in locks]
         place = placeOf(source, network)
         # Most knocks of a flood concern no lock, and must be dismissed quickly.
@@ -142,7 +143,7 @@ class PlainKnocks:
             if seconds is None and not lock.door.hearsAny:
                 found[lock.door.name] = "not a plain knock"
             elif now < until:
-                found[lock.door.name] = f"ignored for another {until - now:.1f} s"
+                found[lock.door.name] = f"ignored for another {formatWait(until - now)}"
             else:
                 found[lock.door.name] = lock.explain(place, knock.port, now, until)
         return found

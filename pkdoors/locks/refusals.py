@@ -12,9 +12,9 @@ MAX_KNOWN = 4096
 
 # The number of right knocks ("after 3 of 5 knocks") stays, as there are two kinds of refusals:
 # a guesser is mostly wrong at once, a client that has lost a datagram is wrong later.
-_VARIABLE = re.compile(r"'[^']*'|[0-9a-f]*:[0-9a-f:.]*|(?<!after )\b[0-9][0-9.]*")
-"""Names and addresses that the sender chose, and numbers: a flood with a new one in each refusal is
-still a flood of one kind."""
+_VARIABLE = re.compile(r"'[^']*'|[0-9a-f]*:[0-9a-f:.]*|(?<!after )\b[0-9][0-9.a-z]*")
+"""Names and addresses that the sender chose, numbers and times (C{1m5s}): a flood with a new one in
+each refusal is still a flood of one kind."""
 
 
 class Refusals:

@@ -8,6 +8,7 @@ from pkdoors.locks.lock import Refusal
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door
 from pkdoors.model.knockports import KnockPort
+from pkdoors.util.durations import formatDuration, formatWait
 
 MAX_KNOCKERS = 32_768
 """Sources that one lock remembers, about 10 MB. At 100,000 spoofed first knocks a second, a lock
@@ -184,9 +185,9 @@ class SequenceLock:
 
     def refuseTooSlow(self, source: str, run: Run) -> Refusal:
         """Return the refusal of a knock that is L{Meaning.LATE}."""
-        timeout = self.door.knockTimeout
+        timeout = formatDuration(self.door.knockTimeout)
         return self.refuse(
-            source, f"too slow: {run.right} of {len(self._sequence)} knocks in {timeout:g} s"
+            source, f"too slow: {run.right} of {len(self._sequence)} knocks in {timeout}"
         )
 
     def refuseWrongPort(self, source: str, run: Run | None, seconds: float) -> Refusal:
@@ -194,7 +195,7 @@ class SequenceLock:
         right = run.right if run else 0
         reason = f"wrong port after {right} of {len(self._sequence)} knocks"
         if seconds:
-            reason += f", ignored for {round(seconds, 1):g} s"
+            reason += f", ignored for {formatWait(seconds)}"
         return self.refuse(source, reason)
 
     def refuse(self, source: str, reason: str) -> Refusal:

@@ -1,6 +1,7 @@
 """Times as people write them: C{45}, C{45s}, C{10m}, C{8h}, C{7d}, C{1h30m}, C{20ms}."""
 
 import re
+from math import ceil
 
 from pkdoors.errors import BadValue
 from pkdoors.util.quoting import shown
@@ -56,3 +57,17 @@ def formatDuration(seconds: float) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def formatLength(seconds: float) -> str:
+    """
+    Format a length of time to the second, C{4m12s}; one below 0 as 0.
+    """
+    return formatDuration(max(0, round(seconds)))
+
+
+def formatWait(seconds: float) -> str:
+    """
+    Format how long somebody has to wait, in whole seconds, rounded up: after that it is over.
+    """
+    return formatDuration(max(0, ceil(seconds)))

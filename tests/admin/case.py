@@ -16,8 +16,8 @@ from twisted.web.http import HTTPChannel
 from pkdoors.admin._resources import makeSite
 from pkdoors.doorkeeper.openings.state import Count, Snapshot
 from pkdoors.events.counters import Counters
-from pkdoors.events.event import OPENED, Event
-from pkdoors.events.publisher import EventPublisher
+from pkdoors.events.event import OPENED
+from pkdoors.events.publisher import EventPublisher, Follower
 from pkdoors.model.principal import Principal
 from tests.fakes.doors import makeDoor
 from tests.fakes.log import Log
@@ -41,12 +41,13 @@ class FakeOperations:
     @ivar asked: the operations so far, with their arguments.
     @ivar error: its answer, if it is not L{None}.
     @ivar waiting: its answers wait for this, if it is not L{None}.
-    @ivar followers: the number of subscribers.
+    @ivar followers: the number of followers.
     """
 
     def __init__(self) -> None:
         self.counters = Counters()
         self.publisher = EventPublisher(lambda: 1_795_420_800.0)
+        self.history = self.publisher.history
         self.asked: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
         self.waiting: Deferred[None] | None = None
@@ -84,15 +85,19 @@ class FakeOperations:
         """See L{AdminOperations.reload}."""
         return self._answer("reload")
 
-    def subscribe(self, hear: Callable[[Event], None]) -> Callable[[], None]:
-        """See L{AdminOperations.subscribe}."""
-        end, self.followers = self.publisher.subscribe(hear), self.followers + 1
+    async def rates(self) -> Any:
+        """See L{AdminOperations.rates}."""
+        return self._answer("rates")
 
-        def unsubscribe() -> None:
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """See L{AdminOperations.follow}."""
+        end, self.followers = self.publisher.follow(follower), self.followers + 1
+
+        def unfollow() -> None:
             self.followers -= 1
             end()
 
-        return unsubscribe
+        return unfollow
 
     def publish(self, name: str = "anna") -> None:
         """Publish an event about somebody."""

@@ -37,6 +37,7 @@ class AnswerTests(AdminTestCase):
             ("DELETE", "/openings/2001:db8::7", None, ("close", "", "2001:db8::7")),
             ("DELETE", "/openings/2001%3Adb8%3A%3A7", None, ("close", "", "2001:db8::7")),
             ("DELETE", "/openings/fe80::1%25eth0", None, ("close", "", "fe80::1%eth0")),
+            ("GET", "/rates", None, ("rates",)),
             ("POST", "/reload", None, ("reload",)),
             ("POST", "/reload", b"", ("reload",)),
         ):

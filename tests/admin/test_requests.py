@@ -11,7 +11,7 @@ class RefusalTests(AdminTestCase):
 
     def test_path(self) -> None:
         """Unknown paths are refused."""
-        paths = "/status, /openings, /reload, /events, /metrics"
+        paths = "/status, /openings, /reload, /events, /rates, /metrics"
         for path in (
             "/",
             "/x",
@@ -36,6 +36,7 @@ class RefusalTests(AdminTestCase):
             ("GET", "/reload", "POST"),
             ("POST", "/metrics", "GET"),
             ("DELETE", "/events", "GET"),
+            ("POST", "/rates", "GET"),
             ("FROB", "/events", "GET"),
         ):
             sentence = f"{method} is not allowed here: use {allowed.replace(', ', ' or ')}"
@@ -44,7 +45,7 @@ class RefusalTests(AdminTestCase):
 
     def test_head(self) -> None:
         """HEAD is refused everywhere: for events it would never end."""
-        for path in ("/status", "/events", "/metrics"):
+        for path in ("/status", "/events", "/rates", "/metrics"):
             self.assertIn(" 405 ", self.raw("HEAD", path)[0])
         self.assertEqual(0, self.operations.followers)
 

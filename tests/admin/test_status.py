@@ -8,7 +8,7 @@ from pkdoors.admin._recording import recordDoors, recordOpenings
 from pkdoors.config.config import Config
 from pkdoors.doorkeeper.openings.state import Count, OpeningStatus, Page, Snapshot
 from pkdoors.errors import BadValue, ConfigError, NotFound
-from pkdoors.events.event import Event
+from pkdoors.events.history import PastEvent
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.doors import Opening
 from tests.admin.daemoncase import ANN, BOB, NO, SSH, TODAY, OperationsTestCase
@@ -135,11 +135,32 @@ class StatusTests(OperationsTestCase):
             ["door web (443/tcp) is gone"], self.do(self.operations.status())["pending"]
         )
 
-    def test_subscribe(self) -> None:
-        """A subscriber gets the events until it unsubscribes."""
-        heard: list[Event] = []
-        end = self.operations.subscribe(heard.append)
+    def test_follow(self) -> None:
+        """A follower gets the events until it goes; the history has all of them."""
+        heard: list[PastEvent] = []
+        end = self.operations.follow(heard.append)
         self.do(self.operations.open(ANN, "ssh"))
         end()
         self.do(self.operations.close())
         self.assertEqual(["opened"], [event.kind for event in heard])
+        kept = self.operations.history.last(9)
+        self.assertEqual(["opened", "closed"], [event.kind for event in kept])
+
+    def test_rates(self) -> None:
+        """The rates have what was counted in each step, and the time by the clock as it is now."""
+        self.daemon.rates.start()
+        self.assertEqual({"step": 10.0, "rates": []}, self.do(self.operations.rates()))
+        self.do(self.operations.open(ANN, "ssh"))
+        self.keeper.knock(Knock(BOB, PORTS[0], b"knock\n"))
+        drops = {"limit": 1, "junk": 20, "overflow": 300}
+        self.daemon.counters.dropped = lambda: drops
+        self.reactor.advance(10.0)
+        self.reactor.advance(10.0)
+        busy = {"knocks": 1, "request": 0, "refused": 0, **drops, "opened": 1}
+        self.assertEqual(
+            [
+                {"time": "2026-11-23T08:00:10.000Z", "seconds": 10.0, **busy},
+                {"time": "2026-11-23T08:00:20.000Z", "seconds": 10.0, **dict.fromkeys(busy, 0)},
+            ],
+            self.do(self.operations.rates())["rates"],
+        )

@@ -1,15 +1,15 @@
 """Tests of how much is done in one turn: L{pkdoors.admin.responses}."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pkdoors.admin import _eventstream, _resources
+from pkdoors.admin._eventstream import encodeEvent
 from pkdoors.admin._resources import SLICES_PER_TURN
 from pkdoors.admin.channel import REQUESTS_PER_TURN
 from pkdoors.admin.records import LazyRecords
 from pkdoors.admin.responses import SLICE_RECORDS
-from pkdoors.util.oneline import formatJSONLine
+from pkdoors.events.history import PastEvent
 from tests.admin.case import StatusTestCase, goAway
 from tests.fakes.reactor import FakeThreadPool
 
@@ -194,11 +194,11 @@ class TurnTests(StatusTestCase):
         """An event is encoded once, however many clients follow."""
         written: list[object] = []
 
-        def write(value: Mapping[str, Any]) -> str:
-            written.append(value)
-            return formatJSONLine(value)
+        def encode(event: PastEvent) -> bytes:
+            written.append(event)
+            return encodeEvent(event)
 
-        self.patch(_eventstream, "formatJSONLine", write)
+        self.patch(_eventstream, "encodeEvent", encode)
         for _ in range(10):
             channel, _ = self.connect()
             channel.dataReceived(b"GET /events HTTP/1.1\r\nHost: pkdoors\r\n\r\n")

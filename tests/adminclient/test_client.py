@@ -129,7 +129,7 @@ class ErrorTests(ClientTestCase):
             mute.bind(self.admin.path)
             self.addCleanup(os.unlink, self.admin.path)
             mute.listen()
-            self.assertIn("within 0.05 seconds", self.error())
+            self.assertIn("within 50ms", self.error())
 
     def test_busy(self) -> None:
         """If very many clients ask at once, it waits until there is room, but not for ever."""

@@ -357,7 +357,7 @@ class LocksmithTests(SynchronousTestCase):
             self.now -= passed
         self.now += 7
         fresh = self.seal(stamp=(TODAY + 7) * 1000)
-        self.assertIn("knock again in 53 s", self.knock(lock, fresh, TODAY + 7))
+        self.assertIn("knock again in 53s", self.knock(lock, fresh, TODAY + 7))
         self.now += 54
         self.assertEqual("open", self.knock(lock, self.seal(stamp=(TODAY + 61) * 1000), TODAY + 61))
 

@@ -110,7 +110,7 @@ class RefusalTests(KeeperTestCase):
         self.assertEqual(
             [
                 "refused door default (22/tcp) for 203.0.113.9: "
-                "wrong port after 1 of 5 knocks, ignored for 5 s"
+                "wrong port after 1 of 5 knocks, ignored for 5s"
             ],
             self.log.lines(LogLevel.info),
         )
@@ -128,7 +128,7 @@ class RefusalTests(KeeperTestCase):
         self.clock.advance(1)
         self.refuse(BOB)
         self.refuse("10.0.0.1")
-        reason = "wrong port after 1 of 5 knocks, ignored for 5.2 s"
+        reason = "wrong port after 1 of 5 knocks, ignored for 6s"
         self.assertEqual(
             [
                 f"refused door default (22/tcp) for 2001:db8::7: {reason} "
@@ -181,5 +181,5 @@ class RefusalTests(KeeperTestCase):
         self.clock.advance(31)
         self.keeper.knock(Knock(ANN, PORTS[3], b"knock\n"))
         text = "\n".join(self.log.lines())
-        self.assertIn("too slow: 3 of 5 knocks in 30 s", text)
+        self.assertIn("too slow: 3 of 5 knocks in 30s", text)
         self.assertFalse([port for port in PORTS if str(port) in text])

@@ -14,12 +14,14 @@ from pkdoors.events.event import (
     OPENED,
     REFUSED,
     TIME_OVER,
+    USED,
     WARNINGS,
     Event,
     fields,
     formatISOTime,
     sentence,
 )
+from pkdoors.events.history import PastEvent
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import NOBODY, Principal
@@ -233,6 +235,27 @@ class PublisherTests(SynchronousTestCase):
         self.publish()
         self.publish()
         self.assertEqual(["once", "b", "b"], [name for name, _ in self.heard])
+
+    def test_follow(self) -> None:
+        """
+        Followers hear all events in the order of the history, even if a subscriber publishes one
+        in the middle of another; one that fails keeps no event from the others.
+        """
+        told: list[PastEvent] = []
+
+        def fail(event: PastEvent) -> None:
+            raise ValueError("oops")
+
+        self.publisher.follow(fail)
+        end = self.publisher.follow(told.append)
+        self.publisher.subscribe(lambda event: self.publish(USED) if event.kind == OPENED else None)
+        self.publish(OPENED)
+        self.assertEqual([OPENED, USED], [event.kind for event in told])
+        self.assertEqual(told, self.publisher.history.last(9))
+        end()
+        self.publish(CLOSED)
+        self.assertEqual(2, len(told))
+        self.assertEqual(3, len(self.flushLoggedErrors(ValueError)))
 
     def test_log(self) -> None:
         """Each event is a line in the log, at its level, whatever it holds."""

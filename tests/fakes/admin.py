@@ -57,6 +57,7 @@ class FakeAdmin:
     @ivar refused: what that firewall says; empty where it is only slow.
     @ivar isShut: whether the guard closes them.
     @ivar refusal: what its firewall says to each opening; empty where it does them.
+    @ivar rates: what was counted in each step.
     @ivar refusals: what it answers to an opening for an address.
     @ivar answers: by method and path: a status and JSON (or text) in place of the right answer.
     @ivar asked: method and path of each request, and its body.
@@ -70,6 +71,7 @@ class FakeAdmin:
         self.openings: list[dict[str, Any]] = []
         self.knocks = {"request": 3, "refused": 1, "other": 20}
         self.dropped = {"limit": 0, "junk": 0, "overflow": 0}
+        self.rates: list[dict[str, Any]] = []
         self.uptime = 3723.4
         self.troubles: list[str] = []
         self.pending: list[str] = []
@@ -176,6 +178,8 @@ class FakeAdmin:
             return 200, self._select(**asked)
         if (method, parts.path) == ("POST", "/reload"):
             return self.reloading
+        if (method, parts.path) == ("GET", "/rates"):
+            return 200, {"step": 10.0, "rates": self.rates}
         known = [each["name"] for each in self.doors]
         door = wanted.get("door", "") if method == "POST" else door
         if door and door not in known:
@@ -249,7 +253,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer."""
-        if self.path == "/events" and ("GET", "/events") not in self.daemon.answers:
+        isStream = urlsplit(self.path).path == "/events"
+        if isStream and ("GET", "/events") not in self.daemon.answers:
             self._follow()
             return
         length = int(self.headers.get("Content-Length", 0))

@@ -7,6 +7,7 @@ from pkdoors.admin.operations import Operations
 from pkdoors.config.config import Config
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.notes.replayfile import ReplayFile
+from pkdoors.daemon.rates import Rates
 from pkdoors.daemon.reload import Reloader
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
@@ -72,7 +73,9 @@ class MemoryDaemon:
             logKnocks=self.config.logKnocks,
             maxOpenings=self.config.maxOpenings,
         )
+        self.keeper.onClose = self._noteClosing
         self.ports = KnockPorts(clock, self.keeper.hear)
+        self.rates = Rates(clock, self.counters)
         self.reloader = Reloader(
             self.config,
             self.read,
@@ -83,6 +86,9 @@ class MemoryDaemon:
             self.apply,
             mark=lambda config: self.mark,
         )
+
+    def _noteClosing(self, door: str, source: str) -> None:
+        self.smith.noteClosing(door, source, self.publisher.wallClock())
 
     def read(self) -> Config:
         """Read the configuration again."""
@@ -104,6 +110,7 @@ class MemoryDaemon:
             self.publisher,
             self.counters,
             self.stack,
+            self.rates,
             lambda: [*troubles],
             "capture",
         )

@@ -27,6 +27,8 @@ PRESENCE = PresenceRecord(
     version="26.12",
     doors=("ssh",),
     positions={"pk:prod:log:web1": "1795000000000-0"},
+    hosts=("web1", "web2"),
+    readTo="7-0",
     openings=(OPENING,),
     counts={"sent": 3},
 )
@@ -42,6 +44,14 @@ class PresenceTests(SynchronousTestCase):
         self.assertEqual(PRESENCE, parsePresence(PRESENCE.encode()))
         self.assertEqual(1, PRESENCE.count())
         self.assertEqual(600, parsePresence(replace(PRESENCE, total=600).encode()).count())
+
+    def test_positions(self) -> None:
+        """A stream that is not named is read up to a common position, if its host is read."""
+        found = [
+            PRESENCE.findPosition(f"pk:prod:{kind}:{host}", host)
+            for kind, host in (("log", "web1"), ("orders", "web1"), ("log", "web3"))
+        ]
+        self.assertEqual(["1795000000000-0", "7-0", None], found)
 
     def test_newer(self) -> None:
         """A host of a newer version may write more; one of an older version, less."""

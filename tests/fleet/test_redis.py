@@ -177,7 +177,7 @@ class RedisEngineTests(SynchronousTestCase):
         self.clock.advance(LIMIT - 0.1)
         self.assertNoResult(asking)
         self.clock.advance(0.1)
-        self.assertIn("no answer for 10 s", str(self.failureResultOf(asking, EngineError).value))
+        self.assertIn("no answer for 10s", str(self.failureResultOf(asking, EngineError).value))
         self.assertTrue(self.endpoint.transports[0].disconnecting)
         self.failureResultOf(self.begin(self.engine.get("x")), EngineError)
 
@@ -200,7 +200,7 @@ class RedisEngineTests(SynchronousTestCase):
         self.endpoint.isSilent = True
         connecting = self.begin(self.engine.connect())
         self.clock.advance(CONNECT_LIMIT)
-        self.assertIn("within 10 s", str(self.failureResultOf(connecting, EngineError).value))
+        self.assertIn("within 10s", str(self.failureResultOf(connecting, EngineError).value))
 
     def test_lost(self) -> None:
         """If the engine hangs up, everything that waits fails, and nothing hangs up again."""

@@ -128,10 +128,10 @@ class ControlledTestCase(RealTestCase):
                 found.add((names.get(identity, identity.hex()), source))
         return found
 
-    def follow(self) -> Process:
+    def follow(self, query: str = "") -> Process:
         """Follow the events."""
         command = ("curl", "-sS", "-N", "--unix-socket", str(self.socket))
-        following = self.server.spawn(*command, "http://pkdoors/events")
+        following = self.server.spawn(*command, f"http://pkdoors/events{query}")
         self.assertTrue(following.says(": pkdoors"), following.log())
         return following
 

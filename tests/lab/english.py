@@ -73,6 +73,7 @@ MESSAGE_PATTERNS = (
         r"(?:^|(?<=[.;:] ))(?:who|whom|what) (?![^.;:]*\?)", "begin with a noun, a verb or 'if'"
     ),
     _pattern(r"^where (?![^.;:]*\?)", "begin with a noun, a verb or 'if'"),
+    _pattern(r"(?<=[0-9…] )s(?=[ .,;:)]|$)", "use formatDuration"),
 )
 """More faults of messages, which have no room for clauses without a noun."""
 

@@ -32,7 +32,7 @@ _CHANGING = (
     (r"\bpkdoors \d+\.\d+\.\d+(\.dev\d+)?", "pkdoors 26.12.0"),
     (r"\bup (\d+[dhms])+", "up 20s"),
     (r"\b(10m|[1-9]m(\d+s)?) {2,}(?=\S)", "9m58s      "),
-    (r"\b\d+\.\d\d s after", "0.01 s after"),
+    (r"\b(\d+s)?(\d+ms)? after the knock", "10ms after the knock"),
     (r"\(process \d+\)", "(process 4711)"),
 )
 

@@ -125,7 +125,7 @@ class LocksetTests(SynchronousTestCase):
     def test_wrongForAll(self) -> None:
         """A knock that advances its source nowhere is wrong wherever the source had begun."""
         self.assertEqual(
-            [("ssh", ANN, "wrong port after 2 of 5 knocks, ignored for 5 s")],
+            [("ssh", ANN, "wrong port after 2 of 5 knocks, ignored for 5s")],
             self.refused(*knocks(ANN, A, B, E)),
         )
 
@@ -150,7 +150,7 @@ class LocksetTests(SynchronousTestCase):
         guesses = [*knocks(EVE, A, B, C, D, C), *knocks(EVE, A, B, C, D, E)]
         results = [each for knock in guesses for each in locks.hear(knock, 0.0, 0.0)]
         self.assertEqual(
-            ["wrong port after 4 of 5 knocks, ignored for 5 s"],
+            ["wrong port after 4 of 5 knocks, ignored for 5s"],
             [each.reason for each in results if isinstance(each, Refusal)][:1],
         )
         self.assertEqual([], [each for each in results if isinstance(each, Request)])

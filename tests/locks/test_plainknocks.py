@@ -28,9 +28,7 @@ class NetworkTests(PlainKnocksTestCase):
         """A penalty is for all addresses of a /64, and ends their progress."""
         self.hear("2001:db8::1", A, B, C)
         self.hear("2001:db8::2", A, C)
-        self.assertEqual(
-            ["ssh: ignored for another 5.0 s"], self.refused("2001:db8:0:0:ffff::3", E)
-        )
+        self.assertEqual(["ssh: ignored for another 5s"], self.refused("2001:db8:0:0:ffff::3", E))
         self.assertEqual([], self.opened("2001:db8::1", D, E, at=5.0))
         self.assertEqual(["ssh"], self.opened("2001:db8::1", A, B, C, D, E, at=5.0))
 
@@ -69,7 +67,7 @@ class NetworkTests(PlainKnocksTestCase):
         )
         self.locks = Lockset(map(SequenceLock, doors))
         self.assertEqual(
-            [f"{name}: wrong port after 1 of 5 knocks, ignored for 8 s" for name in ("one", "two")],
+            [f"{name}: wrong port after 1 of 5 knocks, ignored for 8s" for name in ("one", "two")],
             self.refused(ANN, A, D),
         )
         self.assertEqual([], self.opened(ANN, A, B, C, D, E, at=7.9))
@@ -115,7 +113,7 @@ class SharingTests(PlainKnocksTestCase):
     def test_exploring(self) -> None:
         """Changing to another door in the middle is an attempt at the first door."""
         self.assertEqual(
-            ["ssh: wrong port after 3 of 5 knocks, ignored for 5 s"], self.refused(ANN, A, B, C, B)
+            ["ssh: wrong port after 3 of 5 knocks, ignored for 5s"], self.refused(ANN, A, B, C, B)
         )
         self.assertEqual([], self.opened(ANN, *WEB.sequence.ports))
 
@@ -133,7 +131,7 @@ class SharingTests(PlainKnocksTestCase):
         self.hear(ANN, A, at=0.0)
         self.hear(ANN, B, at=25.0)
         self.assertEqual(
-            ["ssh: too slow: 2 of 5 knocks in 30 s", "web: too slow: 1 of 5 knocks in 30 s"],
+            ["ssh: too slow: 2 of 5 knocks in 30s", "web: too slow: 1 of 5 knocks in 30s"],
             self.refused(ANN, C, at=31.0),
         )
         self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports, at=31.0))

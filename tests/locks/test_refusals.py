@@ -1,11 +1,14 @@
 """Tests of L{pkdoors.locks.refusals}."""
 
+from collections.abc import Iterable
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.locks.lock import Refusal
 from pkdoors.locks.refusals import MAX_KNOWN, Refusals
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import NOBODY, Principal
+from pkdoors.util.durations import formatDuration
 from tests.fakes.doors import makeDoor
 
 DOOR = makeDoor()
@@ -13,7 +16,7 @@ WEB = makeDoor(name="web")
 ANN = "203.0.113.9"
 
 
-REASON = "wrong port after 1 of 8 knocks, ignored for 5.2 s"
+REASON = "wrong port after 1 of 8 knocks, ignored for 6s"
 
 
 def refusal(source: str, reason: str = REASON, door: Door = DOOR) -> Refusal:
@@ -30,11 +33,15 @@ class RefusalsTests(SynchronousTestCase):
         """Make the filter."""
         self.refusals = Refusals()
 
-    def flood(self, reason: str = "wrong port after 1 of 8 knocks, ignored for {} s") -> int:
+    def flood(self, reason: str = "wrong port after 1 of 8 knocks, ignored for {}s") -> int:
         """Return how many lines a thousand strangers get within half a second."""
+        return self.tell(reason.format(number) for number in range(1000))
+
+    def tell(self, reasons: Iterable[str]) -> int:
+        """Return how many lines so many strangers get, 2000 in a second."""
         told = [
-            self.refusals.admit(refusal(f"10.0.{n // 256}.{n % 256}", reason.format(n)), n / 2000)
-            for n in range(1000)
+            self.refusals.admit(refusal(f"10.0.{n // 256}.{n % 256}", reason), n / 2000)
+            for n, reason in enumerate(reasons)
         ]
         return len([each for each in told if each is not None])
 
@@ -68,13 +75,18 @@ class RefusalsTests(SynchronousTestCase):
         """A flood gets half of the lines, even if each of its reasons has another time."""
         self.assertEqual(10, self.flood())
 
+    def test_timesInUnits(self) -> None:
+        """So does one whose reasons have times of several units, C{1h1m57s}."""
+        times = (formatDuration(59 * number) for number in range(1000))
+        self.assertEqual(10, self.tell(f"its time is {time} behind this host's" for time in times))
+
     def test_otherKind(self) -> None:
         """It does not hide a client that came further, was too slow, or has another trouble."""
         self.flood()
         for number, reason in enumerate(
             (
-                "wrong port after 6 of 8 knocks, ignored for 5.2 s",
-                "too slow: 3 of 8 knocks in 30 s",
+                "wrong port after 6 of 8 knocks, ignored for 6s",
+                "too slow: 3 of 8 knocks in 30s",
                 "its key is not known here",
             )
         ):

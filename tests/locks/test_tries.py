@@ -165,7 +165,7 @@ class PlainTests(PlainKnocksTestCase):
         self.locks = Lockset([SequenceLock(SSH)])
         self.hear(ANN, A, B)
         self.assertEqual([f"ssh {ANN}: 2 of 5 knocks came within 30s"], self.tell(at=30.0))
-        self.assertEqual(["ssh: too slow: 2 of 5 knocks in 30 s"], self.refused(ANN, C, at=31.0))
+        self.assertEqual(["ssh: too slow: 2 of 5 knocks in 30s"], self.refused(ANN, C, at=31.0))
 
     def test_halfDone(self) -> None:
         """A sequence that is half done when the try should end has the time that it needs."""
@@ -233,7 +233,7 @@ class PlainTests(PlainKnocksTestCase):
                 "knock 2 of 5",
                 "knock 2 of 5 again",
                 "out of order: knock 4 came, knock 3 was due",
-                "ignored for another 5.0 s",
+                "ignored for another 5s",
             ],
             self.explained(E, A, B, B, D, A),
         )

@@ -67,7 +67,7 @@ class WaryTests(PlainKnocksTestCase):
         """After a mistake a network is ignored until the period ends, at all doors."""
         self.makeWary()
         self.assertEqual(
-            ["ssh: wrong port after 1 of 5 knocks, ignored for 500 s"],
+            ["ssh: wrong port after 1 of 5 knocks, ignored for 8m20s"],
             self.refused(ANN, A, C, at=100.0),
         )
         for door in (SSH, WEB):
@@ -78,7 +78,7 @@ class WaryTests(PlainKnocksTestCase):
         """A sequence must begin with its first port, so nobody can try rotations."""
         self.makeWary()
         self.assertEqual(
-            ["ssh: wrong port after 0 of 5 knocks, ignored for 600 s"], self.refused(ANN, E)
+            ["ssh: wrong port after 0 of 5 knocks, ignored for 10m"], self.refused(ANN, E)
         )
         self.assertEqual([], self.opened(ANN, A, B, C, D, E))
 
@@ -93,7 +93,7 @@ class WaryTests(PlainKnocksTestCase):
         """A door at which nobody guesses has its own penalty."""
         self.makeWary()
         self.assertEqual(
-            ["web: wrong port after 2 of 5 knocks, ignored for 5 s"], self.refused(ANN, B, A, F)
+            ["web: wrong port after 2 of 5 knocks, ignored for 5s"], self.refused(ANN, B, A, F)
         )
 
     def test_noPenalty(self) -> None:

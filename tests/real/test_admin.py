@@ -331,6 +331,33 @@ class EventsTests(ControlledTestCase):
         daemon.stop()
         self.assertTrue(following.says("event: stopped"), following.log())
 
+    def test_past(self) -> None:
+        """
+        A client that connects later gets the last events, and one that continues gets what it
+        lacks. After a restart it is told that nobody knows how many that is.
+        """
+        daemon = self.controlled(SSH)
+        self.open(CLIENT4)
+        following = self.follow("?last=1")
+        self.assertTrue(following.says(f"for {CLIENT4}"), following.log())
+        self.assertEqual(["opened"], self.kinds(following))
+        seen = re.findall("(?m)^id: (.*)$", following.log())[-1]
+        following.stop()
+        self.ask("/openings", "-X", "DELETE")
+        again = self.follow(f"?after={seen}")
+        self.assertTrue(again.says("event: closed"), again.log())
+        self.assertEqual(["closed"], self.kinds(again))
+        daemon.stop()
+        self.controlled(SSH)
+        restarted = self.follow(f"?after={seen}")
+        self.assertTrue(restarted.says("event: guarding"), restarted.log())
+        self.assertEqual({"count": None}, self.told(restarted)[0])
+        self.assertIn("event: missed", restarted.log())
+
+    def kinds(self, following: Process) -> list[str]:
+        """Return the kinds of the events that a client has received."""
+        return [event["event"] for event in self.told(following)]
+
     def test_followers(self) -> None:
         """Of ten, one never reads: it is dropped, memory is bounded, the others get all events."""
         daemon = self.controlled(SSH)

@@ -109,7 +109,7 @@ class FleetCommandsTests(FleetTestCase):
             root.ask("DEL", "pk:prod:up:web1")
         status, text = self.fleet_("edge1", "doctor", "--quiet")
         self.assertEqual(1, status, text)
-        self.assertIn("web1 has not reported for 30 s", text)
+        self.assertIn("web1 has not reported for 30s", text)
         status, text = self.fleet_("web1", "doctor", "--quiet")
         self.assertIn("fleet process  it does not run", text)
 

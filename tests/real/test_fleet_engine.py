@@ -83,7 +83,7 @@ class EngineTests(FleetTestCase):
         self.lan.part(ENGINE)
         began = time.monotonic()
         last = self.knock()
-        self.assertTrouble("no answer for 10 s")
+        self.assertTrouble("no answer for 10s")
         self.assertLess(time.monotonic() - began, 15)
         self.lan.rejoin(ENGINE)
         self.assertTrue(self.fleet.comesToBeOpen(INNER, last), self.fleet.logs())

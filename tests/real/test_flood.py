@@ -4,9 +4,10 @@ import signal
 import socket
 from collections.abc import Callable
 
+from pkdoors.daemon.rates import STEP
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.controlled import SSH, ControlledTestCase, door
-from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Host, eventually, ip
+from tests.lab.hosts import BIN, CLIENT4, CLIENT6, PATIENCE, SERVER4, SERVER6, Host, eventually, ip
 
 LIMITED = door("ssh", more="knock_rate = 100\nknock_burst = 100")
 JUNK = (b"", b"knocks", b"KNOCK\n", b"knock5\n", b"pkdoors1 too short", b"x" * 1400)
@@ -74,6 +75,21 @@ class FloodTests(FloodTestCase):
         self.assertIn(
             'pkdoors_dropped_datagrams_total{reason="junk"} 1000.0', self.curl("/metrics")[1]
         )
+
+    def test_rates(self) -> None:
+        """The rates of the last minutes have it, for a client that asks only later."""
+        self.controlled(SSH)
+        flood(self.stranger, JUNK, MANY)
+        self.assertTrue(self.opens())
+        counts = {"junk": MANY, "knocks": len(SEQUENCE), "request": 1, "refused": 0, "opened": 1}
+        found = eventually(lambda: self.sumRates() == counts and counts, patience=STEP + PATIENCE)
+        self.assertEqual(counts, found or self.sumRates())
+
+    def sumRates(self) -> dict[str, int]:
+        """Return some counts of all steps together."""
+        rates = self.ask("/rates")["rates"]
+        names = ("junk", "knocks", "request", "refused", "opened")
+        return {name: sum(step[name] for step in rates) for name in names}
 
     def test_status(self) -> None:
         """C{pkdoors status} shows the junk."""

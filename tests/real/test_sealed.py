@@ -159,8 +159,14 @@ class LockTests(SealedTestCase):
             (sealed(near, SEQUENCE), "may not knock from here (from=)"),
             (sealed(old, SEQUENCE), "expired 2020-01-01"),
             (self.seal(bind="10.9.1.3"), "it is bound to 10.9.1.3, but comes from elsewhere"),
-            (self.seal(stamp=now - 75_000), "s behind this host's, 60 s are allowed: the knocker"),
-            (self.seal(stamp=now + 95_000), "s ahead of this host's, 60 s are allowed: this host"),
+            (
+                self.seal(stamp=now - 75_000),
+                " behind this host's, at most 1m is allowed: the",
+            ),
+            (
+                self.seal(stamp=now + 95_000),
+                " ahead of this host's, at most 1m is allowed: this",
+            ),
             (self.seal(stamp=now - 30_000), "it is older than this daemon"),
             (b"pkdoors1 default x y z\n".ljust(90, b"."), "its statement is malformed"),
         ):

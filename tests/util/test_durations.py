@@ -5,7 +5,13 @@ import random
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import BadValue
-from pkdoors.util.durations import MAX_DURATION, formatDuration, parseDuration
+from pkdoors.util.durations import (
+    MAX_DURATION,
+    formatDuration,
+    formatLength,
+    formatWait,
+    parseDuration,
+)
 from pkdoors.util.quoting import shown
 
 
@@ -103,6 +109,22 @@ class ParseDurationTests(SynchronousTestCase):
     def test_oneLine(self) -> None:
         """Whatever the value, the message is one line."""
         self.assertNotIn("\n", str(self.assertRaises(BadValue, parseDuration, "1\n2\r3")))
+
+
+class FormatOthersTests(SynchronousTestCase):
+    """
+    Tests of L{formatLength} and L{formatWait}.
+    """
+
+    def test_length(self) -> None:
+        """A length is rounded to the second, and never below 0."""
+        found = [formatLength(seconds) for seconds in (-3.0, 0.4, 4.6, 252.2)]
+        self.assertEqual(["0s", "0s", "5s", "4m12s"], found)
+
+    def test_wait(self) -> None:
+        """After the time that is named, nobody has to wait any more."""
+        found = [formatWait(seconds) for seconds in (-3.0, 0.0, 0.1, 5.0, 5.01, 119.5)]
+        self.assertEqual(["0s", "0s", "1s", "5s", "6s", "2m"], found)
 
 
 class FormatDurationTests(SynchronousTestCase):

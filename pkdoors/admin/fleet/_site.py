@@ -11,6 +11,7 @@ from pkdoors.admin.channel import AdminChannel, AdminRequest, QuietSite
 from pkdoors.admin.fleet._seals import Relay, Seals
 from pkdoors.admin.operations import AdminOperations
 from pkdoors.admin.responses import Senders
+from pkdoors.events.gathering import gatherEvents
 from pkdoors.util.turns import Turns
 
 MAX_BODY = 1 << 18
@@ -20,6 +21,10 @@ MAX_PIECES = 1024
 TIMEOUT = 3600.0
 """Seconds until a connection is closed on which no request comes. The fleet's process keeps one
 open, and this must not end it in the moment of a seal."""
+
+GATHERED = 0.1
+"""Seconds for which events wait for others. Each message wakes the fleet's process, and then seals,
+for which clients wait, take longer."""
 
 
 class FleetRequest(AdminRequest):
@@ -37,12 +42,14 @@ class FleetChannel(AdminChannel):
 class FleetRoot(Resource):
     """Finds the resource for a path; there are only these."""
 
-    def __init__(self, operations: AdminOperations, relay: Relay, turns: Turns) -> None:
+    def __init__(self, reactor: Any, operations: AdminOperations, relay: Relay) -> None:
         super().__init__()
+        turns = Turns(reactor, SLICES_PER_TURN)
+        follow = gatherEvents(reactor, operations.follow, GATHERED)
         selection = ("door", "source", "within", "after", "limit")
         self._resources: dict[str, IResource] = {
             "seals": Seals(relay),
-            "events": Events(operations.subscribe),
+            "events": Events(follow, operations.history),
             "status": Operation({"GET": (operations.status, selection)}, turns, Senders()),
         }
 
@@ -64,5 +71,4 @@ class FleetServer(QuietSite):
 
 def makeServer(reactor: Any, operations: AdminOperations, relay: Relay) -> FleetServer:
     """Return the whole interface."""
-    root = FleetRoot(operations, relay, Turns(reactor, SLICES_PER_TURN))
-    return FleetServer(reactor, root, TIMEOUT)
+    return FleetServer(reactor, FleetRoot(reactor, operations, relay), TIMEOUT)

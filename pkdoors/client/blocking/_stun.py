@@ -8,6 +8,7 @@ from pkdoors.client.blocking._loop import Loop
 from pkdoors.client.core.stun import LAST, MAX_ANSWER, TIMES, Server, StunError, Transaction
 from pkdoors.client.network import familyOf, lookUp
 from pkdoors.errors import KnockError
+from pkdoors.util.durations import formatDuration
 
 Done = Callable[[str | Exception], None]
 
@@ -54,7 +55,7 @@ class StunExchange:
     def _send(self, index: int) -> None:
         assert self._socket is not None
         if index == len(TIMES):
-            self._end(StunError(f"does not answer within {LAST:g} s"))
+            self._end(StunError(f"does not answer within {formatDuration(LAST)}"))
             return
         try:
             self._socket.send(self._transaction.question)

@@ -18,6 +18,7 @@ from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.certificates import isCertificate, parseCertificate
 from pkdoors.knocks.signatureforms import fitsKey
 from pkdoors.knocks.wire import checkPublicBlob, fingerprint
+from pkdoors.util.durations import formatDuration
 
 LIST_TIMEOUT = 10.0
 """Seconds in which the agent must accept a connection and list its keys."""
@@ -96,7 +97,7 @@ class Agent(NamedTuple):
             answer = await self._ask(makeSignRequest(blob, data), SIGN_TIMEOUT)
         except AgentSilent as error:
             raise KnockError(
-                f"the SSH agent at {self.path} did not sign within {SIGN_TIMEOUT:g} s"
+                f"the SSH agent at {self.path} did not sign within {formatDuration(SIGN_TIMEOUT)}"
             ) from error
         except AgentError as error:
             raise KnockError(f"the SSH agent at {self.path} does not sign: {error}") from error

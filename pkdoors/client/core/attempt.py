@@ -107,4 +107,5 @@ class Outcome(NamedTuple):
             return f"{self.attempt.method.describe(host)} ({', '.join(self.knocked)})"
         if self.seconds is None:
             return f"{port}/tcp of {host} was open already ({self.answered})"
-        return f"{port}/tcp of {host} opened {self.seconds:.2f} s after the knock ({self.answered})"
+        length = formatDuration(self.seconds)
+        return f"{port}/tcp of {host} opened {length} after the knock ({self.answered})"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pkdoors.client.keys.passphrase import saveTerminal
 from pkdoors.errors import KnockError
+from pkdoors.util.durations import formatDuration
 
 MAX_OUTPUT = 64 * 1024
 """The most bytes of its output. A signature has less than three thousand."""
@@ -106,7 +107,8 @@ class KeygenRun:
             if self._isStopped:
                 raise KnockError("interrupted")
             if time.monotonic() >= end:
-                raise KnockError(f"ssh-keygen did not sign within {self._seconds:g} s")
+                limit = formatDuration(self._seconds)
+                raise KnockError(f"ssh-keygen did not sign within {limit}")
             if any(pipe.isTooLong for pipe in pipes):
                 raise KnockError(f"ssh-keygen writes more than the {MAX_OUTPUT} bytes allowed")
             if reader.is_alive():

@@ -12,6 +12,7 @@ from twisted.internet.protocol import DatagramProtocol
 from pkdoors.client.core.methods import Work
 from pkdoors.client.core.stun import LAST, TIMES, Exchange, Server, StunError, Transaction
 from pkdoors.client.network import lookUp
+from pkdoors.util.durations import formatDuration
 
 
 def exchangeWith(reactor: Any, work: Work) -> Exchange:
@@ -60,7 +61,7 @@ class _Asking(DatagramProtocol):
         transport.connect(address, port)  # so the kernel checks the source
         for seconds in TIMES[1:]:
             self._calls.append(self._reactor.callLater(seconds, self._send))
-        silent = StunError(f"does not answer within {LAST:g} s")
+        silent = StunError(f"does not answer within {formatDuration(LAST)}")
         self._calls.append(self._reactor.callLater(LAST, self._end, silent))
         self._send()
 

@@ -66,31 +66,35 @@ def giveToDaemon(data: bytes, conf: str | None) -> str:
 
 
 async def giveToFleet(
-    engine: "IEngine", reactor: Any, fleet: "FleetConfig", data: bytes, patience: float = PATIENCE
+    engine: "IEngine",
+    reactor: Any,
+    fleet: "FleetConfig",
+    orders: Iterable[bytes],
+    patience: float = PATIENCE,
 ) -> Spread:
     """
-    Write an order into this host's stream, and wait until the others report that they have read it.
+    Write orders into this host's stream, and wait until the others report that they have read the
+    last one.
 
     @raise EngineError: the engine is away, or does not take it.
     """
     from twisted.internet.task import deferLater
 
-    from pkdoors.fleet.engine import orderOf
+    from pkdoors.fleet.engine import BEGINNING, orderOf
     from pkdoors.fleet.overview.survey import readPresences
     from pkdoors.fleet.streams import ORDER, Streams
 
     stream = Streams(fleet.name).orders(fleet.host)
-    position = orderOf(await engine.append(stream, {ORDER: data}))
+    position = orderOf(BEGINNING)
+    for data in orders:
+        position = orderOf(await engine.append(stream, {ORDER: data}))
     others = [host for host in fleet.hosts if host != fleet.host]
     end = reactor.seconds() + patience
     while True:
         found = await readPresences(engine, fleet.name, others)
-        deaf = [host for host, presence in found.items() if stream not in presence.positions]
-        read = [
-            host
-            for host, presence in found.items()
-            if host not in deaf and orderOf(presence.positions[stream]) >= position
-        ]
+        at = {host: report.findPosition(stream, fleet.host) for host, report in found.items()}
+        deaf = [host for host, end in at.items() if end is None]
+        read = [host for host, end in at.items() if end is not None and orderOf(end) >= position]
         unread = [host for host in found if host not in read and host not in deaf]
         if not unread or reactor.seconds() >= end:
             return Spread(read, unread, deaf, [host for host in others if host not in found])

@@ -2,7 +2,7 @@
 
 import time
 from argparse import Namespace
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from pkdoors.client.core.methods import Signer, Tools
@@ -39,14 +39,14 @@ def addSigningOptions(command: Parser) -> None:
     completeWith(identity, "listFiles")
 
 
-def signOrder(
-    order: Order,
+def signOrders(
+    orders: Iterable[Order],
     options: Namespace,
     environment: Mapping[str, str],
     operators: Collection[bytes] | None,
-) -> Signed:
+) -> list[Signed]:
     """
-    Sign an order.
+    Sign orders.
 
     @param operators: the blobs of the keys that can give orders; L{None} if nobody knows them here.
     @raise KnockError: no key signs.
@@ -62,12 +62,15 @@ def signOrder(
     agent = environment.get("SSH_AUTH_SOCK", "")
     identity = Identity(options.identity, agent, askPassphrase)
 
-    async def sign(tools: Tools) -> Signed:
+    async def sign(tools: Tools) -> list[Signed]:
         found: list[Signer] = await identity.findSigners(tools)
         signer = chooseSigner(found, operators)
-        if signer.needsTouch:
-            say("touch the security key")
-        return Signed(order, await sealOrder(order, signer), signer.publicKey)
+        signed = []
+        for order in orders:
+            if signer.needsTouch:
+                say("touch the security key")
+            signed.append(Signed(order, await sealOrder(order, signer), signer.publicKey))
+        return signed
 
     try:
         return runWith(sign, say)

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.commands.fleet._place import addFleetOptions, orExit, readFleetOf, runWithEngine
@@ -10,7 +10,6 @@ from pkdoors.commands.fleet._signing import addSigningOptions
 from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.errors import AskError, BadValue, NoDaemon, PkdoorsError
 from pkdoors.knocks.order import BAN, CLOSE, EVERYBODY, UNBAN, Order, makeOrderNonce
-from pkdoors.model.sources import parseSource
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.output import complain, tell, tellText
 
@@ -38,8 +37,9 @@ def addFleetCloseCommand(command: Parser) -> None:
         "address",
         metavar="ADDRESS",
         nargs="?",
-        type=asType(_parseSource),
-        help="an IPv4 or IPv6 address, or a network like 10.0.0.0/16",
+        type=asType(_checkClient),
+        help="an IPv4 or IPv6 address, a network like 10.0.0.0/16, a name (its addresses are "
+        "looked up once), or `me`, the address that your ssh comes from",
     )
     completeWith(address, "listOpenAddresses")
     command.add_argument("--all", action="store_true", help="close for all addresses")
@@ -111,22 +111,40 @@ def _parseFleet(text: str) -> str:
     return parseFleetName(text)
 
 
-def _parseSource(text: str) -> str:
-    return str(parseSource(text))
+def _checkClient(text: str) -> str:
+    from pkdoors.adminclient.clients import checkClient
+
+    return checkClient(text)
 
 
 def _close(options: Namespace, environment: Mapping[str, str]) -> None:
     if bool(options.address) == options.all:
         options.parser.error("give either the ADDRESS to close for, or --all")
-    _order(CLOSE, options.address or EVERYBODY, options, environment)
+    found = [EVERYBODY] if options.all else _findAddresses(options, environment)
+    _order(CLOSE, found, options, environment)
+
+
+def _findAddresses(options: Namespace, environment: Mapping[str, str]) -> list[str]:
+    """Return the addresses to close for: of a name, all that it has."""
+    from pkdoors.adminclient.clients import findClient
+
+    found = orExit(options, lambda: findClient(options.address, environment)).addresses
+    if options.isPrinted and len(found) > 1:
+        complain(
+            options.parser.prog,
+            f"{options.address} has {len(found)} addresses, and an order names one: print an "
+            f"order for each of them ({', '.join(found)})",
+        )
+        raise SystemExit(1)
+    return found
 
 
 def _ban(options: Namespace, environment: Mapping[str, str]) -> None:
-    _order(BAN, _findKey(options), options, environment)
+    _order(BAN, [_findKey(options)], options, environment)
 
 
 def _unban(options: Namespace, environment: Mapping[str, str]) -> None:
-    _order(UNBAN, _findKey(options), options, environment)
+    _order(UNBAN, [_findKey(options)], options, environment)
 
 
 def _findKey(options: Namespace) -> str:
@@ -135,10 +153,16 @@ def _findKey(options: Namespace) -> str:
     return orExit(options, lambda: findFingerprint(options.key, options))
 
 
-def _order(verb: str, what: str, options: Namespace, environment: Mapping[str, str]) -> None:
-    """Sign an order, and send or print it."""
+def _order(
+    verb: str, targets: Iterable[str], options: Namespace, environment: Mapping[str, str]
+) -> None:
+    """
+    Sign orders, and send or print them.
+
+    @param targets: the address or the key of each.
+    """
     from pkdoors.client.keys.orders import writeOrder
-    from pkdoors.commands.fleet._signing import signOrder, stampNow
+    from pkdoors.commands.fleet._signing import signOrders, stampNow
 
     if options.fleet and not options.isPrinted:
         options.parser.error("--fleet needs --print: an order is sent to the fleet of this host")
@@ -147,13 +171,13 @@ def _order(verb: str, what: str, options: Namespace, environment: Mapping[str, s
         fleet = orExit(options, lambda: readFleetOf(options))
         name = fleet.name
         operators = _listOperators(fleet, options)
-    order = Order(name, verb, what, stampNow(), makeOrderNonce())
-    signed = orExit(options, lambda: signOrder(order, options, environment, operators))
+    orders = [Order(name, verb, what, stampNow(), makeOrderNonce()) for what in targets]
+    signed = orExit(options, lambda: signOrders(orders, options, environment, operators))
     if options.isPrinted:
-        tellText(writeOrder(signed.data, signed.publicKey))
+        tellText("".join(writeOrder(each.data, each.publicKey) for each in signed))
     else:
         assert fleet is not None
-        _give(signed.data, fleet, options)
+        _give([each.data for each in signed], fleet, options)
 
 
 def _listOperators(fleet: "FleetConfig", options: Namespace) -> list[bytes] | None:
@@ -174,7 +198,7 @@ def _send(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.client.keys.orders import readOrder
 
     data = orExit(options, lambda: readOrder(_read(options.file)))
-    _give(data, orExit(options, lambda: readFleetOf(options)), options)
+    _give([data], orExit(options, lambda: readFleetOf(options)), options)
 
 
 def _read(path: str) -> bytes:
@@ -190,15 +214,32 @@ def _read(path: str) -> bytes:
         raise BadValue(f"cannot read {path}: {reason}") from error
 
 
-def _give(data: bytes, fleet: "FleetConfig", options: Namespace) -> None:
-    """Give an order to this host, and to the others."""
+def _give(orders: Sequence[bytes], fleet: "FleetConfig", options: Namespace) -> None:
+    """Give orders to this host, and to the others."""
+    from pkdoors.commands.fleet._sending import complainOfSpread, describeSpread, giveToFleet
+
+    program = options.parser.prog
+    for data in orders:
+        _giveHere(data, fleet, options)
+
+    async def give(engine: "IEngine", reactor: Any) -> "Spread":
+        return await giveToFleet(engine, reactor, fleet, orders)
+
+    try:
+        spread = runWithEngine(options, fleet, give)
+    except SystemExit:
+        complain(program, "the other hosts did not get it: send it again when the engine is back")
+        raise
+    tell(*describeSpread(spread))
+    complain(program, *complainOfSpread(spread))
+    if spread.unread or spread.deaf:
+        raise SystemExit(1)
+
+
+def _giveHere(data: bytes, fleet: "FleetConfig", options: Namespace) -> None:
+    """Give an order to this host. If that refuses it, exit with status 1."""
     from pkdoors.commands.fleet._place import readOperators
-    from pkdoors.commands.fleet._sending import (
-        complainOfSpread,
-        describeSpread,
-        giveToDaemon,
-        giveToFleet,
-    )
+    from pkdoors.commands.fleet._sending import giveToDaemon
 
     program = options.parser.prog
     who = orExit(options, lambda: _checkSigner(data, fleet, readOperators(fleet)))
@@ -211,19 +252,6 @@ def _give(data: bytes, fleet: "FleetConfig", options: Namespace) -> None:
     except AskError as error:
         complain(program, f"this host refuses it, so it was not sent: {error}")
         raise SystemExit(1) from error
-
-    async def give(engine: "IEngine", reactor: Any) -> "Spread":
-        return await giveToFleet(engine, reactor, fleet, data)
-
-    try:
-        spread = runWithEngine(options, fleet, give)
-    except SystemExit:
-        complain(program, "the other hosts did not get it: send it again when the engine is back")
-        raise
-    tell(*describeSpread(spread))
-    complain(program, *complainOfSpread(spread))
-    if spread.unread or spread.deaf:
-        raise SystemExit(1)
 
 
 def _checkSigner(data: bytes, fleet: "FleetConfig", operators: Any) -> str:

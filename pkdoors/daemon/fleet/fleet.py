@@ -24,10 +24,9 @@ from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.relayed.memory import FleetMemory
 from pkdoors.locks.relayed.relayedlock import RelayedLock
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
-from pkdoors.locks.sealed.replaynotes import ALL
 from pkdoors.locks.sealed.sealjudge import SealJudge, isBound
 from pkdoors.model.doors import MAX_SKEW
-from pkdoors.model.sources import parseSource, readSource
+from pkdoors.model.sources import readSource
 from pkdoors.util.loglimits import LineLimit
 
 SPARE = 60.0
@@ -73,6 +72,7 @@ class Fleet:
         self._inbox = Inbox(clock, self._act, lambda: keeper.isStopped)
         self._claims = Claims(clock, self._outbox.ask)
         self._ordering = Ordering(clock, keeper, publisher, memory)
+        self._ordering.onOperators = self._outbox.askForOrders
         self._outbox.onGone = self._onGone
         self._since = clock.seconds()  # when somebody followed last
         self._lines = LineLimit()
@@ -100,15 +100,14 @@ class Fleet:
         """Begin to hear what the doorkeeper does."""
         keeper = self._keeper
         keeper.holdsBack, keeper.seals.onSeal = self._holdBack, self._onSeal
-        keeper.onClose, keeper.isDating = self._onClose, True
+        keeper.isDating = True
         self._ordering.start()
 
     def stop(self) -> None:
         """End that. What waits opens nothing any more."""
         keeper = self._keeper
-        keeper.holdsBack = lambda request: False
+        keeper.holdsBack = keeper.refuseUnclaimed
         keeper.seals.onSeal = lambda request: None
-        keeper.onClose = lambda door, source: None
         keeper.isDating = False
         for part in (self._inbox, self._claims, self._ordering):
             part.stop()
@@ -174,14 +173,6 @@ class Fleet:
             time = self._publisher.wallClock()
             self._outbox.putSeal(request.seal, request.sender, time, isFixed)
 
-    def _onClose(self, door: str, source: str) -> None:
-        """Note that the operator closes: what was sealed before must not open again."""
-        if door and not any(each.fleet for each in self._keeper.doors if each.name == door):
-            return
-        now, today = self._clock.seconds(), self._publisher.wallClock()
-        closed = parseSource(source) if source else None
-        self._memory.tombstones.addOwn(door or ALL, closed, now, today)
-
     def _holdBack(self, request: Request) -> bool:
         if not request.claim:
             return False
@@ -216,6 +207,7 @@ class Fleet:
         stamp, source = round(1000 * request.since), readSource(request.source)
         if any(map(self._memory.bans.findBan, request.who.keys)):
             return f"the key of {request.who} is banned in the whole fleet"
+        heard = self._memory.judged.hear(request.claim, now)
         return self._memory.tombstones.findRefusal(
-            request.door.name, source, request.who.key, stamp, now, today
+            request.door.name, source, request.who.key, stamp, now, today, heard
         )

@@ -13,13 +13,22 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.keysources.keyuse import KeyUse
 from pkdoors.knocks.order import UNBAN
 from pkdoors.locks.relayed.memory import FleetMemory
-from pkdoors.locks.relayed.orders import DONE, LATER, OrderJudge, Verdict, listOperators
+from pkdoors.locks.relayed.orders import (
+    DONE,
+    LATER,
+    REFUSED,
+    OrderJudge,
+    Verdict,
+    listOperators,
+)
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.model.doors import Opening
 from pkdoors.util.loglimits import LineLimit
 
 AGAIN = 30.0
 """Seconds until an order is judged again whose time is ahead of this host's clock."""
+LOOK = 30.0
+"""Seconds between two looks at the keys of the operators, if orders were refused by them."""
 MAX_EARLY = 64
 """Such orders that are kept. Each is genuine; the fleet keeps all."""
 
@@ -43,6 +52,8 @@ class Ordering:
     Judges orders, ends what they end, and reports them.
 
     @param memory: what this host remembers of its fleet.
+    @ivar onOperators: called when the keys of the operators have changed, and orders were refused
+        by them before: all must be judged again.
     """
 
     _log = Logger()
@@ -59,13 +70,17 @@ class Ordering:
         self._publisher = publisher
         self._memory = memory
         self._judge: OrderJudge | None = None
+        self._operators: Callable[[], Sequence[AuthorizedKey]] = list
         self._lines = LineLimit()
         self._early: dict[bytes, None] = {}
         self._call: IDelayedCall | None = None
+        self._refusedBy: Sequence[AuthorizedKey] = ()
+        self._looking: IDelayedCall | None = None  # as long as an order was refused
+        self.onOperators: Callable[[], None] = lambda: None
 
     def use(self, fleet: str, operators: Callable[[], Sequence[AuthorizedKey]]) -> None:
         """Obey the operators of a fleet."""
-        self._judge = OrderJudge(fleet, operators, self._memory)
+        self._judge, self._operators = OrderJudge(fleet, operators, self._memory), operators
 
     def start(self) -> None:
         """
@@ -86,9 +101,10 @@ class Ordering:
     def stop(self) -> None:
         """Judge nothing again."""
         self._early.clear()
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
+        for call in (self._call, self._looking):
+            if call is not None:
+                call.cancel()
+        self._call = self._looking = None
 
     def obey(self, data: bytes) -> Outcome:
         """Judge a sealed order, and do what it says."""
@@ -99,6 +115,9 @@ class Ordering:
             self._keep(data)
         else:
             self._early.pop(data, None)
+        if verdict.result == REFUSED and verdict.order is not None and self._looking is None:
+            self._refusedBy = self._operators()
+            self._looking = self._clock.callLater(LOOK, self._look)
         if verdict.result == DONE:
             self._do(verdict)
         elif verdict.reason and not isRepeated:
@@ -120,6 +139,14 @@ class Ordering:
             order = verdict.order
             text = f"{order.verb} {order.what}: {verdict.reason}" if order else verdict.reason
             self._publisher.publish(ORDER_REFUSED, who=verdict.who, reason=text, leftOut=leftOut)
+
+    def _look(self) -> None:
+        """Look whether the orders that were refused may be good now."""
+        if self._operators() == self._refusedBy:
+            self._looking = self._clock.callLater(LOOK, self._look)
+            return
+        self._looking = None
+        self.onOperators()
 
     def _keep(self, data: bytes) -> None:
         """Keep an order that is too early; of too many, the oldest gives way."""

@@ -13,7 +13,7 @@ AGAIN = 10.0
 """Seconds for which a seal that was sent is kept: a process that ended may not have passed it on,
 so the next one gets it again. A seal counts only once, however often it is passed on."""
 
-SEAL, CLAIM, DROPPED = "seal", "claim", "dropped"
+SEAL, CLAIM, DROPPED, ORDERS = "seal", "claim", "dropped", "orders"
 
 Fields = dict[str, Any]
 
@@ -49,6 +49,7 @@ class Outbox:
         self._sent: deque[tuple[float, Fields]] = deque(maxlen=MAX_WAITING)
         self.dropped = 0
         self._reported = 0  # drops that the follower and the log know
+        self._wantsOrders = False
         self.onGone: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
@@ -86,6 +87,12 @@ class Outbox:
         follower.send(CLAIM, {"id": number, "name": name, "milliseconds": milliseconds})
         return True
 
+    def askForOrders(self) -> None:
+        """Ask for all orders once more, now or when somebody reads."""
+        self._wantsOrders = True
+        if self._follower is not None:
+            self.proceed(self._follower)
+
     def follow(self, follower: Follower) -> None:
         """Send everything to a follower from now on, and nothing to an earlier one."""
         earlier, self._follower = self._follower, follower
@@ -107,6 +114,9 @@ class Outbox:
         """Send a follower what waits: it reads again."""
         if follower is not self._follower:
             return
+        if self._wantsOrders and follower.isReady():
+            self._wantsOrders = False
+            follower.send(ORDERS, {})
         while self._waiting and follower.isReady():
             self._send(self._waiting.popleft())
         if not self._waiting and self.dropped > self._reported and follower.isReady():

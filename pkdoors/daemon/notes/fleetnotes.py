@@ -21,16 +21,17 @@ class FleetNotes:
         self._replayFile: ReplayFile | None = None
         self._ordersFile: OrdersFile | None = None
 
-    def start(self, replayFile: ReplayFile) -> None:
+    def start(self, replayFile: ReplayFile, isLate: bool = False) -> None:
         """
         Learn what earlier daemons knew, and begin to write.
 
         @param replayFile: the notes of used seals, which have been read.
+        @param isLate: whether this daemon has run for a while without being in a fleet.
         """
         if self._replayFile is not None:
             return
         self._replayFile = replayFile
-        replayFile.keep(self.memory.tombstones)
+        replayFile.keep(self.memory.tombstones, isLate)
         self._ordersFile = OrdersFile(ordersPath(replayFile.path))
         self._ordersFile.start(self.memory.bans)
 

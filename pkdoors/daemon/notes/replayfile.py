@@ -14,7 +14,13 @@ from pkdoors.daemon.notes.notesfile import NotesFile
 from pkdoors.host.bootid import UNKNOWN, readBootId
 from pkdoors.locks.sealed.notelines import NotesLost
 from pkdoors.locks.sealed.replaynotes import Found, NotesWriter, parseNotes
-from pkdoors.locks.sealed.replays import MAX_SEEN, ClosedNote, Notes, ReplayCache
+from pkdoors.locks.sealed.replays import (
+    MAX_SEEN,
+    NO_CLOSINGS,
+    ClosedNote,
+    Notes,
+    ReplayCache,
+)
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.trouble import Trouble
 
@@ -75,6 +81,7 @@ class ReplayFile:
         self._tombstones: Tombstones | None = None
         self._found = Notes()  # of a fleet, until somebody keeps them
         self._isSameBoot = False  # as when these were written
+        self._isBlind = False  # while it runs without noting closings
         self._notes = NotesFile(path, path.with_suffix(".lock"))
         self._writer = NotesWriter()
         self._added = 0
@@ -101,6 +108,7 @@ class ReplayFile:
         if trouble:
             self._since = self._seconds()
         self._distrust()
+        self._isBlind = True
         if self._notes.isLocked and not self._replace(isFirst=True) and not trouble:
             trouble, self._since = "they cannot be written", self._seconds()
             self._distrust()
@@ -113,18 +121,24 @@ class ReplayFile:
                 skew=formatDuration(skew),
             )
 
-    def keep(self, tombstones: "Tombstones") -> None:
+    def keep(self, tombstones: "Tombstones", isLate: bool = False) -> None:
         """
         Learn what earlier daemons have closed in a fleet, and note what is closed from now on. If
-        L{start} has found nothing that can be trusted, whatever is older may have been closed.
+        L{start} has found nothing that can be trusted, or the last daemon noted no closings,
+        whatever is older may have been closed.
+
+        @param isLate: whether this daemon has run for a while without noting any.
         """
-        self._tombstones = tombstones
         now, today = self._seconds(), self._timeOfDay()
-        tombstones.learn(self._found, now, today, self._skew, self._isSameBoot)
-        self._found = Notes()
-        if self._since is not None:
-            self._distrust()
-            self._replace()  # the next daemon may see no reason to distrust
+        floors = [floor for floor in self._found.floors if floor != NO_CLOSINGS]
+        isLate = isLate or len(floors) < len([*self._found.floors])
+        found = replace(self._found, floors=floors)
+        tombstones.learn(found, now, today, self._skew, self._isSameBoot)
+        self._tombstones, self._found, self._isBlind = tombstones, Notes(), False
+        if isLate:
+            tombstones.distrust(now)
+        self._distrust()
+        self._replace()  # the next daemon may see no reason to distrust
 
     def _distrust(self) -> None:
         if self._since is None:
@@ -259,6 +273,8 @@ class ReplayFile:
         found = self._found
         if self._tombstones is not None:
             found = self._tombstones.makeNotes(self._seconds(), self._timeOfDay())
+        elif self._isBlind and NO_CLOSINGS not in found.floors:
+            found = replace(found, floors=[*found.floors, NO_CLOSINGS])
         return replace(self._seen.makeNotes(), closed=found.closed, floors=found.floors)
 
     def _attempt(self, lines: Iterable[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from pkdoors.adminclient.messages import formatLength
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.fleet.facts import UNIT, FleetFacts
 from pkdoors.fleet.overview.sentences import (
@@ -14,7 +13,7 @@ from pkdoors.fleet.overview.sentences import (
     nameHosts,
 )
 from pkdoors.fleet.overview.survey import HostReport, Survey
-from pkdoors.fleet.streams import Streams
+from pkdoors.util.durations import formatDuration, formatLength
 
 _HOSTS = "fleet"
 
@@ -83,14 +82,7 @@ def _judgeSpeed(report: HostReport) -> Iterator[Finding]:
 
 def _judgeUnknown(facts: FleetFacts, up: Sequence[HostReport]) -> Iterator[Finding]:
     """Report hosts that others read, and this one does not know."""
-    start = Streams(facts.fleet.name).log("")
-    found = {
-        stream.removeprefix(start)
-        for report in up
-        if report.presence is not None
-        for stream in report.presence.positions
-        if stream.startswith(start)
-    }
+    found = {host for report in up if report.presence for host in report.presence.hosts}
     if unknown := sorted(found - {*facts.fleet.hosts}):
         text = f"other hosts read the streams of {nameHosts(unknown)}, and this one does not"
         yield Finding(
@@ -130,4 +122,6 @@ def judgeClocks(facts: FleetFacts, survey: Survey) -> Iterator[Finding]:
             f"set up time synchronization on {host}",
         )
     if not wrong:
-        yield Finding(OK, "clocks", f"all differ by less than {CLOCK:g} s, as far as it shows")
+        yield Finding(
+            OK, "clocks", f"all differ by less than {formatDuration(CLOCK)}, as far as it shows"
+        )

@@ -8,6 +8,8 @@ from pkdoors.doctor.fleet._hosts import judgeClocks, judgeHosts
 from pkdoors.doctor.fleet.facts import UNIT, FleetFacts
 from pkdoors.fleet.overview.sentences import formatTime, nameHosts
 from pkdoors.fleet.overview.survey import Survey
+from pkdoors.fleet.streams import LASTS
+from pkdoors.util.durations import formatDuration
 
 _PROCESS = "fleet process"
 
@@ -85,7 +87,7 @@ def _judgeProcess(facts: FleetFacts, survey: Survey) -> Iterator[Finding]:
             text, _, remedy = trouble.partition(": ")
             yield Finding(ERROR, _PROCESS, text, remedy or f"see `journalctl -u {UNIT}`")
     elif facts.isServiceOn:
-        text = "it is on, but has not reported to the engine for 30 s"
+        text = f"it is on, but has not reported to the engine for {formatDuration(LASTS)}"
         yield Finding(ERROR, _PROCESS, text, f"see `journalctl -u {UNIT}`")
     else:
         yield _reportNoProcess(isService=facts.isServiceOn is not None)

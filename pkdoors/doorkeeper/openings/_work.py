@@ -211,9 +211,11 @@ class OpeningWork:
         self._granted, self._grant = wanted.deadline, wanted.grant
         self._calm()
         isStill = self.isWanted() or self._reason == TIME_OVER  # nobody has closed it meanwhile
+        if isStill:
+            self._report.noteOpen()
+        self._settle()  # before the log: in a fleet other hosts wait for the seal
         if isStill and not isShorter:
             self._report.publishOpen(kind, wanted, isAnswer=True)
-        self._settle()
 
     async def _handleRefusal(self, error: Exception, wanted: Opening) -> None:
         """Wait before the next try to open."""

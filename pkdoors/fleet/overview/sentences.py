@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection
 from datetime import datetime
 
-from pkdoors.adminclient.messages import formatLength
 from pkdoors.fleet.streams import LASTS
+from pkdoors.util.durations import formatDuration, formatLength
 
 CLOCK = 5.0
 """Seconds that a host's clock may differ from the engine's."""
@@ -21,8 +21,8 @@ _FINGERPRINT = re.compile(r"(SHA256:[A-Za-z0-9+/]{8})[A-Za-z0-9+/=]+")
 def describeDown(host: str) -> str:
     """Return a sentence about a host that is down."""
     return (
-        f"{host} has not reported for {LASTS} s: it is down, or its fleet process is, or it cannot "
-        "reach the engine"
+        f"{host} has not reported for {formatDuration(LASTS)}: it is down, or its fleet process "
+        "is, or it cannot reach the engine"
     )
 
 

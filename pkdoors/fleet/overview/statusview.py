@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pkdoors.adminclient.messages import formatLength
 from pkdoors.adminclient.statusview import addRow, drawParts, makeTable
 from pkdoors.fleet.overview.openings import SharedOpening, mergeOpenings
 from pkdoors.fleet.overview.orderlist import ShownOrder
@@ -22,6 +21,7 @@ from pkdoors.fleet.overview.sentences import (
 )
 from pkdoors.fleet.overview.survey import HostReport, Survey
 from pkdoors.fleet.presence import PresenceRecord
+from pkdoors.util.durations import formatLength
 
 if TYPE_CHECKING:  # it takes long to load
     from rich.console import Console

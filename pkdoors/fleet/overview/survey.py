@@ -114,15 +114,15 @@ async def surveyFleet(engine: IEngine, fleet: str, hosts: Collection[str], own: 
     ends = await gather(_readEnd(engine, streams.log(host)) for host in hosts)
     lists = await gather(readOrders(engine, streams.orders(host)) for host in hosts)
     entries = dict(zip(hosts, lists, strict=True))
-    logs = {streams.log(host): orderOf(end) for host, end in zip(hosts, ends, strict=True)}
+    logs = {(streams.log(host), host): orderOf(end) for host, end in zip(hosts, ends, strict=True)}
     last = {host: found[-1].id if found else BEGINNING for host, found in entries.items()}
-    orders = {streams.orders(host): orderOf(end) for host, end in last.items()}
+    orders = {(streams.orders(host), host): orderOf(end) for host, end in last.items()}
     presences = await gather(_readPresence(engine, streams.up(host)) for host in hosts)
     reports = []
     for host, (presence, trouble) in zip(hosts, presences, strict=True):
         report = HostReport(host, presence, trouble)
         if presence is not None:
-            read = await _findReadings(engine, presence.positions, {**logs, **orders}, now)
+            read = await _findReadings(engine, presence, {**logs, **orders}, now)
             log = {other: read[streams.log(other)] for other in hosts if other != host}
             given = {other: read[streams.orders(other)] for other in hosts}
             report = HostReport(host, presence, trouble, log, given)
@@ -170,17 +170,21 @@ async def _readPresence(engine: IEngine, name: str) -> tuple[PresenceRecord | No
 
 
 async def _findReadings(
-    engine: IEngine, read: Mapping[str, str], ends: Mapping[str, Position], now: float
+    engine: IEngine,
+    presence: PresenceRecord,
+    ends: Mapping[tuple[str, str], Position],
+    now: float,
 ) -> dict[str, Reading]:
     """
     Return how far a host has read some streams.
 
-    @param read: what it says, by stream.
-    @param ends: the last entry of each.
+    @param presence: what it says.
+    @param ends: the last entry of each stream, by its name and its host's.
     """
-    found = {stream: Reading(stream in read) for stream in ends}
-    positions = {stream: orderOf(read[stream]) for stream in ends if stream in read}
-    late = sorted((at, stream) for stream, at in positions.items() if at < ends[stream])
+    at = {name: presence.findPosition(*name) for name in ends}
+    found = {stream: Reading(at[stream, host] is not None) for stream, host in ends}
+    positions = {name: orderOf(end) for name, end in at.items() if end is not None}
+    late = sorted((end, name[0]) for name, end in positions.items() if end < ends[name])
     looked = late[:MAX_LOOKS]
     waits = await gather(_findWait(engine, stream, at, now) for at, stream in looked)
     for (_, stream), seconds in zip(looked, waits, strict=True):

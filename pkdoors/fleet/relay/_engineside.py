@@ -80,7 +80,7 @@ class EngineSide:
         self._pause = WakeableSleep(reactor)
         self._engine: IEngine | None = None
         self._reader: Reader | None = None
-        self._positions: Mapping[str, str] = {}
+        self._positions: dict[str, str] = {}
         self._handedBefore = 0
         self._leftOut: dict[str, tuple[float, str]] = {}
         self._isCareful = False
@@ -128,10 +128,11 @@ class EngineSide:
         )
         try:
             await self._claimLate(engine)
+            await self.reporter.learn()
             await reader.begin(self._positions, self._isCareful)
             self._isCareful = False
             self._positions = reader.positions
-            self.reporter.positions = lambda: reader.positions
+            self.reporter.findPositions = reader.report
             self._engine = engine
             self._announce(fleet)
             await self._carry(fleet, engine, reader)
@@ -171,6 +172,14 @@ class EngineSide:
         self._positions = {}
         if self._reader is not None:
             self._reader.rewind()
+
+    def readOrders(self) -> None:
+        """Read all orders again: the daemon's operators are others now."""
+        if self._reader is not None:
+            self._reader.rewindOrders()
+        elif self.fleet is not None:
+            for host in self.fleet.hosts:
+                self._positions.pop(Streams(self.fleet.name).orders(host), None)
 
     async def claim(self, name: str, milliseconds: int) -> bool | None:
         """Return whether this host is the first to claim a name; L{None} if nobody can tell."""

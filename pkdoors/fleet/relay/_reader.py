@@ -33,6 +33,7 @@ from pkdoors.fleet.relay.daemonlink import (
 from pkdoors.fleet.streams import ORDER, SEAL, SOURCE, Streams
 from pkdoors.fleet.together import gather
 from pkdoors.knocks.knock import MAX_DATAGRAM
+from pkdoors.util.durations import formatDuration
 
 T = TypeVar("T")
 
@@ -46,6 +47,9 @@ LEFT_OUT = 600
 """Seconds for which a stream is not read that its host, or the engine, has spoilt."""
 HANDED = "handed"
 """The count of all lines that a daemon got."""
+CALM = 15.0
+"""Seconds from before a question that must have brought no entry of a stream, so that the report of
+this host does not name it: this host knows the engine's clock only about."""
 ORDER_PAGES = 100
 """Pages of orders of one host that are read before its seals are."""
 
@@ -82,12 +86,28 @@ class Reader:
         self._longest = longest
         self._leftOut = leftOut
         self._ahead = 0.0  # seconds that the engine's clock is ahead of ours
+        self._since = 0.0  # the engine's time of day when our steady clock was at 0
         self._rewinds = 0
         self._isOver = False
         streams = Streams(fleet.name)
         self._logs = {streams.log(host): host for host in fleet.hosts}
         self._orders = [streams.orders(host) for host in fleet.hosts]
+        self._calm: set[str] = set()  # streams that had no entry left at the last question
+        self._asked = 0.0  # when that was, by the engine's clock
         self.positions: dict[str, str] = {}
+
+    def report(self) -> tuple[str, dict[str, str]]:
+        """
+        Return how far this host has read: a position, and the streams for which another one counts.
+        A fleet has many streams, and few are in use.
+        """
+        common = positionAt(self._asked - CALM)
+        rest = {
+            name: position
+            for name, position in self.positions.items()
+            if name not in self._calm or orderOf(position) > orderOf(common)
+        }
+        return common, rest
 
     async def begin(self, positions: Mapping[str, str], isCareful: bool = False) -> None:
         """
@@ -101,6 +121,7 @@ class Reader:
         """
         own = self._wallClock()
         self._ahead = clockOf(await self._engine.describe(), own) - own
+        self._since = own + self._ahead - self._clock.seconds()
         self.rewind()
         names = [name for name in self.positions if name not in self._leftOut]
         if isCareful:
@@ -134,12 +155,12 @@ class Reader:
             position = positionAt(self._wallClock() + self._ahead)
             self._leftOut[name] = self._clock.seconds() + LEFT_OUT, position
             self._log.warn(
-                "{fault}: this host does not read that for {minutes} minutes. Was the password of "
+                "{fault}: this host does not read that for {length}. Was the password of "
                 "its host stolen?",
                 fault=f"{name} in the engine is not a stream"
                 if isinstance(error, EngineNoStream)
                 else f"an entry in {name} is longer than any that a host writes",
-                minutes=LEFT_OUT // 60,
+                length=formatDuration(LEFT_OUT),
             )
             raise
 
@@ -152,7 +173,17 @@ class Reader:
         self.positions.update({name: BEGINNING for name in self._orders})
         self.positions.update({name: start for name in self._logs})
         self.positions.update({name: position for name, (_, position) in self._leftOut.items()})
+        self._noteRewind()
+
+    def _noteRewind(self) -> None:
         self._rewinds += 1
+        self._calm.clear()
+
+    def rewindOrders(self) -> None:
+        """Read all orders again."""
+        again = {name for name in self._orders if name not in self._leftOut}
+        self.positions.update(dict.fromkeys(again, BEGINNING))
+        self._noteRewind()
 
     def stop(self) -> None:
         """Read and hand in nothing more."""
@@ -172,7 +203,11 @@ class Reader:
         for name in [name for name, (until, _) in self._leftOut.items() if until <= now]:
             del self._leftOut[name]
         wanted = {n: end for n, end in self.positions.items() if n not in self._leftOut}
-        return await self._engine.follow(wanted)
+        rewinds, asked = self._rewinds, self._since + now
+        found = await self._engine.follow(wanted)
+        if rewinds == self._rewinds:
+            self._asked, self._calm = asked, {name for name in wanted if not found.get(name)}
+        return found
 
     async def _readOrders(self) -> None:
         """Hand in the orders that there are: closing beats opening."""

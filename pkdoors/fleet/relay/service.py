@@ -15,7 +15,15 @@ from twisted.logger import Logger
 
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.errors import AskError
-from pkdoors.events.event import CLOSED, EXTENDED, OPENED, SHORTENED, TAKEN_OVER, USED
+from pkdoors.events.event import (
+    CLOSED,
+    EXTENDED,
+    OPENED,
+    ORDERED,
+    SHORTENED,
+    TAKEN_OVER,
+    USED,
+)
 from pkdoors.fleet.relay._engineside import FIRST_PAUSE, LAST_PAUSE, STABLE, Connect, EngineSide
 from pkdoors.fleet.relay._troubles import Troubles
 from pkdoors.fleet.relay._writer import HeardSeal
@@ -23,8 +31,8 @@ from pkdoors.fleet.relay.daemonlink import DaemonLink, makeClaimLine
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.turns import WakeableSleep
 
-CHANGES = frozenset({OPENED, EXTENDED, TAKEN_OVER, SHORTENED, CLOSED, USED})
-"""Events after which the other hosts should soon see what is open here."""
+CHANGES = frozenset({OPENED, EXTENDED, TAKEN_OVER, SHORTENED, CLOSED, USED, ORDERED})
+"""Events after which the other hosts should soon see what is open here, or that an order came."""
 
 Hear = Callable[[str, dict[str, Any]], None]
 
@@ -103,7 +111,7 @@ class FleetService(Service):
             await pause.sleep(backOff.next())
 
     def _hearSeal(self, kind: str, fields: dict[str, Any]) -> None:
-        """Take a seal that this host has heard, or a claim."""
+        """Take a seal that this host has heard, a claim, or the wish to get all orders again."""
         try:
             if kind == "seal":
                 seal = b64decode(fields["seal"], validate=True)
@@ -112,6 +120,8 @@ class FleetService(Service):
             elif kind == "claim":
                 number, name = int(fields["id"]), str(fields["name"])
                 self._begin(self._claim(number, name, int(fields["milliseconds"])))
+            elif kind == "orders":
+                self._engineSide.readOrders()
         except (KeyError, TypeError, ValueError, NotBase64):
             self._log.warn("the daemon sent {kind} in a form that is not known here", kind=kind)
 

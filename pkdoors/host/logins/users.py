@@ -16,6 +16,7 @@ from typing import NamedTuple, NoReturn
 from pkdoors.errors import PkdoorsError
 from pkdoors.files.reading import readFile
 from pkdoors.files.trust import findFlaw
+from pkdoors.util.durations import formatDuration
 
 MAX_BYTES = 1 << 20
 """Of one file with a user's keys: two thousand of them."""
@@ -141,7 +142,7 @@ def _receive(reading: int, until: float, most: int) -> bytes:
         data += chunk
         if len(data) > most:
             raise ValueError("they are too large")
-    raise ValueError(f"that took more than {TIMEOUT:g} s")
+    raise ValueError(f"that took more than {formatDuration(TIMEOUT)}")
 
 
 def _readAll(paths: Iterable[str]) -> list[UserFile]:

@@ -18,7 +18,7 @@ from pkdoors.host.instance import Instance
 from pkdoors.install.release import releaseAll
 from pkdoors.install.trials.daemons import IDaemon
 from pkdoors.install.trials.notes import Notes, NotesFile, seconds
-from pkdoors.util.durations import formatDuration
+from pkdoors.util.durations import formatLength
 
 TAKE_BACK = "--take-back"
 """The option of C{pkdoors trial} with which the trial that has a token ends."""
@@ -96,7 +96,7 @@ def _refuseSecond(host: Host) -> None:
 
 def describeRest(host: Host, notes: Notes) -> str:
     """Return how long a trial still lasts."""
-    return formatDuration(max(0, round(notes.until - host.seconds())))
+    return formatLength(notes.until - host.seconds())
 
 
 def keepTrial(host: Host) -> str:

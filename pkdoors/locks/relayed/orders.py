@@ -25,6 +25,7 @@ from pkdoors.locks.sealed.replaynotes import ALL
 from pkdoors.model.doors import Opening
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sources import Source, isWithin, readSource
+from pkdoors.util.durations import formatDuration, formatLength
 
 AHEAD = 60.0
 """Seconds by which the clock of an operator may be ahead."""
@@ -169,10 +170,10 @@ def findOperatorFlaw(key: AuthorizedKey) -> str:
 
 
 def _explainAhead(ahead: float) -> str:
-    far = "more than a day" if ahead > 24 * 3600 else f"{ahead:.0f} s"
+    far = "more than a day" if ahead > 24 * 3600 else formatLength(ahead)
     return (
-        f"its time is {far} ahead of this host's, {AHEAD:g} s are allowed: this host's clock is "
-        "behind, or the operator's is ahead"
+        f"its time is {far} ahead of this host's, at most {formatDuration(AHEAD)} is allowed: "
+        "this host's clock is behind, or the operator's is ahead"
     )
 
 

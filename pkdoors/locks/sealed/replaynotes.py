@@ -14,9 +14,9 @@ L{pkdoors.locks.sealed.notelines} explains TIME and CHECK. BOOT and INODE say wh
 written. SINCE says from when on it is complete, in seconds of the clock that does not jump, or is
 C{-} if nothing is missing. WHOLE is 1 if at the end nothing was missing that could still matter.
 
-Only a host of a fleet closes, or has a floor. There, KEY is a fingerprint, C{*} stands for all, and
-CLOCK is C{signed} if a signature covers the stamp. If this host's clock made it, it is C{own}, with
-the moment on the clock that does not jump.
+Only a host of a fleet closes. There, KEY is a fingerprint, C{*} stands for all, and CLOCK is
+C{signed} if a signature covers the stamp. If this host's clock made it, it is C{own}, with the
+moment on the clock that does not jump. C{floor * 0 signed} says that the daemon noted no closings.
 """
 
 import re

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from math import ceil
 from typing import NamedTuple
+
+from pkdoors.util.durations import formatWait
 
 MAX_SEEN = 4096
 """Knocks that are remembered, under 1 MB. If there are more, the key with the most gives way: its
@@ -41,6 +42,10 @@ class FloorNote(NamedTuple):
     key: str
     stamp: int
     at: float | None = None
+
+
+NO_CLOSINGS = FloorNote("*", 0)
+"""Says that the daemon noted no closings, because no door of its was one of a fleet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,7 @@ class ReplayCache:
             return ""
         return (
             "the notes about earlier knocks are lost, so this one may be a copy: "
-            f"knock again in {ceil(left)} s"
+            f"knock again in {formatWait(left)}"
         )
 
     def has(self, publicKey: bytes, nonce: str, authority: bytes = b"") -> bool:

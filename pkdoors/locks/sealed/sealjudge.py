@@ -16,6 +16,7 @@ from pkdoors.locks.sealed.keytable import Lines
 from pkdoors.locks.sealed.replays import ReplayCache, nameKey
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import NOBODY, Principal
+from pkdoors.util.durations import formatDuration, formatLength
 
 FAR = 24 * 3600.0
 """Seconds. If clocks differ by more, the refusal says so without a number."""
@@ -212,5 +213,6 @@ def explainSkew(behind: float, allowed: float) -> str:
         if behind > 0
         else ("ahead of", "this host's clock is behind, or the knocker's is ahead")
     )
-    far = "more than a day" if abs(behind) > FAR else f"{abs(behind):.0f} s"
-    return f"its time is {far} {direction} this host's, {allowed:g} s are allowed: {reason}"
+    far = "more than a day" if abs(behind) > FAR else formatLength(abs(behind))
+    most = formatDuration(allowed)
+    return f"its time is {far} {direction} this host's, at most {most} is allowed: {reason}"

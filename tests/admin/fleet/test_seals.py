@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from pkdoors.admin.fleet._seals import MAX_LINES
-from pkdoors.admin.fleet._site import MAX_BODY, TIMEOUT, makeServer
+from pkdoors.admin.fleet._site import GATHERED, MAX_BODY, TIMEOUT, makeServer
 from pkdoors.daemon.fleet.outbox import MAX_WAITING, Follower, Outbox
 from pkdoors.doorkeeper.outcome import Outcome
 from tests.admin.case import AdminTestCase, Connection, goAway
@@ -132,7 +132,21 @@ class PathTests(FleetCase):
         channel.dataReceived(b"GET /events HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
         self.turn(2)
         self.operations.publish()
+        self.assertNotIn(b"event: opened\n", transport.value())  # seals come first
+        self.reactor.advance(GATHERED)
         self.assertIn(b"event: opened\n", transport.value())
+
+    def test_noPast(self) -> None:
+        """The past is for the operator: events begin with the connection, whatever is asked."""
+        self.operations.publish()
+        for query, header in (("", "Last-Event-ID: x-1\r\n"), ("?last=9", ""), ("?after=x-1", "")):
+            channel, transport = self.connect()
+            head = f"GET /events{query} HTTP/1.1\r\nHost: pkdoors\r\n{header}\r\n"
+            channel.dataReceived(head.encode())
+            self.turn(2)
+            self.reactor.advance(GATHERED)
+            self.assertNotIn(b"event: ", transport.value())
+            self.assertIn(b" 400 " if query else b" 200 ", transport.value())
 
     def test_refused(self) -> None:
         """Whatever else the operator's socket has, this one does not."""
@@ -143,6 +157,7 @@ class PathTests(FleetCase):
             ("GET", "/openings"),
             ("POST", "/reload"),
             ("GET", "/metrics"),
+            ("GET", "/rates"),
             ("GET", "/"),
             ("GET", "/seals/1"),
         ):

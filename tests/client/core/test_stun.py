@@ -189,7 +189,7 @@ class LearnTests(SynchronousTestCase):
     def test_silent(self) -> None:
         """So are a server that does not answer, and one that cannot be reached."""
         for said, what in (
-            (StunError("does not answer within 3 s"), "does not answer within 3 s: use --bind"),
+            (StunError("does not answer within 3s"), "does not answer within 3s: use --bind"),
             (OSError(101, "Network is unreachable"), "cannot ask the STUN server 'stun.example'"),
         ):
             failure = self.failureResultOf(self.learn(said), KnockError)

@@ -203,7 +203,7 @@ class AgentTests(AgentTestCase):
         self.assertNoResult(result)
         self.reactor.advance(1)
         found = str(self.failureResultOf(result, KnockError).value)
-        self.assertEqual(f"the SSH agent at {SOCKET} did not sign within 60 s", found)
+        self.assertEqual(f"the SSH agent at {SOCKET} did not sign within 1m", found)
 
 
 class IdentityTests(AgentTestCase):

@@ -193,7 +193,7 @@ class RunTests(KeygenTestCase):
         """It is ended when its time is over, gently or not."""
         for first in ("true", "trap '' TERM"):
             found = self.run_(first, "while true; do sleep 0.05; done", seconds=0.3)
-            self.assertEqual("ssh-keygen did not sign within 0.3 s", found)
+            self.assertEqual("ssh-keygen did not sign within 300ms", found)
 
     def test_flood(self) -> None:
         """Not more of its output is kept than is allowed."""
@@ -204,7 +204,7 @@ class RunTests(KeygenTestCase):
     def test_silent(self) -> None:
         """It is ended even if it has closed its output."""
         found = self.run_("exec >&- 2>&-", "while true; do sleep 0.05; done", seconds=0.3)
-        self.assertEqual("ssh-keygen did not sign within 0.3 s", found)
+        self.assertEqual("ssh-keygen did not sign within 300ms", found)
 
     def test_stopped(self) -> None:
         """Another thread can stop it."""

@@ -97,7 +97,7 @@ class PerformTests(SynchronousTestCase):
         self.assertNoResult(result)
         self.accept()
         self.assertEqual(
-            "22/tcp of host.example opened 0.25 s after the knock (2001:db8::1)",
+            "22/tcp of host.example opened 250ms after the knock (2001:db8::1)",
             str(self.successResultOf(result)),
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
+from pkdoors.adminclient import clients
 from pkdoors.client.keys.orders import readOrder, writeOrder
 from pkdoors.commands.fleet import _sending
 from pkdoors.knocks.order import Order, makeOrderData, parseOrder
@@ -68,7 +69,22 @@ class OrderTests(FleetCommandTestCase):
         for words in ((), ("--all", "192.0.2.7")):
             line = self.fails(*self.sign("close", *words), status=2)
             self.assertEqual("give either the ADDRESS to close for, or --all", line)
-        self.assertIn("not an address", self.fails(*self.sign("close", "192.0.2.300"), status=2))
+        line = self.fails(*self.sign("close", "192.0.2.300"), status=2)
+        self.assertIn("neither an address nor the name of a host", line)
+
+    def test_closeName(self) -> None:
+        """A name means all its addresses, and `me` the one that the operator's ssh comes from."""
+        self.patch(clients, "lookUp", lambda name: ["192.0.2.7", "2001:db8::7"])
+        self.patch(clients, "findSshOrigin", lambda environment: "192.0.2.9")
+        text = self.says(*self.sign("close", "laptop.example"))
+        self.assertIn("close 2001:db8::7, signed by olga@desk\nthis host obeys\n", text)
+        self.assertEqual(1, text.count("read it"))
+        self.says(*self.sign("close", "me"))
+        closed = [parseOrder(data).order.what for data in self.orders()]
+        self.assertEqual(["192.0.2.7", "2001:db8::7", "192.0.2.9"], closed)
+        self.assertEqual(self.daemon.orders, self.orders())
+        line = self.fails(*self.sign("close", "laptop.example", "--print"))
+        self.assertIn("print an order for each of them (192.0.2.7, 2001:db8::7)", line)
 
     def test_ban(self) -> None:
         """A key is banned by its fingerprint, its file or its comment."""
@@ -140,7 +156,7 @@ class OrderTests(FleetCommandTestCase):
         self.hosts = []
         self.write(hosts='["gate1"]')
         for result, reason, line in (
-            ("later", "its time is 90 s ahead", "this host obeys later: its time is 90 s ahead"),
+            ("later", "its time is 1m30s ahead", "this host obeys later: its time is 1m30s ahead"),
             ("nothing", "a newer order is known", "nothing changes on this host: a newer order is"),
             ("nothing", "", "nothing changes on this host: it knew this order already"),
         ):

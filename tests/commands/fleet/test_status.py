@@ -75,7 +75,7 @@ class StatusTests(FleetCommandTestCase):
         ):
             self.assertIn(part, text)
         self.reactor.advance(40)
-        self.assertIn("gate1 has not reported for 30 s: it is down, or", self.says("status"))
+        self.assertIn("gate1 has not reported for 30s: it is down, or", self.says("status"))
 
     def test_behind(self) -> None:
         """A host is behind if it has not read an entry after a while."""

@@ -9,7 +9,7 @@ from pkdoors.config.config import Config
 from pkdoors.config.fleet import REFUSE
 from pkdoors.daemon.fleet.fleet import PATIENCE, SPARE
 from pkdoors.doorkeeper.outcome import Outcome
-from pkdoors.model.doors import MAX_SKEW
+from pkdoors.model.doors import MAX_SKEW, Door
 from tests.daemon.fleet.case import ANN, ANNAS, BOB, GATE, HOST, FleetTestCase, order, seal
 from tests.fakes.doors import makeDoor
 from tests.lab.sealing import makeKey
@@ -88,6 +88,13 @@ class HeardTests(FleetTestCase):
         (fields,) = [fields for _, fields in self.follower.got]
         self.assertEqual([datagram], self.sent())
         self.assertEqual((ANN, True), (fields["source"], fields["isBound"]))
+
+    def test_first(self) -> None:
+        """A seal is passed on before the log says that the door is open: other hosts wait."""
+        passed: list[int] = []
+        self.daemon.publisher.subscribe(lambda event: passed.append(len(self.sent())))
+        self.hear(seal())
+        self.assertEqual([1], passed)
 
     def test_close(self) -> None:
         """A seal that closes is passed on, too; what was made before opens nothing any more."""
@@ -222,6 +229,17 @@ class ClaimTests(FleetTestCase):
         self.assertEqual({}, self.open_())
         self.assertIn("is banned in the whole fleet", self.last())
 
+    def test_closedByOperatorMeanwhile(self) -> None:
+        """So does a closing by the operator here, even if the clock of the sender is ahead."""
+        self.hear(seal(bind="*", ago=-30))
+        number = self.sent("claim")[-1]["id"]
+        self.clock.advance(0.2)
+        self.keeper.onClose("", "")
+        self.clock.advance(0.2)
+        self.post(claim=number, won=True)
+        self.assertEqual({}, self.open_())
+        self.assertIn("closed the door since this knock was made", self.last())
+
     def test_reloadedMeanwhile(self) -> None:
         """So does a new configuration: the door that counts is the one that is in place."""
         number = self.knock()
@@ -271,14 +289,33 @@ class OperatorTests(FleetTestCase):
         self.close(source=ANN)
         self.assertEqual("opened", self.relay(seal(bind=BOB)).result)
 
+    def change(self, *doors: Door) -> None:
+        """Reload with other doors."""
+        self.successResultOf(Deferred.fromCoroutine(self.keeper.change(doors)))
+        self.daemon.smith.setDoors(doors)
+
     def test_otherDoor(self) -> None:
-        """What is closed at a door that is not one of the fleet needs no tombstone."""
-        other = makeDoor(name="other", authorizedKeys=self.door.authorizedKeys)
-        self.successResultOf(Deferred.fromCoroutine(self.keeper.change((self.door, other))))
+        """What is closed at a door without seals needs no tombstone."""
+        self.change(self.door, makeDoor(name="other"))
         self.close("other")
         self.assertEqual(0, len(self.memory.tombstones))
         self.close("default")
         self.assertEqual(1, len(self.memory.tombstones))
+
+    def test_comesBack(self) -> None:
+        """What is closed while the door is not one of the fleet stays closed when it is again."""
+        datagram = seal()
+        self.relay(datagram)
+        self.change(replace(self.door, fleet=False))
+        self.fleet.stop()
+        self.assertEqual({ANN}, {*self.open_()})
+        self.close()
+        self.clock.advance(2)
+        self.change(self.door)
+        self.fleet = self.makeFleet()
+        self.fleet.start()
+        self.assertEqual("refused", self.relay(datagram).result)
+        self.assertEqual({}, self.open_())
 
     def test_newer(self) -> None:
         """A seal that is made after that opens."""
@@ -295,6 +332,16 @@ class OperatorTests(FleetTestCase):
         self.hear(seal(at=5))
         self.assertEqual(({ANN: 35.0}, []), (self.open_(), self.sent()))
         self.close()
+
+    def test_unclaimed(self) -> None:
+        """
+        Before the beginning, and after the end, a knock that somebody must claim opens nothing: a
+        reload can change the door before it does the rest.
+        """
+        self.fleet.stop()
+        self.hear(seal(bind="*"))
+        self.assertEqual({}, self.open_())
+        self.assertIn("about to join its fleet: knock again", self.last())
 
     def test_troubles(self) -> None:
         """If nobody follows for a while, the status says so."""

@@ -1,6 +1,8 @@
 """Tests of L{pkdoors.daemon.fleet.ordering}."""
 
-from pkdoors.daemon.fleet.ordering import AGAIN
+from dataclasses import replace
+
+from pkdoors.daemon.fleet.ordering import AGAIN, LOOK
 from pkdoors.doorkeeper.outcome import Outcome
 from pkdoors.knocks.order import parseOrder
 from pkdoors.locks.lock import Request
@@ -135,10 +137,45 @@ class OrderingTests(FleetTestCase):
         (line,) = [line for line in self.log.lines() if line.startswith("nobody may give orders")]
         self.assertIn(f"cannot read {operators}", line)
 
+    def test_operatorsChange(self) -> None:
+        """
+        If the file of operators could not be used when an order came, the daemon asks for all
+        orders again as soon as it can, and only then.
+        """
+        operators = self.folder / "operators"
+        text = operators.read_text()
+        self.give(b"nonsense")
+        self.clock.pump([LOOK] * 3)
+        operators.write_text("")
+        data = order("ban", ANNAS)
+        self.assertEqual("refused", self.give(data).result)
+        self.clock.pump([LOOK] * 3)
+        self.assertEqual([], self.sent("orders"))
+        operators.write_text(text)
+        self.clock.pump([LOOK] * 3)
+        self.assertEqual([{}], self.sent("orders"))
+        self.assertEqual("done", self.give(data).result)
+        operators.write_text("")
+        self.clock.pump([LOOK] * 3)
+        self.assertEqual([{}], self.sent("orders"))
+
+    def test_operatorsElsewhere(self) -> None:
+        """So it does if another file counts, or if nobody follows at the moment."""
+        self.fleet.use(replace(self.config, operators=self.write("none", "")))
+        self.give(order("ban", ANNAS))
+        self.fleet.leave(self.follower)
+        self.fleet.use(self.config)
+        self.clock.pump([LOOK] * 3)
+        self.fleet.follow(self.follower)
+        self.assertEqual([{}], self.sent("orders"))
+        self.fleet.proceed(self.follower)
+        self.assertEqual([{}], self.sent("orders"))
+
     def test_stop(self) -> None:
         """After the end, no order is judged again."""
         self.relay(seal(seconds=600))
         self.give(order("close", "*", at=100))
+        self.give(order("close", "*", key=ANNA))
         self.fleet.stop()
         self.clock.pump([AGAIN] * 5)
         self.assertEqual({ANN}, {*self.open_()})

@@ -187,15 +187,36 @@ class FleetNotesTests(ReplayFileTestCase):
         self.assertEqual("", self.find())
         self.isInFleet = True
         self.restart()
-        self.assertEqual(CLOSED, self.find())
+        self.assertEqual(FORGOTTEN, self.find(source=FAR))
+        self.assertTrue(self.find())
+
+    def test_joinsFirst(self) -> None:
+        """A host whose notes nobody has used yet distrusts nothing."""
+        self.assertEqual("", self.find(3600))
 
     def test_joins(self) -> None:
-        """A host whose notes are whole, and that joins a fleet, distrusts nothing."""
+        """
+        One that ran without a fleet does not know what was closed before it joins; later it does.
+        """
         self.isInFleet = False
         self.restart()
         self.isInFleet = True
-        self.fleet.start(self.file)
-        self.assertEqual("", self.find(3600))
+        self.fleet.start(self.file, isLate=True)
+        for _ in range(2):
+            self.assertEqual([FORGOTTEN, ""], [self.find(1), self.find(-1)])
+            self.restart()
+
+    def test_joinsAtStart(self) -> None:
+        """So it is if it joins with a restart, also after it was killed."""
+        self.patch(replayfile, "TOUCHED", inf)
+        for end in (self.restart, self.crash):
+            self.isInFleet = False
+            end()
+            self.now += 100
+            self.ahead += 100
+            self.isInFleet = True
+            end()
+            self.assertEqual([FORGOTTEN, ""], [self.find(1), self.find(-1)])
 
     def test_joinsAfterLoss(self) -> None:
         """One whose notes were lost at its start does, whenever it joins."""

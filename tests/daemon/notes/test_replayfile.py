@@ -113,7 +113,7 @@ class RestartTests(ReplayFileTestCase):
         self.patch(os, "fsync", sync)
         self.restart()
         name = self.path.stem
-        self.assertEqual([f"/{name}.seen end", f"/{name}.seen.new notes", " "], synced)
+        self.assertEqual([f"/{name}.seen end", f"/{name}.seen.new floor", " "], synced)
 
     def test_descriptors(self) -> None:
         """

@@ -38,7 +38,7 @@ def makePresence(**more: Any) -> PresenceRecord:
         "time": datetime.fromtimestamp(NOW, UTC),
         "version": "26.12",
         "doors": ("ssh",),
-        "positions": {f"pk:prod:log:{host}": "1-0" for host in HOSTS},
+        "hosts": HOSTS,
     }
     return PresenceRecord(**{**fields, **more})
 
@@ -151,7 +151,7 @@ class JudgeTests(SynchronousTestCase):
         """Another host may be down, unreadable, in trouble, behind, or have lost knocks."""
         slow = replace(makeReport("web1"), orders={"gate1": Reading(True, 100.0)})
         for report, level, part in (
-            (HostReport("web1"), "WARNING", "web1 has not reported for 30 s"),
+            (HostReport("web1"), "WARNING", "web1 has not reported for 30s"),
             (HostReport("web1", None, "nonsense: look"), "WARNING", "web1: nonsense"),
             (makeReport("web1", troubles=("disk full",)), "WARNING", "web1: disk full"),
             (slow, "WARNING", "web1 is 1m40s behind"),
@@ -171,8 +171,7 @@ class JudgeTests(SynchronousTestCase):
         )
         nobody = makeReport("web1", "gate1"), makeReport("web2", "gate1")
         self.check(makeFacts(*nobody), "WARNING", "fleet", "nobody reads the stream of gate1")
-        positions = {f"pk:prod:log:{host}": "1-0" for host in (*HOSTS, "web3")}
-        stranger = makeReport("web1", positions=positions)
+        stranger = makeReport("web1", hosts=(*HOSTS, "web3"))
         self.check(makeFacts(stranger), "WARNING", "fleet", "the streams of web3")
 
     def test_clocks(self) -> None:

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.errors import ConfigError
 from pkdoors.fleet.engine import IEngine, orderOf
-from pkdoors.fleet.presence import parsePresence
-from pkdoors.fleet.relay import _reader
+from pkdoors.fleet.presence import PresenceRecord, parsePresence
+from pkdoors.fleet.relay import _reader, _reporter
 from pkdoors.fleet.relay._backlog import MOST
 from pkdoors.fleet.relay._reader import LEFT_OUT
 from pkdoors.fleet.relay.service import FleetService
@@ -217,6 +217,27 @@ class ServiceTests(SynchronousTestCase):
         self.start(self.two)
         self.assertEqual([("web1", OTHER)], self.two.link.seals())
 
+    def test_longOpenings(self) -> None:
+        """If doors open for days, a host that starts neither trims nor passes over their seals."""
+        self.two.link.doors = [DOOR | {"max_open_for": 7 * 86400.0}]
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.clock.advance(2 * 86400)
+        self.start(self.two)
+        self.two.hear(OTHER)
+        self.wait(0.1)
+        self.assertEqual({("web2", SEAL), ("web2", OTHER)}, {*self.two.link.seals()})
+        self.assertEqual(2, len(self.store.streams[NAMES.log("web2")]))
+
+    def test_daemonUnknown(self) -> None:
+        """As long as the daemon has told of no door, everything is kept."""
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.clock.advance(20 * 86400)
+        self.two.link.doors = []
+        self.start(self.two)
+        self.two.hear(OTHER)
+        self.wait(0.1)
+        self.assertEqual(2, len(self.store.streams[NAMES.log("web2")]))
+
     def test_daemonAway(self) -> None:
         """While the daemon is away nothing is passed over; a new one gets all that could count."""
         self.start()
@@ -255,6 +276,31 @@ class ServiceTests(SynchronousTestCase):
         self.start(self.two)
         keys = ["order" if "order" in line else "seal" for line in self.two.link.taken]
         self.assertEqual(["order"] * 251 + ["seal"], keys)
+
+    def test_ordersAgain(self) -> None:
+        """If the daemon asks for them, it gets all orders again, and no seal."""
+        self.store.add(NAMES.orders("web1"), {"o": b"ban"})
+        self.store.add(NAMES.log("web1"), {"s": SEAL})
+        self.start(self.two)
+        self.wait(2 * WAIT)
+        before = len(self.two.link.taken)
+        self.two.link.send("/seals", "orders")
+        self.wait(2 * WAIT)
+        again = self.two.link.taken[before:]
+        self.assertEqual([{"order": b64encode(b"ban").decode()}], again)
+
+    def test_ordersAgainLater(self) -> None:
+        """So it does if the engine is away when it asks."""
+        self.store.add(NAMES.orders("web1"), {"o": b"ban"})
+        self.start(self.two)
+        self.wait(2 * WAIT)
+        before = len(self.two.link.taken)
+        self.store.stop()
+        self.wait(1)
+        self.two.link.send("/seals", "orders")
+        self.store.isAway = False
+        self.wait(2 * WAIT)
+        self.assertEqual([{"order": b64encode(b"ban").decode()}], self.two.link.taken[before:])
 
     def test_orderWithSeal(self) -> None:
         """Of what comes at the same time, orders are first."""
@@ -386,6 +432,65 @@ class ServiceTests(SynchronousTestCase):
         self.wait(60)
         self.assertIn(NAMES.up("web1"), self.store.values)
         self.assertGreater(self.store.values[NAMES.up("web1")][1], self.clock.seconds() + 19)
+
+    def read_(self) -> PresenceRecord:
+        """Return what the first host reports."""
+        return parsePresence(self.store.values[NAMES.up("web1")][0])
+
+    def test_reportIsShort(self) -> None:
+        """
+        A report names the streams that have been in use lately. All others are read up to one
+        moment; in a fleet of a thousand hosts it still takes few bytes.
+        """
+        hosts = tuple(f"web{number}" for number in range(1, 1001))
+        self.one.fleet = FleetConfig("prod", "web1", hosts, Engine("log"))
+        old = self.store.add(NAMES.log("web7"), {"s": SEAL})
+        self.clock.advance(600)
+        self.start(self.one)
+        new = self.store.add(NAMES.orders("web9"), {"o": b"close"})
+        self.wait(16)
+        found = self.read_()
+        self.assertEqual({NAMES.orders("web9"): new}, found.positions)
+        end = found.findPosition(NAMES.log("web7"), "web7")
+        self.assertLess(orderOf(old), orderOf(end or ""))
+        self.assertLess(orderOf(found.readTo)[0], 1000 * (self.store.now + self.clock.seconds()))
+        self.assertLess(len(found.encode()), 15_000)
+        self.wait(60)
+        found = self.read_()
+        self.assertEqual({}, found.positions)
+        self.assertLess(orderOf(new), orderOf(found.readTo))
+
+    def test_reportOfUnread(self) -> None:
+        """What the daemon has not taken is not reported as read."""
+        self.start(self.one)
+        self.wait(60)
+        self.one.link.isAway = True
+        new = self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.wait(60)
+        found = self.read_()
+        end = found.findPosition(NAMES.log("web2"), "web2")
+        self.assertLess(orderOf(end or ""), orderOf(new))
+
+    def test_longReports(self) -> None:
+        """After a long report, the next one comes later: but not so late that it is forgotten."""
+        self.patch(_reporter, "PACE", 10)
+        self.start(self.one)
+        first = self.read_().time
+        for _ in range(60):
+            self.one.link.send("/events", "opened", event="opened")
+            self.wait(0.2)
+        self.assertEqual(first, self.read_().time)
+        self.wait(5)
+        self.assertNotEqual(first, self.read_().time)
+
+    def test_reportOfOrder(self) -> None:
+        """An order is reported soon, also if it closes nothing: its operator waits for that."""
+        self.start(self.one)
+        self.wait(3)
+        first = self.read_().time
+        self.one.link.send("/events", "ordered", event="ordered")
+        self.wait(2.5)
+        self.assertNotEqual(first, self.read_().time)
 
     def test_stop(self) -> None:
         """After the end, nothing waits and nothing is written."""

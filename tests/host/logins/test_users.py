@@ -130,7 +130,7 @@ class OtherUserTests(ReadTests):
         self.patch(users, "_readAll", lambda paths: os.read(os.pipe()[0], 1))
         line = str(self.assertRaises(PkdoorsError, readAs, self.user, ["/x"]))
         self.assertEqual(
-            f"cannot read /x with the rights of {NOBODY} (that took more than 0.2 s): run this as "
+            f"cannot read /x with the rights of {NOBODY} (that took more than 200ms): run this as "
             "that user",
             line,
         )

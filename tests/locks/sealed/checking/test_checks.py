@@ -145,7 +145,7 @@ class CheckTests(CheckTestCase):
         self.knock(forged())
         self.knock(seal(ago=59))
         (reason,) = self.work(today=TODAY + 2)
-        self.assertIn("its time is 61 s behind", reason)
+        self.assertIn("its time is 1m1s behind", reason)
 
     def test_spentBefore(self) -> None:
         """Datagrams that came before the last port count for the turn, too."""
