@@ -86,6 +86,9 @@ COMMANDS = {
     "watch": Command(
         "show openings and events live, until you press q", "watch", "addWatchCommand"
     ),
+    "web": Command(
+        "show the operator's page in a browser, while you look at it", "web", "addWebCommand"
+    ),
     "fleet": Command(
         "see and steer a fleet: hosts that open their doors together",
         "fleet.fleet",

@@ -17,6 +17,7 @@ from pkdoors.client import network
 from pkdoors.client.blocking import driver as blocking
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.events import ignore
+from pkdoors.client.core.plan import RoundTrip
 from pkdoors.client.reactor import driver
 from pkdoors.client.reactor.driver import Trace
 from pkdoors.commands import sequence
@@ -82,6 +83,14 @@ class CommandTestCase(SynchronousTestCase):
                 status = end.code
         return End(status, stdout.getvalue(), stderr.getvalue())
 
+    def writeProfiles(self, text: str) -> Path:
+        """Return the file of a user's profiles, with this text."""
+        file = Path(self.mktemp()).absolute() / "pkdoors" / "hosts.toml"
+        file.parent.mkdir(parents=True)
+        file.touch(0o600)
+        file.write_text(text)
+        return file
+
     def wrongUsage(self, *arguments: str, **environment: str) -> str:
         """Return the one line of a C{knock} that is refused with status 2, and sends nothing."""
         end = self.run_("knock", *arguments, **environment)
@@ -114,6 +123,32 @@ class KnockTests(CommandTestCase):
         """The interval can be chosen."""
         self.run_("knock", HOST, "-m", SEQ, "--interval", "1s500ms")
         self.assertAlmostEqual(6.0, self.reactor.sent[-1][0])
+
+    def test_intervalNearby(self) -> None:
+        """If it waits for a host nearby, only the first knock is faster, at most."""
+        self.patch(network, "findRoundTrip", lambda address: RoundTrip(0.012, 0.001))
+        wait = ("knock", HOST, "-m", SEQ, "--wait", "22")
+        for options, first, second in (
+            (wait, 0.024, 0.08),
+            ((*wait, "--interval", "30ms"), 0.12, 0.12),
+            ((*wait, "--timeout", "1s"), 0.08, 0.08),
+        ):
+            before = len(self.reactor.sent)
+            self.run_(*options)
+            times = [sent[0] for sent in self.reactor.sent[before:]]
+            self.assertEqual(15, len(times))
+            self.assertAlmostEqual(first, times[4] - times[0])
+            self.assertAlmostEqual(second, times[9] - times[5])
+
+    def test_intervalInProfile(self) -> None:
+        """The interval can be in the profile; the option overrides it."""
+        file = self.writeProfiles('[hosts.h]\naddress = "192.0.2.1"\ninterval = "50ms"\n')
+        environment = {"XDG_CONFIG_HOME": str(file.parent.parent)}
+        for options, seconds in (((), 0.2), (("--interval", "0"), 0.0)):
+            before = len(self.reactor.sent)
+            self.run_("knock", "h", "-m", SEQ, *options, **environment)
+            times = [sent[0] for sent in self.reactor.sent[before:]]
+            self.assertAlmostEqual(seconds, times[-1] - times[0])
 
     def test_openFor(self) -> None:
         """The user can ask for a time."""
@@ -150,14 +185,14 @@ class KnockTests(CommandTestCase):
         self.assertEqual(5, len(self.reactor.sent))
 
     def test_notOpen(self) -> None:
-        """Otherwise it ends with status 1 and a sentence, after 3 tries of 5 seconds."""
+        """Otherwise it ends with status 1 and a sentence, after 3 tries of 7 seconds."""
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
         self.assertEqual((1, ""), (end.status, end.stdout))
         first, second, last = end.stderr.splitlines()
         self.assertEqual("pkdoors knock: no answer yet, knocking again (2 left)", first)
         self.assertEqual("pkdoors knock: no answer yet, knocking again (1 left)", second)
         self.assertTrue(
-            last.startswith("pkdoors knock: 22/tcp of 192.0.2.1 did not answer within 5s"), last
+            last.startswith("pkdoors knock: 22/tcp of 192.0.2.1 did not answer within 7s"), last
         )
         self.assertEqual(15, len(self.reactor.sent))
 
@@ -205,11 +240,8 @@ class WrongUsageTests(CommandTestCase):
 
     def test_mistyped(self) -> None:
         """The name of a profile may be mistyped: the line names those that have a sequence."""
-        folder = Path(self.mktemp()).absolute()
-        file = folder / "pkdoors" / "hosts.toml"
-        file.parent.mkdir(parents=True)
-        file.touch(0o600)
-        file.write_text(f'[hosts.home]\nsequence = "{SEQ}"\n[hosts.other]\nwait = 22\n')
+        file = self.writeProfiles(f'[hosts.home]\nsequence = "{SEQ}"\n[hosts.other]\nwait = 22\n')
+        folder = file.parent.parent
         line = self.wrongUsage("hmoe", XDG_CONFIG_HOME=str(folder))
         self.assertTrue(
             line.endswith("the sequence of 'hmoe': profiles with a sequence are 'home'"), line
@@ -221,15 +253,11 @@ class WrongUsageTests(CommandTestCase):
 
     def test_once(self) -> None:
         """A door that opens for one connection cannot be waited for, if the profile says so."""
-        folder = Path(self.mktemp()).absolute()
-        file = folder / "pkdoors" / "hosts.toml"
-        file.parent.mkdir(parents=True)
-        file.touch(0o600)
-        file.write_text(f'[hosts.home]\nsequence = "{SEQ}"\nuses = "once"\n')
+        file = self.writeProfiles(f'[hosts.home]\nsequence = "{SEQ}"\nuses = "once"\n')
         self.assertEqual(
             "knock without --wait, because waiting for a port connects to it, which uses up an "
             "opening for one connection: or use pkdoors connect",
-            self.wrongUsage("home", "--wait", "22", XDG_CONFIG_HOME=str(folder)),
+            self.wrongUsage("home", "--wait", "22", XDG_CONFIG_HOME=str(file.parent.parent)),
         )
 
     def test_noHost(self) -> None:

@@ -84,7 +84,16 @@ class CommandTests(ElsewhereTestCase):
             status, stdout, stderr = self.run_("win32", name, *NEEDED.get(name, ()))
             sentence = "this needs Linux: run it on the host whose ports the daemon protects"
             self.assertEqual((1, "", f"pkdoors {name}: {sentence}\n"), (status, stdout, stderr))
-        ofClient = {"completion", "connect", "export", "fleet", "import", "knock", "sequence"}
+        ofClient = {
+            "completion",
+            "connect",
+            "export",
+            "fleet",
+            "import",
+            "knock",
+            "sequence",
+            "web",
+        }
         self.assertEqual(ofClient, {*COMMANDS} - OF_SERVER)
         for name, words in (("status", ()), ("doctor", ()), ("watch", ()), ("close", ("--all",))):
             ended = self.run_("darwin", "fleet", name, *words)

@@ -123,23 +123,8 @@ class AdminClient:
         try:
             with closing(_UnixConnection(self.path, timeout)) as connection:
                 yield connection
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise NoDaemon(_describeNoDaemon(f"no socket at {self.path}")) from error
-        except ConnectionRefusedError as error:
-            raise NoDaemon(_describeNoDaemon(f"nobody listens at {self.path}")) from error
-        except PermissionError as error:
-            raise AskError(
-                f"permission denied for the daemon's socket {self.path}: run this as root"
-            ) from error
-        except TimeoutError as error:
-            raise AskError(
-                f"no answer from the daemon at {self.path} within "
-                f"{formatDuration(timeout or 0.0)}: see its log"
-            ) from error
         except OSError as error:
-            raise AskError(
-                f"cannot ask the daemon at {self.path}: {error.strerror or error}: see its log"
-            ) from error
+            raise explainError(error, self.path, timeout or 0.0) from error
         except HTTPException as error:
             raise rejectAnswer("it is not HTTP") from error
 
@@ -165,11 +150,32 @@ class _UnixConnection(HTTPConnection):
         try:
             self.sock.connect(self._path)
         except BlockingIOError as error:
-            raise AskError(
-                f"too many clients ask the daemon at {self._path}: `ss -xp | grep admin` shows "
-                "which"
-            ) from error
+            raise explainError(error, self._path, seconds) from error
         self.sock.settimeout(self.timeout)
+
+
+def explainError(error: OSError, path: str, timeout: float) -> AskError:
+    """
+    Return the error for the operator if a daemon cannot be asked.
+
+    @param path: of its socket.
+    @param timeout: the seconds that the daemon had.
+    """
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return NoDaemon(_describeNoDaemon(f"no socket at {path}"))
+    if isinstance(error, ConnectionRefusedError):
+        return NoDaemon(_describeNoDaemon(f"nobody listens at {path}"))
+    if isinstance(error, PermissionError):
+        return AskError(f"permission denied for the daemon's socket {path}: run this as root")
+    if isinstance(error, TimeoutError):
+        return AskError(
+            f"no answer from the daemon at {path} within {formatDuration(timeout)}: see its log"
+        )
+    if isinstance(error, BlockingIOError):
+        return AskError(
+            f"too many clients ask the daemon at {path}: `ss -xp | grep admin` shows which"
+        )
+    return AskError(f"cannot ask the daemon at {path}: {error.strerror or error}: see its log")
 
 
 def _send(

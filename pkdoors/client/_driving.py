@@ -9,7 +9,7 @@ from pkdoors.client.core.events import Connected, Disconnected, Failed, Greeted,
 from pkdoors.client.core.methods import Tools, prepareOnce
 from pkdoors.client.core.plan import Plan
 from pkdoors.client.core.visit import Visit
-from pkdoors.client.network import describeError, withLook
+from pkdoors.client.network import describeError, suitPath
 from pkdoors.errors import KnockError, NoKey
 
 
@@ -26,12 +26,12 @@ class Driving(ABC):
         self, attempt: Attempt, addresses: Iterable[str], clock: Callable[[], float], tools: Tools
     ) -> None:
         addresses = list(addresses)
-        self._attempt = attempt
+        self._attempt = suitPath(attempt, addresses)
         self._clock = clock
         self._tools = tools
         self._queue: list[Action] = []
         self._isBusy = self._isPrepared = False
-        self.visit = Visit(withLook(attempt, addresses), addresses)
+        self.visit = Visit(self._attempt, addresses)
 
     def _begin(self) -> None:
         """Begin the visit."""
@@ -63,7 +63,7 @@ class Driving(ABC):
             case Connect():
                 self._connect(action)
             case Seal():
-                self._seal(action.address)
+                self._seal(action)
             case Say():
                 self._tools.say(action.line)
             case Abandon():
@@ -122,7 +122,7 @@ class Driving(ABC):
         """Do what L{Connect} asks for."""
 
     @abstractmethod
-    def _seal(self, address: str) -> None:
+    def _seal(self, action: Seal) -> None:
         """Do what L{Seal} asks for."""
 
     @abstractmethod

@@ -33,8 +33,6 @@ from pkdoors.util.durations import MAX_DURATION
 
 DEFAULT_DOOR = "default"
 """The name of the daemon's door if its command line sets it up."""
-INTERVAL = 0.02
-"""Seconds between two datagrams of a plain knock."""
 
 Value = TypeVar("Value")
 Key = str | os.PathLike[str] | bytes
@@ -81,8 +79,8 @@ async def knock(
     bind: str | None = None,
     family: Literal[4, 6] | None = None,
     tries: int = 3,
-    timeout: float = 5.0,
-    interval: float = INTERVAL,
+    timeout: float | None = None,
+    interval: float | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Outcome:
     """
@@ -104,8 +102,10 @@ async def knock(
         C{"auto"} as by default.
     @param family: 4 or 6 for only that.
     @param tries: when waiting: knocks in all.
-    @param timeout: when waiting: seconds to wait after each knock.
-    @param interval: plain: seconds between two datagrams.
+    @param timeout: when waiting: seconds to wait after each knock; L{None} for 5, and for 7 after
+        a plain knock.
+    @param interval: plain: seconds between two datagrams; L{None} for 0.02, and for less if the
+        first of several tries goes to a host nearby.
     @param say: called with lines about the progress.
     @raise NotOpen: the port did not open.
     @raise NoKey: there is no key, or it cannot be used.
@@ -118,15 +118,16 @@ async def knock(
     _checkWhole("wait", 1 if wait is None else wait, 1, 65535)
     _checkNumber("openFor", openFor or 1, 1, MAX_DURATION)
     _checkWhole("tries", tries, 1, 1000)
-    _checkNumber("timeout", timeout, 0.1, 24 * 3600)
-    _checkNumber("interval", interval, 0, 10)
+    _checkNumber("timeout", 1 if timeout is None else timeout, 0.1, 24 * 3600)
+    _checkNumber("interval", 1 if interval is None else interval, 0, 10)
     ports = _readSequence(sequence)
     if key is None:
         method = _makePlain(ports, openFor, interval, door, bind)
     else:
         method = _makeSealed(ports, openFor, key, agent, door, bind)
+    seconds = method.patience if timeout is None else timeout
     attempt = Attempt(
-        _checkHost(host), method, _checkFamily(family), wait, timeout=timeout, tries=tries
+        _checkHost(host), method, _checkFamily(family), wait, timeout=seconds, tries=tries
     )
     return _publish(await perform(reactor, attempt, _makeReporter(say)))
 
@@ -160,7 +161,7 @@ async def close(
 
 
 def _makePlain(
-    sequence: Sequence, seconds: float, interval: float, door: str | None, bind: str | None
+    sequence: Sequence, seconds: float, interval: float | None, door: str | None, bind: str | None
 ) -> Method:
     for name, value in (("door", door), ("bind", bind)):
         if value is not None:

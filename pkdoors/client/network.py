@@ -6,7 +6,8 @@ import socket
 from collections.abc import Iterable
 
 from pkdoors.client.core import tcpmetrics
-from pkdoors.client.core.attempt import Attempt, lookFor
+from pkdoors.client.core.attempt import Attempt
+from pkdoors.client.core.plan import RoundTrip
 from pkdoors.errors import NoAddress
 from pkdoors.model.unicast import isUnicast
 from pkdoors.util.quoting import quoteHost
@@ -83,17 +84,14 @@ def sendSyn(address: str, port: int) -> None:
             raise OSError(result, names.get(result) or os.strerror(result))
 
 
-def withLook(attempt: Attempt, addresses: Iterable[str]) -> Attempt:
-    """Return an attempt with the time in which its port has to answer before the first knock."""
-    if attempt.look is not None or attempt.port is None:
-        return attempt
-    known = [found for found in map(findRoundTrip, addresses) if found is not None]
-    return attempt._replace(look=lookFor(max(known, default=None)))
+def suitPath(attempt: Attempt, addresses: Iterable[str]) -> Attempt:
+    """Return an attempt that suits the path to some addresses."""
+    return attempt.suit(map(findRoundTrip, addresses))
 
 
-def findRoundTrip(address: str) -> float | None:
+def findRoundTrip(address: str) -> RoundTrip | None:
     """
-    Return the seconds in which a host answers, as Linux remembers from earlier connections.
+    Return the round trip to a host, as Linux remembers it from earlier connections.
 
     @return: L{None} if the system does not know.
     """

@@ -53,6 +53,7 @@ class Profile(NamedTuple):
     @ivar wait: the TCP port to wait for.
     @ivar isOnce: whether the door opens for one connection at a time.
     @ivar roundTrip: seconds from here to the host and back.
+    @ivar interval: seconds between two datagrams of a plain knock.
     @ivar hearsAny: whether the door hears any datagram as a knock, whatever its payload.
     @ivar bind: what a sealed knock is bound to, see L{parseBind}.
     """
@@ -68,6 +69,7 @@ class Profile(NamedTuple):
     roundTrip: float | None = None
     hearsAny: bool = False
     bind: str | None = None
+    interval: float | None = None
 
 
 class Profiles(Mapping[str, Profile]):
@@ -264,6 +266,16 @@ def _readRoundTrip(value: object) -> float:
     return parseDuration(_readText(value), least=0.001, most=10)
 
 
+def parseInterval(text: str) -> float:
+    """
+    Read the time between two datagrams of a plain knock.
+
+    @return: seconds.
+    @raise BadValue: it is not a time from 0 to 10 seconds.
+    """
+    return parseDuration(text, least=0, most=10)
+
+
 def _readPayload(value: object) -> bool:
     if value not in ("knock", "any"):
         raise BadValue(f'{shown(value)} is neither "knock" nor "any", as the host\'s door has it')
@@ -293,5 +305,6 @@ _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "wait": ("wait", _readPort),
     "uses": ("isOnce", _readUses),
     "round_trip": ("roundTrip", _readRoundTrip),
+    "interval": ("interval", lambda value: parseInterval(_readText(value))),
     "payload": ("hearsAny", _readPayload),
 }

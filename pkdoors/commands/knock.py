@@ -6,10 +6,11 @@ from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from pkdoors.client.core.attempt import Attempt, Outcome, lookFor
+from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.hosts import parseWaitPort
 from pkdoors.client.core.methods import Identity, Method, PlainMethod, SealedMethod
-from pkdoors.client.profiles import WOULD_USE, Profile
+from pkdoors.client.core.plan import RoundTrip
+from pkdoors.client.profiles import WOULD_USE, Profile, parseInterval
 from pkdoors.commands._run import hasTwisted, makeReporter, runBlocking, runReactor
 from pkdoors.commands._sealoptions import (
     addKnockSealOptions,
@@ -28,8 +29,8 @@ from pkdoors.util.durations import parseDuration
 from pkdoors.util.output import requireWhole, tell
 from pkdoors.util.quoting import quoteHost
 
-TIMEOUT, TRIES = "5s", "3"
-"""How long the client waits for a port after each knock, and how often it knocks, by default."""
+TRIES = "3"
+"""How often the client knocks, by default."""
 
 
 def addKnockCommand(command: Parser) -> None:
@@ -81,9 +82,9 @@ def addKnockOptions(command: Parser) -> None:
     add(
         "--interval",
         metavar="TIME",
-        default="20ms",
-        type=asType(lambda text: parseDuration(text, least=0, most=10)),
-        help="the time between two datagrams of a plain knock (default: %(default)s)",
+        type=asType(parseInterval),
+        help="the time between two datagrams of a plain knock (default: 20ms, or less for the "
+        "first of several knocks on a host nearby)",
     )
     addSealOptions(command)
     addVerboseOption(command)
@@ -99,7 +100,8 @@ def addWaitOptions(command: Parser) -> None:
         "--timeout",
         metavar="TIME",
         type=asType(_parseTimeout),
-        help=f"when waiting: how long to wait after each knock (default: {TIMEOUT})",
+        help="when waiting: how long to wait after each knock (default: 5s; 7s after a plain "
+        "knock, because a host ignores a network for some seconds after a wrong one)",
     )
     add(
         "--tries",
@@ -130,15 +132,17 @@ def makeAttempt(
     @param port: the TCP port to wait for; L{None} to wait for none.
     @param isRace: see L{Attempt}.
     """
+    method = _makeMethod(options, environment, profile)
+    roundTrip = profile.roundTrip
     return Attempt(
         host=profile.address,
-        method=_makeMethod(options, environment, profile),
+        method=method,
         family=options.family,
         port=port,
-        timeout=options.timeout or _parseTimeout(TIMEOUT),
+        timeout=options.timeout or method.patience,
         tries=options.tries or _parseTries(TRIES),
-        look=None if profile.roundTrip is None else lookFor(1.5 * profile.roundTrip),
         isRace=isRace,
+        path=None if roundTrip is None else RoundTrip(roundTrip, roundTrip / 8),
     )
 
 
@@ -154,7 +158,8 @@ def _makeMethod(options: Namespace, environment: Mapping[str, str], profile: Pro
             "a knock on a TCP port cannot ask for a time: remove --open-for (open_for in the "
             "host's profile), or use a sequence that ends with a UDP port"
         )
-    return PlainMethod(sequence, seconds, options.interval)
+    interval = profile.interval if options.interval is None else options.interval
+    return PlainMethod(sequence, seconds, interval)
 
 
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pkdoors.errors import BadValue
+from pkdoors.model.fleetnames import checkFleetHost
 from pkdoors.model.names import checkHost
 from pkdoors.util.quoting import shown
 
@@ -17,8 +18,6 @@ LOCAL, REFUSE = "local", "refuse"
 WHEN_ALONE = (LOCAL, REFUSE)
 """What happens to knocks that need the engine while it is away."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_HOST = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SCHEMES = {"redis": False, "rediss": True}
 _EXAMPLE = "write it like rediss://web1@redis.example:6379"
@@ -99,29 +98,9 @@ class FleetConfig:
         return self.engine._replace(user=self.user)
 
 
-def parseFleetName(text: str) -> str:
-    """Read the name of a fleet, which is a part of keys and of orders."""
-    if not _NAME.fullmatch(text):
-        raise BadValue(
-            f"{shown(text)} is not a name of a fleet: use at most 32 small letters, digits, - and "
-            "_, a letter or digit first"
-        )
-    return text
-
-
-def parseFleetHost(text: str) -> str:
-    """Read the name of a host in the fleet."""
-    if not _HOST.fullmatch(text):
-        raise BadValue(
-            f"{shown(text)} is not a name of a host: use at most 63 small letters, digits, ., - "
-            "and _, a letter or digit first"
-        )
-    return text
-
-
 def parseFleetHosts(texts: list[str]) -> tuple[str, ...]:
     """Read the names of hosts; one that is given twice counts once."""
-    hosts = tuple(dict.fromkeys(map(parseFleetHost, texts)))
+    hosts = tuple(dict.fromkeys(map(checkFleetHost, texts)))
     if len(hosts) > MAX_HOSTS:
         raise BadValue(f"it has {len(hosts)} hosts, {MAX_HOSTS} are allowed: make several fleets")
     return hosts

@@ -8,9 +8,7 @@ from pkdoors.config._setting import Setting, listKeys, readSettings
 from pkdoors.config.fleet import (
     FleetConfig,
     parseEngine,
-    parseFleetHost,
     parseFleetHosts,
-    parseFleetName,
     parseWhenAlone,
 )
 from pkdoors.config.template import renderSettings
@@ -18,6 +16,7 @@ from pkdoors.config.values import PATH, Kind, allowKeys, parsePath, readString
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.files.reading import readFile
 from pkdoors.files.trust import findFlaw
+from pkdoors.model.fleetnames import checkFleetHost, checkFleetName
 from pkdoors.util.quoting import shown
 from pkdoors.util.toml import quoteString, readToml
 
@@ -56,13 +55,13 @@ FLEET_SETTINGS = (
     FleetSetting(
         key="name",
         field="name",
-        parse=parseFleetName,
+        parse=checkFleetName,
         comment="The name of the fleet, the same on all its hosts.",
     ),
     FleetSetting(
         key="host",
         field="host",
-        parse=parseFleetHost,
+        parse=checkFleetHost,
         comment="The name of this host in the fleet.",
     ),
     FleetSetting(

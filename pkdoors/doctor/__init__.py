@@ -1,4 +1,4 @@
 """
 C{pkdoors check}: L{facts} reads what is true of this host from L{sources}, and L{check} takes that
-to judges, which return L{findings}.
+to L{judges}, which return L{findings}.
 """

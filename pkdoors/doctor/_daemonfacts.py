@@ -118,6 +118,11 @@ class DaemonFacts:
         """The files, or folders, of authorized keys."""
         return sorted({path for door in self.config.doors for path in door.authorizedKeys})
 
+    @property
+    def revokedFiles(self) -> list[str]:
+        """The files of revoked keys."""
+        return sorted({door.revokedKeys for door in self.config.doors} - {""})
+
     @cached_property
     def keys(self) -> dict[str, tuple[int, list[str], list[str]]]:
         """What each file of keys has, see L{countKeys}; those that cannot be read are missing."""

@@ -3,14 +3,16 @@ Orders to all hosts of a fleet: a text, and an SSH signature over it. Pure.
 
 ::
 
-    order     = text || signature
+    order     = text || hint || signature
     text      = "pkdoors-order1 " fleet " " verb " " what " " stamp " " nonce "\\n"
+    hint      = of the key that signed, as in a knock, see L{hintOf}
     signature = the SSH signature blob of the SSHSIG structure with the namespace "order@pkdoors"
                 and the hash "sha512", over the text
 
 C{ssh-keygen -Y sign -n order@pkdoors} makes such signatures. The text names the fleet, so an order
 to one fleet is worthless in another; the namespace is not that of knocks, so neither can stand for
-the other.
+the other. The hint is not signed: it only says which key to try, so a forged order costs one check,
+however many operators there are.
 """
 
 import re
@@ -20,8 +22,9 @@ from typing import NamedTuple
 
 from pkdoors.errors import PkdoorsError
 from pkdoors.knocks.digests import sha256
-from pkdoors.knocks.seal import MAX_SIGNATURE, frameMessage
+from pkdoors.knocks.seal import HINT_DIGITS, MAX_SIGNATURE, frameMessage, hintOf
 from pkdoors.model.addresses import canonicalize
+from pkdoors.model.fleetnames import FLEET
 
 PREFIX = b"pkdoors-order1 "
 """The version. All orders begin with it."""
@@ -34,18 +37,20 @@ EVERYBODY = "*"
 """In place of an address to close."""
 MAX_TEXT = 200
 """Bytes of the text. The longest one takes 160."""
-MAX_ORDER = MAX_TEXT + MAX_SIGNATURE
+MAX_ORDER = MAX_TEXT + HINT_DIGITS + MAX_SIGNATURE
 """Bytes of a sealed order."""
 NONCE_DIGITS = 16
 
 _TEXT = re.compile(
-    rb"pkdoors-order1 (?P<fleet>[a-z0-9][a-z0-9_-]{0,31}) "
+    rb"pkdoors-order1 (?P<fleet>" + FLEET.encode() + rb") "
     rb"(?:(?P<close>close) (?P<source>\*|[0-9a-f.:]{2,45}(?:/[0-9]{1,3})?)|"
     rb"(?P<verb>ban|unban) (?P<key>SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048])) "
     rb"(?P<stamp>[1-9][0-9]{0,14}) (?P<nonce>[0-9a-f]{16})\n"
 )
 """The last letter of a fingerprint stands for four bits. If others were allowed, a ban could name a
 key in a way in which no key is named."""
+
+_HINT = re.compile(rb"[0-9a-f]{%d}" % HINT_DIGITS)
 
 
 class OrderError(PkdoorsError):
@@ -82,11 +87,13 @@ class SealedOrder(NamedTuple):
 
     @ivar text: the text as it was sent.
     @ivar signature: the SSH signature blob.
+    @ivar hint: of the key.
     """
 
     order: Order
     text: bytes
     signature: bytes
+    hint: str = ""
 
     @property
     def digest(self) -> str:
@@ -104,7 +111,9 @@ def parseOrder(data: bytes) -> SealedOrder:
     match = _TEXT.fullmatch(data[:end]) if end else None
     if match is None:
         raise OrderError("its text is malformed")
-    signature = data[end:]
+    hint, signature = data[end : end + HINT_DIGITS], data[end + HINT_DIGITS :]
+    if not _HINT.fullmatch(hint):
+        raise OrderError("its hint is malformed")
     if not 0 < len(signature) <= MAX_SIGNATURE:
         raise OrderError(
             f"its signature has {len(signature)} bytes instead of 1 to {MAX_SIGNATURE}"
@@ -114,7 +123,18 @@ def parseOrder(data: bytes) -> SealedOrder:
     if source and not _isCanonical(source):
         raise OrderError(f"it is about {source!r}, which is not an address in its usual notation")
     order = Order(found["fleet"], verb, source or found["key"], int(found["stamp"]), found["nonce"])
-    return SealedOrder(order, data[:end], signature)
+    return SealedOrder(order, data[:end], signature, hint.decode("ascii"))
+
+
+def packOrder(text: bytes, publicKey: bytes, signature: bytes) -> bytes:
+    """
+    Return a sealed order as it is stored.
+
+    @param text: the text of the order, or anything else, which no host will obey.
+    @param publicKey: the blob of the key that made the signature.
+    """
+    nonce = text.rstrip(b"\n").rpartition(b" ")[2].decode("ascii", "ignore")
+    return text + hintOf(publicKey, nonce).encode("ascii") + signature
 
 
 def _isCanonical(text: str) -> bool:

@@ -120,7 +120,7 @@ class ParseProfilesTests(SynchronousTestCase):
         self.assertEqual(
             "[hosts.home]: unknown key 'adress': allowed are "
             "address, sequence, bind, door, identity, sealed, open_for, wait, uses, "
-            "round_trip, payload",
+            "round_trip, interval, payload",
             self.wrong('adress = "home.example"'),
         )
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from pkdoors.config.config import CONF_FILE
 from pkdoors.doctor._guard import GuardState
-from pkdoors.doctor.check import SCANNED
 from pkdoors.doctor.findings import ERROR, INFO, WARNING
+from pkdoors.doctor.judges.knocks import SCANNED
 from pkdoors.doctor.packetfilter.savedrules import SavedFile
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld.richrules import knockRule

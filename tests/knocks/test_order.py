@@ -16,9 +16,10 @@ from pkdoors.knocks.order import (
     OrderError,
     makeOrderData,
     makeOrderNonce,
+    packOrder,
     parseOrder,
 )
-from pkdoors.knocks.seal import MAX_SIGNATURE, frameMessage
+from pkdoors.knocks.seal import MAX_SIGNATURE, frameMessage, hintOf
 from pkdoors.knocks.wire import fingerprint
 from tests.lab.properties import PROPERTY
 from tests.lab.sealing import makeKey
@@ -31,8 +32,9 @@ ORDERS = [
     Order("prod", "ban", KEY, 1_800_000_000_000, "0123456789abcdef"),
     Order("f" * 32, "unban", KEY, 1_800_000_000_000, "0123456789abcdef"),
 ]
-GOOD = ORDERS[0].encode() + b"signature"
-BAN = ORDERS[3].encode() + b"signature"
+HINT = b"01234567"
+GOOD = ORDERS[0].encode() + HINT + b"signature"
+BAN = ORDERS[3].encode() + HINT + b"signature"
 
 
 class OrderTests(SynchronousTestCase):
@@ -48,13 +50,26 @@ class OrderTests(SynchronousTestCase):
     def test_roundTrip(self) -> None:
         """What is written is read again, with the signature as it was."""
         for order in ORDERS:
-            found = parseOrder(order.encode() + b"signature\n")
-            self.assertEqual((order, order.encode(), b"signature\n"), tuple(found))
+            found = parseOrder(order.encode() + HINT + b"signature\n")
+            self.assertEqual((order, order.encode(), b"signature\n", HINT.decode()), found)
+
+    def test_hint(self) -> None:
+        """The hint is that of the key, and must have its form."""
+        data = packOrder(ORDERS[0].encode(), b"a blob", b"signature")
+        self.assertEqual(hintOf(b"a blob", ORDERS[0].nonce), parseOrder(data).hint)
+        for wrong in (b"", b"0123456", b"0123456X", b"0123456\n"):
+            with self.assertRaisesRegex(OrderError, "hint is malformed"):
+                parseOrder(ORDERS[0].encode() + wrong)
+        for text in (b"", b"\n", b"\xff \xfe\n"):
+            with self.assertRaises(OrderError):
+                parseOrder(packOrder(text, b"a blob", b"signature"))
 
     def test_digest(self) -> None:
         """The name of an order depends on its text alone."""
         names = {
-            parseOrder(order.encode() + end).digest for order in ORDERS for end in (b"1", b"2")
+            parseOrder(order.encode() + HINT + end).digest
+            for order in ORDERS
+            for end in (b"1", b"2")
         }
         self.assertEqual(len(ORDERS), len(names))
 
@@ -116,10 +131,10 @@ class OrderTests(SynchronousTestCase):
         """There must be a signature, and it must not be too long."""
         text = ORDERS[0].encode()
         with self.assertRaisesRegex(OrderError, "its signature has 0 bytes"):
-            parseOrder(text)
+            parseOrder(text + HINT)
         with self.assertRaisesRegex(OrderError, "its signature has 1101 bytes"):
-            parseOrder(text + b"x" * (MAX_SIGNATURE + 1))
-        parseOrder(text + b"x" * MAX_SIGNATURE)
+            parseOrder(text + HINT + b"x" * (MAX_SIGNATURE + 1))
+        parseOrder(text + HINT + b"x" * MAX_SIGNATURE)
 
     def test_longest(self) -> None:
         """The longest order fits."""
@@ -127,7 +142,7 @@ class OrderTests(SynchronousTestCase):
         for verb, what in (("close", network), ("unban", KEY)):
             text = Order("f" * 32, verb, what, 10**15 - 1, "0" * 16).encode()
             self.assertLess(len(text), MAX_TEXT)
-            data = text + b"x" * MAX_SIGNATURE
+            data = text + HINT + b"x" * MAX_SIGNATURE
             self.assertLessEqual(len(data), MAX_ORDER)
             self.assertEqual(what, parseOrder(data).order.what)
 
@@ -152,7 +167,7 @@ class OrderTests(SynchronousTestCase):
         except OrderError:
             return
         self.assertNotEqual(parseOrder(GOOD), found)
-        self.assertEqual(bytes(wrong), found.order.encode() + found.signature)
+        self.assertEqual(bytes(wrong), found.order.encode() + found.hint.encode() + found.signature)
 
     def test_nonce(self) -> None:
         """Each nonce is a new one."""

@@ -97,10 +97,20 @@ PROFILE_KEYS = {
         '"any"',
     ),
     "round_trip": Key(
-        "The time to the host and back. `pkdoors connect` knocks if no answer comes in that time.",
+        "The time to the host and back. `pkdoors connect` knocks if no answer comes in that time. "
+        "The datagrams of a first plain knock are half of it apart, but at least 5 ms.",
         'a time from `"1ms"` to `"10s"`',
         "what the kernel remembers of earlier connections to the host",
         '"20ms"',
+    ),
+    "interval": Key(
+        "The time between two datagrams of a plain knock. On their way they must not overtake each "
+        "other: the host takes that for a wrong order, and ignores the client's network for some "
+        "seconds.",
+        'a time from `"0s"` to `"10s"`',
+        '`"20ms"`; less for the first of several knocks on a host nearby, see `round_trip`',
+        '"50ms"',
+        "`--interval` *TIME*",
     ),
 }
 """The keys of C{[hosts.NAME]}; a test compares them with those that are read."""

@@ -16,7 +16,7 @@ from pkdoors.client.blocking._loop import Loop
 from pkdoors.client.blocking._names import lookUpIn
 from pkdoors.client.blocking._stun import StunExchange
 from pkdoors.client.blocking._work import Turn, Work, workAtOnce
-from pkdoors.client.core.actions import Connect, Send
+from pkdoors.client.core.actions import Connect, Seal, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.events import (
@@ -123,15 +123,16 @@ class VisitDriver(Driving):
         read = partial(self._greet, number)
         self._loop.watch(self._tries[number], selectors.EVENT_READ, read)
 
-    def _seal(self, address: str) -> None:
-        self._work = Work(self._loop, self._plan(address), partial(self._finishSeal, address))
+    def _seal(self, action: Seal) -> None:
+        finish = partial(self._finishSeal, action.address)
+        self._work = Work(self._loop, self._plan(action), finish)
         self._work.start()
 
-    async def _plan(self, address: str) -> Plan:
+    async def _plan(self, action: Seal) -> Plan:
         await self._prepare()
         if await self._attempt.method.asksAgent(self._tools):
             await Turn()
-        return await self._attempt.method.plan(address, self._tools)
+        return await self._attempt.method.plan(action.address, self._tools, action.isFirst)
 
     def _finishSeal(self, address: str, result: Plan | KnockError | OSError) -> None:
         self._work = None

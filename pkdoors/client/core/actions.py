@@ -6,9 +6,14 @@ from pkdoors.model.knockports import KnockPort
 
 
 class Seal(NamedTuple):
-    """Make the knock for an address, and give its plan to L{Visit.sealed}."""
+    """
+    Make the knock for an address, and give its plan to L{Visit.sealed}.
+
+    @ivar isFirst: whether it is the first one for this address.
+    """
 
     address: str
+    isFirst: bool = False
 
 
 class Send(NamedTuple):

@@ -1,8 +1,10 @@
 """What an attempt to get through a door is for, and how it can end. Pure."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from pkdoors.client.core.methods import Method
+from pkdoors.client.core.methods import PENALTY, Method
+from pkdoors.client.core.plan import RoundTrip, intervalFor
 from pkdoors.util.durations import formatDuration
 
 LOOK = 0.1
@@ -17,13 +19,13 @@ SLACK = 0.01
 """Seconds beyond the round trip, for a server and a network that are busy."""
 
 
-def lookFor(answersWithin: float | None) -> float:
+def lookFor(roundTrip: RoundTrip | None) -> float:
     """
     Return the seconds in which an open port has time to answer.
 
-    @param answersWithin: seconds in which a packet to the host comes back; L{None} if unknown.
+    @param roundTrip: to the host; L{None} if unknown.
     """
-    return LOOK if answersWithin is None else min(answersWithin + SLACK, LONGEST_LOOK)
+    return LOOK if roundTrip is None else min(roundTrip.most + SLACK, LONGEST_LOOK)
 
 
 class Attempt(NamedTuple):
@@ -37,7 +39,8 @@ class Attempt(NamedTuple):
     @ivar timeout: seconds to wait for it after each knock.
     @ivar tries: knocks in all.
     @ivar look: seconds in which the port has time to answer before the first knock; 0 to knock at
-        once; L{None} for a time that suits the path, which the driver finds out.
+        once; L{None} for a time that suits the path.
+    @ivar path: the round trip to the host; L{None} if the driver has to find it out.
     @ivar isRace: whether the connection is what the user wants: then an open port needs no knock.
         Otherwise the client knocks in any case, and waits only to see that the port is open.
     """
@@ -50,6 +53,28 @@ class Attempt(NamedTuple):
     tries: int = 3
     look: float | None = None
     isRace: bool = False
+    path: RoundTrip | None = None
+
+    def suit(self, paths: Iterable[RoundTrip | None]) -> "Attempt":
+        """
+        Return an attempt that suits the path to the host.
+
+        The first knock is faster only if another one can follow that the host does not ignore: if
+        its datagrams overtake each other, that is a wrong order.
+
+        @param paths: the round trip to each address; L{None} for those that are unknown.
+        """
+        if self.port is None:
+            return self
+        paths = [*paths] if self.path is None else [self.path]
+        known = [path for path in paths if path]
+        longest = max(known, key=lambda path: path.most, default=None)
+        slowest = max(known, default=None) if len(known) == len(paths) else None
+        canRepeat = self.timeout * (self.tries - 1) > PENALTY
+        return self._replace(
+            look=lookFor(longest) if self.look is None else self.look,
+            method=self.method.hurried(intervalFor(slowest)) if canRepeat else self.method,
+        )
 
     def explainGreeting(self, data: bytes) -> str:
         """Return what the first bytes of a server mean for the user; nothing if all is well."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from pkdoors.client.core.agent import Ask
 from pkdoors.client.core.binding import ANY, AUTO, bindFor
 from pkdoors.client.core.events import Event, Learned, Sealing, Traced, ignore
-from pkdoors.client.core.plan import Plan, planPlain, planSealed
+from pkdoors.client.core.plan import INTERVAL, Plan, planPlain, planSealed
 from pkdoors.client.core.stun import SCHEME, Exchange, learnAddress, parseServer
 from pkdoors.errors import KnockError, NoKey
 from pkdoors.knocks.certificates import Certificate
@@ -26,6 +26,10 @@ from pkdoors.model.addresses import canonicalize
 from pkdoors.model.sequence import Sequence
 
 T = TypeVar("T")
+
+PENALTY = 6.25
+"""The longest time in seconds in which a host, unless its file has another C{penalty}, ignores a
+network after knocks that were out of order."""
 
 
 class Work(Protocol):
@@ -108,6 +112,7 @@ class Method(Protocol):
 
     @ivar seconds: time to ask for; 0 for the door's own.
     @cvar hint: what to check if the port does not open.
+    @cvar patience: seconds to wait for the port after a knock, unless the user decides.
     @cvar canClose: whether L{closing} has an effect.
     """
 
@@ -118,6 +123,9 @@ class Method(Protocol):
     def hint(self) -> str: ...
 
     @property
+    def patience(self) -> float: ...
+
+    @property
     def canClose(self) -> bool: ...
 
     def describe(self, host: str) -> str:
@@ -125,6 +133,13 @@ class Method(Protocol):
 
     def closing(self) -> "Method":
         """Return the method that asks the host to close the door."""
+
+    def hurried(self, interval: float) -> "Method":
+        """
+        Return the method with a faster first knock, which may fail: there is another try.
+
+        @param interval: seconds between two datagrams if their order counts.
+        """
 
     async def prepare(self, tools: Tools) -> None:
         """
@@ -140,10 +155,11 @@ class Method(Protocol):
         @raise KnockError: there is no key.
         """
 
-    async def plan(self, address: str, tools: Tools) -> Plan:
+    async def plan(self, address: str, tools: Tools, isFirst: bool) -> Plan:
         """
         Plan a new knock on an address.
 
+        @param isFirst: whether it is the first try.
         @raise KnockError: no key signs.
         @raise OSError: there is no route to the address.
         """
@@ -165,17 +181,24 @@ class PlainMethod(NamedTuple):
     """
     A knock that is a sequence of datagrams. See L{Method}.
 
-    @ivar interval: seconds between two datagrams.
+    @ivar interval: seconds between two datagrams; L{None} if the user does not decide.
+    @ivar firstInterval: the same for the first try, then.
     """
 
     sequence: Sequence
     seconds: float
-    interval: float
+    interval: float | None = None
+    firstInterval: float = INTERVAL
 
     @property
     def hint(self) -> str:
         """See L{Method}."""
         return "the sequence is right"
+
+    @property
+    def patience(self) -> float:
+        """Longer than L{PENALTY}."""
+        return 7.0
 
     @property
     def canClose(self) -> bool:
@@ -190,6 +213,10 @@ class PlainMethod(NamedTuple):
         """See L{Method.closing}."""
         return self
 
+    def hurried(self, interval: float) -> Method:
+        """See L{Method.hurried}."""
+        return self._replace(firstInterval=interval)
+
     async def prepare(self, tools: Tools) -> None:
         """Nothing is needed."""
 
@@ -197,9 +224,12 @@ class PlainMethod(NamedTuple):
         """See L{Method.asksAgent}."""
         return False
 
-    async def plan(self, address: str, tools: Tools) -> Plan:
+    async def plan(self, address: str, tools: Tools, isFirst: bool) -> Plan:
         """See L{Method.plan}."""
-        return planPlain(self.sequence, makePlainKnock(ceil(self.seconds)), self.interval)
+        interval = self.interval
+        if interval is None:
+            interval = self.firstInterval if isFirst else INTERVAL
+        return planPlain(self.sequence, makePlainKnock(ceil(self.seconds)), interval)
 
 
 class SealedMethod(NamedTuple):
@@ -229,6 +259,11 @@ class SealedMethod(NamedTuple):
         return "sequence, door, key and both clocks are right"
 
     @property
+    def patience(self) -> float:
+        """See L{Method}."""
+        return 5.0
+
+    @property
     def canClose(self) -> bool:
         """See L{Method}."""
         return True
@@ -243,6 +278,10 @@ class SealedMethod(NamedTuple):
         """See L{Method.closing}."""
         return self._replace(close=True, seconds=0.0)
 
+    def hurried(self, interval: float) -> Method:
+        """All datagrams of a sealed knock leave at once, in any order."""
+        return self
+
     async def prepare(self, tools: Tools) -> None:
         """See L{Method.prepare}."""
         await self.identity.findSigners(tools)
@@ -251,7 +290,7 @@ class SealedMethod(NamedTuple):
         """See L{Method.asksAgent}."""
         return any(signer.asksAgent for signer in await self.identity.findSigners(tools))
 
-    async def plan(self, address: str, tools: Tools) -> Plan:
+    async def plan(self, address: str, tools: Tools, isFirst: bool) -> Plan:
         """See L{Method.plan}."""
         bind = self.recipient or await self._findBind(address, tools)
         signers = await self.identity.findSigners(tools)

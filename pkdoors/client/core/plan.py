@@ -14,6 +14,41 @@ ROUND_PAUSE = 0.02
 """Seconds between two rounds: a full queue has room again by then, and no user notices the
 delay."""
 
+INTERVAL = 0.02
+"""Seconds between two datagrams of a plain knock. They go to different ports, so a network may send
+them on different ways, and they must not overtake each other."""
+SHORTEST_INTERVAL = 0.005
+"""The same on a short path: a busy switch or a radio can hold one up for some milliseconds."""
+
+
+class RoundTrip(NamedTuple):
+    """
+    How long a packet to a host takes until its answer is back, in seconds.
+
+    @ivar variation: by how much it differs from the mean, on average.
+    """
+
+    mean: float
+    variation: float
+
+    @property
+    def most(self) -> float:
+        """When the answer is back almost always, as TCP itself reckons (C{RFC 6298})."""
+        return self.mean + 4 * self.variation
+
+
+def intervalFor(roundTrip: RoundTrip | None) -> float:
+    """
+    Return the seconds between two datagrams of a plain knock that is not the last try: half of the
+    round trip, which is about the time that each of them takes. TCP begins with the assumption that
+    packets overtake each other by at most a quarter of it (C{RFC 8985}, section 6.2).
+
+    @param roundTrip: L{None} if unknown.
+    """
+    if roundTrip is None:
+        return INTERVAL
+    return min(max(SHORTEST_INTERVAL, roundTrip.mean / 2), INTERVAL)
+
 
 class Sending(NamedTuple):
     """

@@ -7,6 +7,8 @@ C{linux/tcp_metrics.h}, by generic netlink, C{linux/genetlink.h}. Everybody may 
 import struct
 from ipaddress import ip_address
 
+from pkdoors.client.core.plan import RoundTrip
+
 PROTOCOL = 16
 """NETLINK_GENERIC."""
 
@@ -44,17 +46,16 @@ def askForMetrics(family: int, address: str) -> bytes:
     return _pack(family, _GET, _ADDRESS[parsed.version], parsed.packed)
 
 
-def readRoundTrip(answer: bytes, family: int) -> float:
+def readRoundTrip(answer: bytes, family: int) -> RoundTrip:
     """
-    Return the seconds in which a host will have answered: its mean round trip, and four times its
-    variation, as TCP itself reckons (C{RFC 6298}).
+    Return the round trip to a host.
 
     @raise ValueError: the kernel does not know the address.
     """
     values = _split(_read(answer, family).get(_VALUES, b""))
     # As the kernel keeps them: eight times, and four times the value, in microseconds.
     mean, variation = _number(values, _ROUND_TRIP, 4) / 8, _number(values, _VARIATION, 4) / 4
-    return (mean + 4 * variation) / 1e6
+    return RoundTrip(mean / 1e6, variation / 1e6)
 
 
 def _pack(family: int, command: int, kind: int, value: bytes) -> bytes:

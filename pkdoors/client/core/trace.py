@@ -64,7 +64,7 @@ class Tracer:
                 ports = len(plan.sendings) if _isInOrder(traced) else _countPorts(traced)
                 self._counts[address] = ports, len(plan.sendings)
                 self._ends.clear()
-                return f"the knock for {address} has {len(plan.sendings)} datagrams"
+                return f"the knock for {address} has {_describePlan(traced)}"
             case Send():
                 return self._describeSend(traced)
             case Failed(address, reason):
@@ -137,8 +137,7 @@ def describeAttempt(attempt: Attempt) -> str:
     method = attempt.method
     what = "knock"
     if isinstance(method, PlainMethod):
-        pause = formatDuration(method.interval)
-        what = f"plain knock on {len(method.sequence.ports)} ports, {pause} apart"
+        what = f"plain knock on {len(method.sequence.ports)} ports"
     elif isinstance(method, SealedMethod):
         what = f"sealed knock on {len(method.sequence.ports)} ports, for door {method.door}"
     asked = f", asks for {formatDuration(method.seconds)}" if method.seconds else ""
@@ -154,6 +153,12 @@ def describeAttempt(attempt: Attempt) -> str:
 def _isInOrder(planned: Planned) -> bool:
     """Return whether each datagram of a knock counts, as in a plain one."""
     return planned.plan.enough == len(planned.plan.sendings)
+
+
+def _describePlan(planned: Planned) -> str:
+    sendings = planned.plan.sendings
+    pause = f", {formatDuration(sendings[-1].pause)} apart" if _isInOrder(planned) else ""
+    return f"{len(sendings)} datagrams{pause}"
 
 
 def _countPorts(planned: Planned) -> int:

@@ -8,12 +8,12 @@ soon as a knock can have opened the door, the client tries to connect, again and
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pkdoors.client.core._tries import Tries
 from pkdoors.client.core.actions import Action, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import Attempt, Outcome
-from pkdoors.client.core.plan import Plan
+from pkdoors.client.core.plan import Plan, Sending
 from pkdoors.errors import KnockError, NotOpen
 
 GREETING = 0.3
@@ -43,6 +43,7 @@ class Visit:
         self._unsealed: list[str] = []  # one is sealed after the other: the user touches one key
         self._isSealing = False
         self._errors: dict[str, str] = {}
+        self._rest: dict[str, Iterator[tuple[int, Sending]]] = {}  # not in the next list yet
         self._sends: list[tuple[float, int, Send]] = []
         self._opensAt: dict[str, int] = {}  # the last datagram that an address needs
         self._lasts: dict[str, int] = {}
@@ -111,11 +112,8 @@ class Visit:
         """The knock for an address is made."""
         if self.isOver:
             return []
-        at = now
-        for index, (pause, port, datagram) in enumerate(plan.sendings, 1):
-            at += pause
-            self._count += 1
-            heapq.heappush(self._sends, (at, self._count, Send(address, port, datagram, index)))
+        self._rest[address] = iter(enumerate(plan.sendings, 1))
+        self._planNext(address, now)
         self._opensAt[address], self._lasts[address] = plan.enough, len(plan.sendings)
         self._isSealing = False
         return [*self.tick(now), *self._seal()]
@@ -125,6 +123,7 @@ class Visit:
         if self.isOver:
             return []
         self._errors[address] = reason
+        self._rest.pop(address, None)
         if address not in self._lasts:
             self._isSealing = False
         self._sends = [each for each in self._sends if each[2].address != address]
@@ -198,7 +197,7 @@ class Visit:
         if self._isSealing or not self._unsealed or self.isOver:
             return []
         self._isSealing = True
-        return [Seal(self._unsealed.pop(0))]
+        return [Seal(self._unsealed.pop(0), self._left == self._attempt.tries - 1)]
 
     def _knockAgain(self, now: float) -> list[Action]:
         if not self._left:
@@ -208,9 +207,18 @@ class Visit:
         say = Say(f"{reason}, knocking again ({self._left} left)")
         return [say, *self._tries.pause(), *self._knock(now)]
 
+    def _planNext(self, address: str, now: float) -> None:
+        """Plan the next datagram: if the last one was late, the pause after it is as long."""
+        for place, (pause, port, datagram) in self._rest[address]:
+            self._count += 1
+            send = Send(address, port, datagram, place)
+            heapq.heappush(self._sends, (now + pause, self._count, send))
+            return
+
     def _send(self, send: Send, now: float) -> list[Action]:
         done: list[Action] = [send]
         address = send.address
+        self._planNext(address, now)
         if send.place == self._opensAt[address]:
             self._knockedAt[address] = now
             if self._attempt.port is not None and not self._answer:

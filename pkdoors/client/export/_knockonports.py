@@ -12,8 +12,8 @@ from pkdoors.knocks.knock import makePlainKnock
 from pkdoors.model.knockports import KnockPort, TcpPort, numberOf
 
 VERSION = 1
-DELAY = 50
-"""Milliseconds between two knocks, so that on a mobile network they seldom overtake each other."""
+DELAY = 0.05
+"""Seconds between two knocks, so that on a mobile network they seldom overtake each other."""
 
 
 def renderKnockOnPorts(subject: Subject) -> str:
@@ -23,7 +23,7 @@ def renderKnockOnPorts(subject: Subject) -> str:
     sequence = {
         "name": subject.name,
         "host": subject.address,
-        "delay": DELAY,
+        "delay": round(1000 * subject.intervalOr(DELAY)),
         "steps": [_describeStep(port, content) for port in subject.ports],
     }
     return json.dumps({"version": VERSION, "sequences": [sequence]}, indent=2) + "\n"

@@ -6,6 +6,7 @@ module; what differs is set in front of them.
 from importlib.resources import files
 from shlex import quote
 
+from pkdoors.client.core.plan import INTERVAL, ROUND_PAUSE
 from pkdoors.client.export.subject import Subject, checkSealed
 from pkdoors.client.profiles import FROM_AGENT
 from pkdoors.errors import BadValue
@@ -57,6 +58,9 @@ $server = {server}
 $ports = {ports}
 """
 
+DELAY = 0.05
+"""Seconds between two datagrams of C{knock}: it is also used from slow networks."""
+
 _QUOTES = dict.fromkeys(map(ord, "'\u2018\u2019\u201a\u201b"))
 """All the letters that end a quotation in PowerShell."""
 
@@ -87,6 +91,7 @@ def _renderPlain(subject: Subject) -> str:
     payload = makePlainKnock(subject.seconds).decode("ascii").rstrip("\n")
     ports = " ".join(map(str, subject.ports))
     values = f"host={quote(subject.address)}\nports={quote(ports)}\npayload={quote(payload)}\n"
+    values += f"interval={subject.intervalOr(INTERVAL):g}\n"
     return values + _readScript("knock.sh")
 
 
@@ -130,11 +135,13 @@ def renderPowerShell(subject: Subject) -> str:
     if isSealed:
         checkSealed(subject)
         values = f"$door = {_quotePowerShell(subject.door)}\n$seconds = {subject.seconds}\n"
-        knock = f"$rounds = 3\n{values}{_readScript('sealed.ps1')}"
+        pause = _toMilliseconds(ROUND_PAUSE)
+        knock = f"$rounds = 3\n$pause = {pause}\n{values}{_readScript('sealed.ps1')}"
     else:
         payload = makePlainKnock(subject.seconds).decode("ascii").rstrip("\n")
         text = f'[Text.Encoding]::ASCII.GetBytes("{payload}`n")'
-        knock = f"$rounds = 1\n$datagram = {text}\n"
+        pause = _toMilliseconds(subject.intervalOr(INTERVAL))
+        knock = f"$rounds = 1\n$pause = {pause}\n$datagram = {text}\n"
     return head + knock + _readScript("send.ps1")
 
 
@@ -155,7 +162,12 @@ def renderKnockd(subject: Subject) -> str:
             "knock sends no payload on UDP ports: use --format bash, or TCP ports, or set "
             'payload = "any" for the door and in the profile'
         )
-    return f"knock -d 50 {quote(subject.address)} {' '.join(map(_nameForKnockd, ports))}\n"
+    delay = _toMilliseconds(subject.intervalOr(DELAY))
+    return f"knock -d {delay} {quote(subject.address)} {' '.join(map(_nameForKnockd, ports))}\n"
+
+
+def _toMilliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
 
 
 def _nameForKnockd(port: KnockPort) -> str:

@@ -19,7 +19,7 @@ for address in $addresses; do
         *) { printf '%s\n' "$payload" > "/dev/udp/$address/$port"; } 2>/dev/null || continue 2 ;;
         esac
         sent=yes
-        sleep 0.02
+        sleep "$interval"
     done
 done
 [ -n "$sent" ] || { printf 'nothing can be sent to %s\n' "$host" >&2; exit 1; }

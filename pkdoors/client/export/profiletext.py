@@ -45,12 +45,17 @@ def _renderLines(name: str, profile: Profile) -> list[str]:
         "door": quoteString(profile.door) if profile.door else "",
         "sealed": "" if isDefault else str(profile.isSealed).lower(),
         "identity": quoteString(profile.identity) if profile.identity else "",
-        "open_for": quoteString(formatDuration(profile.openFor)) if profile.openFor else "",
-        "round_trip": (quoteString(formatDuration(profile.roundTrip)) if profile.roundTrip else ""),
+        "open_for": _writeTime(profile.openFor),
+        "round_trip": _writeTime(profile.roundTrip),
+        "interval": _writeTime(profile.interval),
         "bind": quoteString(profile.bind) if profile.bind else "",
         "payload": '"any"' if profile.hearsAny else "",
     }
     return [f"[hosts.{key}]", *(f"{key} = {value}" for key, value in values.items() if value)]
+
+
+def _writeTime(seconds: float | None) -> str:
+    return "" if seconds is None else quoteString(formatDuration(seconds))
 
 
 def _writePort(port: KnockPort) -> str:

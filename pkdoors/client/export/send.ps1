@@ -19,7 +19,7 @@ foreach ($address in [Net.Dns]::GetHostAddresses($server)) {
                     $null = $udp.Send($datagram, $datagram.Length, $end)
                 }
                 $sent = $true
-                Start-Sleep -Milliseconds 20
+                Start-Sleep -Milliseconds $pause
             }
         }
     } catch {

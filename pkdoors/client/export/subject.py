@@ -71,6 +71,14 @@ class Subject(NamedTuple):
             )
         return seconds
 
+    def intervalOr(self, seconds: float) -> float:
+        """
+        Return the seconds between two datagrams of a plain knock.
+
+        @param seconds: what suits the other client, if the profile says nothing.
+        """
+        return seconds if self.profile.interval is None else self.profile.interval
+
     @property
     def door(self) -> str:
         """The door of a sealed knock."""

@@ -6,7 +6,7 @@ A profile as a URI, which fits into a QR code. Pure.
     pkdoors://home.example?seq=17001,17203,17005,17404,17002&door=ssh&sealed=1&name=home
 
 The query has the keys of a profile. It has neither an identity, which is a path on one machine, nor
-a round trip, which another client has with the host.
+a round trip and an interval, which belong to the path between one client and the host.
 """
 
 import re

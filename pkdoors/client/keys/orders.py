@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pkdoors.client.core.methods import Signer
 from pkdoors.client.keys._sshsig import BEGIN, END, parseFileSignature
 from pkdoors.errors import BadValue, KnockError, PkdoorsError
-from pkdoors.knocks.order import NAMESPACE, Order, parseOrder
+from pkdoors.knocks.order import NAMESPACE, Order, packOrder, parseOrder
 from pkdoors.knocks.seal import HASH, SSHSIG
 from pkdoors.knocks.wire import fingerprint, joinStrings
 
@@ -62,7 +62,7 @@ async def sealOrder(order: Order, signer: Signer) -> bytes:
     @raise KnockError: the key does not sign.
     """
     text = order.encode()
-    return text + await signer.sign(text, NAMESPACE)
+    return packOrder(text, signer.publicKey, await signer.sign(text, NAMESPACE))
 
 
 def writeOrder(sealed: bytes, publicKey: bytes) -> str:
@@ -91,7 +91,7 @@ def readOrder(text: bytes) -> bytes:
         raise BadValue(_WRONG)
     try:
         found = parseFileSignature(b"\n".join(lines[1:]), NAMESPACE)
-        sealed = lines[0] + b"\n" + found.signature
+        sealed = packOrder(lines[0] + b"\n", found.publicKey, found.signature)
         parseOrder(sealed)
     except PkdoorsError as error:
         raise BadValue(_WRONG) from error

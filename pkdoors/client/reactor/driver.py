@@ -12,7 +12,7 @@ from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, conne
 from twisted.python.failure import Failure
 
 from pkdoors.client._driving import Driving
-from pkdoors.client.core.actions import Action, Connect, Send
+from pkdoors.client.core.actions import Action, Connect, Seal, Send
 from pkdoors.client.core.agent import traceAsk
 from pkdoors.client.core.attempt import Attempt, Outcome
 from pkdoors.client.core.events import (
@@ -151,18 +151,19 @@ class VisitDriver(Driving):
         if call and call.active():
             call.cancel()
 
-    def _seal(self, address: str) -> None:
-        self._sealing = Deferred.fromCoroutine(self._plan(address))
+    def _seal(self, action: Seal) -> None:
+        self._sealing = Deferred.fromCoroutine(self._plan(action))
         self._sealing.addErrback(self._crash)
 
-    async def _plan(self, address: str) -> None:
+    async def _plan(self, action: Seal) -> None:
         result: Plan | KnockError | OSError
         try:
             await self._prepare()
-            result = await self._attempt.method.plan(address, self._tools)
+            method = self._attempt.method
+            result = await method.plan(action.address, self._tools, action.isFirst)
         except (KnockError, OSError) as error:
             result = error
-        self._finishSeal(address, result)
+        self._finishSeal(action.address, result)
 
     def _listen(self, number: int) -> None:
         self._connections[number].listener = self._noteGreeting

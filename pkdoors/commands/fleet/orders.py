@@ -106,9 +106,9 @@ def _addOrderOptions(command: Parser, run: Any) -> None:
 
 
 def _parseFleet(text: str) -> str:
-    from pkdoors.config.fleet import parseFleetName
+    from pkdoors.model.fleetnames import checkFleetName
 
-    return parseFleetName(text)
+    return checkFleetName(text)
 
 
 def _checkClient(text: str) -> str:

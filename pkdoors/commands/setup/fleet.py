@@ -10,14 +10,9 @@ from typing import TYPE_CHECKING
 from pkdoors.commands._program import showProgram
 from pkdoors.commands.parser import Parser, addFileOption, asType, completeWith, parsePath
 from pkdoors.config.config import CONF_FILE, FLEET_NAME
-from pkdoors.config.fleet import (
-    Engine,
-    FleetConfig,
-    parseEngine,
-    parseFleetHost,
-    parseFleetName,
-)
+from pkdoors.config.fleet import Engine, FleetConfig, parseEngine
 from pkdoors.errors import BadValue, PkdoorsError
+from pkdoors.model.fleetnames import checkFleetHost, checkFleetName
 from pkdoors.util.output import tellText
 
 if TYPE_CHECKING:
@@ -71,12 +66,12 @@ def _parseCa(text: str) -> str:
 def _addFleetArguments(command: Parser) -> None:
     """Add what says which fleet it is."""
     add = command.add_argument
-    add("name", metavar="NAME", type=asType(parseFleetName), help="the name of the fleet")
+    add("name", metavar="NAME", type=asType(checkFleetName), help="the name of the fleet")
     add(
         "hosts",
         metavar="HOST",
         nargs="+",
-        type=asType(parseFleetHost),
+        type=asType(checkFleetHost),
         help="the names of its hosts, this one among them",
     )
     add(
@@ -89,7 +84,7 @@ def _addFleetArguments(command: Parser) -> None:
     add(
         "--this",
         metavar="HOST",
-        type=asType(parseFleetHost),
+        type=asType(checkFleetHost),
         help="which of the hosts this one is (default: the one that has its name)",
     )
 

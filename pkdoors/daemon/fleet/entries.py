@@ -6,9 +6,9 @@ from binascii import a2b_base64
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from pkdoors.config.fleet import parseFleetHost
 from pkdoors.errors import BadValue
 from pkdoors.knocks.seal import MAX_CERTIFIED, MAX_SIGNATURE, MAX_STATEMENT
+from pkdoors.model.fleetnames import checkFleetHost
 
 MAX_DATA = 2 * (MAX_CERTIFIED + MAX_SIGNATURE + MAX_STATEMENT)
 """Bytes of a seal or an order. Both have narrower limits of their own."""
@@ -82,7 +82,7 @@ def parseEntry(line: bytes) -> Entry:
 def _readHost(value: object) -> str:
     if not isinstance(value, str):
         raise BadValue("host is not a string")
-    return parseFleetHost(value)
+    return checkFleetHost(value)
 
 
 def _readSource(value: object) -> str:

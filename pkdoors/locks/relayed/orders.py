@@ -16,6 +16,7 @@ from pkdoors.knocks.order import (
     makeOrderData,
     parseOrder,
 )
+from pkdoors.knocks.seal import hintOf
 from pkdoors.knocks.signatureforms import fitsKey
 from pkdoors.knocks.signatures import isGood
 from pkdoors.locks.relayed.memory import FleetMemory
@@ -30,7 +31,7 @@ from pkdoors.util.durations import formatDuration, formatLength
 AHEAD = 60.0
 """Seconds by which the clock of an operator may be ahead."""
 MAX_OPERATORS = 64
-"""Keys of operators that count, the first ones: each one costs a check for each forged order."""
+"""Keys of operators that count, the first ones: the hint of each is computed for each order."""
 
 DONE, NOTHING, REFUSED, LATER = "done", "nothing", "refused", "later"
 """The results of orders. The last is for an order that cannot count yet, as its time is ahead of
@@ -111,10 +112,14 @@ class OrderJudge:
 
     def _findSigner(self, sealed: SealedOrder) -> Lines:
         """Return the lines of the operator's key that has signed an order; none if none has."""
-        data = makeOrderData(sealed.text)
+        data, nonce = makeOrderData(sealed.text), sealed.order.nonce
         for lines in groupByKey(listOperators(self._operators())).values():
             key = lines[0]
-            if fitsKey(key.blob, sealed.signature) and isGood(key.key, sealed.signature, data):
+            if (
+                hintOf(key.blob, nonce) == sealed.hint
+                and fitsKey(key.blob, sealed.signature)
+                and isGood(key.key, sealed.signature, data)
+            ):
                 return lines
         return ()
 

@@ -1,6 +1,5 @@
 """The lock that opens to seals which other hosts of a fleet have heard. Pure."""
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
@@ -16,13 +15,12 @@ from pkdoors.locks.sealed.sealjudge import (
     nameClaim,
 )
 from pkdoors.model.addresses import canonicalize
+from pkdoors.model.fleetnames import isFleetHost
 
 NOWHERE = "*"
 """In place of the address of a seal that has none, in a refusal."""
 NO_HOST = "a host without a name"
 """In place of the name of a host that is not one."""
-
-_HOST = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,4 +205,4 @@ def _findSource(source: str) -> str:
 
 
 def _show(origin: str) -> str:
-    return origin if _HOST.fullmatch(origin) else NO_HOST
+    return origin if isFleetHost(origin) else NO_HOST

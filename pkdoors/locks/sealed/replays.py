@@ -11,7 +11,12 @@ MAX_SEEN = 4096
 """Knocks that are remembered, under 1 MB. If there are more, the key with the most gives way: its
 oldest knock is forgotten, and from then on all knocks of that key that are as old are refused. So
 nobody can fill the table at the cost of another key. The keys that one authority certifies share
-one share: an authority that certifies many keys of one owner costs only its own."""
+one share: an authority that certifies many keys of one owner costs only its own.
+
+A copy is refused in any case. What a full table costs is clocks that are behind: with 200 knocks a
+second by many keys it holds those of 20 seconds, so a knock whose time is further behind is refused
+if its key has knocked since, or, with more keys than the table has room for, in any case. A relayed
+knock that names its address opens all the same."""
 
 _GROUP = 16
 """Hex digits of a name that all keys of one authority have in common."""

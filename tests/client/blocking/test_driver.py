@@ -158,7 +158,7 @@ class DriverTests(SynchronousTestCase):
         """An interruption is passed on, and nothing stays open."""
 
         class Interrupted(PlainMethod):
-            async def plan(self, address: str, tools: Tools) -> Plan:
+            async def plan(self, address: str, tools: Tools, isFirst: bool) -> Plan:
                 """The user presses Ctrl-C."""
                 raise KeyboardInterrupt
 

@@ -152,7 +152,7 @@ class PerformAllTests(GroupTestCase):
         """An interruption is passed on, and nothing stays open."""
 
         class Interrupted(PlainMethod):
-            async def plan(self, address: str, tools: Tools) -> Plan:
+            async def plan(self, address: str, tools: Tools, isFirst: bool) -> Plan:
                 """The user presses Ctrl-C."""
                 raise KeyboardInterrupt
 

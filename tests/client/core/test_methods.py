@@ -36,11 +36,25 @@ class PlainMannerTests(SynchronousTestCase):
         """It sends a plain knock, with the seconds rounded up, in order."""
         method = PlainMethod(SEQUENCE, 1.2, 0.5)
         tools = makeTools(AgentReactor(), lambda line: None)
-        plan = self.successResultOf(Deferred.fromCoroutine(method.plan(HOST4, tools)))
+        plan = self.successResultOf(Deferred.fromCoroutine(method.plan(HOST4, tools, True)))
         found = plan.sendings
         self.assertEqual([(0.5, 17203, b"knock 2\n")], [tuple(sending) for sending in found[1:2]])
         self.assertEqual(PORTS, tuple(sending.port for sending in found))
         self.assertEqual("knocked on home", method.describe("home"))
+
+    def test_hurried(self) -> None:
+        """The first knock is faster, the next one is not, and neither is one of a user's pace."""
+        tools = makeTools(AgentReactor(), lambda line: None)
+        for method, pauses in (
+            (PlainMethod(SEQUENCE, 0.0), (0.02, 0.02)),
+            (PlainMethod(SEQUENCE, 0.0).hurried(0.007), (0.007, 0.02)),
+            (PlainMethod(SEQUENCE, 0.0, 0.05).hurried(0.007), (0.05, 0.05)),
+            (PlainMethod(SEQUENCE, 0.0, 0.0).hurried(0.007), (0.0, 0.0)),
+        ):
+            for isFirst, pause in zip((True, False), pauses, strict=True):
+                coroutine = method.plan(HOST4, tools, isFirst)
+                plan = self.successResultOf(Deferred.fromCoroutine(coroutine))
+                self.assertEqual([0.0] + [pause] * 4, [each.pause for each in plan.sendings])
 
 
 class SealedMannerTests(SynchronousTestCase):

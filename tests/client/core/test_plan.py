@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.core.plan import planPlain, planSealed
+from pkdoors.client.core.plan import RoundTrip, intervalFor, planPlain, planSealed
 from pkdoors.model.sequence import Sequence
 from tests.fakes.doors import PORTS
 
@@ -29,6 +29,18 @@ class PlainPlanTests(SynchronousTestCase):
         """A port that is in the sequence twice is knocked on twice."""
         sendings = planPlain(Sequence((1, 2, 1, 3, 4)), b"knock\n", 0.5).sendings
         self.assertEqual([1, 2, 1, 3, 4], [sending.port for sending in sendings])
+
+
+class IntervalTests(SynchronousTestCase):
+    """
+    Tests of L{intervalFor}.
+    """
+
+    def test_interval(self) -> None:
+        """It is half of the round trip, from 5 to 20 ms, and 20 ms if that is unknown."""
+        for mean, interval in ((0.0, 5), (0.001, 5), (0.012, 6), (0.03, 15), (0.04, 20), (9, 20)):
+            self.assertEqual(interval, 1000 * intervalFor(RoundTrip(mean, 1.0)))
+        self.assertEqual(0.02, intervalFor(None))
 
 
 class SealedPlanTests(SynchronousTestCase):

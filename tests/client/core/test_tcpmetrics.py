@@ -38,8 +38,9 @@ class MetricsTests(SynchronousTestCase):
 
     def test_roundTrip(self) -> None:
         """A host has answered after the mean and four variations."""
-        expected = (700 / 8 + 4 * 615 / 4) / 1e6
-        self.assertAlmostEqual(expected, readRoundTrip(METRICS, 27))
+        found = readRoundTrip(METRICS, 27)
+        self.assertEqual((700 / 8 / 1e6, 615 / 4 / 1e6), (found.mean, found.variation))
+        self.assertAlmostEqual((700 / 8 + 4 * 615 / 4) / 1e6, found.most)
 
     def test_unknown(self) -> None:
         """An address that the kernel does not know is a L{ValueError}."""

@@ -160,11 +160,19 @@ class TracerTests(SynchronousTestCase):
         line = f"seal with {KEY}, with its certificate: {text}"
         self.assertLine(line, Sealing(BLOB, True, f"{text}\n"))
 
+    def test_planned(self) -> None:
+        """How a knock is sent: if its order counts, with the pauses."""
+        plain = planPlain(Sequence(PORTS), b"knock\n", 0.0065)
+        line = f"the knock for {HOST4} has 5 datagrams, 6ms apart"
+        self.assertLine(line, Planned(HOST4, plain))
+        sealed = planSealed(Sequence(PORTS), [b"x"])
+        self.assertLine(f"the knock for {HOST4} has 15 datagrams", Planned(HOST4, sealed))
+
     def test_attempt(self) -> None:
         """What is attempted."""
         method = PlainMethod(Sequence(PORTS), 90.0, 0.02)
         self.assertEqual(
-            "h: plain knock on 5 ports, 20ms apart, asks for 1m30s, IPv4 only, "
+            "h: plain knock on 5 ports, asks for 1m30s, IPv4 only, "
             "port 22/tcp, look 100ms, tries 3 of 5s",
             describeAttempt(Attempt("h", method, family=4, port=22, look=0.1)),
         )

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.client.core.actions import Abandon, Action, Connect, Listen, Say, Seal, Send
 from pkdoors.client.core.attempt import LOOK, Attempt, lookFor
 from pkdoors.client.core.methods import PlainMethod
-from pkdoors.client.core.plan import Plan, planPlain, planSealed
+from pkdoors.client.core.plan import Plan, RoundTrip, planPlain, planSealed
 from pkdoors.client.core.visit import FOREVER, Visit
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import Sequence
@@ -30,6 +30,7 @@ class World:
     @ivar pending: the numbers of the tries under way.
     @ivar unreachable: addresses without a route.
     @ivar unsealed: the addresses whose knocks are being made, if that takes time.
+    @ivar firsts: for each knock, whether it was to be the first one on its address.
     """
 
     def __init__(self, plan: Plan, attempt: Attempt, *addresses: str) -> None:
@@ -43,6 +44,7 @@ class World:
         self.listening: list[int] = []
         self.unreachable: set[str] = set()
         self.unsealed: list[str] = []
+        self.firsts: list[bool] = []
         self.visit = Visit(attempt, addresses)
 
     def begin(self) -> "World":
@@ -55,8 +57,9 @@ class World:
         queue = list(actions)
         for action in queue:
             match action:
-                case Seal(address):
+                case Seal(address, isFirst):
                     self.unsealed.append(address)
+                    self.firsts.append(isFirst)
                     if not self.isSlow:
                         queue += self.seal()
                 case Send(address, port):
@@ -123,11 +126,18 @@ class KnockTests(SynchronousTestCase):
         self.assertEqual(FOREVER, world.visit.nextTime())
 
     def test_late(self) -> None:
-        """If the driver comes too late, the order is still right."""
+        """
+        If the driver comes too late, the order and the pauses are still right: datagrams that leave
+        together may overtake each other.
+        """
         world = makeWorld(HOST4).begin()
         world.now += 10
         world.do(world.visit.tick(world.now))
+        self.assertFalse(world.visit.isOver)
+        world.pass_(0.06)
         self.assertEqual(list(PORTS), [port for _, _, port in world.sent])
+        self.assertEqual([0.0, 10.0, 10.02, 10.04, 10.06], [when for when, _, _ in world.sent])
+        self.assertTrue(world.visit.isOver)
 
     def test_tcp(self) -> None:
         """TCP ports are knocked on in their places."""
@@ -269,6 +279,12 @@ class WaitTests(SynchronousTestCase):
         self.assertEqual(10, len(world.sent))
         world.answer(max(world.pending))
         self.assertIn("opened 0s after the knock", str(world.visit.outcome))
+
+    def test_firsts(self) -> None:
+        """Only the knocks of the first try are asked for as first ones, on all addresses."""
+        world = makeWorld(HOST4, OTHER4, HOST6, port=22, tries=3, timeout=0.5).begin()
+        world.pass_(9)
+        self.assertEqual([True] * 3 + [False] * 6, world.firsts)
 
     def test_gaveUp(self) -> None:
         """After the last knock it fails, and says what to check."""
@@ -435,5 +451,6 @@ class RaceTests(SynchronousTestCase):
 
     def test_look(self) -> None:
         """The time for an answer suits the path, and is 150 ms at most."""
-        for within, look in ((None, 0.1), (0.001, 0.011), (0.08, 0.09), (3.0, 0.15)):
-            self.assertAlmostEqual(look, lookFor(within))
+        for mean, variation, look in ((0.001, 0, 0.011), (0.06, 0.005, 0.09), (3.0, 0, 0.15)):
+            self.assertAlmostEqual(look, lookFor(RoundTrip(mean, variation)))
+        self.assertEqual(0.1, lookFor(None))

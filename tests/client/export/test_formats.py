@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.client.export.formats}; C{tests.real.test_exports} runs what is exported."""
 
 import json
+import re
 import shlex
 import subprocess
 from base64 import b64decode
@@ -182,6 +183,19 @@ class TextTests(SynchronousTestCase):
         self.assertIn("\npayload='knock 90'\n", export("bash", Profile("a", UDP, openFor=89.5)))
         self.assertIn("\nseconds=90\n", export("bash", makeSealed(openFor=89.5)))
         self.assertTrue(export("termux", PLAIN).startswith("#!/data/data/com.termux/files/usr/bin"))
+
+    def test_interval(self) -> None:
+        """Each client keeps the time between two datagrams that the profile has."""
+        for interval, found in (
+            (None, ("interval=0.02", "$pause = 20", '"delay": 50', "knock -d 50 ")),
+            (0.125, ("interval=0.125", "$pause = 125", '"delay": 125', "knock -d 125 ")),
+            (0.0, ("interval=0", "$pause = 0", '"delay": 0', "knock -d 0 ")),
+        ):
+            profile = Profile("home.example", UDP, hearsAny=True, interval=interval)
+            forms = ("bash", "powershell", "knockonports", "knockd")
+            for form, text in zip(forms, found, strict=True):
+                self.assertRegex(export(form, profile), rf"(?m){re.escape(text)}(\b|$)", form)
+        self.assertIn("$pause = 20\n", export("powershell", SEALED))
 
     def test_identity(self) -> None:
         """The path of a key is one word for the shell."""

@@ -50,12 +50,18 @@ class RenderTests(SynchronousTestCase):
         PROFILES,
         st.sampled_from([None, "agent", '~/a "b"\\ü\x7f']),
         st.sampled_from([None, 0.08]),
+        st.sampled_from([None, 0.0, 0.05]),
     )
     def test_roundTrip(
-        self, name: str, profile: Profile, identity: str | None, roundTrip: float | None
+        self,
+        name: str,
+        profile: Profile,
+        identity: str | None,
+        roundTrip: float | None,
+        interval: float | None,
     ) -> None:
         """A profile is read back as it was."""
-        whole = profile._replace(identity=identity, roundTrip=roundTrip)
+        whole = profile._replace(identity=identity, roundTrip=roundTrip, interval=interval)
         self.assertEqual({name: whole}, dict(Profiles(renderProfile(name, whole))))
 
     def test_once(self) -> None:
@@ -68,6 +74,7 @@ class RenderTests(SynchronousTestCase):
             isSealed=False,
             openFor=1.0,
             roundTrip=0.1,
+            interval=0.0,
             hearsAny=True,
             bind="stun:stun.example",
         )

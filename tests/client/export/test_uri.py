@@ -33,6 +33,7 @@ PROFILES = st.builds(
     roundTrip=st.none(),
     hearsAny=st.booleans(),
     bind=st.none(),
+    interval=st.none(),
 )
 NAMES = st.from_regex(r"\A\w[\w.-]{0,63}\Z")
 

@@ -51,10 +51,10 @@ class Closing(PlainMethod):
 
     leaving: Deferred[None]
 
-    async def plan(self, address: str, tools: Tools) -> Plan:
+    async def plan(self, address: str, tools: Tools, isFirst: bool) -> Plan:
         """Wait until the test says so."""
         await self.leaving
-        return await super().plan(address, tools)
+        return await super().plan(address, tools, isFirst)
 
 
 class ClosingMethod(PlainMethod):

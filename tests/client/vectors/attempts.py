@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from pkdoors.client.core.plan import RoundTrip
+
 PLAIN = b"knock\n"
 SEALED = "sealed"
 """Stands for the sealed knock in C{bytes.json}, C{CLOSE} for the one that closes."""
@@ -29,6 +31,8 @@ class Vector(NamedTuple):
     @ivar opensAfter: see L{tests.client.vectors.world.World}.
     @ivar connections: how many are accepted; at least so many, if the port opens only later.
     @ivar hears: what each port hears on each family.
+    @ivar pauses: for each knock, the milliseconds between its last two datagrams; L{None} if they
+        are as the options say.
     @ivar ends: the fields of the outcome, or the kind and the sentence of the error.
     """
 
@@ -42,6 +46,7 @@ class Vector(NamedTuple):
     hears: tuple[Any, ...] = ()
     connections: int = 0
     syns: int = 0
+    pauses: tuple[float, ...] | None = None
     ends: tuple[Any, ...] = ()
     said: tuple[str, ...] = ()
 
@@ -52,6 +57,7 @@ SENT = (None, False, "")
 ONCE = {"tries": 1, "timeout": 0.1}
 TWICE = {"tries": 2, "timeout": 0.1}
 LOOK = {"look": 0.05}
+NEAR = {"path": RoundTrip(0.016, 0.001), "interval": None}
 
 VECTORS = (
     Vector("plain", hears=(PLAIN,), ends=((HOST4,), *SENT)),
@@ -130,6 +136,42 @@ VECTORS = (
         opensAfter=5,
         hears=(PLAIN,),
         connections=1,
+        ends=((HOST4,), *OPENED),
+    ),
+    Vector(
+        "near, the second knock is slower",
+        {"wait": True, "isRace": True, "timeout": 0.3, "tries": 24, **LOOK, **NEAR},
+        opensAfter=6,
+        hears=(PLAIN,) * 2,
+        connections=1,
+        pauses=(8.0, 20.0),
+        ends=((HOST4,), *OPENED),
+        said=("connection refused, knocking again (23 left)",),
+    ),
+    Vector(
+        "near, without another try",
+        {"wait": True, **ONCE, **LOOK, **NEAR},
+        hears=(PLAIN,),
+        pauses=(20.0,),
+        ends=("NotOpen", REFUSED),
+    ),
+    Vector(
+        "near, at the user's pace",
+        {"wait": True, "isRace": True, **LOOK, **NEAR, "interval": 0.001},
+        opensAfter=5,
+        hears=(PLAIN,),
+        connections=1,
+        pauses=(1.0,),
+        ends=((HOST4,), *OPENED),
+    ),
+    Vector(
+        "near, sealed",
+        {"wait": True, **LOOK, **NEAR},
+        method="sealed",
+        opensAfter=5,
+        hears=(SEALED,) * 3,
+        connections=1,
+        pauses=(0.0,),
         ends=((HOST4,), *OPENED),
     ),
     Vector(

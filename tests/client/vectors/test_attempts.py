@@ -10,6 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from pkdoors.client.blocking import driver as blocking
 from pkdoors.client.core.attempt import Attempt, Outcome
+from pkdoors.client.core.events import Planned, Traced
 from pkdoors.client.core.methods import Method, PlainMethod, SealedMethod
 from pkdoors.client.keys.signers import Identity
 from pkdoors.client.reactor import driver as withReactor
@@ -24,14 +25,15 @@ from tests.client.vectors.test_bytes import BYTES
 from tests.client.vectors.world import PORTS, PROTECTED, TCP_KNOCK, World, loadKey
 
 reactor: Any = globalReactor
-Perform = Callable[[Attempt, Callable[[str], None]], Deferred[Outcome]]
+Trace = Callable[[Traced], None]
+Perform = Callable[[Attempt, Callable[[str], None], Trace], Deferred[Outcome]]
 
 
-def block(attempt: Attempt, say: Callable[[str], None]) -> Deferred[Outcome]:
+def block(attempt: Attempt, say: Callable[[str], None], trace: Trace) -> Deferred[Outcome]:
     """Perform an attempt with the blocking driver, in a thread of its own."""
 
     def work() -> Outcome:
-        outcome, connection = blocking.perform(attempt, say)
+        outcome, connection = blocking.perform(attempt, say, trace)
         if connection:
             connection.close()
         return outcome
@@ -39,9 +41,9 @@ def block(attempt: Attempt, say: Callable[[str], None]) -> Deferred[Outcome]:
     return deferToThread(work)
 
 
-def react(attempt: Attempt, say: Callable[[str], None]) -> Deferred[Outcome]:
+def react(attempt: Attempt, say: Callable[[str], None], trace: Trace) -> Deferred[Outcome]:
     """Perform an attempt with the driver that has a reactor."""
-    return Deferred.fromCoroutine(withReactor.perform(reactor, attempt, say))
+    return Deferred.fromCoroutine(withReactor.perform(reactor, attempt, say, trace))
 
 
 class VectorTests(TestCase):
@@ -54,7 +56,8 @@ class VectorTests(TestCase):
         seconds = vector.options.get("seconds", 0.0)
         if vector.method in ("plain", "tcp"):
             more: tuple[KnockPort, ...] = (TcpPort(TCP_KNOCK),) if vector.method == "tcp" else ()
-            return PlainMethod(Sequence((*PORTS, *more)), seconds, 0.002)
+            interval = vector.options.get("interval", 0.002)
+            return PlainMethod(Sequence((*PORTS, *more)), seconds, interval)
         return SealedMethod(
             sequence=Sequence(PORTS),
             door="web",
@@ -67,19 +70,26 @@ class VectorTests(TestCase):
         )
 
     async def run_(self, vector: Vector, perform: Perform) -> tuple[Any, ...]:
-        """Return what came of it: what was heard, the connections, the end, the lines."""
+        """Return what came of it: what was heard, connections, pauses, the end, the lines."""
         world = World(vector.opensAfter, vector.agent, vector.families)
         self.patch(seal, "urandom", lambda size: bytes.fromhex(BYTES["random"])[:size])
         names = FakeNames(self, *(world.addresses[family] for family in vector.families))
         self.assertEqual([], names.asked)
         fields = {"timeout": 30.0, "look": 0.0, **vector.options}
-        fields.pop("seconds", None)
+        for name in ("seconds", "interval"):
+            fields.pop(name, None)
         port = PROTECTED if fields.pop("wait", False) else None
         attempt = Attempt("vector.example", self.makeMethod(vector, world), port=port, **fields)
         said: list[str] = []
+        pauses: list[float] = []
+
+        def trace(traced: Traced) -> None:
+            if isinstance(traced, Planned):
+                pauses.append(1000 * traced.plan.sendings[-1].pause)
+
         ends: tuple[Any, ...]
         try:
-            done = await perform(attempt, said.append)
+            done = await perform(attempt, said.append, trace)
         except KnockError as error:
             ends = type(error).__name__, self.general(str(error), world)
         else:
@@ -90,7 +100,8 @@ class VectorTests(TestCase):
             world.close()
         # While a door opens, the next try to connect can be under way before the first is answered.
         accepted = min(world.accepted, 1) if vector.opensAfter else world.accepted
-        return world.heard, accepted, world.syns, ends, tuple(said)
+        planned = None if vector.pauses is None else tuple(pauses)
+        return world.heard, accepted, world.syns, planned, ends, tuple(said)
 
     def general(self, text: str | None, world: World) -> Any:
         """Return a text with names in place of what differs from run to run."""
@@ -110,7 +121,7 @@ class VectorTests(TestCase):
             for family in vector.families
             for index in range(len(PORTS))
         }
-        return heard, vector.connections, vector.syns, vector.ends, vector.said
+        return heard, vector.connections, vector.syns, vector.pauses, vector.ends, vector.said
 
     async def check(self, perform: Perform) -> None:
         """Perform all vectors."""

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SkipTest
 from pkdoors.adminclient import clients
 from pkdoors.client.keys.orders import readOrder, writeOrder
 from pkdoors.commands.fleet import _sending
-from pkdoors.knocks.order import Order, makeOrderData, parseOrder
+from pkdoors.knocks.order import Order, makeOrderData, packOrder, parseOrder
 from pkdoors.knocks.signatures import isGood
 from pkdoors.knocks.wire import fingerprint
 from tests.commands.fleet.fleetcase import STREAMS, FleetCommandTestCase
@@ -270,7 +270,8 @@ class PrintTests(FleetCommandTestCase):
         def make(key: Any, fleet: str) -> str:
             order = Order(fleet, "close", "*", int(1000 * time.time()), "0" * 16).encode()
             signature = key.sign(makeOrderData(order))
-            return writeOrder(order + signature, key.public().blob())
+            blob = key.public().blob()
+            return writeOrder(packOrder(order, blob, signature), blob)
 
         for text, part in (
             (make(self.user, "prod"), "every host would refuse this order: no operator"),
@@ -288,9 +289,10 @@ class PrintTests(FleetCommandTestCase):
         self.write(hosts='["gate1"]')
         stamp = int(1000 * (time.time() - 7200))
         order = Order("prod", "close", "*", stamp, "0" * 16).encode()
-        sealed = order + self.operator.sign(makeOrderData(order))
+        blob = self.operator.public().blob()
+        sealed = packOrder(order, blob, self.operator.sign(makeOrderData(order)))
         file = self.folder / "order.txt"
-        file.write_text(writeOrder(sealed, self.operator.public().blob()))
+        file.write_text(writeOrder(sealed, blob))
         self.assertIn(
             "close all addresses, 2h old, signed by olga@desk\n", self.says("send", str(file))
         )

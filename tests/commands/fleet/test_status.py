@@ -4,9 +4,10 @@ import json
 import os
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from pkdoors.adminclient import console
-from pkdoors.knocks.order import Order, makeOrderData
+from pkdoors.knocks.order import Order, makeOrderData, packOrder
 from tests.commands.fleet.fleetcase import (
     KEY,
     NOW,
@@ -28,11 +29,11 @@ class StatusTests(FleetCommandTestCase):
 
     def order(self, verb: str, what: str, host: str = "gate1", **more: object) -> bytes:
         """Write an order into the stream of a host."""
-        key = more.get("key", self.operator)
+        key: Any = more.get("key", self.operator)
         nonce = f"{len(self.store.streams.get(STREAMS.orders(host), ())):016x}"
         stamp = int(1000 * (NOW + self.reactor.seconds()))
         text = Order("prod", verb, what, stamp, nonce).encode()
-        order: bytes = text + key.sign(makeOrderData(text))  # type: ignore[attr-defined]
+        order = packOrder(text, key.public().blob(), key.sign(makeOrderData(text)))
         self.store.add(STREAMS.orders(host), {"o": order})
         return order
 

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.daemon.fleet.fleet import Fleet
 from pkdoors.doorkeeper.outcome import Outcome
-from pkdoors.knocks.order import Order, makeOrderData, makeOrderNonce
+from pkdoors.knocks.order import Order, makeOrderData, makeOrderNonce, packOrder
 from pkdoors.knocks.wire import fingerprint
 from pkdoors.locks.sealed.sealjudge import SealJudge
 from tests.daemon.fleet.test_outbox import FakeFollower
@@ -46,7 +46,7 @@ def order(verb: str, what: str, at: float = 0, key: Any = OLGA, fleet: str = "pr
     """Return a sealed order, by default one of Olga's."""
     text = Order(fleet, verb, what, round(1000 * (TODAY + at)), makeOrderNonce()).encode()
     signature: bytes = key.sign(makeOrderData(text))
-    return text + signature
+    return packOrder(text, key.public().blob(), signature)
 
 
 class FleetTestCase(SynchronousTestCase):

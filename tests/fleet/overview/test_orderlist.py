@@ -1,10 +1,12 @@
 """Tests of L{pkdoors.fleet.overview.orderlist}: people see what the daemons decide."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.fleet.engine import Entry
 from pkdoors.fleet.overview.orderlist import ShownOrder, listOrders
-from pkdoors.knocks.order import Order, makeOrderData
+from pkdoors.knocks.order import Order, makeOrderData, packOrder
 from pkdoors.locks.sealed.authorizedkeys import parseLine
 from tests.fakes.agent import makeKey
 from tests.lab.sealing import publicLine
@@ -17,8 +19,8 @@ OPERATOR, USER = makeKey("ed25519", 5), makeKey("ed25519", 6)
 def sign(verb: str, what: str, at: float, by: object = OPERATOR, fleet: str = "prod") -> bytes:
     """Return an order."""
     text = Order(fleet, verb, what, int(1000 * (NOW + at)), f"{int(at):016x}").encode()
-    signature: bytes = by.sign(makeOrderData(text))  # type: ignore[attr-defined]
-    return text + signature
+    key: Any = by
+    return packOrder(text, key.public().blob(), key.sign(makeOrderData(text)))
 
 
 class ListTests(SynchronousTestCase):

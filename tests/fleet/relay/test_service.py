@@ -11,7 +11,7 @@ from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.errors import ConfigError
 from pkdoors.fleet.engine import IEngine, orderOf
 from pkdoors.fleet.presence import PresenceRecord, parsePresence
-from pkdoors.fleet.relay import _reader, _reporter
+from pkdoors.fleet.relay import _reader, _reporter, _writer
 from pkdoors.fleet.relay._backlog import MOST
 from pkdoors.fleet.relay._reader import LEFT_OUT
 from pkdoors.fleet.relay.service import FleetService
@@ -395,6 +395,18 @@ class ServiceTests(SynchronousTestCase):
         (entry,) = self.store.streams[NAMES.events("web1")]
         wanted = {"event": "opened", "door": "ssh", "source": "192.0.2.7"}
         self.assertEqual(wanted, json.loads(entry.fields["e"]))
+
+    def test_eventsGo(self) -> None:
+        """The oldest events go if there are too many."""
+        self.patch(_writer, "MAX_EVENTS", 3)
+        self.start(self.one)
+        for number in range(5):
+            self.one.link.send("/events", "opened", number=number)
+        self.wait(0.1)
+        left = [
+            json.loads(e.fields["e"])["number"] for e in self.store.streams[NAMES.events("web1")]
+        ]
+        self.assertEqual([2, 3, 4], left)
 
     def test_report(self) -> None:
         """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pkdoors.fleet.access import NOBODY, makeUser
-from pkdoors.knocks.order import NAMESPACE, Order
+from pkdoors.knocks.order import NAMESPACE, Order, packOrder
 from pkdoors.knocks.seal import frameMessage
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.fleet.engine import Engine
@@ -165,7 +165,8 @@ class Fleet:
         stamp = fields.pop("stamp", int(time.time() * 1000))
         text = Order(fields.pop("fleet", FLEET), verb, what, stamp, urandom(8).hex()).encode()
         algorithm = key.supportedSignatureAlgorithms()[0]
-        return text + bytes(key.sign(frameMessage(text, NAMESPACE), algorithm))
+        signature = bytes(key.sign(frameMessage(text, NAMESPACE), algorithm))
+        return packOrder(text, key.public().blob(), signature)
 
     def publishOrder(self, host: str, order: bytes) -> None:
         """Write an order to a host's stream of orders, as whoever has stolen that host can do."""

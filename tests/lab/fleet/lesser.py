@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pkdoors.admin.fleet.fleetsocket import GROUP
-from pkdoors.knocks.order import Order, makeOrderData, makeOrderNonce
+from pkdoors.knocks.order import Order, makeOrderData, makeOrderNonce, packOrder
 from pkdoors.knocks.wire import fingerprint
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import CLIENT4, Daemon, Host, eventually
@@ -154,7 +154,9 @@ class LesserTestCase(RealTestCase):
         """Return the line of an order of Olga's, given now."""
         stamp = round(1000 * time.time())
         text = Order("prod", verb, what, stamp, makeOrderNonce()).encode()
-        return {"order": b64encode(text + self.operator.sign(makeOrderData(text))).decode()}
+        signature = self.operator.sign(makeOrderData(text))
+        order = packOrder(text, self.operator.public().blob(), signature)
+        return {"order": b64encode(order).decode()}
 
     def fingerprint(self) -> str:
         """Return the fingerprint of Anna's key."""

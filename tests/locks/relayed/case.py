@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from pkdoors.knocks.order import Order, makeOrderData
+from pkdoors.knocks.order import Order, makeOrderData, packOrder
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.relayed.memory import FleetMemory
 from pkdoors.locks.relayed.orders import OrderJudge, Verdict
@@ -29,7 +29,8 @@ def ordered(
     nonce = fields.pop("nonce", os.urandom(8).hex())
     text = Order(fleet, verb, what, stamp, nonce).encode()
     data = fields.pop("data", makeOrderData(text))
-    return text + bytes(key.sign(data, key.supportedSignatureAlgorithms()[0]))
+    signature = bytes(key.sign(data, key.supportedSignatureAlgorithms()[0]))
+    return packOrder(text, fields.pop("hintOf", key).public().blob(), signature)
 
 
 class FleetTestCase(SealedLockTestCase):

@@ -8,7 +8,7 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pkdoors.knocks.order import makeOrderData, parseOrder
+from pkdoors.knocks.order import makeOrderData, packOrder, parseOrder
 from pkdoors.knocks.seal import frameMessage
 from pkdoors.knocks.wire import fingerprint
 from pkdoors.locks.lock import Request
@@ -18,6 +18,7 @@ from pkdoors.locks.relayed.bans import BanNote, Bans, OrderNote
 from pkdoors.locks.relayed.orders import (
     DONE,
     LATER,
+    MAX_OPERATORS,
     NOTHING,
     REFUSED,
     OrderJudge,
@@ -279,7 +280,7 @@ class BanTests(OrderTestCase):
         """In whatever order and number orders come, the result is that of the newest."""
         bans = Bans()
         sealed = [
-            parseOrder(b"pkdoors-order1 f %b %b %d 0123456789abcdef\nx" % text)
+            parseOrder(b"pkdoors-order1 f %b %b %d 0123456789abcdef\n01234567x" % text)
             for text in ((verb.encode(), KEY.encode(), stamp) for verb, stamp in orders)
         ]
         again = sealed * 2
@@ -351,8 +352,28 @@ class SignatureTests(OrderTestCase):
         for data in (frameMessage(text), frameMessage(text, b"file"), text):
             self.assertNothing(
                 f"refused {UNSIGNED}",
-                text + OLGA.sign(data, OLGA.supportedSignatureAlgorithms()[0]),
+                packOrder(
+                    text,
+                    OLGA.public().blob(),
+                    OLGA.sign(data, OLGA.supportedSignatureAlgorithms()[0]),
+                ),
             )
+
+    def test_oneCheck(self) -> None:
+        """However many operators there are, a forged order costs one check; a false hint, none."""
+        keys = [makeKey() for _ in range(MAX_OPERATORS - 2)]
+        self.operators += authorized(*(publicLine(key, "other") for key in keys))
+        checked: list[object] = []
+
+        def check(key: object, *_: object) -> bool:
+            checked.append(key)
+            return False
+
+        self.patch(ordersModule, "isGood", check)
+        self.assertNothing(f"refused {UNSIGNED}", ordered("close", "*", key=makeKey()))
+        self.assertEqual(0, len(checked))
+        self.assertNothing(f"refused {UNSIGNED}", ordered("close", "*", key=makeKey(), hintOf=OLGA))
+        self.assertEqual(3, len(checked), "one for each of three tries")
 
     def test_orderIsNoKnock(self) -> None:
         """An order opens nothing, and a knock closes nothing, even if Olga may knock."""
@@ -362,7 +383,7 @@ class SignatureTests(OrderTestCase):
         self.assertSilent("-", ordered("close", "*"))
         text, signature = ordered("close", "*").split(b"\n", 1)
         statement = knock.split(b"\n", 1)[0]
-        self.assertIn("its seal is bad", self.relay(statement + b"\n" + signature))
+        self.assertIn("its seal is bad", self.relay(statement + b"\n" + signature[8:]))
         self.assertEqual(makeOrderData(text), makeOrderData(text))
 
     def test_malformed(self) -> None:

@@ -128,6 +128,23 @@ class ForgettingTests(ReplayCacheTestCase):
         counts = {group.count for group in self.seen._groups.values()}
         self.assertEqual(({10}, 100), (counts, self.seen._count))
 
+    def test_crowd(self) -> None:
+        """
+        With 200 knocks a second, more than the table holds for the skew, every knock opens that
+        arrives within 15 seconds, and every copy is refused, whether few or many keys knock.
+        """
+        for keys in (300, 2 * MAX_SEEN):
+            cache, sent = self.make(), list[tuple[bytes, str, int]]()
+            for number in range(2 * MAX_SEEN + 500):
+                sent.append((b"key %d" % (number % keys), f"{number:016x}", 5 * number))
+                if number % 200 == 0:  # one of fifteen seconds ago, of somebody's other machine
+                    sent[-1] = (*sent[-1][:2], max(0, 5 * number - 15_000) + 1)
+                key, nonce, stamp = sent[-1]
+                self.assertFalse(cache.has(key, nonce) or cache.isForgotten(key, stamp), number)
+                cache.add(*sent[-1])
+            for key, nonce, stamp in sent:
+                self.assertTrue(cache.has(key, nonce) or cache.isForgotten(key, stamp), nonce)
+
     def test_keysGo(self) -> None:
         """A key of which no knock is remembered takes no memory."""
         self.patch(seenModule, "MAX_SEEN", 5)

@@ -1,0 +1,66 @@
+/**
+ * What the page asks for, and how often.
+ * @module
+ */
+
+import { Failure } from "../transport/failure.js";
+import { Listener } from "./listener.js";
+import { Poller } from "./poller.js";
+
+/** Milliseconds between two requests for the status: events announce what happens between. */
+const STATUS_PAUSE = 2000;
+/** The same if there are many openings: such an answer costs the daemon a while. */
+const LONG_PAUSE = 10_000;
+const MANY = 200;
+/** Milliseconds between requests that events cause. */
+const GAP = 300;
+const LONG_GAP = 1000;
+/** Milliseconds between two requests for the rates: a step of theirs. */
+const RATES_PAUSE = 10_000;
+/** Milliseconds between two requests for the hosts of a fleet. */
+const HOSTS_PAUSE = 60_000;
+
+const NO_RATES =
+    "This daemon does not count knocks over time, because it is of an earlier version: restart it " +
+    "after the update of pkdoors.";
+
+/**
+ * Return what asks for the status, the rates and the hosts, and what follows the events.
+ * @param {import("../context.js").Context} context
+ * @param {object} transport see transport/http.js
+ * @param {object} page see page.js
+ */
+export function makeWork(context, transport, page) {
+    const { timers, board, selection } = context;
+    const isLong = () => board.entries.length > MANY;
+    const status = new Poller(timers, {
+        ask: () => transport.ask("GET", selection.query("/status")),
+        onAnswer: (answer, asked) => page.learn(answer, asked / 1000),
+        onFailure: (failure, pause) => page.lose(failure, pause),
+        choosePause: () => (isLong() ? LONG_PAUSE : STATUS_PAUSE),
+        chooseGap: () => (isLong() ? LONG_GAP : GAP),
+    });
+    const rates = new Poller(timers, {
+        ask: () => transport.ask("GET", "/rates").catch(explainUnknown),
+        onAnswer: (answer) => page.chart(answer),
+        onFailure: (failure) => page.missRates(failure),
+        choosePause: () => RATES_PAUSE,
+    });
+    const hosts = new Poller(timers, {
+        ask: () => page.askHosts(),
+        onAnswer: () => {},
+        onFailure: () => {},
+        choosePause: () => (page.hasFleet() ? HOSTS_PAUSE : Infinity),
+    });
+    const listener = new Listener(timers, transport, {
+        onBegun: () => page.follow(),
+        onEvent: (sent) => page.hear(sent),
+        onEnd: (sentence) => page.deafen(sentence),
+    });
+    return { status, rates, hosts, listener };
+}
+
+function explainUnknown(failure) {
+    const isUnknown = failure.status === 404;
+    throw isUnknown ? new Failure(NO_RATES, { status: 404, isOver: true }) : failure;
+}

@@ -1,0 +1,36 @@
+/**
+ * What `pkdoors check` has found. Pure.
+ * @module
+ */
+
+import { countOf } from "./text.js";
+
+/** From bad to good, as the page lists them. */
+export const LEVELS = ["ERROR", "WARNING", "INFO", "OK"];
+
+/**
+ * Return findings with the worst first; those of one level keep their order.
+ * @param {{level: string, subject: string, text: string, remedy: string}[]} findings
+ */
+export function sortFindings(findings) {
+    return [...findings].sort((one, other) => rank(one) - rank(other));
+}
+
+const rank = (finding) => LEVELS.indexOf(finding.level);
+
+/**
+ * Return the findings in one line: 1 error, 2 warnings.
+ * @param {{level: string}[]} findings
+ */
+export function summarize(findings) {
+    const count = (level) => findings.filter((finding) => finding.level === level).length;
+    const [errors, warnings] = [count("ERROR"), count("WARNING")];
+    const parts = [];
+    if (errors) {
+        parts.push(countOf(errors, "error"));
+    }
+    if (warnings) {
+        parts.push(countOf(warnings, "warning"));
+    }
+    return parts.join(", ") || "all is well";
+}
