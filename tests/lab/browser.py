@@ -151,9 +151,8 @@ class Browser:
 
     def text(self, selector: str = "body") -> str:
         """Return the text that is seen in the first element of these; empty if there is none."""
-        return str(
-            self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
-        )
+        script = "return (document.querySelector(arguments[0])?.innerText ?? '').toWellFormed()"
+        return str(self.run(script, selector))
 
     def shows(self, text: str, selector: str = "body") -> bool:
         """Wait until one of these elements shows a text; return whether it did."""
