@@ -4,7 +4,10 @@
  * @module
  */
 
+import { makeCockpitTransport } from "./cockpit.js";
+import { followTheme } from "./cockpittheme.js";
 import { Failure } from "./failure.js";
+import { makeHTTPTransport } from "./http.js";
 
 /** Cockpit serves the page of a package below such a path; `doc/urls.md` of its sources. */
 const IN_COCKPIT = /\/cockpit(\+[^/]+)?\/[@$][^/]+\/[^/]+\//;
@@ -16,15 +19,12 @@ const IN_COCKPIT = /\/cockpit(\+[^/]+)?\/[@$][^/]+\/[^/]+\//;
 export async function chooseTransport(window) {
     const { location, history } = window;
     if (IN_COCKPIT.test(location.pathname)) {
-        const { makeCockpitTransport } = await import("./cockpit.js");
-        const { followTheme } = await import("./cockpittheme.js");
         followTheme(window);
         return loadCockpit(window).then(
             (cockpit) => makeCockpitTransport(cockpit, window),
             (failure) => ({ begin: () => Promise.reject(failure) }),
         );
     }
-    const { makeHTTPTransport } = await import("./http.js");
     const hideToken = () => history.replaceState(null, "", location.pathname);
     return makeHTTPTransport(window.fetch.bind(window), location, hideToken);
 }
@@ -34,7 +34,7 @@ function loadCockpit(window) {
     const { document, location } = window;
     return new Promise((resolve, reject) => {
         const script = document.createElement("script");
-        script.src = new URL("../base1/cockpit.js", location.href).href;
+        script.setAttribute("src", new URL("../base1/cockpit.js", location.href).href);
         script.addEventListener("load", () => resolve(window.cockpit));
         script.addEventListener("error", () => {
             reject(new Failure("Cockpit does not answer: load the page again"));
