@@ -19,7 +19,8 @@ for (const element of document.body.querySelectorAll("*")) {
     const box = element.getBoundingClientRect();
     const isOutside = box.width > 0 && (box.right > width + 1 || box.left < -1);
     if (isOutside && !element.matches(unseen) && !isInScroll(element)) {
-        strays.push(`${box.left} to ${box.right}: ${element.outerHTML.slice(0, 200).toWellFormed()}`);
+        const text = element.outerHTML.slice(0, 200).toWellFormed();
+        strays.push(`${box.left} to ${box.right}: ${text}`);
     }
 }
 if (document.documentElement.scrollWidth > width) {
