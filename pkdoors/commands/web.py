@@ -7,8 +7,9 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pkdoors.commands._pageanswers import addAnswerOptions, printAnswer
 from pkdoors.commands.control import addAdminOptions
-from pkdoors.commands.parser import Parser, asType
+from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.errors import AskError, KnockError
 from pkdoors.util.output import complain, requireLinux, tell
 
@@ -26,7 +27,7 @@ def addWebCommand(command: Parser) -> None:
         "It listens on 127.0.0.1 only, and prints a link that works once; press Enter for another "
         "one. It ends with Ctrl-C, and when no page has been open for ten minutes."
     )
-    command.add_argument(
+    host = command.add_argument(
         "host",
         metavar="HOST",
         nargs="?",
@@ -34,6 +35,7 @@ def addWebCommand(command: Parser) -> None:
         help="the host of the daemon, as ssh takes it: root@gate1, or a name in ~/.ssh/config "
         "(default: this host)",
     )
+    completeWith(host, "listSshHosts")
     command.add_argument(
         "--sudo", action="store_true", help="become root on HOST with sudo, without a password"
     )
@@ -57,6 +59,7 @@ def addWebCommand(command: Parser) -> None:
 def addRelayCommand(command: Parser) -> None:
     """Add the options of C{relay-admin}."""
     command.describe("`pkdoors web HOST` runs it through ssh; you need not.")
+    addAnswerOptions(command)
     addAdminOptions(command)
     command.epilog = "Example: ssh root@gate1 pkdoors relay-admin"
     command.set_defaults(run=_relay, parser=command)
@@ -183,6 +186,8 @@ def _relay(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.web.channels.localside import checkAccess
     from pkdoors.web.channels.relay import relay
 
+    if options.ask or options.folder:
+        printAnswer(options, lambda reactor: _makeLocalSide(reactor, options, environment))
     if sys.stdin.isatty():
         options.parser.error("`pkdoors web HOST` runs this through ssh, and you need not")
 

@@ -73,7 +73,10 @@ def _refuseUnknown(headers: Headers) -> tuple[int, str] | None:
     return 403, "a request that changes something needs an Origin header: use the page"
 
 
-_ADDRESS = re.compile(r"/openings/[0-9A-Fa-f:.%]{1,200}(?:/[0-9]{1,3})?")
+_ADDRESS = re.compile(
+    r"/openings/[0-9A-Fa-f:.%]{1,200}(?:%25[\w.%-]{1,45})?(?:/[0-9]{1,3})?", re.ASCII
+)
+"""An address, perhaps with an interface, or a network; its parts are encoded as in a URL."""
 _PASSED = {
     "GET": {"/status", "/openings", "/events", "/rates"},
     "POST": {"/openings"},

@@ -18,7 +18,7 @@ from pkdoors.web._files import PageFile, readFiles
 from pkdoors.web._passage import Passage
 from pkdoors.web._presence import Presence
 from pkdoors.web.channels.adminside import ABOUT, ADMIN, CHECK, FLEET, IAdminSide
-from pkdoors.web.peers import findUser
+from pkdoors.web.peers import Place, findUser
 from pkdoors.web.sessions import Sessions
 
 KEY_HEADER = b"pkdoors-key"
@@ -68,7 +68,8 @@ class WebChannel(AdminChannel):
     def findUser(self) -> int | None:
         """Return the user of this machine who has connected; L{None} if that is unknown."""
         transport: Any = self.transport
-        user: int | None = self.site.findUser(transport.getHost().port, transport.getPeer().port)
+        here, there = transport.getHost(), transport.getPeer()
+        user: int | None = self.site.findUser((here.host, here.port), (there.host, there.port))
         return user
 
     def drop(self) -> None:
@@ -99,7 +100,7 @@ class WebSite(QuietSite):
         sessions: Sessions,
         presence: Presence,
         users: Collection[int] = (),
-        findUser: Callable[[int, int], int | None] = findUser,
+        findUser: Callable[[Place, Place], int | None] = findUser,
     ) -> None:
         self.access = sessions
         self.presence = presence

@@ -29,8 +29,10 @@ class PageTests(AttackCase):
         for path in PATHS:
             self.own(f"GET /api/{path}")
         self.own("POST /api/openings", body=OPENING)
-        self.own("DELETE /api/openings/192.0.2.7?door=ssh")
-        self.assertEqual(len(PATHS) + 2, len(self.side.channels))
+        addresses = ("192.0.2.7", "10.0.0.0/16", "2001:db8::7", "2001:db8::/32", "fe80::1%25eth0.5")
+        for address in addresses:
+            self.own(f"DELETE /api/openings/{address}?door=ssh")
+        self.assertEqual(len(PATHS) + 1 + len(addresses), len(self.side.channels))
 
     def test_origin(self) -> None:
         """A request from any other origin is refused, also one that only reads."""

@@ -182,15 +182,40 @@ class PeersTests(SynchronousTestCase):
         folder.mkdir()
         tables = (str(folder / "tcp"), str(folder / "tcp6"))
         self.assertFalse(canTell(tables))
-        self.assertIsNone(findUser(0x1267, 0x8235, tables))
+
+        def find(there: int, here: int = 0x1267) -> int | None:
+            return findUser(("127.0.0.1", here), ("127.0.0.1", there), tables)
+
+        self.assertIsNone(find(0x8235))
         (folder / "tcp").write_text(_TCP)
         self.assertTrue(canTell(tables))
-        self.assertEqual(1000, findUser(0x1267, 0x8235, tables))
+        self.assertEqual(1000, find(0x8235))
         (folder / "tcp6").write_text(_TCP6)
-        self.assertEqual(1002, findUser(0x1267, 0x8237, tables))
-        self.assertIsNone(findUser(0x1267, 0x8236, tables), "not of this machine")
-        self.assertIsNone(findUser(0x1267, 1, tables))
-        self.assertIsNone(findUser(1, 0x8235, tables))
+        self.assertEqual(1002, find(0x8237))
+        self.assertIsNone(find(0x8236), "not of this machine")
+        self.assertIsNone(find(1))
+        self.assertIsNone(find(0x8235, 1))
+
+    def test_forged(self) -> None:
+        """
+        Neither a connection with the same ports at other addresses counts, which another user has
+        had the operator's browser make, nor a socket that its process has closed.
+        """
+        table = Path(self.mktemp())
+        lines = (
+            "0: 0100007F:8235 0300007F:1267 01 0:0 00:0 0 1000 0 5 1 0 20 4",
+            "1: 0500007F:8235 0100007F:1267 01 0:0 00:0 0 1001 0 6 1 0 20 4",
+            "2: 0100007F:8236 0100007F:1267 04 0:0 00:0 0 0 0 0 1 0 20 4",
+            "3: 0100007F:8237 0100007F:1267 06 0:0 00:0 0 0 0 0 1 0 20 4",
+        )
+        table.write_text("\n".join((_HEAD.strip(), *lines, "")))
+        for there, user in (
+            (("127.0.0.5", 0x8235), 1001),
+            (("127.0.0.1", 0x8235), None),
+            (("127.0.0.1", 0x8236), None),
+            (("127.0.0.1", 0x8237), None),
+        ):
+            self.assertEqual(user, findUser(("127.0.0.1", 0x1267), there, (str(table),)), there)
 
 
 class KeyboardTests(SynchronousTestCase):

@@ -4,7 +4,9 @@ own processes need other libraries on Windows.
 """
 
 import subprocess
-from collections.abc import Sequence
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Sequence
+from io import IncrementalNewlineDecoder
 from queue import SimpleQueue
 from threading import Semaphore, Thread
 from typing import IO, Any
@@ -15,11 +17,15 @@ from twisted.internet.protocol import connectionDone
 from zope.interface import implementer
 
 from pkdoors.errors import AskError
+from pkdoors.util.output import passOn
 
 PIECE = 1 << 16
 """Bytes that are read at once."""
 MAX_PIECES = 4
 """Pieces that may wait for the reactor: then the program waits."""
+LAST_WORDS = 0.5
+"""Seconds to wait for the rest of what the program says. A process that it leaves behind, such as
+the master of ssh's shared connections, may never close its standard error."""
 GRACE = 2.0
 """Seconds that the program has to end by itself, once its input ends."""
 
@@ -27,8 +33,8 @@ GRACE = 2.0
 @implementer(ITransport)
 class Child:
     """
-    A program, as the transport of a protocol. Its standard error is ours, and it can ask on the
-    terminal.
+    A program, as the transport of a protocol. It can ask on the terminal. What it writes to
+    standard error is shown, but cannot control the terminal: the host chooses some of it.
 
     @ivar ended: fires with the exit status.
     """
@@ -47,14 +53,32 @@ class Child:
         self._isClosing = False
         try:
             self._process = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
             )
         except OSError as error:
             reason = error.strerror or error
             raise AskError(f"cannot run {words[0]}: {reason}: install it, or use --ssh") from error
         protocol.makeConnection(self)
+        self._showing = self._run(self._showErrors)
         for work in (self._read, self._write):
-            Thread(target=work, name="pkdoors-ssh", daemon=True).start()
+            self._run(work)
+
+    def _run(self, work: Callable[[], None]) -> Thread:
+        thread = Thread(target=work, name="pkdoors-ssh", daemon=True)
+        thread.start()
+        return thread
+
+    def _showErrors(self) -> None:
+        """Show what the program says. Runs in a thread."""
+        decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), True)
+        errors: Any = self._process.stderr
+        while data := errors.read(PIECE):
+            passOn(decoder.decode(data))
+        passOn(decoder.decode(b"", True))
 
     def _read(self) -> None:
         """Hand on what the program writes, and its end. Runs in a thread."""
@@ -63,6 +87,7 @@ class Child:
             self._room.acquire()
             self._reactor.callFromThread(self._deliver, data)
         status = self._process.wait()
+        self._showing.join(LAST_WORDS)
         self._unwritten.put(None)
         self._reactor.callFromThread(self._finish, status)
 
