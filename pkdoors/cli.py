@@ -108,6 +108,9 @@ COMMANDS = {
         "service.metrics",
         "addMetricsCommand",
     ),
+    "relay-admin": Command(
+        "pass on what `pkdoors web HOST` asks, between ssh and the daemon", "web", "addRelayCommand"
+    ),
     "completion": Command(
         "print the script that makes a shell complete the command line of pkdoors",
         "completion",
@@ -125,6 +128,7 @@ OF_SERVER = frozenset(
         "keep",
         "metrics",
         "open",
+        "relay-admin",
         "release",
         "reload",
         "status",

@@ -30,7 +30,7 @@ from pkdoors.daemon.component import Component, OnDemand, Optional
 from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.daemon.firewalls import chooseFirewalls
 from pkdoors.daemon.gatewayalarm import GatewayAlarm
-from pkdoors.daemon.hooks import Hooks
+from pkdoors.daemon.hooks.runner import Hooks
 from pkdoors.daemon.listening import IKnockPorts, choosePacketLog, explainNoCapture
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.process.memory import Memory

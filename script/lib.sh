@@ -47,6 +47,12 @@ need() {
     [ -z "${apt_status-}" ] || die "$0: apt-get could not install$missing: see its message above"
 }
 
+# need_loopback: many tests connect to this machine itself. In a new network namespace that takes a command.
+need_loopback() {
+    "$PYTHON" -c 'import socket as s; s.socket(s.AF_INET, s.SOCK_DGRAM).connect(("127.0.0.1", 9))' 2>/dev/null ||
+        die "$0: the loopback interface is down, and tests connect to 127.0.0.1: \`ip link set lo up\`"
+}
+
 # A new package must not start its service: firewalld would lock its operator out.
 hold_services() {
     held=

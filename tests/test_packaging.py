@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import pkdoors
 from pkdoors.install.unitfiles import LOCAL
 from tests import ROOT
+from tests.lab.page import PAGE
 
 PLUGIN = "twisted/plugins/pkdoors_plugin.py"
 _MADE = (".*", "*.egg-info", "__pycache__", "_trial_temp*", "build")
@@ -161,6 +162,8 @@ class PackagingTests(SynchronousTestCase):
             if path.suffix in (".sh", ".ps1")
         }
         self.assertEqual((4, set()), (len(wanted), wanted - {*names}))
+        page = {str(path.relative_to(ROOT)) for path in PAGE.rglob("*") if path.is_file()}
+        self.assertEqual(page, {name for name in names if name.startswith("pkdoors/web/page/")})
         strange = [name for name in names if not name.startswith("pkdoors/")]
         self.assertEqual(strange, [PLUGIN])
 
@@ -168,6 +171,7 @@ class PackagingTests(SynchronousTestCase):
         """The source package has the tests, what they read, the scripts and the documentation."""
         names = {name.partition("/")[2] for name in tarfile.open(self.source).getnames()}
         wanted = {"tests/lab/hosts.py", "script/server", "README.md", "tox.ini", "LICENSE", "NEWS"}
+        wanted |= {"package.json", "tests/web/page/rows.test.js"}
         wanted |= {"SECURITY.md", "CONTRIBUTING.md", "script/wheel", "script/sbom"}
         wanted |= {"fuzz/run.py", "fuzz/corpus/seal/good", "docs/sealed-knock.sh"}
         self.assertEqual(wanted - names, set())

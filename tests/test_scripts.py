@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 from shutil import copy
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests import ROOT
 
@@ -71,6 +71,32 @@ class ServerTests(SynchronousTestCase):
         """Options are passed on unchanged, and nothing is added."""
         output = self.run_("--conf", "/a file")
         self.assertEqual("arguments: daemon --conf /a file\nvariables:  \n", output)
+
+
+class LoopbackTests(SynchronousTestCase):
+    """
+    C{need_loopback} of C{script/lib.sh}.
+    """
+
+    def run_(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run it with a command in front."""
+        lines = f"ROOT={ROOT}; . {ROOT}/script/lib.sh; need_loopback; echo good"
+        words = [*command, "sh", "-euc", lines]
+        return subprocess.run(words, capture_output=True, text=True, timeout=60)
+
+    def test_up(self) -> None:
+        """As a rule it does nothing."""
+        done = self.run_()
+        self.assertEqual((0, "good\n", ""), (done.returncode, done.stdout, done.stderr))
+
+    def test_down(self) -> None:
+        """Where tests cannot connect to this machine, one line says what to do."""
+        done = self.run_("unshare", "--user", "--net")
+        if "unshare" in done.stderr:
+            raise SkipTest(f"this user may not make a network: {done.stderr.strip()}")
+        self.assertEqual((1, ""), (done.returncode, done.stdout))
+        self.assertEqual(1, done.stderr.count("\n"), done.stderr)
+        self.assertIn("`ip link set lo up`", done.stderr)
 
 
 class NeedTests(SynchronousTestCase):

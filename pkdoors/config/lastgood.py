@@ -67,6 +67,8 @@ class LastGood:
             }
         )
         if text == self._written:
+            with suppress(OSError):
+                os.utime(self._path)  # see isOlder
             return
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,6 +95,16 @@ class LastGood:
             return _parseDoors(_read(self._path), self._file)
         except (*_UNFIT, PkdoorsError):
             return ()
+
+    def isOlder(self) -> bool:
+        """
+        Return whether the configuration file was changed after the daemon wrote the copy, which it
+        does whenever it has read the file; false if one of them is missing.
+        """
+        try:
+            return self._path.stat().st_mtime < os.stat(self._file).st_mtime
+        except FileNotFoundError:
+            return False
 
 
 def removeCopies(folder: Path) -> None:

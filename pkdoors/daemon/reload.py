@@ -19,7 +19,7 @@ from pkdoors.config.changes import (
 from pkdoors.config.config import Config
 from pkdoors.config.lastgood import LastGood
 from pkdoors.daemon.audit import AuditFile
-from pkdoors.daemon.hooks import Hooks
+from pkdoors.daemon.hooks.runner import Hooks
 from pkdoors.daemon.listening import IKnockPorts
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from pkdoors.config.changes import NEEDS_RESTART, REFUSED, RESTART, WOULD_REFUSE
-from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.model.ports import PortRange
 
 NOT_BEFORE = "once the daemon runs, but not before, or everybody gets in"
@@ -97,6 +97,15 @@ def reportOutdated(
     elif any(change.startswith(WOULD_REFUSE) for change in pending):
         remedy = f"fix that, then {remedy}"
     return Finding(ERROR if lacks else WARNING, "daemon", text, remedy)
+
+
+def reportUnread(daemon: Daemon) -> Finding:
+    """Report that the file is newer than what the daemon has read, and that it cannot be asked."""
+    text = (
+        f'{daemon.conf} was changed after the daemon had read it; with admin = "off", this check '
+        "cannot see what changed"
+    )
+    return Finding(INFO, "daemon", text, f"`{daemon.reload}`")
 
 
 def reportTrouble(trouble: str, daemon: Daemon) -> Finding:

@@ -203,6 +203,14 @@ class DaemonFacts:
         return self._status[1]
 
     @cached_property
+    def isUnread(self) -> bool:
+        """Whether somebody changed the file after the running daemon had read it."""
+        if self.daemon.process is not None:
+            with self.reading("daemon"):
+                return self.sources.isUnread(self.conf)
+        return False
+
+    @cached_property
     def _status(self) -> tuple[Sequence[str], Sequence[str]]:
         if self.daemon.process is not None and self.mayAdminister:
             with self.reading("daemon"):

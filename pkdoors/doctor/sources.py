@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pkdoors.config.lastgood import STATE, LastGood
 from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor.packetfilter.savedrules import SavedFile, findIncludes
 from pkdoors.errors import AskError, FirewallError
@@ -143,6 +144,11 @@ def askStatus(admin: str) -> tuple[Sequence[str], Sequence[str]]:
     return (), ()
 
 
+def isUnread(conf: str) -> bool:
+    """Return whether a configuration file was changed after the daemon had read it."""
+    return bool(conf) and LastGood(STATE, conf).isOlder()
+
+
 def surveyGuard() -> GuardState:
     """
     Return the state of our own tables in the kernel.
@@ -245,6 +251,7 @@ class Sources:
     interfaces: Callable[[], set[str]] = listInterfaces
     defaultInterfaces: Callable[[], set[str]] = listDefaultInterfaces
     status: Callable[[str], tuple[Sequence[str], Sequence[str]]] = askStatus
+    isUnread: Callable[[str], bool] = isUnread
     keys: Callable[[str, Collection[str]], tuple[int, list[str], list[str]]] = countKeys
     prefixed: Callable[[str], int] = countPrefixed
     revoked: Callable[[str], tuple[int, str]] = countRevoked

@@ -67,6 +67,20 @@ class Closer:
         )
         return closing
 
+    def closeOlder(
+        self, matches: Callable[[Opening], bool], stamp: float, reason: str
+    ) -> Deferred[int]:
+        """
+        End the openings for which a function returns true, if they began before a time.
+
+        @param stamp: the time of day, in seconds since 1970; an opening without one is older.
+        @param reason: why, as half a sentence.
+        @return: fires with their number when the guard was asked to close all of them.
+        """
+        return Deferred.fromCoroutine(
+            self.closeMatching(lambda o: o.since < stamp and matches(o), reason)
+        )
+
     async def closeMatching(self, matches: Callable[[Opening], bool], reason: str) -> int:
         """
         End the openings for which a function returns true, as L{close} does. What somebody else has

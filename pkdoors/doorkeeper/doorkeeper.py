@@ -1,8 +1,6 @@
 """The doorkeeper: the one place that owns time and openings."""
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from dataclasses import replace
-from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,23 +10,21 @@ from twisted.logger import Logger
 from pkdoors.doorkeeper._announcing import announce
 from pkdoors.doorkeeper._closer import Closer
 from pkdoors.doorkeeper._hearing import Hearing
+from pkdoors.doorkeeper._opener import Opener
 from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper._sealreport import SealReport
-from pkdoors.doorkeeper.admission import Admission, findOwner
-from pkdoors.doorkeeper.openings.carrying import GONE, Carrying
-from pkdoors.doorkeeper.openings.life import OpeningLife
+from pkdoors.doorkeeper.admission import Admission
+from pkdoors.doorkeeper.openings.carrying import Carrying
 from pkdoors.doorkeeper.openings.lives import Each, Lives
-from pkdoors.doorkeeper.openings.report import OpeningReport
 from pkdoors.doorkeeper.openings.selecting import SLICE, Selector
 from pkdoors.doorkeeper.openings.settling import Closing, Key
 from pkdoors.doorkeeper.openings.state import OpeningStatus, Page, Selection, Snapshot
 from pkdoors.doorkeeper.openings.uses import UseWatch
-from pkdoors.doorkeeper.outcome import CLOSED, EXTENDED, NOTHING, OPENED, OVER, REFUSED, Outcome
-from pkdoors.errors import FirewallError
+from pkdoors.doorkeeper.outcome import NOTHING, Outcome
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.clientaddress import findUseless, readClient
+from pkdoors.host.clientaddress import readClient
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
@@ -36,16 +32,11 @@ from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import MAX_OPENINGS, Door, Opening
 from pkdoors.model.principal import Principal
 from pkdoors.model.sources import Source
-from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
 
 SLICES_PER_TURN = 4
 """Slices of work on very many openings that are done in one turn: a millisecond or two each."""
-STOPPING = "the daemon is stopping: ask the next one"
 JOINING = "it names no address, and this host is about to join its fleet: knock again"
-SAME_END = 1.0
-"""Seconds by which the ends of two openings by one seal may differ, as they are computed from two
-clocks. Less does not count."""
 
 
 class Doorkeeper:
@@ -58,8 +49,6 @@ class Doorkeeper:
     @param counters: where knocks are counted.
     @param logKnocks: whether to log each datagram, and what each door makes of it.
     @param maxOpenings: how many openings there may be at a time, of all doors.
-    @ivar isDating: whether each opening gets the time of day at which it begins, for L{closeOlder}.
-    @ivar isStopped: whether it has let go of the firewalls, so it opens and closes nothing more.
     @ivar holdsBack: called with each request that has a seal, when it is heard; returns whether
         somebody else passes it on to L{request} later, or drops it.
     @ivar onClose: called with the name of a door and a source before the operator closes that;
@@ -85,7 +74,6 @@ class Doorkeeper:
         self._publisher = publisher or EventPublisher()
         self._makeLock = makeLock
         self._refusals = RefusalReport(clock, self._publisher)
-        self._troubles = LineLimit()
         self._turns = Turns(clock)
         self._slices = Turns(clock, SLICES_PER_TURN)
         self.doors = tuple(doors)
@@ -102,13 +90,30 @@ class Doorkeeper:
         self._lives = Lives(clock, self._admission.ended)
         self._closer = Closer(self._lives, stack, self._refusals, Turns(clock, 1), self._turns)
         self.seals = SealReport(self._lives)
-        self.isDating = self.isStopped = False
         self.holdsBack = self.refuseUnclaimed
         self.onClose: Callable[[str, str], object] = lambda door, source: None
         self._uses = UseWatch(clock, stack, self._lives, self._slices)
+        self._opener = Opener(
+            clock,
+            stack,
+            self._publisher,
+            self._admission,
+            self._lives,
+            self._closer,
+            self._refusals,
+            self._uses,
+            self._turns,
+        )
         self._selector = Selector(self._lives, self._uses, self._slices, lambda: self.doors)
-        self._grants = count(1)
-        self._carrying: Carrying | None = None  # while openings get the doors of a reload
+
+    @property
+    def isStopped(self) -> bool:
+        """Whether it has let go of the firewalls, so it opens and closes nothing more."""
+        return self._opener.isStopped
+
+    def dateOpenings(self, isDating: bool) -> None:
+        """Give each opening the time of day at which it begins, for L{closeOlder}, or no longer."""
+        self._opener.isDating = isDating
 
     def prepare(self) -> None:
         """
@@ -127,7 +132,7 @@ class Doorkeeper:
         now = self._clock.seconds()
         found = self._stack.start(self.doors, self._wanted, self._retry)
         for opening in found:
-            self._begin(opening, now, None)
+            self._opener.begin(opening, now, None)
         self._do(self._announceTakenOver(found))
 
     async def _announceTakenOver(self, found: Iterable[Opening]) -> None:
@@ -160,10 +165,10 @@ class Doorkeeper:
             self.doors = doors
             self._admission.setDoors(doors, maxOpenings)
             self._hearing.locks = self._hearing.locks.replaceDoors(doors, fresh)
-            self._carrying = carrying
+            self._opener.carrying = carrying
             await carrying.move(self._lives, self._slices, self._turns, self._closer.finish)
         finally:
-            self._carrying, self._uses.isChanging = None, False
+            self._opener.carrying, self._uses.isChanging = None, False
         self._uses.startIfNeeded()
 
     def _wanted(self) -> Iterable[Opening]:
@@ -173,7 +178,7 @@ class Doorkeeper:
         """
 
         def look() -> Iterator[Opening]:
-            carrying = self._carrying
+            carrying = self._opener.carrying
             return iter(carrying.carryOver(self._lives) if carrying else self._lives.wanted())
 
         return Each(look)
@@ -224,88 +229,15 @@ class Doorkeeper:
         self._refusals.publish(refusal)
 
     def request(self, request: Request) -> Outcome:
-        """Open the door or, if it is open for this source already, move the deadline."""
+        """See L{Opener.request}."""
         if not request.seal:
-            return self._request(request)
+            return self._opener.request(request)
         key = (request.door.name, readClient(request.source))
-        return self.seals.follow(request, key, self._request)
-
-    def _request(self, request: Request) -> Outcome:
-        door = request.door
-        if self.isStopped:
-            return Outcome(REFUSED, STOPPING)
-        key = (door.name, readClient(request.source))
-        if request.close:
-            self._closer.closeOwn(request)
-            return Outcome(CLOSED)
-        now, isThere = self._clock.seconds(), self._isThere(key, request.who)
-        opening = self._makeOpening(request, key[1], now)
-        if opening.deadline <= now:
-            return Outcome(OVER)
-        isHeard = request.sender == request.source and not request.via
-        reason = findUseless(key[1], isHeard=isHeard)
-        if reason := reason or self._admission.findRefusal(request, isThere, now):
-            self._refusals.publish(Refusal(door, request.sender, reason, request.who))
-            return Outcome(REFUSED, reason)
-        if isThere:
-            return Outcome(EXTENDED if self._extend(self._lives[key], opening) else NOTHING)
-        # The firewall comes first: the client waits for it, and for nothing else.
-        self._begin(opening, now, self._stack.open(opening))
-        self._refusals.noteOpening(request.sender)
-        return Outcome(OPENED)
-
-    def _makeOpening(self, request: Request, source: Source, now: float) -> Opening:
-        """Return the opening that a request asks for."""
-        door = request.door
-        deadline = now + min(door.grant(request.seconds), request.most or door.maxOpenFor)
-        deadline = min(deadline, request.until or deadline)
-        since = 0.0
-        if request.since or self.isDating:  # a stamp can be ahead, but no order ends what is later
-            today = self._publisher.wallClock()
-            since = min(request.since or today, today)
-        who, grant = request.who, next(self._grants)
-        return Opening(door, source, deadline, who, grant, since, request.via)
-
-    def _extend(self, life: OpeningLife, wanted: Opening) -> bool:
-        """Move a deadline. One and the same seal has the same end each time that it is judged."""
-        now = life.opening
-        isSame = wanted.since == now.since and not wanted.who.isOther(now.who)
-        if isSame and wanted.since and wanted.deadline < now.deadline + SAME_END:
-            wanted = replace(wanted, deadline=min(wanted.deadline, now.deadline))
-        return life.extend(wanted)
-
-    def _isThere(self, key: Key, who: Principal) -> bool:
-        """Return whether there is an opening already, with what is known of its use."""
-        life = self._lives.get(key)
-        if life is None:
-            return False
-        if self._carrying is not None and self._carrying.isOver(life):
-            self._closer.finishNow(life, GONE)  # it was granted for other ports than this request
-        elif life.opening.door.once and life.opening.who.isOther(who):
-            self._uses.lookAtOne(life)  # if it is used, its time is not for others
-            return key in self._lives
-        return True
+        return self.seals.follow(request, key, self._opener.request)
 
     def open(self, request: Request) -> Deferred[None]:
-        """
-        Do the same as L{request}.
-
-        @return: fires when the opening has settled: all firewalls have opened it, or one refuses,
-            or it was closed again. It never fails, and can be cancelled.
-        @raise FirewallError: the door has too many openings.
-        """
-        key = (request.door.name, readClient(request.source))
-        settled = self._lives.settled.next(key)  # before the request: a firewall may answer at once
-        self.request(request)
-        life = self._lives.get(key)
-        if life is None or life.isOpen():
-            self._lives.settled.notify(key)
-        if life is None:
-            reason = self._admission.findFull(request.door, "")
-            if self.isStopped:
-                raise FirewallError(STOPPING)
-            raise FirewallError(f"door {request.door} has {reason or 'just closed'}")
-        return settled
+        """See L{Opener.open}."""
+        return self._opener.open(request)
 
     def close(self, keys: Iterable[Key], who: Principal) -> Closing:
         """See L{Closer.close}."""
@@ -314,16 +246,8 @@ class Doorkeeper:
     def closeOlder(
         self, matches: Callable[[Opening], bool], stamp: float, reason: str
     ) -> Deferred[int]:
-        """
-        End the openings for which a function returns true, if they began before a time.
-
-        @param stamp: the time of day, in seconds since 1970; an opening without one is older.
-        @param reason: why, as half a sentence.
-        @return: fires with their number when the guard was asked to close all of them.
-        """
-        return Deferred.fromCoroutine(
-            self._closer.closeMatching(lambda o: o.since < stamp and matches(o), reason)
-        )
+        """See L{Closer.closeOlder}."""
+        return self._closer.closeOlder(matches, stamp, reason)
 
     def status(self, door: str, source: Source) -> OpeningStatus | None:
         """Return how things stand with one opening; L{None} if there is none."""
@@ -357,7 +281,7 @@ class Doorkeeper:
         Let go: openings run out by themselves in the firewall, the doors stay closed. Requests that
         come meanwhile are refused.
         """
-        self.isStopped = True
+        self._opener.isStopped = True
         self._uses.stop()
         self._hearing.stop()
         self._lives.leave()
@@ -371,24 +295,6 @@ class Doorkeeper:
             if number % SLICE == 0:
                 await self._slices.next()
             life.retry()
-
-    def _begin(self, opening: Opening, requested: float, asked: Deferred[None] | None) -> None:
-        """
-        Begin an opening.
-
-        @param asked: the firewall's answer; L{None} if it has the opening already.
-        """
-        report = OpeningReport(self._clock, self._publisher, self._troubles, requested)
-        life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._lives)
-        life.owner = findOwner(str(opening.source), opening.who)
-        self._lives.add(life)
-        self._admission.began(opening.door.name, life.owner)
-        if opening.door.once:
-            self._uses.start()
-        if asked is None:
-            life.takeOver()
-        else:
-            life.begin(asked)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(work).addErrback(

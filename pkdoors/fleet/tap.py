@@ -9,8 +9,8 @@ from twisted.application.service import IService
 from twisted.logger import globalLogPublisher
 from twisted.python.usage import UsageError
 
+from pkdoors.adminclient.location import findFleetFile
 from pkdoors.config.commandline import WRONG_CONFIG, CommandLine
-from pkdoors.config.config import FLEET_NAME
 from pkdoors.config.fleet import FleetConfig
 from pkdoors.config.fleetfile import readFleet, readPassword
 from pkdoors.daemon.process.signals import handleHangup, handleInterrupt
@@ -30,7 +30,7 @@ ABOUT = (
 )
 FILE = "/etc/pkdoors/fleet.toml"
 FILE_ABOUT = f"the fleet's configuration file (default: {FILE})"
-CONF_ABOUT = "the daemon's configuration file, if that of the fleet is the fleet.toml beside it"
+CONF_ABOUT = "the daemon's configuration file: fleet.toml is beside it, or named in it"
 SOCKET = f"{FOLDER}/fleet.sock"
 SOCKET_ABOUT = f"the daemon's socket for the fleet (default: {SOCKET})"
 
@@ -56,11 +56,15 @@ class Options(CommandLine):
 
     @property
     def path(self) -> str:
-        """The path of the fleet's configuration file."""
+        """
+        The path of the fleet's configuration file.
+
+        @raise AskError: the daemon's file, which could name it, does not exist.
+        """
         if self["file"]:
             return str(os.path.abspath(self["file"]))
         if self["conf"]:
-            return str(os.path.join(os.path.dirname(os.path.abspath(self["conf"])), FLEET_NAME))
+            return findFleetFile(os.path.abspath(self["conf"]))
         return FILE
 
 
@@ -77,8 +81,8 @@ def makeService(options: Options) -> IService:
     loop: Any = reactor
     # Twisted's clock is the time of day: if somebody sets that back, timers come late.
     loop.seconds = time.monotonic
-    read = partial(readFleet, options.path)
     try:
+        read = partial(readFleet, options.path)
         readPassword(read())
     except PkdoorsError as error:
         options.refuse(str(error), WRONG_CONFIG)

@@ -31,6 +31,7 @@ class Socket:
     @ivar inode: its number in C{/proc/PID/fd}; 0 if no process has it any more.
     @ivar here: our address, as the kernel prints it.
     @ivar there: the other end's address and port, as the kernel prints them.
+    @ivar user: the number of the user who has made it.
     """
 
     port: int
@@ -38,6 +39,7 @@ class Socket:
     inode: int
     here: str
     there: str
+    user: int = 0
 
     @property
     def address(self) -> Address:
@@ -64,7 +66,7 @@ def parseSockets(listing: str) -> Iterator[Socket]:
     for line in listing.splitlines()[1:]:
         _, local, remote, state, *rest = line.split()
         address, _, port = local.partition(":")
-        yield Socket(int(port, 16), state, int(rest[5]), address, remote)
+        yield Socket(int(port, 16), state, int(rest[5]), address, remote, int(rest[3]))
 
 
 def parseAddress(text: str) -> Address:

@@ -9,7 +9,7 @@ module cleans all output, even if a caller forgets to.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, NoReturn, TextIO
 
 from pkdoors.util.oneline import printable
@@ -48,6 +48,16 @@ def complain(program: str, *lines: str) -> None:
     """
     for line in lines:
         print(printable(f"{program}: {line}"), file=sys.stderr)
+
+
+def passOn(text: str) -> None:
+    """
+    Print to standard error what another program says, with nothing in it that controls the
+    terminal. Any thread can do that, also while the process ends.
+    """
+    data = printable(text, "\n\t").encode(errors="replace")
+    with suppress(OSError):
+        os.write(2, data)
 
 
 def requireLinux(program: str) -> None:

@@ -32,10 +32,12 @@ class Checks:
     The checks of every request, for what the browser says of where it comes from.
 
     @param port: on which we listen.
+    @param name: one that is only ours, beside those that all servers of this machine have.
     """
 
-    def __init__(self, port: int) -> None:
-        self._hosts = {b"127.0.0.1:%d" % port, b"localhost:%d" % port}
+    def __init__(self, port: int, name: str) -> None:
+        names = ("127.0.0.1", "localhost", name)
+        self._hosts = {f"{each}:{port}".encode() for each in names}
         self.cookie = b"pkdoors-%d" % port
         """The name of the cookie. Cookies belong to a host, whatever the port."""
 
@@ -71,7 +73,10 @@ def _refuseUnknown(headers: Headers) -> tuple[int, str] | None:
     return 403, "a request that changes something needs an Origin header: use the page"
 
 
-_ADDRESS = re.compile(r"/openings/[0-9A-Fa-f:.%]{1,200}(?:/[0-9]{1,3})?")
+_ADDRESS = re.compile(
+    r"/openings/[0-9A-Fa-f:.%]{1,200}(?:%25[\w.%-]{1,45})?(?:/[0-9]{1,3})?", re.ASCII
+)
+"""An address, perhaps with an interface, or a network; its parts are encoded as in a URL."""
 _PASSED = {
     "GET": {"/status", "/openings", "/events", "/rates"},
     "POST": {"/openings"},

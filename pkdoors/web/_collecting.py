@@ -9,7 +9,7 @@ from pkdoors.admin.responses import Senders, writeHead, writeJSON
 from pkdoors.errors import PkdoorsError
 
 MAX_ANSWER = 1 << 22
-"""Bytes: as much as L{pkdoors.web._program} lets a command print."""
+"""Bytes: as much as L{pkdoors.web.channels._program} lets a command print."""
 
 
 class Collecting(Protocol):

@@ -1,5 +1,6 @@
 """The HTTP server of the page: files, the session, and what is passed to the host."""
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.protocol import connectionDone
@@ -16,7 +17,8 @@ from pkdoors.web._collecting import Collecting
 from pkdoors.web._files import PageFile, readFiles
 from pkdoors.web._passage import Passage
 from pkdoors.web._presence import Presence
-from pkdoors.web.adminside import ABOUT, ADMIN, CHECK, FLEET, IAdminSide
+from pkdoors.web.channels.adminside import ABOUT, ADMIN, CHECK, FLEET, IAdminSide
+from pkdoors.web.peers import Place, findUser
 from pkdoors.web.sessions import Sessions
 
 KEY_HEADER = b"pkdoors-key"
@@ -33,6 +35,7 @@ _USED = (
     "this link was used already, or is from an earlier start: press Enter in the terminal in which "
     "`pkdoors web` runs (or start it again), and open the link that it prints"
 )
+_OTHERS = "the link is for another user of this machine, who has started `pkdoors web`"
 
 
 class WebChannel(AdminChannel):
@@ -62,6 +65,13 @@ class WebChannel(AdminChannel):
         refusal: tuple[int, str] | None = self.site.checks.refuse(method, headers)
         return refusal
 
+    def findUser(self) -> int | None:
+        """Return the user of this machine who has connected; L{None} if that is unknown."""
+        transport: Any = self.transport
+        here, there = transport.getHost(), transport.getPeer()
+        user: int | None = self.site.findUser((here.host, here.port), (there.host, there.port))
+        return user
+
     def drop(self) -> None:
         """Abort the connection."""
         transport: Any = self.transport
@@ -75,6 +85,8 @@ class WebSite(QuietSite):
     @ivar checks: of every request; set once the port is known.
     @param sessions: that may ask.
     @param presence: hears of each request with a session.
+    @param users: who may begin a session; none for everybody.
+    @param findUser: see L{pkdoors.web.peers.findUser}.
     """
 
     protocol = WebChannel
@@ -82,10 +94,18 @@ class WebSite(QuietSite):
     checks: Checks
 
     def __init__(
-        self, reactor: Any, side: IAdminSide, sessions: Sessions, presence: Presence
+        self,
+        reactor: Any,
+        side: IAdminSide,
+        sessions: Sessions,
+        presence: Presence,
+        users: Collection[int] = (),
+        findUser: Callable[[Place, Place], int | None] = findUser,
     ) -> None:
         self.access = sessions
         self.presence = presence
+        self.users = users
+        self.findUser = findUser
         self._connections: list[WebChannel] = []  # the oldest first
         super().__init__(reactor, _Root(self, side))
 
@@ -200,6 +220,10 @@ class _Session(Leaf):
         """See L{Leaf.answer}."""
         assert request.content is not None
         request.content.seek(0)
+        channel: Any = request.channel
+        if self._site.users and channel.findUser() not in self._site.users:
+            writeJSON(request, 403, {"error": _OTHERS})
+            return
         session = self._site.access.begin(request.content.read().strip())
         if session is None:
             writeJSON(request, 403, {"error": _USED})

@@ -16,10 +16,10 @@ from urllib.parse import parse_qs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors.config.parser import parseConfig
-from pkdoors.daemon.hooks import makeEnvironment
+from pkdoors.daemon.hooks.hook import makeEnvironment
 from pkdoors.model.principal import Principal
 from tests import ROOT
-from tests.daemon.hookscase import event
+from tests.daemon.hooks.case import event
 from tests.fakes.doors import PORTS
 from tests.lab.hosts import eventually
 

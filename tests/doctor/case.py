@@ -44,6 +44,7 @@ WELL: dict[str, Any] = {
     "interfaces": {"eth0"},
     "defaultInterfaces": {"eth0"},
     "status": ((), ()),
+    "isUnread": False,
     "findHookFlaw": None,
     "findCodeFlaw": None,
 }

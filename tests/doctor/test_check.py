@@ -8,7 +8,7 @@ from pkdoors.config.changes import NEEDS_RESTART, REFUSED, RESTART, WOULD_REFUSE
 from pkdoors.config.config import CONF_FILE
 from pkdoors.daemon import listening
 from pkdoors.doctor._guard import GuardState
-from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.errors import FirewallError
 from pkdoors.files.trust import Flaw
 from pkdoors.host.procnet import ESTABLISHED, LISTENS, Socket
@@ -212,6 +212,22 @@ class CheckTests(CheckTestCase):
             found = [one for one in look(**service, ports="22,80", status=status) if one.remedy]
             found = [one for one in found if one.subject == "daemon"]
             self.assertEqual([Finding(ERROR, "daemon", f"{REFUSED}{text}", remedy)], found)
+
+    def test_unread(self) -> None:
+        """
+        If the daemon has no admin socket, one line says that the file is newer than what it has
+        read; with a socket, the daemon itself knows what has changed.
+        """
+        off = {"admin": ""}
+        newer = {"conf": "/etc/pkdoors/pkdoors.toml", "isUnread": True}
+        self.assertEqual([], self.bad(**newer))
+        self.assertEqual([], self.bad(options=off))
+        self.assertEqual([], self.bad(options=off, conf=newer["conf"]))
+        (finding,) = [each for each in look(options=off, **newer) if each.level != OK]
+        self.assertEqual((INFO, "daemon"), (finding.level, finding.subject))
+        self.assertIn("pkdoors.toml was changed after the daemon had read it", finding.text)
+        self.assertEqual(f"`kill -HUP {DAEMON}`", finding.remedy)
+        self.assertNotIn((INFO, "daemon"), self.bad(options=off, holder=None, **newer))
 
     def test_pending(self) -> None:
         """A change that nobody has reloaded is a warning; an error if a port is not guarded."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 
-from pkdoors.doorkeeper.doorkeeper import STOPPING
+from pkdoors.doorkeeper._opener import STOPPING
 from pkdoors.doorkeeper.outcome import Outcome
 from pkdoors.errors import FirewallError
 from pkdoors.locks.lock import Request
@@ -261,7 +261,7 @@ class CloseOlderTests(RelayedCase):
     def test_undated(self) -> None:
         """What an operator opened has no stamp, unless the host belongs to a fleet."""
         self.keeper.request(Request(self.door, ANN, 0, who=OPERATOR))
-        self.keeper.isDating = True
+        self.keeper.dateOpenings(True)
         self.clock.advance(5)
         self.keeper.request(Request(self.door, BOB, 0, who=OPERATOR))
         self.assertEqual(1, self.close(TODAY + 3))

@@ -44,6 +44,27 @@ class ServiceFilesTests(SynchronousTestCase):
         self.assertIn('ExecReload="/opt/pkdoors/bin/pkdoors" reload\n', text)
         self.assertNotIn("{bin}", text)
 
+    def test_clock(self) -> None:
+        """
+        The fleet's process waits for the clock, and the daemon does not: the time may come from the
+        network, which waits for the daemon.
+        """
+        list(self.files.place())
+        fleet = self.unit.with_name("pkdoors-fleet.service").read_text()
+        self.assertRegex(fleet, r"(?m)^After=(.* )?time-sync\.target( |$)")
+        self.assertNotRegex(self.unit.read_text(), r"(?m)^\w+=.*time-sync")
+        self.assertIn("Before=network-pre.target ", self.unit.read_text())
+
+    def test_executable(self) -> None:
+        """
+        The fleet's process may write code into memory, or it could not speak TLS to the engine: the
+        callbacks of pyOpenSSL are made so. The daemon needs no TLS, and may not.
+        """
+        list(self.files.place())
+        fleet = self.unit.with_name("pkdoors-fleet.service").read_text()
+        self.assertNotRegex(fleet, "(?m)^MemoryDenyWriteExecute=")
+        self.assertRegex(self.unit.read_text(), "(?m)^MemoryDenyWriteExecute=yes$")
+
     def test_package(self) -> None:
         """
         A package's files are below C{/usr} and name their origin. Its service is left out, and does

@@ -20,6 +20,7 @@ from pkdoors.util.output import (
     complain,
     fillStandard,
     guardOutput,
+    passOn,
     tell,
     tellAside,
     tellDrawn,
@@ -148,6 +149,18 @@ class CleaningTests(SynchronousTestCase):
         lines = self.printed(lambda: tellText(NASTY), lambda: tellAside(NASTY))
         self.assertClean(lines)
         self.assertIn("OK all is well\t", lines[1])
+
+    def test_passOn(self) -> None:
+        """What another program says cannot control the terminal, and may be lost."""
+        written: list[tuple[int, bytes]] = []
+
+        def write(number: int, data: bytes) -> int:
+            written.append((number, data))
+            raise BrokenPipeError
+
+        self.patch(os, "write", write)
+        passOn("\x1b]52;c;eA==\x07 who\ta\u202e\n\ud800")
+        self.assertEqual([(2, b"\\x1b]52;c;eA==\\x07 who\ta\\u202e\n\\ud800")], written)
 
     def test_alone(self) -> None:
         """Each cleans also where nothing else does."""

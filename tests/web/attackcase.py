@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,13 +12,14 @@ from zope.interface import implementer
 from pkdoors.web._checks import Checks
 from pkdoors.web._presence import Presence
 from pkdoors.web._site import WebSite
-from pkdoors.web.adminside import IAdminSide
+from pkdoors.web.channels.adminside import IAdminSide
 from pkdoors.web.sessions import Sessions
 from tests.admin.case import Connection
 from tests.fakes.log import Log
 from tests.fakes.reactor import FakeReactor
 
 PORT = 43210
+NAME = "0123456789abcdef.localhost"
 HOST = f"127.0.0.1:{PORT}"
 ORIGIN = f"http://{HOST}"
 PATHS = ("status", "openings", "events", "rates", "about", "check", "fleet")
@@ -56,6 +57,10 @@ class FakeSide:
         self.ended: Deferred[str] = Deferred()
         self.channels: list[tuple[str, Daemon]] = []
 
+    def begin(self) -> Deferred[None]:
+        """See L{IAdminSide.begin}."""
+        return succeed(None)
+
     def open(self, kind: str, protocol: IProtocol) -> None:
         """See L{IAdminSide.open}."""
         daemon = Daemon(protocol)
@@ -64,9 +69,7 @@ class FakeSide:
 
     def stop(self) -> Deferred[None]:
         """See L{IAdminSide.stop}."""
-        stopped: Deferred[None] = Deferred()
-        stopped.callback(None)
-        return stopped
+        return succeed(None)
 
 
 class AttackCase(SynchronousTestCase):
@@ -80,8 +83,9 @@ class AttackCase(SynchronousTestCase):
         self.sessions = Sessions()
         self.ends = 0
         self.presence = Presence(self.reactor, self.onAway)
+        self.presence.start()
         self.site = WebSite(self.reactor, self.side, self.sessions, self.presence)
-        self.site.checks = Checks(PORT)
+        self.site.checks = Checks(PORT, NAME)
         self.session = self.beginSession()
 
     def onAway(self) -> None:

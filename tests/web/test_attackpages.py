@@ -1,6 +1,6 @@
 """What other pages in the operator's browser, and other users of the machine, try."""
 
-from tests.web.attackcase import HOST, ORIGIN, PATHS, PORT, AttackCase
+from tests.web.attackcase import HOST, NAME, ORIGIN, PATHS, PORT, AttackCase
 
 FOREIGN = (
     "null",
@@ -29,8 +29,10 @@ class PageTests(AttackCase):
         for path in PATHS:
             self.own(f"GET /api/{path}")
         self.own("POST /api/openings", body=OPENING)
-        self.own("DELETE /api/openings/192.0.2.7?door=ssh")
-        self.assertEqual(len(PATHS) + 2, len(self.side.channels))
+        addresses = ("192.0.2.7", "10.0.0.0/16", "2001:db8::7", "2001:db8::/32", "fe80::1%25eth0.5")
+        for address in addresses:
+            self.own(f"DELETE /api/openings/{address}?door=ssh")
+        self.assertEqual(len(PATHS) + 1 + len(addresses), len(self.side.channels))
 
     def test_origin(self) -> None:
         """A request from any other origin is refused, also one that only reads."""
@@ -85,6 +87,10 @@ class PageTests(AttackCase):
             f"0.0.0.0:{PORT}",
             f"[::1]:{PORT}",
             f"localhost.:{PORT}",
+            f"x.localhost:{PORT}",
+            f"{NAME}:{PORT + 1}",
+            f"x.{NAME}:{PORT}",
+            NAME,
             f"127.0.0.1.evil.example:{PORT}",
             f"127.0.0.1:{PORT}, evil.example",
             f"x@127.0.0.1:{PORT}",
@@ -98,6 +104,15 @@ class PageTests(AttackCase):
             self.assertUntouched(self.raw(text.encode()), 400)
         text = f"GET /api/status HTTP/1.0\r\n{self.session[0]}\r\n\r\n"
         self.assertUntouched(self.raw(text.encode()), 400)
+
+    def test_names(self) -> None:
+        """The page has three names, and the origin must be that of the name that is asked."""
+        own = [f"{name}:{PORT}" for name in ("127.0.0.1", "localhost", NAME)]
+        for host in own:
+            for other in own:
+                self.side.channels.clear()
+                self.send("GET /api/status", *self.session, f"Origin: http://{other}", host=host)
+                self.assertEqual(int(host == other), len(self.side.channels), (host, other))
 
     def test_socket(self) -> None:
         """A WebSocket, which no rule of the browser's keeps to its own page, is refused."""

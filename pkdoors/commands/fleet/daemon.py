@@ -14,7 +14,11 @@ def addFleetDaemonCommand(command: Parser) -> None:
         "hosts, and needs no privileges: the daemon judges what it hands in. The log goes to "
         "standard output, or to systemd's journal. The status is 78 if the configuration is wrong."
     )
-    addConfOption(command, "the daemon's configuration file, if fleet.toml is beside it")
+    addConfOption(
+        command,
+        "the daemon's configuration file: fleet.toml is beside it, or named in it if this user may "
+        "read that",
+    )
     addFileOption(command, "--file", help="the fleet's configuration file, in place of that")
     addFileOption(
         command,

@@ -24,6 +24,7 @@ from pkdoors.config.foreign.doors import (
     readSeconds,
     timesFor,
 )
+from pkdoors.config.foreign.shell import joinFamilies
 from pkdoors.errors import BadValue
 
 CMD_TIMEOUT = 10.0
@@ -107,8 +108,8 @@ def _readSection(
 ) -> tuple[ForeignDoor | None, list[Fate]]:
     """Return the door of a section, if it is one, and what became of its keys."""
     values = dict(section)  # of a key that comes twice, the last one counts
-    opening = _readFirst(values, _OPEN)
-    closing = _readFirst(values, _CLOSE)
+    opening = _readCommands(values, _OPEN)
+    closing = _readCommands(values, _CLOSE)
     if not opening.opens and not opening.hook:
         reason = "not needed: the kernel closes each door after open_for; connections go on"
         return None, [(name, reason if opening.closes else "not taken: it has no command")]
@@ -119,17 +120,33 @@ def _readSection(
     return door, fates
 
 
-def _readFirst(values: dict[str, str], keys: tuple[str, ...]) -> Meaning:
-    """Return what the commands of a section mean together: those for IPv6 do the same as others."""
-    meanings = [readCommand(values[key]) for key in keys if values.get(key)]
+def _readCommands(values: dict[str, str], keys: tuple[str, ...]) -> Meaning:
+    """
+    Return what the commands of a section mean together. A door opens for both families, so a port
+    that is opened for one of them is one for both; hooks are kept apart.
+    """
+    found = {key: readCommand(values[key]) for key in keys if values.get(key)}
+    meanings = found.values()
     ports = {ports: None for meaning in meanings for ports in meaning.ports}
     isWhole = any(meaning.opens and not meaning.ports for meaning in meanings)
     return Meaning(
         any(meaning.opens for meaning in meanings),
         () if isWhole else tuple(ports),
         any(meaning.closes for meaning in meanings),
-        next((meaning.hook for meaning in meanings if meaning.hook), ()),
+        _makeHook(found),
     )
+
+
+def _makeHook(found: dict[str, Meaning]) -> tuple[str, ...]:
+    """Return the hook of a door, from the commands for IPv4 and for IPv6 clients."""
+    ipv4, ipv6 = (
+        [found[key].hook for key in found if key.endswith("_6") == isIPv6]
+        for isIPv6 in (False, True)
+    )
+    first, second = (next(filter(None, hooks), ()) for hooks in (ipv4, ipv6))
+    if ipv4 and ipv6 and first != second:
+        return joinFamilies(first, second)
+    return first or second
 
 
 def _makeDoor(name: str, values: dict[str, str], opening: Meaning, closing: Meaning) -> ForeignDoor:

@@ -56,6 +56,17 @@ def makeHook(text: str, placeholder: str) -> tuple[str, ...]:
     return (SHELL, "-c", _putAddress(text, placeholder))
 
 
+def joinFamilies(ipv4: tuple[str, ...], ipv6: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a hook that runs one hook for IPv4 clients, and another one for IPv6 clients."""
+    cases = f"case ${ADDRESS} in\n*:*) {_asLine(ipv6)}\n;;\n*) {_asLine(ipv4)}\n;;\nesac"
+    return (SHELL, "-c", cases)
+
+
+def _asLine(hook: tuple[str, ...]) -> str:
+    """Return a line for a shell that does the same as a hook."""
+    return hook[2] if hook[:2] == (SHELL, "-c") else shlex.join(hook)
+
+
 def joinCommands(commands: list[Words]) -> str:
     """Return a line for a shell that runs commands one after the other."""
     return "; ".join(map(shlex.join, commands))

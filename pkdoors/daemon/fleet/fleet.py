@@ -100,7 +100,7 @@ class Fleet:
         """Begin to hear what the doorkeeper does."""
         keeper = self._keeper
         keeper.holdsBack, keeper.seals.onSeal = self._holdBack, self._onSeal
-        keeper.isDating = True
+        keeper.dateOpenings(True)
         self._ordering.start()
 
     def stop(self) -> None:
@@ -108,7 +108,7 @@ class Fleet:
         keeper = self._keeper
         keeper.holdsBack = keeper.refuseUnclaimed
         keeper.seals.onSeal = lambda request: None
-        keeper.isDating = False
+        keeper.dateOpenings(False)
         for part in (self._inbox, self._claims, self._ordering):
             part.stop()
 

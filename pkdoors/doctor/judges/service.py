@@ -2,7 +2,13 @@
 
 from pkdoors.config.changes import REFUSED, WOULD_REFUSE
 from pkdoors.doctor import _setup
-from pkdoors.doctor._daemon import judgeRunning, reportNotAtBoot, reportOutdated, reportTrouble
+from pkdoors.doctor._daemon import (
+    judgeRunning,
+    reportNotAtBoot,
+    reportOutdated,
+    reportTrouble,
+    reportUnread,
+)
 from pkdoors.doctor.facts import Facts
 from pkdoors.doctor.judges.calling import Findings
 
@@ -59,6 +65,8 @@ def judgeFile(facts: Facts) -> Findings:
         pending = ()  # likewise
     if deaf or facts.unguarded or pending:
         yield reportOutdated(facts.daemon, deaf, facts.unguarded, facts.knocks, pending)
+    elif not facts.config.admin and facts.isUnread:
+        yield reportUnread(facts.daemon)
 
 
 def _cannotRead(facts: Facts, path: str) -> bool:

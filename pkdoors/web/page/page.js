@@ -16,16 +16,16 @@ import { makeViews } from "./view/views.js";
 
 /** Milliseconds until the page tries again to begin a session. */
 const BEGIN_PAUSE = 3000;
-/** Milliseconds that two clocks may differ after a second: if it is more, the computer has slept. */
+/** Milliseconds that two clocks may differ after a second; if it is more, the computer slept. */
 const SLEPT = 5000;
-/** Milliseconds in which the events from before the page was opened arrive: nobody reads them aloud. */
+/** Milliseconds in which earlier events arrive: those are not read aloud. */
 const PAST = 1000;
 /** Milliseconds for which events wait, to be shown together. */
 const TOGETHER = 50;
 
 const NO_PAST =
-    "Events from before this page was opened are missing: this daemon does not keep them, because " +
-    "it is of an earlier version. Restart it after the update of pkdoors.";
+    "Events from before this page was opened are missing: this daemon is of an earlier version, and " +
+    "does not keep them. Restart it after the update of pkdoors.";
 
 export class Page {
     /**
@@ -42,7 +42,8 @@ export class Page {
             announcer: new Announcer(find("announcements"), find("alarms"), timers),
             board: new Board(),
             selection: new Selection(),
-            ask: (...request) => transport.ask(...request).catch((error) => Promise.reject(asFailure(error))),
+            ask: (...request) =>
+                transport.ask(...request).catch((error) => Promise.reject(asFailure(error))),
             refresh: () => this._work.status.askNow(),
             retry: () => void this.start(),
         };
@@ -69,7 +70,10 @@ export class Page {
         rates.askNow();
         hosts.askNow();
         void this._views.check.runOnce();
-        this._transport.about().then((about) => this._name(about), () => {});
+        this._transport.about().then(
+            (about) => this._name(about),
+            () => {},
+        );
     }
 
     /** Count seconds, from now on. */

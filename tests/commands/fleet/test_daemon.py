@@ -31,6 +31,16 @@ class DaemonTests(FleetCommandTestCase):
         self.assertEqual((str(self.folder / "fleet.toml"), SOCKET), (first.path, first["socket"]))
         self.assertEqual(("/f.toml", "/s"), (second.path, second["socket"]))
 
+    def test_named(self) -> None:
+        """The daemon's file can name another one, and must be there."""
+        conf = self.folder / "pkdoors.toml"
+        conf.write_text('fleet_file = "/other/fleet.toml"\n')
+        self.says("daemon")
+        self.assertEqual("/other/fleet.toml", self.runs[0][1].path)
+        conf.unlink()
+        end = self.assertRaises(SystemExit, makeService, self.runs[0][1])
+        self.assertEqual(WRONG_CONFIG, end.code)
+
     def test_wrong(self) -> None:
         """With a wrong configuration it ends with one line and a status of its own."""
         self.write(host='"web9"')

@@ -1,5 +1,8 @@
 """Tests of the readers in L{pkdoors.config.foreign}."""
 
+from functools import partial
+from subprocess import run
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -72,6 +75,7 @@ UDPSERV_PORT        62201;
 MAX_SPA_PACKET_AGE  120;
 COLOUR              red;
 """
+ADDRESSES = ("192.0.2.7", "2001:db8::7")
 SECRETS = ("7000", "8000", "Zm9v", "c2Vj", "hush", "62201")
 
 
@@ -116,6 +120,31 @@ class KnockdTests(SynchronousTestCase):
             self.assertTrue(fates[key].startswith(words), (key, fates[key]))
         lines = found.describe()
         self.assertFalse([line for line in lines for secret in SECRETS if secret in line])
+
+    def test_families(self) -> None:
+        """Of two different commands, each runs for the clients of its family, and no other."""
+        rule = "iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT"
+        for ipv4, ipv6, expected in (
+            ("/bin/echo 4 %IP%", "/bin/echo 6 %IP%", ("4 192.0.2.7", "6 2001:db8::7")),
+            ("/bin/echo 4", "/bin/echo '6;' # %IP%", ("4", "6;")),
+            ("/bin/echo same", "/bin/echo same", ("same", "same")),
+            (f"{rule}; /bin/echo 4", f"ip6{rule[2:]}", ("4", "")),
+            (f"{rule}", f"ip6{rule[2:]}; /bin/echo 6", ("", "6")),
+            ("/bin/echo both", "", ("both", "both")),
+            ("", "/bin/echo both", ("both", "both")),
+        ):
+            text = f"[x]\nstart_command = {ipv4}\nstart_command_6 = {ipv6}\n"
+            (door,) = readKnockd(text).doors
+            with self.subTest(ipv4=ipv4, ipv6=ipv6):
+                self.assertEqual(expected, tuple(map(partial(self.runHook, door), ADDRESSES)))
+
+    def runHook(self, door: ForeignDoor, address: str) -> str:
+        """Return what the hook of a door prints for a client."""
+        command = door.fields["onOpen"]
+        assert isinstance(command, tuple)
+        done = run(command, capture_output=True, text=True, env={"PKDOORS_SOURCE": address})
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        return done.stdout.strip()
 
     def test_badTime(self) -> None:
         """A time that means nothing is not said to be taken."""

@@ -10,6 +10,9 @@ import { Backoff } from "./backoff.js";
 /** Events from before the page was opened that it asks for. */
 export const LAST = 200;
 
+/** The kind of the last words of `pkdoors web`, if it cannot reach the daemon any longer. */
+const ENDED = "ended";
+
 export class Listener {
     /**
      * @param {import("./timers.js").Timers} timers
@@ -17,7 +20,7 @@ export class Listener {
      * @param {object} work
      * @param {() => void} work.onBegun called when the daemon lets the page follow
      * @param {(event: {kind: string, data: string}) => void} work.onEvent
-     * @param {(sentence: string) => void} work.onEnd called with the reason for which nothing arrives
+     * @param {(sentence: string) => void} work.onEnd called with the reason if nothing arrives
      */
     constructor(timers, transport, work) {
         this._timers = timers;
@@ -41,6 +44,7 @@ export class Listener {
 
     async _follow() {
         this._isFollowing = true;
+        this._reason = "the daemon has ended the stream of events";
         const failure = await this._read().then(() => null, asFailure);
         this._isFollowing = false;
         if (this._knowsLast && failure?.status === 400) {
@@ -48,14 +52,14 @@ export class Listener {
             this.followNow();
             return;
         }
-        this._work.onEnd(failure?.sentence ?? "the daemon has ended the stream of events");
+        this._work.onEnd(failure?.sentence ?? this._reason);
         if (!failure?.isOver) {
             this._cancel = this._timers.after(this._backoff.next(), () => this.followNow());
         }
     }
 
     async _read() {
-        const reader = new EventReader(this._work.onEvent);
+        const reader = new EventReader((event) => this._take(event));
         let hasBegun = false;
         await this._transport.follow(this._path(), (text) => {
             reader.add(text);
@@ -66,6 +70,14 @@ export class Listener {
                 this._work.onBegun();
             }
         });
+    }
+
+    _take(event) {
+        if (event.kind === ENDED) {
+            this._reason = JSON.parse(event.data).error;
+        } else {
+            this._work.onEvent(event);
+        }
     }
 
     _path() {

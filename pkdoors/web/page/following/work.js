@@ -21,8 +21,8 @@ const RATES_PAUSE = 10_000;
 const HOSTS_PAUSE = 60_000;
 
 const NO_RATES =
-    "This daemon does not count knocks over time, because it is of an earlier version: restart it " +
-    "after the update of pkdoors.";
+    "There are no figures: this daemon is of an earlier version, and does not count knocks over " +
+    "time. Restart it after the update of pkdoors.";
 
 /**
  * Return what asks for the status, the rates and the hosts, and what follows the events.

@@ -69,7 +69,7 @@ export class Board {
     }
 }
 
-/** Return the deadline; the known one, if they differ no more than answers take: it must not flicker. */
+/** Return the deadline: the known one if they hardly differ, for it must not flicker. */
 function findDeadline(known, deadline) {
     return known && Math.abs(known.deadline - deadline) < JITTER ? known.deadline : deadline;
 }

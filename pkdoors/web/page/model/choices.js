@@ -54,11 +54,9 @@ export function readTime(value, text, door) {
         return { seconds: 0, fault: `${wrong}: write it like 45s, 10m, 8h, 7d or 1h30m` };
     }
     if (seconds > door.max_open_for) {
-        const most = formatLength(door.max_open_for);
-        return {
-            seconds: 0,
-            fault: `${formatLength(seconds)} is too long: door ${door.name} opens for ${most} at most`,
-        };
+        const [much, most] = [seconds, door.max_open_for].map(formatLength);
+        const fault = `${much} is too long: door ${door.name} opens for ${most} at most`;
+        return { seconds: 0, fault };
     }
     return { seconds, fault: "" };
 }

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { formatDuration, formatLength } from "./durations.js";
+import { formatLength } from "./durations.js";
 import { clean, countOf, formatCount } from "./text.js";
 
 /**
@@ -79,14 +79,4 @@ export function listRemarks(door) {
         remarks.push(`${countOf(door.sources, "client")} in the middle of a knock`);
     }
     return remarks;
-}
-
-/**
- * Return how long the daemon has been up, as `pkdoors status` does, without the seconds of days.
- * @param {number} seconds
- */
-export function formatUptime(seconds) {
-    const whole = Math.floor(seconds);
-    const step = whole >= 86_400 ? 3600 : whole >= 3600 ? 60 : 1;
-    return formatDuration(whole - (whole % step));
 }

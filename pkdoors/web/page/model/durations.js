@@ -41,16 +41,17 @@ export function formatLength(seconds) {
 }
 
 /**
- * Return the time that is left, which must not look longer than it is: seconds that have begun
- * count only when nothing else is left, and of hours nobody counts the seconds.
+ * Return a length of time with two units at most: 4m12s, 8h19m, 6d23h. It must not look longer than
+ * it is, so a unit that has only begun does not count, except for the last second.
  * @param {number} seconds
  */
-export function formatLeft(seconds) {
+export function formatRough(seconds) {
     const whole = Math.max(0, Math.floor(seconds));
     if (whole === 0) {
         return seconds > 0 ? "1s" : "0s";
     }
-    return formatDuration(whole >= 3600 ? whole - (whole % 60) : whole);
+    const step = whole >= 86_400 ? 3600 : whole >= 3600 ? 60 : 1;
+    return formatDuration(whole - (whole % step));
 }
 
 /**

@@ -48,11 +48,15 @@ export function listHostTroubles(host) {
     }
     if (host.not_reading?.length) {
         const named = nameHosts(host.not_reading);
-        troubles.push(`it does not read the streams of ${named}: knocks at ${named} open nothing here`);
+        troubles.push(
+            `it does not read the streams of ${named}: knocks at ${named} open nothing here`,
+        );
     }
     if (host.dropped) {
         const knocks = countOf(host.dropped, "knock");
-        troubles.push(`it could not pass on ${knocks} since its start: too many waited for the engine`);
+        troubles.push(
+            `it could not pass on ${knocks} since its start: too many waited for the engine`,
+        );
     }
     if (Math.abs(host.clock_ahead ?? 0) > CLOCK) {
         const side = host.clock_ahead > 0 ? "ahead of" : "behind";

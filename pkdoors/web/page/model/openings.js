@@ -14,7 +14,7 @@ const TRYING = "the daemon keeps trying, and the kernel closes it at its deadlin
 const SHUT = "nobody comes in any more, the guard has closed it, and the daemon keeps trying";
 
 /**
- * Return what tells openings apart.
+ * Return the key of an opening: no other one has it.
  * @param {{door: string, source: string}} opening
  */
 export function keyOf(opening) {
@@ -76,7 +76,9 @@ export function describeClosed(answer) {
         } else {
             const trouble = each.trouble ? `${clean(each.trouble)}: ` : "";
             const rest = each.shut ? SHUT : TRYING;
-            refused.push(`door ${each.door} is still closing for ${each.source}: ${trouble}${rest}`);
+            refused.push(
+                `door ${each.door} is still closing for ${each.source}: ${trouble}${rest}`,
+            );
         }
     }
     return { done: [...done, ...(answer.others ?? []).map(clean)], refused };

@@ -102,7 +102,9 @@ export class Line {
             return "";
         }
         const line = steps.join(" L");
-        return isArea ? `M${start.toFixed(1)} ${height} L${line} L${width} ${height} Z` : `M${line}`;
+        return isArea
+            ? `M${start.toFixed(1)} ${height} L${line} L${width} ${height} Z`
+            : `M${line}`;
     }
 }
 

@@ -26,7 +26,9 @@ export function asFailure(error) {
     if (error instanceof Failure) {
         return error;
     }
-    return new Failure(`the page has a fault (${error}): load it again, and report the fault to pkdoors`);
+    return new Failure(
+        `the page has a fault (${error}): load it again, and report the fault to pkdoors`,
+    );
 }
 
 /**
@@ -42,7 +44,7 @@ export function readRefusal(status, body) {
         // The sentence below says it.
     }
     if (typeof sentence !== "string" || !sentence) {
-        sentence = `the answer has the status ${status} and no sentence: try again, or see the daemon's log`;
+        sentence = `the answer has no sentence, only the status ${status}: see the daemon's log`;
     }
     return new Failure(sentence, { status, isOver: status === 401 });
 }

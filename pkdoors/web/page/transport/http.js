@@ -4,7 +4,7 @@
  * - `begin()` starts a session, if one is needed;
  * - `ask(method, path, body)` asks the daemon, with a path of docs/admin.md, and returns its JSON;
  * - `about()`, `check()` and `fleet()` return what `pkdoors web` adds to that;
- * - `follow(path, onText, signal)` hands on the pieces of a stream until it ends.
+ * - `follow(path, onText)` hands on the pieces of a stream until it ends.
  *
  * All return promises, and fail with a Failure.
  * @module
@@ -21,7 +21,8 @@ const SHORT_PATIENCE = 10_000;
 const LONG_PATIENCE = 120_000;
 
 const AWAY =
-    "`pkdoors web` does not answer: if it has ended, start it again, and use the link that it prints";
+    "`pkdoors web` does not answer: if it has ended, start it again, " +
+    "and open the link that it prints";
 
 /**
  * @param {typeof window.fetch} fetch
@@ -30,13 +31,15 @@ const AWAY =
  * @param {SessionKey} [key] of the session
  */
 export function makeHTTPTransport(fetch, location, hideToken, key = new SessionKey()) {
-    const get = async (path, patience) => readJSON(await send("GET", `api/${path}`, { patience }));
+    const get = async (path, patience) =>
+        readJSON(await send("GET", `api/${path}`, { patience }), patience);
 
-    async function send(method, path, { body, signal, patience, type } = {}) {
-        const ended = AbortSignal.timeout(patience ?? 0x7fffffff);
+    async function send(method, path, { body, patience, type } = {}) {
         const headers = type ? { "Content-Type": type, ...key.headers() } : key.headers();
         const options = { method, headers, body, credentials: "same-origin", cache: "no-store" };
-        options.signal = signal ? AbortSignal.any([signal, ended]) : ended;
+        if (patience) {
+            options.signal = AbortSignal.timeout(patience);
+        }
         let response;
         try {
             response = await fetch(path, options);
@@ -53,10 +56,14 @@ export function makeHTTPTransport(fetch, location, hideToken, key = new SessionK
         async begin() {
             const token = location.hash.slice(1);
             if (token) {
-                const wanted = { body: token, type: "application/octet-stream", patience: SHORT_PATIENCE };
+                const wanted = {
+                    body: token,
+                    type: "application/octet-stream",
+                    patience: SHORT_PATIENCE,
+                };
                 const begun = await send("POST", "session", wanted).catch(ignoreRefusal);
                 if (begun) {
-                    key.keep((await readJSON(begun)).key);
+                    key.keep((await readJSON(begun, SHORT_PATIENCE)).key);
                 }
                 hideToken(); // nobody copies a link that is dead
             }
@@ -65,13 +72,16 @@ export function makeHTTPTransport(fetch, location, hideToken, key = new SessionK
             const patience = method === "GET" ? SHORT_PATIENCE : PATIENCE;
             const type = method === "GET" ? "" : "application/json";
             const text = body === undefined ? undefined : JSON.stringify(body);
-            return readJSON(await send(method, `api${path}`, { body: text, type, patience }));
+            return readJSON(
+                await send(method, `api${path}`, { body: text, type, patience }),
+                patience,
+            );
         },
         about: () => get("about", SHORT_PATIENCE),
         check: () => get("check", LONG_PATIENCE),
         fleet: () => get("fleet", LONG_PATIENCE),
-        async follow(path, onText, signal) {
-            const response = await send("GET", `api${path}`, { signal });
+        async follow(path, onText) {
+            const response = await send("GET", `api${path}`);
             try {
                 await readPieces(response, onText);
             } catch (error) {
@@ -92,11 +102,14 @@ async function readPieces(response, onText) {
     }
 }
 
-async function readJSON(response) {
+async function readJSON(response, patience) {
     try {
         return await response.json();
-    } catch {
-        throw new Failure("cannot understand the answer (it is not JSON): load the page again");
+    } catch (error) {
+        if (error instanceof SyntaxError) {
+            throw new Failure("cannot understand the answer (it is not JSON): load the page again");
+        }
+        throw describeError(error, patience);
     }
 }
 
@@ -113,7 +126,9 @@ function describeError(error, patience) {
     }
     if (error?.name === "TimeoutError") {
         const seconds = Math.round(patience / 1000);
-        return new Failure(`no answer within ${seconds} seconds: see the terminal of \`pkdoors web\``);
+        return new Failure(
+            `no answer within ${seconds} seconds: see the terminal of \`pkdoors web\``,
+        );
     }
     return new Failure(AWAY);
 }

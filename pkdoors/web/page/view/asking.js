@@ -1,5 +1,5 @@
 /**
- * A part of the page that asks when the operator presses its button, and says how old its answer is.
+ * A part of the page that asks if the operator presses its button, and says how old the answer is.
  * @module
  */
 

@@ -32,7 +32,9 @@ export class ChartView {
         this._notice.clear();
         this._heard.update(heard, now);
         this._dropped.update(dropped, now);
-        find("knock-rows").replaceChildren(...listMinutes(answer).map((each) => makeRow(each, now)));
+        find("knock-rows").replaceChildren(
+            ...listMinutes(answer).map((each) => makeRow(each, now)),
+        );
         this._show(true);
     }
 

@@ -3,7 +3,13 @@
  * @module
  */
 
-import { countSources, describeLock, describeTimes, formatPorts, listRemarks } from "../model/doors.js";
+import {
+    countSources,
+    describeLock,
+    describeTimes,
+    formatPorts,
+    listRemarks,
+} from "../model/doors.js";
 import { clean } from "../model/text.js";
 import { find, make, makeCell, setAttributes, setText, show } from "./elements.js";
 import { KeyedList } from "./keyedlist.js";
@@ -40,7 +46,10 @@ export class DoorsView {
 
 /** Return what the operator should do something about, each sentence once. */
 function listTroubles(status) {
-    const troubles = status.troubles.map((text) => ({ text: `degraded: ${clean(text)}`, tone: "bad" }));
+    const troubles = status.troubles.map((text) => ({
+        text: `degraded: ${clean(text)}`,
+        tone: "bad",
+    }));
     const pending = (status.pending ?? []).map(clean);
     if (pending.length) {
         const begin = "the configuration file has changes that were not reloaded";

@@ -62,7 +62,9 @@ export function setText(element, text) {
  * @returns {(string | HTMLElement)[]}
  */
 export function mark(text) {
-    return splitCode(clean(text)).map((piece) => (piece.isCode ? make("code", {}, piece.text) : piece.text));
+    return splitCode(clean(text)).map((piece) =>
+        piece.isCode ? make("code", {}, piece.text) : piece.text,
+    );
 }
 
 /**

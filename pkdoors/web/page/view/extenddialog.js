@@ -3,7 +3,7 @@
  * @module
  */
 
-import { formatLeft } from "../model/durations.js";
+import { formatRough } from "../model/durations.js";
 import { describeOpened } from "../model/openings.js";
 import { formatClock } from "../model/times.js";
 import { find, setAttributes, setText } from "./elements.js";
@@ -53,9 +53,12 @@ export class ExtendDialog {
         }
         const { entry } = this._row;
         const left = entry.deadline - this._context.timers.now() / 1000;
-        const until = formatClock(new Date(Date.parse(entry.opening.until)), this._context.timers.wall());
+        const until = formatClock(
+            new Date(Date.parse(entry.opening.until)),
+            this._context.timers.wall(),
+        );
         const isOver = left <= 0 || !this._row.element.isConnected;
-        const open = `It is open until ${until}, for another ${formatLeft(left)}.`;
+        const open = `It is open until ${until}, for another ${formatRough(left)}.`;
         const text = isOver ? "It has ended: this opens the door again." : open;
         setText(find("extend-about"), text);
     }

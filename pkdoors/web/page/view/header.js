@@ -4,7 +4,7 @@
  */
 
 import { BLIND, CONNECTING, DEAF, ENDED, LIVE } from "../model/connection.js";
-import { formatUptime } from "../model/doors.js";
+import { formatRough } from "../model/durations.js";
 import { clean, formatCount } from "../model/text.js";
 import { find, setAttributes, setSentence, setText, show } from "./elements.js";
 
@@ -62,7 +62,7 @@ export class Header {
         }
         const { version, firewall, listen } = board.status;
         const isSeen = !FAILURES.has(this._connection.state);
-        const up = isSeen ? `up ${formatUptime(board.uptime(timers.now() / 1000))}, ` : "";
+        const up = isSeen ? `up ${formatRough(board.uptime(timers.now() / 1000))}, ` : "";
         const heard = listen ? `, listen: ${clean(listen)}` : "";
         setText(find("daemon"), `${clean(version)}, ${up}firewall: ${clean(firewall)}${heard}`);
     }

@@ -60,7 +60,11 @@ export class HostsView {
 }
 
 function makeRow(host) {
-    const name = make("th", { role: "rowheader", scope: "row", "data-field": "host" }, clean(host.host));
+    const name = make(
+        "th",
+        { role: "rowheader", scope: "row", "data-field": "host" },
+        clean(host.host),
+    );
     const behind = makeCell("behind", "Behind");
     const state = makeCell("state", "State", make("span"), make("small"));
     const cells = [makeCell("doors", "Doors"), makeCell("open", "Open"), behind];

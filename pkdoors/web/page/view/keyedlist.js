@@ -12,12 +12,13 @@ export class KeyedList {
      * @param {(item: any) => string} work.keyOf
      * @param {(item: any) => Element} work.make makes a row
      * @param {(row: Element, item: any) => void} work.update
+     * @param {(row: Element) => void} [work.forget] called with each row that vanishes
      * @param {(row: Element | null) => void} [work.passFocus] called if the row with the focus has
      *     vanished, with the row that takes its place
      */
     constructor(parent, work) {
         this._parent = parent;
-        this._work = { passFocus: () => {}, ...work };
+        this._work = { forget: () => {}, passFocus: () => {}, ...work };
         /** @type {Map<string, Element>} */
         this._rows = new Map();
         this._keys = [];
@@ -56,6 +57,7 @@ export class KeyedList {
                     heir = { key: findHeir(this._keys, key, wanted) };
                 }
                 row.remove();
+                this._work.forget(row);
                 this._rows.delete(key);
             }
         }
@@ -69,7 +71,10 @@ export class KeyedList {
             const key = wanted[number];
             const row = this._rows.get(key) ?? this._work.make(items[number]);
             this._rows.set(key, row);
-            if (!staying.has(key) && (row.parentNode !== this._parent || row.nextElementSibling !== next)) {
+            if (
+                !staying.has(key) &&
+                (row.parentNode !== this._parent || row.nextElementSibling !== next)
+            ) {
                 this._parent.insertBefore(row, next);
             }
             this._work.update(row, items[number]);

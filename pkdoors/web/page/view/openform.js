@@ -8,7 +8,8 @@ import { find, setAttributes, setChoices, setText, show } from "./elements.js";
 import { Notice } from "./notice.js";
 import { TimeField } from "./timefield.js";
 
-const MISSING = "the address is missing: give one like 192.0.2.7 or 2001:db8::7, or a network like 10.0.0.0/16";
+const MISSING =
+    "the address is missing: give one like 192.0.2.7 or 2001:db8::7, or a network like 10.0.0.0/16";
 
 export class OpenForm {
     /**
@@ -43,7 +44,10 @@ export class OpenForm {
     /** Offer the doors that the daemon has now. */
     update() {
         const { doors } = this._context.board.status;
-        setChoices(this._door, doors.map(({ name }) => ({ value: name, text: name })));
+        setChoices(
+            this._door,
+            doors.map(({ name }) => ({ value: name, text: name })),
+        );
         show(this._door.parentElement, doors.length !== 1);
         this._offer();
     }
@@ -70,7 +74,7 @@ export class OpenForm {
             return;
         }
         if (!this._context.board.status) {
-            this._complain("the daemon has not answered yet: try again when the page says \"live\"");
+            this._complain('the daemon has not answered yet: try again when the page says "live"');
             return;
         }
         if (!source) {

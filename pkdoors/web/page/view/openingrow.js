@@ -3,7 +3,7 @@
  * @module
  */
 
-import { formatLeft } from "../model/durations.js";
+import { formatRough } from "../model/durations.js";
 import { describeState, describeWho } from "../model/openings.js";
 import { clean } from "../model/text.js";
 import { formatClock, formatMoment } from "../model/times.js";
@@ -24,6 +24,7 @@ export class OpeningRow {
      */
     constructor(entry, timers, work) {
         this.entry = entry;
+        this._timers = timers;
         const { door, source } = entry.opening;
         this._time = make("time");
         this._until = make("small");
@@ -65,20 +66,19 @@ export class OpeningRow {
         setAttributes(this.element, { "data-tone": tone });
     }
 
-    /**
-     * Count down.
-     * @param {number} now seconds, on the clock of the deadline
-     * @param {number} wall milliseconds since 1970
-     */
-    tick(now, wall) {
+    /** Count down. */
+    tick() {
         const { opening, deadline, full } = this.entry;
-        const left = Math.max(0, deadline - now);
-        setText(this._time, formatLeft(left));
+        const left = Math.max(0, deadline - this._timers.now() / 1000);
+        setText(this._time, formatRough(left));
         if (this._shownUntil !== opening.until) {
             this._shownUntil = opening.until;
             const until = new Date(Date.parse(opening.until));
-            setAttributes(this._time, { datetime: opening.until, title: `until ${formatMoment(until)}` });
-            setText(this._until, `until ${formatClock(until, wall)}`);
+            setAttributes(this._time, {
+                datetime: opening.until,
+                title: `until ${formatMoment(until)}`,
+            });
+            setText(this._until, `until ${formatClock(until, this._timers.wall())}`);
         }
         const share = full > 0 ? Math.min(1, left / full) : 0;
         this._bar.style.transform = `scaleX(${share.toFixed(3)})`;

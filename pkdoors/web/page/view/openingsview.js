@@ -10,6 +10,7 @@ import { find, setChoices, setText, show } from "./elements.js";
 import { KeyedList } from "./keyedlist.js";
 import { Notice } from "./notice.js";
 import { OpeningRow } from "./openingrow.js";
+import { Ticking } from "./ticking.js";
 
 export class OpeningsView {
     /**
@@ -19,12 +20,15 @@ export class OpeningsView {
     constructor(context, dialog) {
         this._context = context;
         this._dialog = dialog;
+        this._shown = [];
+        this._ticking = new Ticking(find("openings-scroll"));
         this._text = find("openings-text");
         this._door = find("openings-door");
         this._notice = new Notice(find("openings-notice"), context.timers, context.announcer);
         this._rows = new KeyedList(find("opening-rows"), {
             keyOf: (entry) => entry.key,
-            make: (entry) => this._makeRow(entry).element,
+            make: (entry) => this._makeRow(entry),
+            forget: (row) => this._ticking.forget(row),
             update: (row, entry) => row.openingRow.update(entry),
             passFocus: (row) => this._passFocus(row),
         });
@@ -47,19 +51,19 @@ export class OpeningsView {
 
     /** Count down. */
     tick() {
-        const { timers } = this._context;
-        const [now, wall] = [timers.now() / 1000, timers.wall()];
-        for (const entry of this._shown ?? []) {
-            this._rows.row(entry.key).openingRow.tick(now, wall);
-        }
+        const rows = this._shown.map((entry) => this._rows.row(entry.key));
+        this._ticking.choose(rows).forEach((row) => row.openingRow.tick());
     }
 
     _makeRow(entry) {
-        return new OpeningRow(entry, this._context.timers, {
+        const { element } = new OpeningRow(entry, this._context.timers, {
             extend: (row) => this._dialog.open(row, this._notice),
             close: (row) => void this._close(row),
             ask: (question) => this._context.announcer.say(question),
         });
+        element.openingRow.tick();
+        this._ticking.watch(element);
+        return element;
     }
 
     async _close(row) {
@@ -85,17 +89,25 @@ export class OpeningsView {
     _describe(isFiltered) {
         const { board, selection } = this._context;
         const [shown, total] = [this._shown.length, board.total()];
-        const some = isFiltered ? `${formatCount(shown)} of ${formatCount(total)}` : formatCount(total);
+        const some = isFiltered
+            ? `${formatCount(shown)} of ${formatCount(total)}`
+            : formatCount(total);
         setText(find("openings-count"), `(${some})`);
         const isChosen = isFiltered || selection.door !== "" || selection.isDaemons;
-        setText(find("openings-empty"), isChosen ? "no opening matches the filter" : "no door is open");
+        setText(
+            find("openings-empty"),
+            isChosen ? "no opening matches the filter" : "no door is open",
+        );
         show(find("openings-empty"), shown === 0);
         show(find("openings-scroll"), shown > 0);
         const before = selection.cursors.length * PAGE;
         const last = before + board.entries.length;
         const hasNext = Boolean(board.status.next);
-        const range = `${formatCount(before + 1)} to ${formatCount(last)} of ${formatCount(total)}, by deadline.`;
-        const hint = isFiltered ? " The filter looks at these; a whole address is looked up in all." : "";
+        const [from, to, all] = [before + 1, last, total].map(formatCount);
+        const range = `${from} to ${to} of ${all}, by deadline.`;
+        const hint = isFiltered
+            ? " The filter looks at these; a whole address is looked up in all."
+            : "";
         setText(find("openings-shown"), range + hint);
         show(find("openings-first"), before > 0);
         show(find("openings-next"), hasNext);

@@ -5,14 +5,11 @@ import signal
 
 from twisted.internet.defer import Deferred
 
-from pkdoors.daemon._hookprocess import HookRun
-from pkdoors.daemon.hooks import (
-    MAX_AT_ONCE,
-    MAX_REFUSALS,
-    MAX_WAITING,
-)
+from pkdoors.daemon.hooks._process import HookRun
+from pkdoors.daemon.hooks._waiting import MAX_WAITING
+from pkdoors.daemon.hooks.runner import MAX_AT_ONCE, MAX_REFUSALS
 from pkdoors.events.event import CLOSED, OPENED, REFUSED
-from tests.daemon.hookscase import CLOSE, OPEN, TITLE, HooksTestCase, event
+from tests.daemon.hooks.case import CLOSE, OPEN, TITLE, HooksTestCase, event
 from tests.fakes.doors import makeDoor
 
 

@@ -1,8 +1,6 @@
-"""Hooks: the operator's programs that run when something happens at a door."""
+"""Runs hooks."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,24 +8,21 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from pkdoors.daemon._hookprocess import HookRun
 from pkdoors.daemon.component import Component
+from pkdoors.daemon.hooks._process import HookRun
+from pkdoors.daemon.hooks._waiting import MAX_WAITING, WaitingHooks
+from pkdoors.daemon.hooks.hook import Hook, checkHooks, findHook
 from pkdoors.events.counters import HOOK_FAILED, HOOK_LEFT_OUT, HOOK_OK
-from pkdoors.events.event import CLOSED, GUESSING, OPENED, REFUSED, USED, Event, fields
-from pkdoors.files.access import explainNotRunnable, findHookFlaw
+from pkdoors.events.event import Event
+from pkdoors.files.access import findHookFlaw
 from pkdoors.files.trust import Flaw
 from pkdoors.model.doors import Door
-from pkdoors.util.oneline import oneLine
 
 MAX_AT_ONCE = 16
 """Hooks that run at the same time: a flood of refusals must not fill the host with processes."""
 MAX_REFUSALS = 8
 """Hooks for refusals that run at the same time. Anybody can cause refusals, and for a door without
 ports the other hooks are all that it does."""
-MAX_WAITING = 256
-"""Hooks of one door that wait, and as many for its refusals; more would report what is over."""
-MAX_VALUE = 1024
-"""Characters of a variable for a hook: knockers and comments of keys influence them."""
 COUNT_EVERY = 10.0
 """Seconds between two lines about hooks that were left out."""
 STOP_TIMEOUT = 3.0
@@ -36,119 +31,6 @@ STOP_TIMEOUT = 3.0
 # setsid(1), of util-linux or busybox: Twisted cannot start a program in a session of its own. It
 # becomes the program, so the reactor never waits until that is loaded, from whichever disk.
 SETSID = "setsid"
-FIXED = {
-    b"PATH": b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    b"LANG": b"C.UTF-8",
-}
-"""The environment of a hook, beside the event. It gets nothing of the daemon's own environment: the
-secret sequence may be in there."""
-
-_KEYS = {
-    OPENED: "on_open",
-    **dict.fromkeys((CLOSED, USED), "on_close"),
-    **dict.fromkeys((REFUSED, GUESSING), "on_refuse"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """
-    A program to run.
-
-    @ivar title: for people: what it is, and for which event.
-    @ivar door: the name of its door.
-    @ivar isRefusal: whether it reports a knock that opened nothing.
-    """
-
-    command: tuple[str, ...]
-    title: str
-    environment: Mapping[bytes, bytes]
-    door: str
-    isRefusal: bool
-
-
-def findHook(event: Event) -> Hook | None:
-    """Return the hook that an event's door has for it; L{None} if there is none."""
-    door = event.door
-    if door is None:
-        return None
-    key = _KEYS.get(event.kind, "")
-    command = door.hooks().get(key)
-    if command is None:
-        return None
-    source = f" for {event.source}" if event.source else ""
-    title = f"{key} of door {door.name}{source} ({command[0]})"
-    return Hook(command, title, makeEnvironment(event), door.name, key == "on_refuse")
-
-
-def checkHooks(doors: Iterable[Door]) -> list[str]:
-    """Return why hooks of doors cannot run now, or must not, a sentence for each hook."""
-    reasons: dict[tuple[str, ...], str] = {}  # many doors may have the same hook
-    troubles = []
-    for door in doors:
-        for key, command in door.hooks().items():
-            if command not in reasons:
-                reasons[command] = _checkHook(command)
-            if reasons[command]:
-                troubles.append(f"{key} of door {door.name} {reasons[command]}")
-    return troubles
-
-
-def _checkHook(command: Sequence[str]) -> str:
-    """Return why a hook cannot run, or must not, as the end of a sentence; empty if it can."""
-    if trouble := explainNotRunnable(command[0]):
-        return f"cannot be run: {command[0]} {trouble}"
-    flaw = findHookFlaw(command)
-    return f"is not run, because others decide what it does: {flaw}" if flaw else ""
-
-
-def makeEnvironment(event: Event) -> dict[bytes, bytes]:
-    """Return an event as variables: C{PKDOORS_} and the keys of L{fields}, in capitals."""
-    values = fields(event) | {
-        "ports": ",".join(map(str, event.door.ports if event.door else ())),
-        "seconds": round(event.seconds),  # shells have no fractions
-    }
-    own = {
-        f"PKDOORS_{key.upper()}".encode(): oneLine(str(value), MAX_VALUE).encode()
-        for key, value in values.items()
-    }
-    return FIXED | own
-
-
-class _Waiting:
-    """
-    The hooks that wait. Each door has its turn, so many events at one door keep back no other, and
-    refusals come last.
-    """
-
-    def __init__(self) -> None:
-        # By door, and whether they are for refusals; none of these is empty.
-        self._queues: dict[tuple[bool, str], deque[Hook]] = {}
-
-    def __iter__(self) -> Iterator[Hook]:
-        """Iterate over all of them."""
-        return (hook for queue in self._queues.values() for hook in queue)
-
-    def add(self, hook: Hook) -> bool:
-        """Add a hook. Return whether there was room."""
-        queue = self._queues.setdefault((hook.isRefusal, hook.door), deque())
-        if len(queue) >= MAX_WAITING:
-            return False
-        queue.append(hook)
-        return True
-
-    def has(self, refusals: bool = True) -> bool:
-        """Return whether any waits, perhaps except for refusals."""
-        return any(refusals or not isRefusal for isRefusal, _ in self._queues)
-
-    def take(self) -> Hook:
-        """Take the next one; there must be one."""
-        key = min(self._queues, key=lambda key: key[0])  # the first of those
-        queue = self._queues.pop(key)
-        hook = queue.popleft()
-        if queue:
-            self._queues[key] = queue  # now the last
-        return hook
 
 
 class Hooks(Component):
@@ -174,7 +56,7 @@ class Hooks(Component):
         self._findFlaw = findFlaw
         # The last complaint about each command that others decide about; bounded by the doors.
         self._distrusted: dict[tuple[str, ...], Flaw] = {}
-        self._waiting = _Waiting()
+        self._waiting = WaitingHooks()
         self._runs: dict[HookRun, Hook] = {}
         self._leftOut = 0
         self._turn: IDelayedCall | None = None
@@ -283,7 +165,7 @@ class Hooks(Component):
         for hook in self._waiting:
             self._complain(hook, "was left out, because the daemon stops")
         self._runs.clear()
-        self._waiting = _Waiting()
+        self._waiting = WaitingHooks()
         self._finish()
 
     def _finish(self) -> None:

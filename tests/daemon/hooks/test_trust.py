@@ -7,13 +7,11 @@ from tempfile import mkdtemp
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.daemon.hooks import (
-    checkHooks,
-)
+from pkdoors.daemon.hooks.hook import checkHooks
 from pkdoors.events.event import CLOSED, OPENED, REFUSED
 from pkdoors.files.access import findHookFlaw
 from pkdoors.files.trust import Flaw
-from tests.daemon.hookscase import CLOSE, OPEN, REFUSE, TITLE, HooksTestCase, event
+from tests.daemon.hooks.case import CLOSE, OPEN, REFUSE, TITLE, HooksTestCase, event
 from tests.fakes.doors import makeDoor
 
 

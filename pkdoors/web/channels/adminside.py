@@ -17,6 +17,13 @@ class IAdminSide(Interface):
         "Fires with a sentence if the host cannot be asked any more; never for this host."
     )
 
+    def begin() -> Deferred[None]:
+        """
+        Reach the host. Until the result fires, nothing can be opened.
+
+        It fails with a L{PkdoorsError} if the host cannot be reached, or may not be asked.
+        """
+
     def open(kind: str, protocol: IProtocol) -> None:
         """
         Connect a protocol with a new channel.

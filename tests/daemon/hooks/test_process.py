@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.daemon._hookprocess}."""
+"""Tests of L{pkdoors.daemon.hooks._process}."""
 
 import errno
 import signal
@@ -8,9 +8,9 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.daemon._hookprocess import KEPT, MAX_PRINTED, HookRun, signalGroup
+from pkdoors.daemon.hooks._process import KEPT, MAX_PRINTED, HookRun, signalGroup
 from pkdoors.events.event import CLOSED, OPENED
-from tests.daemon.hookscase import TITLE, FakeProcess, HooksTestCase
+from tests.daemon.hooks.case import TITLE, FakeProcess, HooksTestCase
 
 
 class EndingTests(HooksTestCase):

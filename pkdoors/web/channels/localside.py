@@ -2,10 +2,12 @@
 
 import json
 import os
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, execute, succeed
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IAddress, IConnector, IProtocol
 from twisted.internet.protocol import ClientFactory
@@ -18,9 +20,9 @@ from pkdoors.config.config import ADMIN_SOCKET
 from pkdoors.errors import AskError, NoDaemon, PkdoorsError
 from pkdoors.util.sharing import Sharing
 from pkdoors.util.turns import Turns
-from pkdoors.web._answer import Answer
-from pkdoors.web._program import readProgram
-from pkdoors.web.adminside import ABOUT, ADMIN, CHECK, FLEET, IAdminSide
+from pkdoors.web.channels._answer import Answer
+from pkdoors.web.channels._program import readProgram
+from pkdoors.web.channels.adminside import ABOUT, ADMIN, CHECK, FLEET, IAdminSide
 
 NO_FLEET: Mapping[str, Any] = {"fleet": "", "hosts": []}
 """What is known of the fleet of a host that is in none."""
@@ -38,6 +40,24 @@ class Place(NamedTuple):
     conf: str | None = None
 
 
+def checkAccess(place: Place) -> None:
+    """
+    Ensure that this user may ask the daemon.
+
+    @raise AskError: it is another user's.
+    """
+    with suppress(AdminSocketOff):
+        path = place.admin or findSocket(place.conf)
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.settimeout(CONNECT_TIMEOUT)
+                probe.connect(path)
+            except PermissionError as error:
+                raise explainError(error, path, CONNECT_TIMEOUT) from error
+            except OSError:
+                pass
+
+
 @implementer(IAdminSide)
 class LocalSide:
     """
@@ -45,6 +65,7 @@ class LocalSide:
 
     @param program: the words that start pkdoors again.
     @param about: what the page is told of this host.
+    @ivar place: where its daemon is.
     """
 
     def __init__(
@@ -52,7 +73,7 @@ class LocalSide:
     ) -> None:
         self.ended: Deferred[str] = Deferred()
         self._reactor = reactor
-        self._place = place
+        self.place = place
         self._program = tuple(program)
         self._about = about
         self._sharing = Sharing(Turns(reactor))
@@ -61,6 +82,10 @@ class LocalSide:
             CHECK: self._check,
             FLEET: self._askFleet,
         }
+
+    def begin(self) -> Deferred[None]:
+        """See L{IAdminSide.begin}. A daemon that does not run may yet come."""
+        return execute(checkAccess, self.place)
 
     def open(self, kind: str, protocol: IProtocol) -> None:
         """See L{IAdminSide.open}."""
@@ -77,9 +102,9 @@ class LocalSide:
 
     def _connect(self, protocol: IProtocol) -> None:
         """Connect to the daemon, as L{pkdoors.adminclient.location.askDaemon} does."""
-        usual = None if self._place.admin or self._place.conf else ADMIN_SOCKET
+        usual = None if self.place.admin or self.place.conf else ADMIN_SOCKET
         try:
-            path = self._place.admin or findSocket(self._place.conf)
+            path = self.place.admin or findSocket(self.place.conf)
         except AdminSocketOff as error:
             if usual is None:
                 protocol.connectionLost(Failure(error))
@@ -98,16 +123,16 @@ class LocalSide:
         return json.dumps(self._about).encode() + b"\n"
 
     async def _check(self) -> bytes:
-        return await self._run("check", "--json")
+        return await self._run("check")
 
     async def _askFleet(self) -> bytes:
-        if not os.path.exists(findFleetFile(self._place.conf)):
+        if not os.path.exists(findFleetFile(self.place.conf)):
             return json.dumps(NO_FLEET).encode() + b"\n"
-        return await self._run("fleet", "status", "--json")
+        return await self._run("fleet status")
 
-    def _run(self, *words: str) -> Deferred[bytes]:
-        conf = ("--conf", self._place.conf) if self._place.conf else ()
-        return readProgram(self._reactor, (*self._program, *words, *conf))
+    def _run(self, command: str) -> Deferred[bytes]:
+        conf = ("--conf", self.place.conf) if self.place.conf else ()
+        return readProgram(self._reactor, self._program, command, "--json", *conf)
 
 
 class _Factory(ClientFactory):

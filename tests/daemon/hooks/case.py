@@ -13,12 +13,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from pkdoors.daemon import hooks
-from pkdoors.daemon._hookprocess import HookRun
-from pkdoors.daemon.hooks import (
-    MAX_AT_ONCE,
-    Hooks,
-)
+from pkdoors.daemon.hooks import runner
+from pkdoors.daemon.hooks._process import HookRun
+from pkdoors.daemon.hooks.runner import MAX_AT_ONCE, Hooks
 from pkdoors.events.event import OPENED, Event
 from pkdoors.files.trust import Flaw
 from tests.fakes.doors import makeDoor
@@ -157,7 +154,7 @@ class HooksTestCase(SynchronousTestCase):
         """Make them."""
         self.log = Log(self)
         self.system = FakeSystem()
-        self.patch(hooks, "HookRun", lambda clock: HookRun(clock, self.system.signalGroup))
+        self.patch(runner, "HookRun", lambda clock: HookRun(clock, self.system.signalGroup))
         self.flaws: dict[str, Flaw] = {}
         self.hooks = Hooks(self.system, lambda command: self.flaws.get(command[0]))
 

@@ -21,13 +21,16 @@ PATIENCE = 100.0
 """Seconds until the command is killed; the page waits a little longer."""
 
 
-def readProgram(reactor: Any, words: Sequence[str]) -> Deferred[bytes]:
+def readProgram(
+    reactor: Any, program: Sequence[str], command: str, *options: str
+) -> Deferred[bytes]:
     """
-    Run a program, and return its JSON, whatever its exit status is.
+    Run a command of pkdoors, and return its JSON, whatever its exit status is.
 
+    @param program: the words that start pkdoors.
     @raise AskError: it prints no JSON; what it says on standard error is the sentence.
     """
-    reading = _Reading(reactor, words)
+    reading, words = _Reading(reactor, command), (*program, *command.split(), *options)
     reactor.spawnProcess(reading, words[0], words, env=None, path="/")
     return reading.done
 
@@ -35,9 +38,9 @@ def readProgram(reactor: Any, words: Sequence[str]) -> Deferred[bytes]:
 class _Reading(ProcessProtocol):
     """Collects what the program prints."""
 
-    def __init__(self, reactor: Any, words: Sequence[str]) -> None:
+    def __init__(self, reactor: Any, command: str) -> None:
         self.done: Deferred[bytes] = Deferred()
-        self._command = " ".join(words[1:])
+        self._command = command
         self._output, self._errors = bytearray(), bytearray()
         self._kill = reactor.callLater(
             PATIENCE, self._end, f"no answer within {PATIENCE:g} seconds"
@@ -51,7 +54,7 @@ class _Reading(ProcessProtocol):
     def outReceived(self, data: bytes) -> None:
         """See L{ProcessProtocol}."""
         self._output += data
-        if len(self._output) > MAX_OUTPUT and not self._fault:
+        if len(self._output) > MAX_OUTPUT:
             self._end("the answer is too long")
 
     def errReceived(self, data: bytes) -> None:
@@ -69,6 +72,7 @@ class _Reading(ProcessProtocol):
             self.done.errback(AskError(self._fault or self._explain()))
 
     def _end(self, fault: str) -> None:
+        """Kill it, and let its output go."""
         self._fault = f"`pkdoors {self._command}`: {fault}: run it in a terminal"
         self._output.clear()
         self.transport.signalProcess("KILL")  # type: ignore[union-attr]

@@ -9,13 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass
 
 from pkdoors.config.parser import parseConfig
-from pkdoors.daemon.hooks import (
-    findHook,
-    makeEnvironment,
-)
+from pkdoors.daemon.hooks.hook import findHook, makeEnvironment
 from pkdoors.events.event import CLOSED, KINDS, OPENED, REFUSED
 from pkdoors.model.principal import Principal
-from tests.daemon.hookscase import CLOSE, OPEN, REFUSE, FakeProcess, HooksTestCase, event
+from tests.daemon.hooks.case import CLOSE, OPEN, REFUSE, FakeProcess, HooksTestCase, event
 from tests.fakes.doors import makeDoor
 from tests.lab.pages import OPERATING, block
 

@@ -1,0 +1,97 @@
+/**
+ * As much of a document as rows, buttons and live regions need. Like a browser's, an element that is
+ * moved or removed loses the focus.
+ * @module
+ */
+
+export class FakeDocument {
+    constructor() {
+        this.body = new FakeElement(this);
+        this.activeElement = this.body;
+    }
+
+    createElement() {
+        return new FakeElement(this);
+    }
+}
+
+export class FakeElement {
+    constructor(ownerDocument) {
+        this.ownerDocument = ownerDocument;
+        this.parentNode = null;
+        this.children = [];
+        this.attributes = new Map();
+        this.hidden = false;
+        /** How often it was inserted somewhere. */
+        this.moves = 0;
+        this._text = "";
+        this._listeners = new Map();
+    }
+
+    get textContent() {
+        return this._text + this.children.map((child) => child.textContent).join("");
+    }
+
+    set textContent(text) {
+        this.replaceChildren();
+        this._text = text;
+    }
+
+    get nextElementSibling() {
+        const siblings = this.parentNode?.children ?? [];
+        return siblings[siblings.indexOf(this) + 1] ?? null;
+    }
+
+    contains(element) {
+        return element === this || this.children.some((child) => child.contains(element));
+    }
+
+    insertBefore(element, next) {
+        element.remove();
+        const place = next === null ? this.children.length : this.children.indexOf(next);
+        this.children.splice(place, 0, element);
+        element.parentNode = this;
+        element.moves += 1;
+        return element;
+    }
+
+    replaceChildren(...children) {
+        [...this.children].forEach((child) => child.remove());
+        children.forEach((child) => this.insertBefore(child, null));
+    }
+
+    remove() {
+        if (this.parentNode) {
+            if (this.contains(this.ownerDocument.activeElement)) {
+                this.ownerDocument.activeElement = this.ownerDocument.body;
+            }
+            this.parentNode.children.splice(this.parentNode.children.indexOf(this), 1);
+            this.parentNode = null;
+        }
+    }
+
+    focus() {
+        this.ownerDocument.activeElement = this;
+    }
+
+    getAttribute(name) {
+        return this.attributes.get(name) ?? null;
+    }
+
+    setAttribute(name, value) {
+        this.attributes.set(name, value);
+    }
+
+    removeAttribute(name) {
+        this.attributes.delete(name);
+    }
+
+    addEventListener(kind, hear) {
+        this._listeners.set(kind, [...(this._listeners.get(kind) ?? []), hear]);
+    }
+
+    /** Make an event happen. */
+    dispatch(kind, about = {}) {
+        (this._listeners.get(kind) ?? []).forEach((hear) => hear(about));
+    }
+}
