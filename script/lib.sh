@@ -129,17 +129,19 @@ test_needs() {
 
 # The tests of the operator's page. Debian's packages: Ubuntu has Chromium as a snap alone, which does not
 # run in the network namespaces of the tests.
-BROWSER_NEEDS="command:chromium:chromium command:chromedriver:chromium-driver command:npm:npm"
+BROWSER_NEEDS="command:chromium:chromium command:chromedriver:chromium-driver command:npm:npm
+    file:/usr/lib/cockpit/cockpit-ws:cockpit-ws command:cockpit-bridge:cockpit-bridge
+    file:/usr/share/cockpit/shell:cockpit-system command:sudo:sudo"
 AXE=$VENV/axe
 
 # Install a browser, which is large: say what for.
 need_browser() {
     for item in $BROWSER_NEEDS; do
-        item=${item#*:}
-        have command "${item%%:*}" && continue
-        say "The tests of the operator's page run in Chromium, and check it with axe-core, which comes by npm."
-        say "Together they take about 500 MB; the daemon and the client need none of it. Set"
-        say "PKDOORS_NO_BROWSER=1 to leave these tests out."
+        kind=${item%%:*} item=${item#*:}
+        have "$kind" "${item%%:*}" && continue
+        say "The tests of the operator's page run in Chromium, some of them in Cockpit, and check it with"
+        say "axe-core, which comes by npm. Together they take about 500 MB; the daemon and the client need"
+        say "none of it. Set PKDOORS_NO_BROWSER=1 to leave these tests out."
         break
     done
     need $BROWSER_NEEDS

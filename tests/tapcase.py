@@ -10,7 +10,7 @@ from twisted.application.service import IService
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors import tap
+from pkdoors import tap, wiring
 from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.daemon.notes import replayfile
 from pkdoors.daemon.process import options, setup
@@ -47,7 +47,7 @@ class TapTestCase(SynchronousTestCase):
         self.patch(sys, "excepthook", sys.excepthook)
         folder = Path(self.mktemp())  # another run on this machine may be at the same test
         self.state = Path(self.mktemp())
-        for module in (tap, options):
+        for module in (tap, options, wiring):
             self.patch(module, "Instance", lambda: Instance(folder))
         for module in (tap, options, replayfile):
             self.patch(module, "STATE", self.state)

@@ -149,8 +149,10 @@ class FilesTests(SynchronousTestCase):
         """Files elsewhere than at the package's places are found; folders do not matter."""
         good = [f"f {place}" for place in PACKAGE.places.values()]
         good += ["l usr/bin/pkdoors", "f usr/lib/pkdoors/bin/twistd", "d usr/local"]
+        good += ["d usr/share/cockpit", "l usr/share/cockpit/pkdoors"]
         self.assertEqual([], describe.listStray(good))
         bad = ["usr/local/bin/pkdoors", "etc/pkdoors/pkdoors.toml", "usr/bin/twistd", "usr/lib/x"]
+        bad += ["usr/share/cockpit/pkdoors/main.js", "usr/share/cockpit/other"]
         self.assertEqual(bad, describe.listStray(f"f {path}" for path in bad))
 
     def test_conffile(self) -> None:

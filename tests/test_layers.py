@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.lab.sources import imports, inside, isPure, modules, namedIn, outside, reached
 
 ORDER = """errors+_version+util files model knocks locks host config keysources events firewall
-knockports doorkeeper daemon admin adminclient fleet install doctor client web tap commands cli
-__main__"""
+knockports doorkeeper daemon admin adminclient fleet install doctor client web wiring tap commands
+cli __main__"""
 """The packages from the ground up: each imports only itself and those before it."""
 RANK = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("+")}
 IMPURE = {"os", "sys", "io", "pathlib", "socket", "subprocess", "threading", "time", "asyncio"}

@@ -30,8 +30,9 @@ from pkdoors.knockports.knocklog import KnockLog
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
-from pkdoors.tap import Options, _markFiles, makeService, wire
+from pkdoors.tap import Options, makeService
 from pkdoors.util.turns import atOnce
+from pkdoors.wiring import markFiles, wire
 from tests.fakes.doors import makeDoor
 from tests.fakes.refusals import refusal
 from tests.lab.sealing import makeKey, publicLine
@@ -234,13 +235,13 @@ class MakeServiceTests(TapTestCase):
             path.touch()
         for isMember in (False, True):
             config = Config((makeDoor(),), fleet=FLEET if isMember else None)
-            before = _markFiles(str(file), config)
-            self.assertEqual(before, _markFiles(str(file), config))
+            before = markFiles(str(file), config)
+            self.assertEqual(before, markFiles(str(file), config))
             fleet.write_text(f"changed {isMember}")
-            self.assertEqual(isMember, before != _markFiles(str(file), config))
+            self.assertEqual(isMember, before != markFiles(str(file), config))
             file.write_text(f"changed {isMember}")
-            self.assertNotEqual(before, _markFiles(str(file), config))
-        self.assertEqual((None, None), _markFiles("", config))
+            self.assertNotEqual(before, markFiles(str(file), config))
+        self.assertEqual((None, None), markFiles("", config))
 
 
 class ErrorTests(TapTestCase):

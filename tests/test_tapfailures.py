@@ -13,7 +13,8 @@ from pkdoors.config.options import Options as DaemonOptions
 from pkdoors.daemon.process import options
 from pkdoors.daemon.service import DoorService
 from pkdoors.model.doors import Door
-from pkdoors.tap import Options, wire
+from pkdoors.tap import Options
+from pkdoors.wiring import wire
 from tests.fakes.doors import makeDoor
 from tests.fakes.modules import replaceModule
 from tests.fakes.refusals import refusal

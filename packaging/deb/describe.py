@@ -40,7 +40,7 @@ FOLDERS = (
     "usr/share/zsh/vendor-completions/",
 )
 """Where the package may have files."""
-FILES = ("etc/logrotate.d/pkdoors", "usr/bin/pkdoors")
+FILES = ("etc/logrotate.d/pkdoors", "usr/bin/pkdoors", "usr/share/cockpit/pkdoors")
 """Its files elsewhere."""
 
 INSIDE = {
@@ -111,7 +111,8 @@ Maintainer: {nameMaintainer(environ)}
 Installed-Size: {size}
 Depends: {", ".join(depends)}
 Recommends: python3-firewall, polkitd, logrotate
-Suggests: firewalld, redis-server | valkey-server, python3-segno, openssh-server, bash-completion
+Suggests: firewalld, redis-server | valkey-server, python3-segno, openssh-server, cockpit,
+ bash-completion
 Section: admin
 Priority: optional
 Description: port-knocking daemon that never leaves a door open, and its client

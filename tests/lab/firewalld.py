@@ -1,18 +1,7 @@
 """firewalld on a host."""
 
-from tests.lab.hosts import Host, _serial, eventually
-
-_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path={path}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*"/><allow own="*"/><allow eavesdrop="true"/>
-  </policy>
-</busconfig>
-"""
+from tests.lab.bus import Bus
+from tests.lab.hosts import Host, Process, _serial, eventually
 
 _STATE = (
     "dbus-send",
@@ -31,23 +20,19 @@ class Firewalld:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._path = host.folder / f"bus-{next(_serial)}"
-        self._path.with_suffix(".conf").write_text(_BUS.format(path=self._path))
-        host.environment["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={self._path}"
-        self.startBus()
+        self._bus = Bus(host)
         self._settings = host.folder / f"firewalld-{next(_serial)}"
         self._settings.mkdir()
         self.start()
 
+    @property
+    def bus(self) -> Process:
+        """The bus's process."""
+        return self._bus.process
+
     def startBus(self) -> None:
-        """Start the bus, and wait until it is ready."""
-        self._path.unlink(missing_ok=True)
-        config = self._path.with_suffix(".conf")
-        self.bus = self._host.spawn(
-            "dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"
-        )
-        if not eventually(self._path.exists):
-            raise AssertionError("dbus-daemon did not start")
+        """Start the bus again, and wait until it is ready."""
+        self._bus.start()
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""

@@ -1,14 +1,14 @@
 /**
- * Starts the page that `pkdoors web` serves.
+ * Starts the page, which `pkdoors web` serves, or Cockpit.
  * @module
  */
 
 import { browserTimers } from "./following/timers.js";
 import { Page } from "./page.js";
-import { makeHTTPTransport } from "./transport/http.js";
+import { chooseTransport } from "./transport/choose.js";
 
-const hideToken = () => history.replaceState(null, "", location.pathname);
-const transport = makeHTTPTransport(window.fetch.bind(window), location, hideToken);
+const transport = await chooseTransport(window);
 const page = new Page(transport, browserTimers);
 page.count();
+transport.onChange?.(() => void page.start());
 void page.start();

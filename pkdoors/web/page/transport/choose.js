@@ -1,0 +1,44 @@
+/**
+ * Chooses what the page asks: `pkdoors web`, or the daemon through Cockpit, in whose menu the page
+ * may be.
+ * @module
+ */
+
+import { makeCockpitTransport } from "./cockpit.js";
+import { followTheme } from "./cockpittheme.js";
+import { Failure } from "./failure.js";
+import { makeHTTPTransport } from "./http.js";
+
+/** Cockpit serves the page of a package below such a path; `doc/urls.md` of its sources. */
+const IN_COCKPIT = /\/cockpit(\+[^/]+)?\/[@$][^/]+\/[^/]+\//;
+
+/**
+ * @param {Window} window
+ * @returns {Promise<object>} see http.js
+ */
+export async function chooseTransport(window) {
+    const { location, history } = window;
+    if (IN_COCKPIT.test(location.pathname)) {
+        followTheme(window);
+        return loadCockpit(window).then(
+            (cockpit) => makeCockpitTransport(cockpit, window),
+            (failure) => ({ begin: () => Promise.reject(failure) }),
+        );
+    }
+    const hideToken = () => history.replaceState(null, "", location.pathname);
+    return makeHTTPTransport(window.fetch.bind(window), location, hideToken);
+}
+
+/** Load the part of Cockpit that pages use; it is beside the page's own folder. */
+function loadCockpit(window) {
+    const { document, location } = window;
+    return new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.setAttribute("src", new URL("../base1/cockpit.js", location.href).href);
+        script.addEventListener("load", () => resolve(window.cockpit));
+        script.addEventListener("error", () => {
+            reject(new Failure("Cockpit does not answer: load the page again"));
+        });
+        document.head.append(script);
+    });
+}
