@@ -21,11 +21,12 @@ from pkdoors.client.core.plan import RoundTrip
 from pkdoors.client.reactor import driver
 from pkdoors.client.reactor.driver import Trace
 from pkdoors.commands import sequence
+from pkdoors.commands.knock import KNOCK_TIMEOUT
 from pkdoors.commands.knocking.target import MAX_NAMED
 from pkdoors.commands.parser import parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.util.quoting import shown
-from tests.fakes.doors import PORTS
+from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.modules import replaceReactor
 from tests.fakes.reactor import FakeReactor
 
@@ -139,6 +140,15 @@ class KnockTests(CommandTestCase):
             self.assertEqual(15, len(times))
             self.assertAlmostEqual(first, times[4] - times[0])
             self.assertAlmostEqual(second, times[9] - times[5])
+
+    def test_slow(self) -> None:
+        """A bare number is seconds: it warns if the knock takes longer than a host gives it."""
+        self.assertEqual(makeDoor().knockTimeout, KNOCK_TIMEOUT)
+        for interval, isSlow in (("7", False), ("8", True), ("10s", True), ("50ms", False)):
+            end = self.run_("knock", HOST, "-m", SEQ, "--interval", interval)
+            self.assertEqual(0, end.status)
+            self.assertIs(isSlow, "but a host gives it 30s" in end.stderr, end.stderr)
+        self.assertNotIn("30s", self.run_("knock", HOST, "-m", SEQ).stderr)
 
     def test_intervalInProfile(self) -> None:
         """The interval can be in the profile; the option overrides it."""
@@ -259,6 +269,11 @@ class WrongUsageTests(CommandTestCase):
             "opening for one connection: or use pkdoors connect",
             self.wrongUsage("home", "--wait", "22", XDG_CONFIG_HOME=str(file.parent.parent)),
         )
+
+    def test_portBehind(self) -> None:
+        """A port behind the host, as connect has it, is refused with what to write."""
+        line = self.wrongUsage(HOST, "22", "-m", SEQ)
+        self.assertEqual("unrecognized arguments: 22: to wait for a port, use --wait PORT", line)
 
     def test_noHost(self) -> None:
         """Without a host the line says so."""

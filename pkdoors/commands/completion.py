@@ -134,6 +134,18 @@ def listProfiles(**_: Any) -> list[str]:
         return []
 
 
+def listSshHosts(prefix: str, **_: Any) -> list[str]:
+    """List the hosts that C{~/.ssh/config} names, after C{USER@} if that was typed."""
+    user, at = prefix.rpartition("@")[:2]
+    try:
+        with open(os.path.expanduser("~/.ssh/config"), errors="replace") as file:
+            lines = [line.split() for line in file]
+    except OSError:
+        return []
+    names = [name for line in lines if line[:1] in (["Host"], ["host"]) for name in line[1:]]
+    return [f"{user}{at}{name}" for name in names if not set(name) & set('*?!"')]
+
+
 def listValues(action: Action, **_: Any) -> list[str]:
     """List the values of one of the daemon's options."""
     return list(_VALUES.get(action.dest, ()))

@@ -25,10 +25,12 @@ from pkdoors.commands.knocking.verbose import addVerboseOption, makeTrace
 from pkdoors.commands.parser import Parser, asType, completeWith, parseNumber
 from pkdoors.model.knockports import TcpPort
 from pkdoors.model.sequence import Sequence
-from pkdoors.util.durations import parseDuration
+from pkdoors.util.durations import formatDuration, parseDuration
 from pkdoors.util.output import requireWhole, tell
 from pkdoors.util.quoting import quoteHost
 
+KNOCK_TIMEOUT = 30.0
+"""Seconds that a host gives a plain knock, from the first datagram to the last, by default."""
 TRIES = "3"
 """How often the client knocks, by default."""
 
@@ -53,6 +55,7 @@ def addKnockCommand(command: Parser) -> None:
     )
     addWaitOptions(command)
     command.epilog = "Example: pkdoors knock home --wait 22"
+    command.ifNumber = ": to wait for a port, use --wait PORT"
     command.set_defaults(run=_knock, parser=command)
 
 
@@ -159,7 +162,18 @@ def _makeMethod(options: Namespace, environment: Mapping[str, str], profile: Pro
             "host's profile), or use a sequence that ends with a UDP port"
         )
     interval = profile.interval if options.interval is None else options.interval
+    _warnSlow(options, (interval or 0.0) * (len(sequence.ports) - 1))
     return PlainMethod(sequence, seconds, interval)
+
+
+def _warnSlow(options: Namespace, seconds: float) -> None:
+    """Tell the user if a knock takes too long: a bare number is seconds, not milliseconds."""
+    if seconds > KNOCK_TIMEOUT:
+        makeReporter(options.parser)(
+            f"the knock takes {formatDuration(seconds)}, but a host gives it "
+            f"{formatDuration(KNOCK_TIMEOUT)} unless its knock_timeout is longer: use a shorter "
+            "--interval, such as 50ms (interval in the host's profile)"
+        )
 
 
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:

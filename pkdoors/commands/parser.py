@@ -22,11 +22,13 @@ class Parser(ArgumentParser):
 
     @ivar mayComeLate: an argument that may be missing. If options stand between it and the one
         before, C{argparse} takes it for missing, and for an unknown one.
+    @ivar ifNumber: the end of the error about a number too many.
     @ivar ending: does what an error needs, and returns the end of its sentence.
     @ivar words: the command line.
     """
 
     mayComeLate: Action | None = None
+    ifNumber = ""
     ending: Callable[[], str] = str
     words: tuple[str, ...] = ()
 
@@ -47,7 +49,8 @@ class Parser(ArgumentParser):
     def _refuse(self, unknown: list[str]) -> NoReturn:
         name = unknown[0].partition("=")[0]
         near = findNear(name, self._option_string_actions)
-        hint = f": did you mean {near}?" if near and name.startswith("--") else ""
+        hint = self.ifNumber if name.isdecimal() else ""
+        hint = f": did you mean {near}?" if near and name.startswith("--") else hint
         self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
     def _takeLate(self, options: Any, late: Action, word: str) -> None:

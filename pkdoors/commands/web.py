@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pkdoors.commands._pageanswers import addAnswerOptions, printAnswer
 from pkdoors.commands.control import addAdminOptions
-from pkdoors.commands.parser import Parser, asType
+from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.errors import AskError, KnockError
-from pkdoors.util.output import complain, requireLinux, tell
+from pkdoors.util.output import complain, tell
 
 if TYPE_CHECKING:  # they load HTTP
     from pkdoors.web.channels.adminside import IAdminSide
@@ -27,7 +27,7 @@ def addWebCommand(command: Parser) -> None:
         "It listens on 127.0.0.1 only, and prints a link that works once; press Enter for another "
         "one. It ends with Ctrl-C, and when no page has been open for ten minutes."
     )
-    command.add_argument(
+    host = command.add_argument(
         "host",
         metavar="HOST",
         nargs="?",
@@ -35,6 +35,7 @@ def addWebCommand(command: Parser) -> None:
         help="the host of the daemon, as ssh takes it: root@gate1, or a name in ~/.ssh/config "
         "(default: this host)",
     )
+    completeWith(host, "listSshHosts")
     command.add_argument(
         "--sudo", action="store_true", help="become root on HOST with sudo, without a password"
     )
@@ -77,11 +78,10 @@ def _parseCommand(text: str) -> tuple[str, ...]:
 
 
 def _web(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    _checkOptions(options)
     from pkdoors.commands._run import runReactor
     from pkdoors.web.keyboard import onEnter
     from pkdoors.web.server import WebServer
-
-    _checkOptions(options)
 
     async def serve(reactor: Any) -> "End":
         side = _makeSide(reactor, options, environment)
@@ -106,7 +106,9 @@ def _checkOptions(options: Namespace) -> None:
         for name in ("sudo", "ssh", "program"):
             if getattr(options, name):
                 parser.error(f"--{name} needs a HOST: without one, the page is of this host")
-        requireLinux(parser.prog)
+        if sys.platform != "linux":
+            complain(parser.prog, "this system has no daemon: name its HOST, such as root@gate1")
+            raise SystemExit(1)
     else:
         for name in ("admin", "conf"):
             if not (getattr(options, name) or "/").startswith("/"):

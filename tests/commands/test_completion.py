@@ -11,6 +11,7 @@ from pkdoors.commands.completion import (
     listFiles,
     listOpenAddresses,
     listProfiles,
+    listSshHosts,
 )
 from tests.fakes.admin import FakeAdmin, makeOpening
 
@@ -93,3 +94,20 @@ class OtherTests(SynchronousTestCase):
         self.assertEqual(["a", "b", "all"], listProfiles())
         os.truncate(file, 5)
         self.assertEqual([], listProfiles())
+
+
+class SshHostsTests(SynchronousTestCase):
+    """
+    Tests of L{listSshHosts}.
+    """
+
+    def test_hosts(self) -> None:
+        """The names in ssh's configuration, without patterns, for any user; none without it."""
+        home = os.path.abspath(self.mktemp())
+        os.makedirs(f"{home}/.ssh")
+        self.patch(os, "environ", {**os.environ, "HOME": home})
+        self.assertEqual([], listSshHosts(""))
+        with open(f"{home}/.ssh/config", "wb") as file:
+            file.write(b"Host gate1 gate2 *.lan !x\n  HostName a\n\nhost web\n#Host no\n\xff\n")
+        self.assertEqual(["gate1", "gate2", "web"], listSshHosts(""))
+        self.assertEqual(["root@gate1", "root@gate2", "root@web"], listSshHosts("root@g"))

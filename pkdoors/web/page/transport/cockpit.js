@@ -62,7 +62,7 @@ export function makeCockpitTransport(cockpit, timers) {
         about: () => ask("about"),
         check: () => ask("check"),
         fleet: () => ask("fleet"),
-        follow: (path, onText, signal) => atSocket((at) => follow(cockpit, at, path, onText, signal)),
+        follow: (path, onText) => atSocket((at) => follow(cockpit, at, path, onText)),
     };
 }
 
@@ -85,8 +85,8 @@ function request(cockpit, at, { method, path, body }, timers) {
     }).finally(() => timers.clearTimeout(timer));
 }
 
-function follow(cockpit, at, path, onText, signal) {
-    return readStream(cockpit, at, path, onText, signal).catch((problem) => {
+function follow(cockpit, at, path, onText) {
+    return readStream(cockpit, at, path, onText).catch((problem) => {
         // The first is what the bridge in C says, the second what the one in Python says.
         const isNobody = ["not-found", "terminated"].includes(problem.problem);
         throw isNobody ? NOBODY : describe(problem);

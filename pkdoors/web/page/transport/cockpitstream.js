@@ -21,17 +21,15 @@ const GAP = "\r\n\r\n";
  * @param {{unix: string, superuser: string}} at the socket
  * @param {string} path
  * @param {(text: string) => void} onText
- * @param {AbortSignal} [signal]
  * @returns {Promise<void>} fails with a Failure, or with an object whose `problem` is a code of Cockpit's
  */
-export function readStream(cockpit, at, path, onText, signal) {
+export function readStream(cockpit, at, path, onText) {
     // Binary, because Cockpit would replace a letter whose bytes arrive in two pieces.
     const channel = cockpit.channel({ payload: "stream", binary: true, ...at });
     const decoder = new TextDecoder();
     const answer = new Answer(onText);
     // With HTTP/1.0 the body is not in chunks. No "done": the daemon would take it for the end.
     channel.send(new TextEncoder().encode(`GET ${path} HTTP/1.0\r\nHost: pkdoors\r\n\r\n`));
-    signal?.addEventListener("abort", () => channel.close(), { once: true });
     return new Promise((resolve, reject) => {
         channel.addEventListener("message", (_event, bytes) => {
             try {
