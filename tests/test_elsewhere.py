@@ -99,6 +99,15 @@ class CommandTests(ElsewhereTestCase):
             ended = self.run_("darwin", "fleet", name, *words)
             self.assertEqual((1, "", f"pkdoors fleet {name}: {sentence}\n"), ended)
 
+    def test_web(self) -> None:
+        """Without a host, there is nothing that C{web} could show; a wrong one is a sentence."""
+        for platform in PLATFORMS:
+            sentence = "this system has no daemon: name its HOST, such as root@gate1"
+            ended = self.run_(platform, "web")
+            self.assertEqual((1, "", f"pkdoors web: {sentence}\n"), ended)
+            status, stdout, stderr = self.run_(platform, "web", "--", "-oProxyCommand=x")
+            self.assertEqual((2, "", 1), (status, stdout, stderr.count("\n")), stderr)
+
     def test_order(self) -> None:
         """An operator's key signs an order anywhere."""
         file = Path(self.mktemp()).absolute()

@@ -11,7 +11,7 @@ from pkdoors.commands._pageanswers import addAnswerOptions, printAnswer
 from pkdoors.commands.control import addAdminOptions
 from pkdoors.commands.parser import Parser, asType, completeWith
 from pkdoors.errors import AskError, KnockError
-from pkdoors.util.output import complain, requireLinux, tell
+from pkdoors.util.output import complain, tell
 
 if TYPE_CHECKING:  # they load HTTP
     from pkdoors.web.channels.adminside import IAdminSide
@@ -78,11 +78,10 @@ def _parseCommand(text: str) -> tuple[str, ...]:
 
 
 def _web(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    _checkOptions(options)
     from pkdoors.commands._run import runReactor
     from pkdoors.web.keyboard import onEnter
     from pkdoors.web.server import WebServer
-
-    _checkOptions(options)
 
     async def serve(reactor: Any) -> "End":
         side = _makeSide(reactor, options, environment)
@@ -107,7 +106,9 @@ def _checkOptions(options: Namespace) -> None:
         for name in ("sudo", "ssh", "program"):
             if getattr(options, name):
                 parser.error(f"--{name} needs a HOST: without one, the page is of this host")
-        requireLinux(parser.prog)
+        if sys.platform != "linux":
+            complain(parser.prog, "this system has no daemon: name its HOST, such as root@gate1")
+            raise SystemExit(1)
     else:
         for name in ("admin", "conf"):
             if not (getattr(options, name) or "/").startswith("/"):

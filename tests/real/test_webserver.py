@@ -183,6 +183,34 @@ class SessionTests(WebTestCase):
         """Return the words that run a program as a user."""
         return "setpriv", "--reuid", user, "--regid", user, "--clear-groups"
 
+    def test_browser(self) -> None:
+        """
+        A browser opens the link for a user with a screen, not for root. Another user who sees it on
+        the browser's command line cannot use it.
+        """
+        folder = self.folder / "programs"
+        folder.mkdir()
+        browser = folder / "chromium"
+        browser.write_text(f'#!/bin/sh\necho "$0 $*" >{self.folder}/opened-$(id -u)\n')
+        for path, mode in ((browser, 0o755), (folder, 0o755), (self.folder, 0o777)):
+            path.chmod(mode)
+        self.assertTrue(eventually((self.folder / "admin.sock").exists))
+        (self.folder / "admin.sock").chmod(0o666)
+        screen = ("env", "DISPLAY=:0", "BROWSER=chromium", f"PATH={folder}:{os.environ['PATH']}")
+        for user in (ANNA, "0"):
+            opened = self.folder / f"opened-{user}"
+            web = self.web(before=(*self.become(user), *screen))
+            self.assertTrue(web.waitForLink(), web.process.log())
+            if user == "0":
+                web.begin()
+                self.assertFalse(opened.exists())
+                continue
+            self.assertTrue(eventually(lambda: opened.exists() and opened.read_text()))  # noqa: B023
+            token = web.links[0][1]
+            self.assertTrue(opened.read_text().strip().endswith(f":{web.port}/#{token}"))
+            self.assertEqual(403, web.handIn(token, before=self.become(BERT)).status)
+            self.assertEqual(200, web.handIn(token, before=self.become(ANNA)).status)
+
     def test_commandLines(self) -> None:
         """Nobody sees a token in the list of processes, nor a cookie in a file."""
         web = self.web().begin()
