@@ -20,6 +20,7 @@ from pkdoors.locks.relayed.relayedlock import RelayedLock
 from pkdoors.locks.sealed.replaynotes import ALL
 from pkdoors.locks.sealed.sealjudge import SealJudge
 from pkdoors.model.doors import Door
+from tests import ROOT
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.log import Log
 from tests.lab.sealing import leaveNotes, publicLine
@@ -227,6 +228,7 @@ class FleetSmithTests(SynchronousTestCase):
         found = {
             fleet: subprocess.run(
                 [sys.executable, "-c", MODULES.format(fleet=fleet)],
+                cwd=ROOT,
                 capture_output=True,
                 check=True,
                 text=True,
