@@ -1,6 +1,8 @@
 """The operator's page for a host behind ssh."""
 
+import os
 import shlex
+import signal
 
 from tests.lab.case import PORT, SEQUENCE, SshTestCase
 from tests.lab.controlled import SSH
@@ -38,6 +40,13 @@ class SshPageTests(PageTestCase, SshTestCase):
         self.assertQuiet(browser)
         listening = self.server.run("ss", "-Htln")
         self.assertNotIn("127.0.0.1", listening)  # nothing listens on the server for the page
-        self.server.run("pkill", "-f", f"[r]elay-admin.*{self.socket}")
+        for process in self.relays():
+            os.kill(process, signal.SIGTERM)
         self.awaitState(browser, "blind")
         self.assertNotEqual("", browser.text("#connection-reason"))
+
+    def relays(self) -> list[int]:
+        """Return the processes of relay-admin, without the ssh that asks for one."""
+        lines = self.server.run("ps", "-eo", "pid,args").splitlines()
+        found = [line.split() for line in lines if "relay-admin" in line and str(self.file) in line]
+        return [int(number) for number, program, *_ in found if "ssh" not in program]
