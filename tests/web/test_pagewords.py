@@ -15,7 +15,7 @@ from pkdoors.admin.records import (
 from pkdoors.adminclient import messages, statusview, watchview
 from pkdoors.events.event import CLOSED, EXTENDED, KINDS, OPENED, REFUSED
 from pkdoors.fleet.overview.sentences import nameHosts
-from pkdoors.util.durations import formatDuration, parseDuration
+from pkdoors.util.durations import formatDuration, formatLength, parseDuration
 from tests.lab.page import NODE, askPage
 
 KEY = "SHA256:uJ8kq0Yx2f7dM1p0nV5r3Qe8s7cH1aLr0tYw9zXbC4E"
@@ -45,7 +45,7 @@ class WordTests(SynchronousTestCase):
         """Lengths of time, written and read."""
         lengths = [0, 0.02, 1, 59.4, 60, 61, 3599.6, 3600, 5400, 86_399, 86_400, 2_592_000, 1e6]
         self.compare("formatDuration", [*map(formatDuration, lengths)], lengths)
-        self.compare("formatLength", [*map(messages.formatLength, lengths)], lengths)
+        self.compare("formatLength", [*map(formatLength, lengths)], lengths)
         texts = ["45", "45s", "10m", "8h", "7d", "1h30m", "1d1h1m1s", " 3m "]
         self.compare("parseDuration", [*map(parseDuration, texts)], texts)
 

@@ -3,6 +3,8 @@
  * @module
  */
 
+import { Hearing } from "./following/hearing.js";
+import { countSeconds } from "./following/seconds.js";
 import { makeWork } from "./following/work.js";
 import { Board } from "./model/board.js";
 import { Connection } from "./model/connection.js";
@@ -16,12 +18,6 @@ import { makeViews } from "./view/views.js";
 
 /** Milliseconds until the page tries again to begin a session. */
 const BEGIN_PAUSE = 3000;
-/** Milliseconds that two clocks may differ after a second; if it is more, the computer slept. */
-const SLEPT = 5000;
-/** Milliseconds in which earlier events arrive: those are not read aloud. */
-const PAST = 1000;
-/** Milliseconds for which events wait, to be shown together. */
-const TOGETHER = 50;
 
 const NO_PAST =
     "Events from before this page was opened are missing: this daemon is of an earlier version, and " +
@@ -49,9 +45,12 @@ export class Page {
         };
         this._views = makeViews(this._context, transport, this._connection, this._events);
         this._work = makeWork(this._context, transport, this);
-        this._loudFrom = Infinity;
-        this._isShowing = false;
+        this._hearing = new Hearing(timers, this._events, {
+            say: (event) => this._context.announcer.hear(event),
+            show: () => this._views.events.update(),
+        });
         this._cancelStart = () => {};
+        document.addEventListener("visibilitychange", () => this._appear());
     }
 
     /** Begin, or try again what has failed. */
@@ -78,14 +77,10 @@ export class Page {
 
     /** Count seconds, from now on. */
     count() {
-        const { now, wall } = this._timers;
-        const ahead = wall() - now();
-        if (Math.abs(ahead - (this._ahead ?? ahead)) > SLEPT) {
-            this._context.refresh();
-        }
-        this._ahead = ahead;
-        Object.values(this._views).forEach((view) => view.tick?.());
-        this._timers.after(1000 - (now() % 1000), () => this.count());
+        countSeconds(this._timers, {
+            tick: () => Object.values(this._views).forEach((view) => view.tick?.()),
+            wake: () => this._context.refresh(),
+        });
     }
 
     /** Show a new status. */
@@ -105,6 +100,10 @@ export class Page {
             this._work.listener.followNow();
             this._work.rates.askNow();
         }
+        if (!status.openings.length && this._context.selection.cursors.length) {
+            this._context.selection.choose({}); // nothing is left on that page
+            this._context.refresh();
+        }
     }
 
     /** Show that the daemon does not answer; it is asked again after a pause. */
@@ -115,7 +114,7 @@ export class Page {
 
     /** Show that events arrive from now on. */
     follow() {
-        this._loudFrom = Math.min(this._loudFrom, this._timers.now() + PAST);
+        this._hearing.begin();
         this.deafen("");
         this._views.events.explain(this._work.listener.lastId ? "" : NO_PAST);
     }
@@ -123,22 +122,24 @@ export class Page {
     /** Show why no events arrive; "" if they do. */
     deafen(sentence) {
         this._connection.hearing(sentence);
-        this._views.header.tick();
+        if (sentence) {
+            this._context.refresh(); // if the daemon is away, that is what the page says
+        } else {
+            this._views.header.tick();
+        }
     }
 
-    /** Take in an event. Many arrive at a time, and are shown together. */
+    /** Take in an event. */
     hear(sent) {
-        const event = this._events.add(sent, this._timers.wall());
-        if (this._timers.now() >= this._loudFrom) {
-            this._context.announcer.hear(event);
-        }
+        const event = this._hearing.take(sent);
         if (CHANGES.has(event.event)) {
             this._work.status.askSoon();
         }
-        if (!this._isShowing) {
-            this._isShowing = true;
-            this._timers.after(TOGETHER, () => this._showEvents());
-        }
+    }
+
+    /** Whether nobody can see the page now. */
+    isHidden() {
+        return document.hidden;
     }
 
     /** Show new rates. */
@@ -163,9 +164,11 @@ export class Page {
         return this._views.hosts.isShown;
     }
 
-    _showEvents() {
-        this._isShowing = false;
-        this._views.events.update();
+    /** Show what is new, if the page can be seen again. */
+    _appear() {
+        if (!this.isHidden()) {
+            this._context.refresh();
+        }
     }
 
     _name(about) {

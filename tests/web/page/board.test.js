@@ -40,6 +40,19 @@ test("an opening that has ended is forgotten: the next one for its address is a 
     assert.equal(board.entries[0].full, 30);
 });
 
+test("an opening that is twice in an answer is one", () => {
+    const board = new Board();
+    const twice = [makeOpening(), makeOpening({ seconds_left: 60 })];
+    board.learn(makeStatus([...twice, makeOpening({ door: "web" })]), 100);
+    assert.deepEqual(
+        board.entries.map(({ key, deadline }) => [key, deadline]),
+        [
+            ["ssh 192.0.2.7", 160],
+            ["web 192.0.2.7", 130],
+        ],
+    );
+});
+
 test("an older daemon gives no total", () => {
     const board = new Board();
     board.learn({ ...makeStatus([makeOpening()]), total: undefined }, 100);
@@ -61,6 +74,21 @@ test("the daemon is asked for one page, and looks up whole addresses and network
         assert.deepEqual(query(), { limit: String(PAGE) }, text);
         assert.ok(!selection.isDaemons);
     }
+});
+
+test("what the daemon refuses is not asked for again", () => {
+    const selection = new Selection();
+    selection.choose({ text: "300.1.1.1" });
+    selection.cursors = ["1:1"];
+    assert.ok(selection.relax());
+    assert.doesNotMatch(selection.query("/status"), /after/);
+    assert.ok(selection.isDaemons);
+    assert.ok(selection.relax());
+    assert.doesNotMatch(selection.query("/status"), /source/);
+    assert.ok(!selection.isDaemons);
+    assert.ok(!selection.relax());
+    selection.choose({ text: "192.0.2.1" });
+    assert.match(selection.query("/status"), /source=192/);
 });
 
 test("another choice begins with the first page", () => {

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Hearing } from "../../../pkdoors/web/page/following/hearing.js";
 import { Listener } from "../../../pkdoors/web/page/following/listener.js";
 import { Poller } from "../../../pkdoors/web/page/following/poller.js";
+import { countSeconds } from "../../../pkdoors/web/page/following/seconds.js";
+import { EventList } from "../../../pkdoors/web/page/model/eventlist.js";
 import { Failure } from "../../../pkdoors/web/page/transport/failure.js";
+import { makeEvent } from "./fakes/records.js";
 import { FakeTimers, settle } from "./fakes/timers.js";
 
 /** Asks, and is answered when the test says so. */
@@ -209,4 +213,63 @@ test("without a session it does not follow again", async () => {
     followed.listener.followNow();
     await followed.end(new Failure("no session", { status: 401, isOver: true }));
     assert.deepEqual(followed.timers.waiting(), []);
+});
+
+/** Takes in events, and notes what is said and shown. */
+class Heard {
+    constructor() {
+        this.timers = new FakeTimers();
+        this.events = new EventList();
+        this.said = [];
+        this.shown = 0;
+        this.hearing = new Hearing(this.timers, this.events, {
+            say: ({ source }) => this.said.push(source),
+            show: () => {
+                this.shown += 1;
+            },
+        });
+    }
+
+    take(source) {
+        this.hearing.take({ kind: "opened", data: JSON.stringify(makeEvent({ source })) });
+    }
+}
+
+test("events that arrive together are shown together", async () => {
+    const heard = new Heard();
+    heard.take("192.0.2.1");
+    heard.take("192.0.2.2");
+    await heard.timers.advance(49);
+    assert.equal(heard.shown, 0);
+    await heard.timers.advance(1);
+    heard.take("192.0.2.3");
+    await heard.timers.advance(50);
+    assert.equal(heard.shown, 2);
+    assert.equal(heard.events.entries.length, 3);
+});
+
+test("events from before the page was opened are not read aloud; those that it missed are", async () => {
+    const heard = new Heard();
+    heard.take("192.0.2.1");
+    heard.hearing.begin();
+    heard.take("192.0.2.2");
+    await heard.timers.advance(1000);
+    heard.take("192.0.2.3");
+    heard.hearing.begin();
+    heard.take("192.0.2.4");
+    assert.deepEqual(heard.said, ["192.0.2.3", "192.0.2.4"]);
+});
+
+test("one timer counts the seconds, and notices that the computer has slept", async () => {
+    const timers = new FakeTimers();
+    const log = [];
+    countSeconds(timers, { tick: () => log.push("tick"), wake: () => log.push("wake") });
+    await timers.advance(2000);
+    assert.deepEqual(log, ["tick", "tick", "tick"]);
+    assert.equal(timers.waiting().length, 1);
+    timers.sleep(60_000);
+    await timers.advance(1000);
+    assert.deepEqual(log.slice(3), ["wake", "tick"]);
+    await timers.advance(1000);
+    assert.deepEqual(log.slice(5), ["tick"]);
 });

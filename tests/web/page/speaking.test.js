@@ -98,6 +98,15 @@ test("Escape, another place of the focus, or time take the question back", async
     }
 });
 
+test("a key that is held down is no second press", () => {
+    const asking = new Asking();
+    const prevented = [];
+    const preventDefault = () => prevented.push(true);
+    asking.button.dispatch("keydown", { key: "Enter", repeat: false, preventDefault });
+    asking.button.dispatch("keydown", { key: "Enter", repeat: true, preventDefault });
+    assert.equal(prevented.length, 1);
+});
+
 test("a button whose request is under way does nothing", async () => {
     const asking = new Asking();
     asking.button.setAttribute("aria-disabled", "true");

@@ -9,7 +9,7 @@ import { Poller } from "./poller.js";
 
 /** Milliseconds between two requests for the status: events announce what happens between. */
 const STATUS_PAUSE = 2000;
-/** The same if there are many openings: such an answer costs the daemon a while. */
+/** The same if there are many openings, which costs the daemon a while, or if nobody looks. */
 const LONG_PAUSE = 10_000;
 const MANY = 200;
 /** Milliseconds between requests that events cause. */
@@ -34,10 +34,10 @@ export function makeWork(context, transport, page) {
     const { timers, board, selection } = context;
     const isLong = () => board.entries.length > MANY;
     const status = new Poller(timers, {
-        ask: () => transport.ask("GET", selection.query("/status")),
+        ask: () => askStatus(transport, selection),
         onAnswer: (answer, asked) => page.learn(answer, asked / 1000),
         onFailure: (failure, pause) => page.lose(failure, pause),
-        choosePause: () => (isLong() ? LONG_PAUSE : STATUS_PAUSE),
+        choosePause: () => (isLong() || page.isHidden() ? LONG_PAUSE : STATUS_PAUSE),
         chooseGap: () => (isLong() ? LONG_GAP : GAP),
     });
     const rates = new Poller(timers, {
@@ -58,6 +58,22 @@ export function makeWork(context, transport, page) {
         onEnd: (sentence) => page.deafen(sentence),
     });
     return { status, rates, hosts, listener };
+}
+
+/** Ask for the status; if the daemon refuses what the operator has chosen, without that. */
+async function askStatus(transport, selection) {
+    for (;;) {
+        try {
+            return await transport.ask("GET", selection.query("/status"));
+        } catch (failure) {
+            if (failure.status === 400 && failure.sentence.includes("unknown argument")) {
+                return transport.ask("GET", "/status"); // a daemon of an earlier version
+            }
+            if (failure.status !== 400 || !selection.relax()) {
+                throw failure;
+            }
+        }
+    }
 }
 
 function explainUnknown(failure) {

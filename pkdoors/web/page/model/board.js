@@ -37,8 +37,9 @@ export class Board {
         const known = this._known;
         this.status = status;
         this._asked = now;
-        this.entries = status.openings.map((opening) => {
-            const key = keyOf(opening);
+        // A long answer is not the state of one moment: an opening may be in it twice.
+        const openings = new Map(status.openings.map((opening) => [keyOf(opening), opening]));
+        this.entries = [...openings].map(([key, opening]) => {
             const before = known.get(key);
             const deadline = findDeadline(before, now + opening.seconds_left);
             const full = fullTime(before, opening, deadline, usual.get(opening.door) ?? 0);

@@ -7,7 +7,7 @@
 /** Openings of one page. */
 export const PAGE = 1000;
 
-const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|(?=.*:.*:)[0-9a-f:.]+)(\/\d{1,3})?$/i;
+const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|(?=.*:.*:)[0-9a-f:.]+)(?:\/\d{1,3})?$/i;
 
 export class Selection {
     constructor() {
@@ -15,6 +15,7 @@ export class Selection {
         this.text = "";
         /** @type {string[]} where each page after the first begins */
         this.cursors = [];
+        this._rejected = "";
     }
 
     /**
@@ -26,9 +27,9 @@ export class Selection {
         if (this.door) {
             wanted.set("door", this.door);
         }
-        const match = ADDRESS.exec(this.text.trim());
-        if (match) {
-            wanted.set(match[1] ? "within" : "source", this.text.trim());
+        if (this.isDaemons) {
+            const text = this.text.trim();
+            wanted.set(text.includes("/") ? "within" : "source", text);
         }
         if (this.cursors.length) {
             wanted.set("after", this.cursors.at(-1));
@@ -38,7 +39,25 @@ export class Selection {
 
     /** Whether the daemon looks for the text; otherwise the page does, in the openings it has. */
     get isDaemons() {
-        return ADDRESS.test(this.text.trim());
+        const text = this.text.trim();
+        return text !== this._rejected && ADDRESS.test(text);
+    }
+
+    /**
+     * Ask for less, because the daemon has refused a request: for the first page, or without the
+     * text, which is not an address then.
+     * @returns {boolean} whether that makes a difference
+     */
+    relax() {
+        if (this.cursors.length) {
+            this.cursors = [];
+            return true;
+        }
+        if (this.isDaemons) {
+            this._rejected = this.text.trim();
+            return true;
+        }
+        return false;
     }
 
     /**

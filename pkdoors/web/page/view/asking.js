@@ -67,7 +67,8 @@ export class Asking {
     /** Say how old the answer is. */
     tick() {
         const now = this._context.timers.wall();
-        setText(this._ago, this._asked ? formatAgo(this._asked, now) : "");
+        const isShown = this._asked !== null && this._summary.textContent !== "";
+        setText(this._ago, isShown ? `(${formatAgo(this._asked, now)})` : "");
     }
 
     _complain(failure, isWanted) {

@@ -40,7 +40,7 @@ export class ChartView {
 
     /** Show what was dropped since the daemon's start. */
     updateTotal() {
-        const text = describeDropped(this._context.board.status.counters.dropped);
+        const text = describeDropped(this._context.board.status.counters.dropped ?? {});
         setText(find("knocks-total"), `Dropped since the daemon's start: ${text}.`);
         show(find("knocks-total"), text !== "");
     }

@@ -29,6 +29,8 @@ export class Confirmation {
         button.addEventListener("keydown", (event) => {
             if (event.key === "Escape") {
                 this.takeBack();
+            } else if (event.repeat) {
+                event.preventDefault(); // holding a key down is not a second press
             }
         });
     }

@@ -57,8 +57,8 @@ export class EventsView {
         const left = wanted.length - this._most;
         setText(this._more, `Show ${countOf(left, "earlier event")}`);
         show(this._more, left > 0);
-        const isFiltered = this._events.entries.length > 0;
-        setText(find("events-empty"), isFiltered ? "no event matches the filter" : "none yet");
+        const areThere = this._events.entries.length > 0;
+        setText(find("events-empty"), areThere ? "no event matches the filter" : "none yet");
         show(find("events-empty"), wanted.length === 0);
         this.tick();
     }

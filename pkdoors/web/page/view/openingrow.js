@@ -61,7 +61,8 @@ export class OpeningRow {
         const state = describeState(opening);
         const tone = opening.trouble ? "bad" : opening.used ? "dim" : "";
         setText(this._who, describeWho(opening) || "-");
-        setText(this._key, opening.user && opening.key ? clean(opening.key) : "");
+        setText(this._key, opening.user ? clean(opening.key) : "");
+        setAttributes(this._key, { title: clean(opening.key) });
         setText(this._state, state);
         setAttributes(this.element, { "data-tone": tone });
     }

@@ -24,6 +24,11 @@ export class FakeTimers {
         return this._calls.map(({ at }) => at - this._now).sort((one, other) => one - other);
     }
 
+    /** Let time pass while the computer sleeps: only the time of day goes on. */
+    sleep(milliseconds) {
+        this._ahead += milliseconds;
+    }
+
     /** Let time pass: calls that are due happen in their order, and what they begin goes on. */
     async advance(milliseconds) {
         const end = this._now + milliseconds;
