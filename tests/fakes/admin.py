@@ -277,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         queue: SimpleQueue[bytes] = SimpleQueue()
-        queue.put(b": pkdoors\n\n")
+        queue.put(b": pkdoors\n\nid: 90aa3c41b2d1e877-0\n\n")
         self.daemon.followers.append(queue)
         self.close_connection = True
         while data := queue.get():

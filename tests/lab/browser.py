@@ -176,8 +176,8 @@ class Browser:
         return [text for text in texts if not any(each in text for each in allowed)]
 
     def picture(self) -> bytes:
-        """Return a PNG of the whole page, as wide as the window."""
-        answer = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        """Return a PNG of what the window shows."""
+        answer = self.command("Page.captureScreenshot", format="png")
         return base64.b64decode(answer["data"])
 
 

@@ -30,6 +30,11 @@ look();
 """
 
 
+def findLink(web: Process) -> str:
+    """Return the last link that C{pkdoors web} has printed; empty if there is none yet."""
+    return (_LINK.findall(web.log()) or [""])[-1]
+
+
 class PageTestCase(ControlledTestCase):
     """
     Looks at the page of a real daemon.
@@ -40,9 +45,9 @@ class PageTestCase(ControlledTestCase):
 
     def web(self, *arguments: str, host: Host | None = None) -> Process:
         """Start C{pkdoors web}, on the server unless on another host."""
-        command = (str(BIN / "pkdoors"), "web", *arguments)
+        command = (str(BIN / "pkdoors"), "web", "--no-browser", *arguments)
         process = (host or self.server).spawn(*command)
-        self.assertTrue(eventually(lambda: _LINK.search(process.log())), process.log())
+        self.assertTrue(eventually(lambda: findLink(process)), process.log())
         return process
 
     def webHere(self) -> Process:
@@ -51,7 +56,7 @@ class PageTestCase(ControlledTestCase):
 
     def linkOf(self, web: Process) -> str:
         """Return the last link that it has printed."""
-        return _LINK.findall(web.log())[-1]
+        return findLink(web)
 
     def browser(self, *flags: str, host: Host | None = None) -> Browser:
         """Start a browser where C{pkdoors web} runs."""

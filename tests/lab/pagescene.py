@@ -98,8 +98,8 @@ def _rate(number: int) -> dict[str, Any]:
 EVENTS = (
     _event("guarding", 93784, text="guarding door ssh (22/tcp) with nftables", seconds=0.0),
     _event("opened", 910, "2001:db8:0:1::/64", seconds=7200.0, user="anna@laptop", key=KEY),
-    _event("opened", 280, "192.0.2.7", seconds=1800.0, user="anna@laptop", key=KEY),
     _event("guessing", 390, reason="2,310 wrong orders in a minute, most from 203.0.113.99"),
+    _event("opened", 280, "192.0.2.7", seconds=1800.0, user="anna@laptop", key=KEY),
     _event(
         *("refused", 271, "203.0.113.80"),
         user="carl@phone",
@@ -166,9 +166,11 @@ class Scene:
             "Page.addScriptToEvaluateOnNewDocument", source=_FREEZE % (json.dumps(answers), moment)
         )
 
-    def tell(self, events: Iterable[Mapping[str, Any]] = EVENTS) -> None:
-        """Let events happen."""
+    def tell(self, events: Iterable[Mapping[str, Any]] = EVENTS) -> int:
+        """Let events happen; return how many."""
+        number = -1
         self.admin.awaitFollower()
         for number, event in enumerate(events):
             head = f"id: 90aa3c41b2d1e877-{number + 1}\nevent: {event['event']}\n"
             self.admin.send(f"{head}data: {json.dumps(event)}\n\n".encode())
+        return number + 1
