@@ -1,12 +1,13 @@
-"""Reports which doors are guarded, and on what terms they open."""
+"""Reports which doors are guarded, on what terms they open, and what is open already."""
 
 from collections.abc import Iterable
 
 from twisted.logger import Logger
 
+from pkdoors.doorkeeper.openings.lives import Lives
 from pkdoors.events.event import GUARDING
 from pkdoors.events.publisher import EventPublisher
-from pkdoors.model.doors import Door
+from pkdoors.model.doors import Door, Opening
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.turns import Turns
 
@@ -74,3 +75,12 @@ def _describeKnocks(door: Door) -> str:
         elsewhere = ", here or on another host of the fleet," if door.fleet else ""
         return f"a sealed knock on its {len(set(door.sequence.ports))} ports{elsewhere} opens"
     return f"{len(door.sequence.ports)} knocks open"
+
+
+async def announceTakenOver(found: Iterable[Opening], lives: Lives, turns: Turns) -> None:
+    """Publish what was taken over; if it is very much, in turns, while knocks are heard."""
+    for opening in found:
+        await turns.next()
+        life = lives.get(opening.key)
+        if life is not None:
+            life.publishTakenOver(opening)

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from pkdoors.doorkeeper._announcing import announce
+from pkdoors.doorkeeper._announcing import announce, announceTakenOver
 from pkdoors.doorkeeper._closer import Closer
 from pkdoors.doorkeeper._hearing import Hearing
 from pkdoors.doorkeeper._opener import Opener
@@ -133,15 +133,7 @@ class Doorkeeper:
         found = self._stack.start(self.doors, self._wanted, self._retry)
         for opening in found:
             self._opener.begin(opening, now, None)
-        self._do(self._announceTakenOver(found))
-
-    async def _announceTakenOver(self, found: Iterable[Opening]) -> None:
-        """Publish what was taken over; if it is very much, in turns, while knocks are heard."""
-        for opening in found:
-            await self._turns.next()
-            life = self._lives.get(opening.key)
-            if life is not None:
-                life.publishTakenOver(opening)
+        self._do(announceTakenOver(found, self._lives, self._turns))
 
     def foresee(self, doors: tuple[Door, ...]) -> None:
         """Compute, in another thread, what L{change} will need; see L{FirewallStack.foresee}."""

@@ -6,6 +6,7 @@ only file is read without a user). So there are neither scripts nor transactions
 that L{RedisEngine} uses are all that the users of hosts may do.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ CONNECT_LIMIT = 10.0
 """Seconds until a connection is there."""
 MAX_ENTRIES = 1000
 """Entries in one answer, of all streams together: about half a megabyte."""
+MAX_NUMBER = (1 << 64) - 1
+"""The most in either half of a position."""
+_POSITION = re.compile(rb"([0-9]{1,20})-([0-9]{1,20})")
 _NO_STREAM = "WRONGTYPE"
 _CLOSED = "the connection was closed"
 _WANTS_TLS = ": if it speaks TLS at this port, use rediss://"
@@ -232,7 +236,7 @@ def _readEntries(answer: Any) -> list[Entry]:
     try:
         return [
             Entry(
-                name.decode("ascii"),
+                _readName(name),
                 {
                     words[index].decode("ascii", "replace"): bytes(words[index + 1])
                     for index in range(0, len(words or ()), 2)
@@ -242,6 +246,19 @@ def _readEntries(answer: Any) -> list[Entry]:
         ]
     except (ValueError, TypeError, AttributeError, IndexError):
         raise _refuseAnswer() from None
+
+
+def _readName(data: bytes) -> str:
+    """
+    Return the position of an entry. One that the engine could not have made would be asked for
+    again and again, and be refused each time, also by a better engine.
+
+    @raise ValueError: it is not a position.
+    """
+    match = _POSITION.fullmatch(data)
+    if match is None or max(map(int, match.groups())) > MAX_NUMBER:
+        raise ValueError(data)
+    return data.decode("ascii")
 
 
 def _refuseAnswer() -> EngineError:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from pkdoors.doorkeeper.admission import Admission
 from pkdoors.doorkeeper.control import OPEN_PATIENCE
 from pkdoors.errors import BadValue, FirewallError, NotFound
 from pkdoors.locks.lock import Request
@@ -88,7 +87,7 @@ class OpenTests(OperationsTestCase):
 
     def test_full(self) -> None:
         """If there are too many openings, the request is refused."""
-        self.patch(self.keeper, "_admission", Admission([replace(SSH, mostOpenings=1)], 9))
+        self.keeper._admission.setDoors([replace(SSH, mostOpenings=1)], 9)
         self.do(self.operations.open(ANN, "ssh"))
         self.assertIn("the maximum", self.refused(self.operations.open(BOB, "ssh"), FirewallError))
 

@@ -262,6 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
         status, answer = self.daemon.answer(self.command, self.path, wanted)
         body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         self.send_response(status)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -271,14 +272,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _follow(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
+        isChunked = self.request_version != "HTTP/1.0"
+        if isChunked:
+            self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         queue: SimpleQueue[bytes] = SimpleQueue()
+        queue.put(b": pkdoors\n\nid: 90aa3c41b2d1e877-0\n\n")
         self.daemon.followers.append(queue)
         self.close_connection = True
         while data := queue.get():
             try:
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+                chunk = b"%x\r\n%b\r\n" % (len(data), data)
+                self.wfile.write(chunk if isChunked else data)
                 self.wfile.flush()
             except OSError:
                 return

@@ -248,6 +248,17 @@ class RedisEngineTests(SynchronousTestCase):
             self.answer(answer)
             self.failureResultOf(reading, EngineError)
 
+    def test_strangePositions(self) -> None:
+        """A position that no engine can have made is an error: else it would be asked for again."""
+        for position in (b"", b"x", b"8", b"-1-0", b"8-0 ", b"0-18446744073709551616"):
+            self.endpoint = _Endpoint()
+            where: Any = self.endpoint
+            self.engine = RedisEngine(self.clock, Engine("log", user="web1"), "hush", where)
+            self.connect()
+            reading = self.begin(self.engine.read(LOG))
+            self.answer(b"*1\r\n*2\r\n$%d\r\n%b\r\n*0\r\n" % (len(position), position))
+            self.failureResultOf(reading, EngineError)
+
     def test_close(self) -> None:
         """After the end, nothing is asked."""
         self.connect()

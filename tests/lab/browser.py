@@ -10,7 +10,6 @@ import re
 import signal
 from collections.abc import Callable
 from itertools import count
-from pathlib import Path
 from typing import Any, TypeVar
 
 from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
@@ -72,17 +71,14 @@ class Browser:
     """
 
     def __init__(self, host: Host, *flags: str) -> None:
-        home = host.folder / f"browser-{next(_serial)}"
-        home.mkdir()
         self._host = host
         self._process = host.spawn(
             *("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
             *(DRIVER, "--port=0"),
-            HOME=str(home),
-            TMPDIR=str(home),
+            HOME="/tmp",  # which is the host's own
         )
         try:
-            self.driver = Remote(self._connect(), options=_chooseOptions(home, flags))
+            self.driver = Remote(self._connect(), options=_chooseOptions(flags))
         except BaseException:
             self.close()
             raise
@@ -155,9 +151,8 @@ class Browser:
 
     def text(self, selector: str = "body") -> str:
         """Return the text that is seen in the first element of these; empty if there is none."""
-        return str(
-            self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
-        )
+        script = "return (document.querySelector(arguments[0])?.innerText ?? '').toWellFormed()"
+        return str(self.run(script, selector))
 
     def shows(self, text: str, selector: str = "body") -> bool:
         """Wait until one of these elements shows a text; return whether it did."""
@@ -181,15 +176,15 @@ class Browser:
         return [text for text in texts if not any(each in text for each in allowed)]
 
     def picture(self) -> bytes:
-        """Return a PNG of the whole page, as wide as the window."""
-        answer = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        """Return a PNG of what the window shows."""
+        answer = self.command("Page.captureScreenshot", format="png")
         return base64.b64decode(answer["data"])
 
 
-def _chooseOptions(home: Path, flags: tuple[str, ...]) -> ChromeOptions:
+def _chooseOptions(flags: tuple[str, ...]) -> ChromeOptions:
     options = ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*_FLAGS, f"--user-data-dir={home / 'profile'}", *flags):
+    for flag in (*_FLAGS, f"--user-data-dir=/tmp/browser-{next(_serial)}", *flags):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return options

@@ -46,8 +46,9 @@ class LogReporter(proxyForInterface(IReporter)):  # type: ignore[misc]
 
 
 def readLogs(folder: Path) -> str:
-    """Return the ends of the logs in a folder, the latest last."""
-    files = [path for path in folder.rglob("*.log") if path.is_file() and path.stat().st_size]
+    """Return the ends of the logs in a folder, the latest last. A browser's data are no logs."""
+    found = (path for path in folder.rglob("*.log") if "profile" not in path.parts)
+    files = [path for path in found if path.is_file() and path.stat().st_size]
     files.sort(key=lambda path: path.stat().st_mtime)
     shown = [_end(path) for path in files[-FILES:]]
     if len(files) > FILES:

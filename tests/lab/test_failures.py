@@ -63,6 +63,14 @@ class LogTests(SynchronousTestCase):
         self.folder.rmdir()
         self.assertEqual("", readLogs(self.folder))
 
+    def test_browser(self) -> None:
+        """What a browser keeps in its profile is not shown, whatever its name."""
+        profile = self.folder / "browser-0" / "profile" / "Default"
+        profile.mkdir(parents=True)
+        (profile / "000003.log").write_text("a database")
+        (self.folder / "browser-0" / "chromedriver.log").write_text("a log")
+        self.assertEqual("--- chromedriver.log:\na log", readLogs(self.folder))
+
     def test_bounds(self) -> None:
         """The last lines of each are shown, and the last logs."""
         self.log("a", LINES + 7)

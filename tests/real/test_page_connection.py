@@ -1,0 +1,72 @@
+"""The operator's page, while the daemon, the page's server or another page comes and goes."""
+
+import signal
+
+from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import SSH
+from tests.lab.hosts import CLIENT4, STRANGER4
+from tests.lab.operatorpage import ROW, PageTestCase
+
+NO_ANSWER = "Failed to load resource"
+"""On the console, for each request that fails."""
+
+
+class ConnectionTests(PageTestCase):
+    """What the page says if it sees nothing, and how it sees again."""
+
+    def test_daemonAway(self) -> None:
+        """It says since when it has been blind, and recovers without being loaded again."""
+        daemon = self.controlled(SSH)
+        browser = self.look()
+        self.client.send(SEQUENCE)
+        self.awaitRow(browser, CLIENT4)
+        browser.run("window.isSamePage = true")
+        daemon.stop(signal.SIGKILL)
+        self.awaitState(browser, "blind")
+        since = browser.text("#connection-text")
+        self.assertRegex(since, r"^no connection since \d\d:\d\d:\d\d$")
+        self.assertIn("not running", browser.text("#connection-reason"))
+        self.assertIn("no connection", browser.driver.title)
+        self.click(browser, "#retry")  # which changes nothing yet
+        self.assertShows(browser, "trying again", "#connection-retry")
+        self.assertEqual(since, browser.text("#connection-text"))
+        self.controlled(SSH)
+        self.awaitState(browser, "live")
+        self.assertEqual("", browser.text("#connection-reason"))
+        self.awaitRow(browser, CLIENT4)  # the next daemon takes it over
+        self.stranger.send(SEQUENCE)
+        self.awaitRow(browser, STRANGER4)
+        self.assertShows(browser, STRANGER4, '#event-rows tr[data-event="opened"]')
+        self.assertTrue(browser.run("return window.isSamePage"))
+        self.assertQuiet(browser, NO_ANSWER)
+
+    def test_serverAway(self) -> None:
+        """If C{pkdoors web} ends, the page says what to do."""
+        self.controlled(SSH)
+        web = self.webHere()
+        browser = self.look(web)
+        web.stop(signal.SIGINT)
+        self.awaitState(browser, "blind")
+        self.assertIn("start it again", browser.text("#connection-reason"))
+        self.assertQuiet(browser, NO_ANSWER)
+
+    def test_twoPages(self) -> None:
+        """Two pages show the same, and what one changes appears on the other."""
+        self.controlled(SSH)
+        browser = self.look()
+        driver = browser.driver
+        first, address = driver.current_window_handle, driver.current_url
+        driver.switch_to.new_window("window")
+        browser.open(address)  # the session of the first one serves it, too
+        self.awaitState(browser, "live")
+        second = driver.current_window_handle
+        self.client.send(SEQUENCE)
+        for window in (first, second):
+            driver.switch_to.window(window)
+            self.awaitRow(browser, CLIENT4)
+        self.closeInPage(browser, CLIENT4)
+        driver.switch_to.window(first)
+        self.assertGone(browser, ROW.format("ssh", CLIENT4))
+        self.assertShows(browser, CLIENT4, '#event-rows tr[data-event="closed"]')
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertQuiet(browser)
