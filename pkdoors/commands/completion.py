@@ -136,11 +136,13 @@ def listProfiles(**_: Any) -> list[str]:
 
 def listSshHosts(prefix: str, **_: Any) -> list[str]:
     """List the hosts that C{~/.ssh/config} names, after C{USER@} if that was typed."""
+    from pkdoors.files.reading import decodeText, readFile
+
     user, at = prefix.rpartition("@")[:2]
     try:
-        with open(os.path.expanduser("~/.ssh/config"), errors="replace") as file:
-            lines = [line.split() for line in file]
-    except OSError:
+        text = decodeText(readFile(os.path.expanduser("~/.ssh/config")).data, "replace")
+        lines = [line.split() for line in text.splitlines()]
+    except (OSError, ValueError):
         return []
     names = [name for line in lines if line[:1] in (["Host"], ["host"]) for name in line[1:]]
     return [f"{user}{at}{name}" for name in names if not set(name) & set('*?!"')]

@@ -231,9 +231,11 @@ ALLOWED = {
     # Files of the package.
     "install.unitfiles": {"read_text"},
     "client.export._scripts": {"read_text"},
+    "web._files": {"read_bytes"},
     # The kernel's own files, in /proc.
     "adminclient.sshorigin": {"read_text", "read_bytes"},
     "host.bootid": {"read_text"},
+    "web.peers": {"read_text"},
     "host.clientaddress": {"read_text"},
     "host.gateways": {"open"},
     "host.proc": {"read_text"},

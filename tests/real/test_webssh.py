@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.lab.case import KNOCKS, SshTestCase
 from tests.lab.hosts import CLIENT4, SERVER4, eventually
+from tests.lab.terminal import Terminal
 from tests.lab.webclient import PKDOORS, WebClient
 
 ANNA = "anna"
@@ -148,6 +149,19 @@ class FailureTests(WebSshTestCase):
             other.write_text(f"#!/bin/sh\n{text}\n")
             other.chmod(0o755)
             self.assertFails(self.web(program=str(other)), words)
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C while ssh asks for a passphrase ends both, at once and without a word."""
+        asking = self.folder / "asking"
+        asking.write_text("#!/bin/sh\nprintf 'passphrase: ' >/dev/tty\nread x </dev/tty\n")
+        asking.chmod(0o755)
+        with self.client.inside():
+            terminal = Terminal(PKDOORS, "web", "--ssh", str(asking), "root@gate1")
+        self.addCleanup(terminal.close)
+        self.assertTrue(terminal.shows("passphrase:"))
+        terminal.type("\x03")
+        self.assertEqual(0, terminal.end())
+        self.assertEqual(["passphrase: ^C"], [line for line in terminal.screen() if line])
 
     def test_option(self) -> None:
         """A host that ssh would take for an option is refused, and runs nothing."""
