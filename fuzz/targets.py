@@ -118,7 +118,8 @@ def order(data: bytes) -> None:
         checkSentence(error)
         return
     check(found.order.encode() == found.text, "the text is encoded differently")
-    check(found.text + found.signature == data, "something is left over")
+    hint = found.hint.encode("ascii")
+    check(found.text + hint + found.signature == data, "something is left over")
     if found.order.verb == CLOSE and found.order.what != EVERYBODY:
         check(str(readSource(found.order.what)) == found.order.what, "it has two notations")
 
