@@ -218,8 +218,8 @@ class CheckTests(CheckTestCase):
         If the daemon has no admin socket, one line says that the file is newer than what it has
         read; with a socket, the daemon itself knows what has changed.
         """
-        off = {"admin": ""}
-        newer = {"conf": "/etc/pkdoors/pkdoors.toml", "isUnread": True}
+        off: dict[str, Any] = {"admin": ""}
+        newer: dict[str, Any] = {"conf": "/etc/pkdoors/pkdoors.toml", "isUnread": True}
         self.assertEqual([], self.bad(**newer))
         self.assertEqual([], self.bad(options=off))
         self.assertEqual([], self.bad(options=off, conf=newer["conf"]))

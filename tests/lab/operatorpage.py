@@ -32,7 +32,8 @@ look();
 
 def findLink(web: Process) -> str:
     """Return the last link that C{pkdoors web} has printed; empty if there is none yet."""
-    return (_LINK.findall(web.log()) or [""])[-1]
+    links: list[str] = _LINK.findall(web.log())
+    return links[-1] if links else ""
 
 
 class PageTestCase(ControlledTestCase):

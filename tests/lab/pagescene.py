@@ -48,8 +48,8 @@ def _ago(seconds: float) -> str:
 def _opening(
     source: str, left: float, user: str = "", key: str = "", **more: Any
 ) -> dict[str, Any]:
-    more = {"asked_from": "", "via": "", "uses": "many", "used": False} | more
-    opening = makeOpening(source, left=left, user=user, key=key, **more)
+    fields: dict[str, Any] = {"asked_from": "", "via": "", "uses": "many", "used": False}
+    opening = makeOpening(source, left=left, user=user, key=key, **(fields | more))
     return opening | {"until": _ago(-left)}
 
 
