@@ -36,7 +36,9 @@ export class EventsView {
         const groups = [...GROUPS].map(([value, { text }]) => ({ value, text }));
         setChoices(this._group, [{ value: "", text: "all events" }, ...groups]);
         for (const control of [this._door, this._group, this._text]) {
+            // Some tools that fill in forms send only one of them.
             control.addEventListener("input", () => this._filter());
+            control.addEventListener("change", () => this._filter());
         }
         this._more.addEventListener("click", () => this._showMore());
     }
