@@ -47,6 +47,9 @@ class Spare:
         while self._held:
             os.close(self._held.pop())
 
+    __del__ = close
+    """What nobody has closed must not be held for ever: programs that embed the daemon may drop it."""
+
     def _fill(self) -> None:
         with suppress(OSError):  # other code took them first: try again next time
             while len(self._held) < self._size:

@@ -11,6 +11,7 @@ from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables.contents import reader
 from pkdoors.firewall.nftables.firewall import SETTLED, NftablesFirewall
 from pkdoors.firewall.nftables.table import GuardTable
+from pkdoors.host import descriptors
 from pkdoors.model.doors import Door, Opening
 from tests.fakes.doors import listTCP, makeDoor
 from tests.fakes.log import Log
@@ -33,6 +34,7 @@ class NftablesTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.tables = FakeTables(self.clock)
         self.patch(reader, "readBootId", lambda: "a boot")
+        self.patch(descriptors, "SPARE", 0)  # some tests make hundreds of firewalls, and stop none
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
         self.watch = FakeMonitor()
