@@ -48,7 +48,7 @@ class Spare:
             os.close(self._held.pop())
 
     __del__ = close
-    """What nobody has closed must not be held for ever: programs that embed the daemon may drop it."""
+    """A program that embeds the daemon may drop it without a stop."""
 
     def _fill(self) -> None:
         with suppress(OSError):  # other code took them first: try again next time
