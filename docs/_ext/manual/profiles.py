@@ -98,7 +98,7 @@ PROFILE_KEYS = {
     ),
     "round_trip": Key(
         "The time to the host and back. `pkdoors connect` knocks if no answer comes in that time. "
-        "The datagrams of a first plain knock are half of it apart, but at least 5 ms.",
+        "The datagrams of a first plain knock are a quarter of it apart, but at least 2.5 ms.",
         'a time from `"1ms"` to `"10s"`',
         "what the kernel remembers of earlier connections to the host",
         '"20ms"',

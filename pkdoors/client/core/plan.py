@@ -17,8 +17,8 @@ delay."""
 INTERVAL = 0.02
 """Seconds between two datagrams of a plain knock. They go to different ports, so a network may send
 them on different ways, and they must not overtake each other."""
-SHORTEST_INTERVAL = 0.005
-"""The same on a short path: a busy switch or a radio can hold one up for some milliseconds."""
+SHORTEST_INTERVAL = 0.0025
+"""The same on a short path: a busy switch can hold one up for a millisecond or two."""
 
 
 class RoundTrip(NamedTuple):
@@ -39,15 +39,15 @@ class RoundTrip(NamedTuple):
 
 def intervalFor(roundTrip: RoundTrip | None) -> float:
     """
-    Return the seconds between two datagrams of a plain knock that is not the last try: half of the
-    round trip, which is about the time that each of them takes. TCP begins with the assumption that
-    packets overtake each other by at most a quarter of it (C{RFC 8985}, section 6.2).
+    Return the seconds between two datagrams of a plain knock that is not the last try: a quarter of
+    the round trip. TCP begins with the assumption that packets overtake each other by at most so
+    much (C{RFC 8985}, section 6.2).
 
     @param roundTrip: L{None} if unknown.
     """
     if roundTrip is None:
         return INTERVAL
-    return min(max(SHORTEST_INTERVAL, roundTrip.mean / 2), INTERVAL)
+    return min(max(SHORTEST_INTERVAL, roundTrip.mean / 4), INTERVAL)
 
 
 class Sending(NamedTuple):

@@ -33,7 +33,7 @@ class SuitTests(SynchronousTestCase):
         """On a short path, both are short."""
         look, interval = self.suit(NEAR)
         self.assertAlmostEqual(0.026, look or 0.0)
-        self.assertEqual(0.006, interval)
+        self.assertEqual(0.003, interval)
 
     def test_several(self) -> None:
         """The longest path counts; the interval stays if one is unknown."""
@@ -54,8 +54,8 @@ class SuitTests(SynchronousTestCase):
         method = PlainMethod(Sequence(PORTS), 0.0)
         attempt = Attempt("h", method, port=22, timeout=7.0, path=NEAR).suit(ask())
         assert isinstance(attempt.method, PlainMethod)
-        self.assertEqual(0.006, attempt.method.firstInterval)
-        self.assertEqual((0.0, 0.006), self.suit(NEAR, look=0.0))
+        self.assertEqual(0.003, attempt.method.firstInterval)
+        self.assertEqual((0.0, 0.003), self.suit(NEAR, look=0.0))
 
     def test_noOtherTry(self) -> None:
         """
@@ -69,7 +69,7 @@ class SuitTests(SynchronousTestCase):
             {"tries": 4, "timeout": 2.0},
         ):
             self.assertEqual(INTERVAL, self.suit(NEAR, **fields)[1], fields)
-        self.assertEqual(0.006, self.suit(NEAR, tries=5, timeout=2.0)[1])
+        self.assertEqual(0.003, self.suit(NEAR, tries=5, timeout=2.0)[1])
 
     def test_patience(self) -> None:
         """The second plain knock comes when the penalty for a wrong order is over."""

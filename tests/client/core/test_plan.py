@@ -37,8 +37,9 @@ class IntervalTests(SynchronousTestCase):
     """
 
     def test_interval(self) -> None:
-        """It is half of the round trip, from 5 to 20 ms, and 20 ms if that is unknown."""
-        for mean, interval in ((0.0, 5), (0.001, 5), (0.012, 6), (0.03, 15), (0.04, 20), (9, 20)):
+        """It is a quarter of the round trip, from 2.5 to 20 ms, and 20 ms if that is unknown."""
+        short = ((0.0, 2.5), (0.001, 2.5), (0.012, 3), (0.032, 8))
+        for mean, interval in (*short, (0.08, 20), (9, 20)):
             self.assertEqual(interval, 1000 * intervalFor(RoundTrip(mean, 1.0)))
         self.assertEqual(0.02, intervalFor(None))
 

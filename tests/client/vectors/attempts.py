@@ -57,7 +57,7 @@ SENT = (None, False, "")
 ONCE = {"tries": 1, "timeout": 0.1}
 TWICE = {"tries": 2, "timeout": 0.1}
 LOOK = {"look": 0.05}
-NEAR = {"path": RoundTrip(0.016, 0.001), "interval": None}
+NEAR = {"path": RoundTrip(0.032, 0.001), "interval": None}
 
 VECTORS = (
     Vector("plain", hears=(PLAIN,), ends=((HOST4,), *SENT)),
