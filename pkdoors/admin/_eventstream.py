@@ -22,7 +22,7 @@ MAX_STREAMS = 64
 """Streams at a time: with their backlogs, a bound for memory."""
 
 MISSED = b"missed"
-"""The kind of what is sent in place of events that are no longer kept."""
+"""The kind of the event that replaces those that are no longer kept."""
 SLICE = 1 << 16
 """Bytes of past events that are handed to the stream at once."""
 

@@ -90,7 +90,7 @@ class Operations:
     The operations on a daemon in this process.
 
     @param stack: the firewalls.
-    @param rates: knows what was counted in the last quarter of an hour.
+    @param rates: has the counts of the last quarter of an hour.
     @param troubles: returns what keeps the daemon from doing all that it should, a sentence each.
     @param listen: how knocks are heard.
     """

@@ -10,7 +10,7 @@ from pkdoors.daemon.rates import STEP, Step
 @dataclass(frozen=True, slots=True)
 class RateRecord:
     """
-    What was counted in one step.
+    The counts of one step.
 
     @ivar time: the time of day at its end, by the clock as it is now.
     @ivar seconds: how long it was; longer than usual if the daemon was busy.
@@ -49,7 +49,7 @@ class RatesRecord:
 
 def recordRates(steps: Iterable[Step], seconds: float, time: float) -> RatesRecord:
     """
-    Return what was counted.
+    Return the counts of some steps as a record.
 
     @param seconds: now, on the clock of the steps.
     @param time: the time of day then. It is the only one that counts: the steps stay in order if

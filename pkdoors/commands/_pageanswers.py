@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # it loads HTTP
     from pkdoors.web.channels.adminside import IAdminSide
 
 KINDS = ("admin", "about", "check", "fleet")
-"""What can be asked, as in L{pkdoors.web.channels.adminside.KINDS}."""
+"""The questions that a host answers, as in L{pkdoors.web.channels.adminside.KINDS}."""
 
 
 def addAnswerOptions(command: Parser) -> None:

@@ -21,7 +21,7 @@ Counts = tuple[int, ...]
 
 class Step(NamedTuple):
     """
-    What was counted in one step.
+    The counts of one step.
 
     @ivar end: when it ended, on the daemon's clock.
     @ivar seconds: how long it was.

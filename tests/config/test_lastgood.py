@@ -305,22 +305,6 @@ class KeepClosedTests(LastGoodTestCase):
         self.assertEqual([door.name for door in self.copy().read()], [door.name for door in doors])
         return self.isGuarded
 
-    def test_older(self) -> None:
-        """The file is newer if it was changed after the last call, even one with the same doors."""
-        file = Path(self.mktemp())
-        copy = self.copy(str(file))
-        self.assertFalse(copy.isOlder())
-        file.touch()
-        self.assertFalse(copy.isOlder())
-        copy.write(self.doors)
-        os.utime(file, (1000, 1000))
-        self.assertFalse(copy.isOlder())
-        os.utime(self.path(), (900, 900))
-        self.assertTrue(copy.isOlder())
-        self.assertTrue(self.copy(str(file)).isOlder())
-        copy.write(self.doors)
-        self.assertFalse(copy.isOlder())
-
     def test_noPorts(self) -> None:
         """If no door has ports, none is named."""
         self.copy().write([replace(self.doors[0], ports=())])

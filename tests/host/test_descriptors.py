@@ -55,6 +55,17 @@ print(room() == SPARE)
 """
 
 
+_DROPPED = """
+import os
+from pkdoors.host.descriptors import *
+before = os.listdir("/proc/self/fd")
+spare = Spare()
+print(len(os.listdir("/proc/self/fd")) - len(before) == SPARE, end=" ")
+del spare
+print(os.listdir("/proc/self/fd") == before)
+"""
+
+
 class DescriptorsTests(SynchronousTestCase):
     """
     Tests of the limit of a process.
@@ -62,11 +73,7 @@ class DescriptorsTests(SynchronousTestCase):
 
     def run_(self, soft: int, hard: int) -> str:
         """Return the output for two limits."""
-        code = _RUN.format(soft=soft, hard=hard)
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        self.assertEqual("", done.stderr)
-        return done.stdout.strip()
+        return self.runAlone(_RUN.format(soft=soft, hard=hard))
 
     def test_raised(self) -> None:
         """The soft limit becomes the hard one; then there are descriptors above 1,024."""
@@ -76,8 +83,17 @@ class DescriptorsTests(SynchronousTestCase):
         """Below that a socket keeps its descriptor; half of a low limit is for other uses."""
         self.assertEqual("300 150 False", self.run_(200, 300))
 
+    def runAlone(self, code: str) -> str:
+        """Return the output of code in a process of its own."""
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        self.assertEqual("", done.stderr)
+        return done.stdout.strip()
+
     def test_spare(self) -> None:
         """Work that must not fail has descriptors left even if other code takes all others."""
-        command = [sys.executable, "-c", _SPARE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        self.assertEqual(("0 True 0 0 True\n", ""), (done.stdout, done.stderr))
+        self.assertEqual("0 True 0 0 True", self.runAlone(_SPARE))
+
+    def test_dropped(self) -> None:
+        """Descriptors that nobody has released end with what held them."""
+        self.assertEqual("True True", self.runAlone(_DROPPED))
