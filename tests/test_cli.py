@@ -130,7 +130,7 @@ class KnockTests(CommandTestCase):
         self.patch(network, "findRoundTrip", lambda address: RoundTrip(0.012, 0.001))
         wait = ("knock", HOST, "-m", SEQ, "--wait", "22")
         for options, first, second in (
-            (wait, 0.024, 0.08),
+            (wait, 0.012, 0.08),
             ((*wait, "--interval", "30ms"), 0.12, 0.12),
             ((*wait, "--timeout", "1s"), 0.08, 0.08),
         ):
