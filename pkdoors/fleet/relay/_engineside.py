@@ -19,7 +19,8 @@ from pkdoors.errors import (
 )
 from pkdoors.fleet.engine import IEngine
 from pkdoors.fleet.relay._backlog import MOST
-from pkdoors.fleet.relay._reader import HANDED, Reader
+from pkdoors.fleet.relay._lines import HANDED, Heard
+from pkdoors.fleet.relay._reader import Reader
 from pkdoors.fleet.relay._reporter import Reporter
 from pkdoors.fleet.relay._troubles import Troubles
 from pkdoors.fleet.relay._writer import HeardSeal, Queue, makeEventWriter, makeSealWriter
@@ -50,7 +51,7 @@ class EngineSide:
     @param connect: connects to the engine.
     @param wallClock: returns the time of day.
     @ivar fleet: the configuration that was read last.
-    @ivar seals: what this host has heard, for the others.
+    @ivar seals: what waits for the others.
     @ivar events: what happened here.
     """
 
@@ -73,6 +74,7 @@ class EngineSide:
         self._wallClock = wallClock
         self.fleet: FleetConfig | None = None
         self.counts: Counter[str] = Counter()
+        self._heard = Heard()
         self.seals: Queue[HeardSeal] = Queue(reactor)
         self.events: Queue[Mapping[str, Any]] = Queue(reactor)
         self.reporter = Reporter(reactor, link, troubles, self.counts, wallClock)
@@ -122,6 +124,7 @@ class EngineSide:
             engine,
             self._link,
             self.counts,
+            self._heard,
             self._wallClock,
             lambda: self.reporter.longest,
             self._leftOut,
@@ -166,12 +169,18 @@ class EngineSide:
 
     def hearDaemon(self) -> None:
         """Read again what could still count if an earlier daemon has got it, and not this one."""
+        self._heard.clear()
         if self.counts[HANDED] == self._handedBefore:
             return
         self._handedBefore = self.counts[HANDED]
         self._positions = {}
         if self._reader is not None:
             self._reader.rewind()
+
+    def hearSeal(self, heard: HeardSeal) -> bool:
+        """Queue a seal for the other hosts. Return whether an older one gave way."""
+        self._heard.add(heard.seal)
+        return self.seals.add(heard)
 
     def readOrders(self) -> None:
         """Read all orders again: the daemon's operators are others now."""

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -22,17 +21,10 @@ from pkdoors.fleet.engine import (
     orderOf,
     positionAt,
 )
-from pkdoors.fleet.relay.daemonlink import (
-    MAX_BODY,
-    MAX_LINES,
-    DaemonLink,
-    DaemonRefusal,
-    makeOrderLine,
-    makeSealLine,
-)
-from pkdoors.fleet.streams import ORDER, SEAL, SOURCE, Streams
+from pkdoors.fleet.relay._lines import HANDED, Heard, Lines
+from pkdoors.fleet.relay.daemonlink import MAX_BODY, MAX_LINES, DaemonLink, DaemonRefusal
+from pkdoors.fleet.streams import Streams
 from pkdoors.fleet.together import gather
-from pkdoors.knocks.knock import MAX_DATAGRAM
 from pkdoors.util.durations import formatDuration
 
 T = TypeVar("T")
@@ -45,8 +37,6 @@ MAX_REFUSALS = 20
 """Refusals, one every L{AGAIN} seconds, after which lines are left out: the next ones may do."""
 LEFT_OUT = 600
 """Seconds for which a stream is not read that its host, or the engine, has spoilt."""
-HANDED = "handed"
-"""The count of all lines that a daemon got."""
 CALM = 15.0
 """Seconds from before a question that must have brought no entry of a stream, so that the report of
 this host does not name it: this host knows the engine's clock only about."""
@@ -59,6 +49,7 @@ class Reader:
     Hands everything on in the order of its stream, orders first. It reads no more while the daemon
     works, so the bound for what waits is one answer of the engine.
 
+    @param heard: the seals that the daemon has judged already.
     @param wallClock: returns the time of day.
     @param longest: returns the seconds of the longest opening of this host's doors.
     @param leftOut: the streams that are left out: until when, on the clock, and where to go on.
@@ -74,6 +65,7 @@ class Reader:
         engine: IEngine,
         link: DaemonLink,
         counts: Counter[str],
+        heard: Heard,
         wallClock: Callable[[], float],
         longest: Callable[[], float],
         leftOut: dict[str, tuple[float, str]],
@@ -82,6 +74,7 @@ class Reader:
         self._engine = engine
         self._link = link
         self._counts = counts
+        self._lines = Lines(fleet, counts, heard)
         self._wallClock = wallClock
         self._longest = longest
         self._leftOut = leftOut
@@ -90,7 +83,7 @@ class Reader:
         self._rewinds = 0
         self._isOver = False
         streams = Streams(fleet.name)
-        self._logs = {streams.log(host): host for host in fleet.hosts}
+        self._logs = [streams.log(host) for host in fleet.hosts]
         self._orders = [streams.orders(host) for host in fleet.hosts]
         self._calm: set[str] = set()  # streams that had no entry left at the last question
         self._asked = 0.0  # when that was, by the engine's clock
@@ -223,28 +216,11 @@ class Reader:
         """Read entries, hand them in, and go on behind them. Return whether there were any."""
         rewinds = self._rewinds
         found = await read()
-        await self._hand(self._makeLines(found))
+        await self._hand(self._lines.make(found))
         if rewinds == self._rewinds:
             ends = {name: entries[-1].id for name, entries in found.items() if entries}
             self.positions.update({n: end for n, end in ends.items() if n in self.positions})
         return any(found.values())
-
-    def _makeLines(self, found: Mapping[str, Sequence[Entry]]) -> list[bytes]:
-        lines = []
-        for name in sorted(found, key=self._logs.__contains__):
-            lines += [self._makeLine(name, entry.fields) for entry in found[name]]
-        self._counts["malformed"] += lines.count(b"")
-        return [line for line in lines if line]
-
-    def _makeLine(self, name: str, fields: Mapping[str, bytes]) -> bytes:
-        """Return the line for an entry; empty if it has no seal or order that could be good."""
-        host = self._logs.get(name)
-        data = fields.get(ORDER if host is None else SEAL, b"")
-        if not 0 < len(data) <= MAX_DATAGRAM:
-            return b""
-        if host is None:
-            return makeOrderLine(data)
-        return makeSealLine(host, _readAddress(fields.get(SOURCE, b"")), data)
 
     async def _hand(self, lines: Sequence[bytes]) -> None:
         for part in _split(lines):
@@ -284,11 +260,3 @@ def _split(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         size += len(line)
     if part:
         yield part
-
-
-def _readAddress(data: bytes) -> str:
-    """Return the address that an entry names; empty if it names none."""
-    try:
-        return str(ip_address(data.decode("ascii")))
-    except ValueError:
-        return ""

@@ -135,7 +135,7 @@ class FleetService(Service):
         if not isBound and (fleet is None or fleet.host not in fleet.trust):
             side.counts["unbound"] += 1
             return
-        if side.seals.add(heard):
+        if side.hearSeal(heard):
             self._troubles.begin(
                 "queue", "too many seals wait for the engine: the oldest are dropped"
             )

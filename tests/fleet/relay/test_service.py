@@ -11,7 +11,7 @@ from pkdoors.config.fleet import Engine, FleetConfig
 from pkdoors.errors import ConfigError
 from pkdoors.fleet.engine import IEngine, orderOf
 from pkdoors.fleet.presence import PresenceRecord, parsePresence
-from pkdoors.fleet.relay import _reader, _reporter, _writer
+from pkdoors.fleet.relay import _lines, _reader, _reporter, _writer
 from pkdoors.fleet.relay._backlog import MOST
 from pkdoors.fleet.relay._reader import LEFT_OUT
 from pkdoors.fleet.relay.service import FleetService
@@ -80,15 +80,52 @@ class ServiceTests(SynchronousTestCase):
         return sum(text in line for line in self.log.lines())
 
     def test_seal(self) -> None:
-        """A seal that one host heard is handed to the daemons of all, with where it comes from."""
+        """
+        A seal that one host heard is handed to the daemons of all others, with where it comes from.
+        Its own has judged it already.
+        """
         self.start()
         self.one.hear(SEAL)
         self.wait(0.1)
         line = {"host": "web1", "source": "192.0.2.7", "seal": b64encode(SEAL).decode()}
         self.assertEqual([line], self.two.link.taken)
-        self.assertEqual([line], self.one.link.taken)
         self.wait(60)
         self.assertEqual([line], self.two.link.taken)
+        self.assertEqual([], self.one.link.taken)
+
+    def test_ownAgain(self) -> None:
+        """A daemon that starts gets what the one before it heard and opened for."""
+        self.start()
+        self.one.hear(SEAL)
+        self.wait(0.1)
+        self.store.stop()
+        self.one.hear(OTHER)
+        self.one.link.stop()
+        self.one.link.isAway = False
+        self.wait(6)
+        self.store.isAway = False
+        self.wait(WAIT + 6)
+        self.assertEqual([("web1", SEAL), ("web1", OTHER)], self.one.link.seals())
+
+    def test_ownElsewhere(self) -> None:
+        """A copy of a seal in the stream of another host is handed in like any other."""
+        self.start()
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.one.hear(SEAL)
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.wait(0.1)
+        self.assertEqual([("web2", SEAL)] * 2, self.one.link.seals())
+
+    def test_ownReturnsLate(self) -> None:
+        """A bounded number of own seals is remembered; the oldest are handed in again."""
+        self.patch(_lines, "MOST", 1)
+        self.start()
+        self.store.stop()
+        for seal in (b"1", b"2", b"3"):
+            self.one.hear(seal)
+        self.store.isAway = False
+        self.wait(10)
+        self.assertEqual([("web1", b"1")], self.one.link.seals())
 
     def test_unbound(self) -> None:
         """An unbound seal stays at its host, unless the others take that host's word for it."""
@@ -180,9 +217,9 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(1, self.said("fleet.toml is wrong"))
         self.one.fault = ""
         self.wait(10)
-        self.one.hear(SEAL)
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
         self.wait(0.1)
-        self.assertEqual([("web1", SEAL)], self.one.link.seals())
+        self.assertEqual([("web2", SEAL)], self.one.link.seals())
 
     def test_resume(self) -> None:
         """After a connection was lost, reading goes on where it was."""
@@ -335,10 +372,12 @@ class ServiceTests(SynchronousTestCase):
         for _ in range(2):
             self.store.add(NAMES.log("web1"), {"s": bytes(MAX_ANSWER + 1)})
         self.two.hear(SEAL)
+        self.store.add(NAMES.orders("web2"), {"o": b"close"})
         self.wait(5)
         self.assertIn(("web1", b"before"), self.two.link.seals())
-        self.assertIn(("web2", SEAL), self.two.link.seals())
         self.assertIn(("web2", SEAL), self.one.link.seals())
+        for host in (self.one, self.two):
+            self.assertIn({"order": b64encode(b"close").decode()}, host.link.taken)
         self.assertEqual(2, self.said("longer than any"), "one line on each host")
         self.two.hear(OTHER)
         self.one.hear(b"left out")
@@ -355,9 +394,9 @@ class ServiceTests(SynchronousTestCase):
         """
         self.start()
         self.store.spoilt |= {NAMES.log("web1"), NAMES.orders("web1")}
-        self.two.hear(SEAL)
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
         self.wait(10)
-        self.two.hear(OTHER)
+        self.store.add(NAMES.log("web2"), {"s": OTHER})
         self.wait(1)
         for host in (self.one, self.two):
             self.assertIn(("web2", SEAL), host.link.seals())
@@ -431,13 +470,12 @@ class ServiceTests(SynchronousTestCase):
         found = parsePresence(self.store.values[NAMES.up("web1")][0])
         self.assertEqual((("ssh",), 1), (found.doors, found.total))
         self.assertEqual(["ssh"], [each.door for each in found.openings])
-        self.one.hear(SEAL)
+        end = self.store.add(NAMES.log("web2"), {"s": SEAL})
         self.wait(0.1)
         self.one.link.send("/events", "opened", event="opened")
         self.wait(2)
         found = parsePresence(self.store.values[NAMES.up("web1")][0])
-        end = self.store.streams[NAMES.log("web1")][-1].id
-        self.assertEqual(orderOf(end), orderOf(found.positions[NAMES.log("web1")]))
+        self.assertEqual(orderOf(end), orderOf(found.positions[NAMES.log("web2")]))
         self.assertEqual(
             {"opened": 1}, {k: n for k, n in found.counts.items() if n and k != "handed"}
         )
