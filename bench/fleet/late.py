@@ -3,18 +3,17 @@
 import random
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from ipaddress import IPv4Network
 from math import nan
 from pathlib import Path
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import IO, Any
 
 from bench.common import Times
 from bench.fleet.bare import WRITER
-from bench.fleet.watch import Watch
+from bench.fleet.watch import Watch, beFirst
 from pkdoors.fleet.relay.daemonlink import makeSealLine
 from tests import ROOT
 from tests.lab.fleet.fleet import FLEET, Fleet
@@ -22,7 +21,7 @@ from tests.lab.fleet.member import LESSER, Member
 from tests.lab.hosts import BIN
 
 GATEWAY = "edge1"
-INNER_HOST, LOG = "until an inner host is open", "until a reader has the knock"
+INNER_HOST, LOG = "until an inner host is open", "until the engine has the knock"
 """Delays from the gateway's opening on."""
 BARE, DIRECT = "bare XADD to XREAD", "handed to inner daemons"
 """Parts of them: an entry's way through the engine alone, and the time from a seal at the lesser
@@ -99,30 +98,15 @@ class Direct:
             connection.close()
 
 
-class LogReader(Thread):
-    """
-    Reads the gateway's log at the engine.
-
-    @ivar times: when each entry was there, by the address that it is for.
-    """
-
-    def __init__(self, fleet: Fleet) -> None:
-        super().__init__(daemon=True)
-        self._client = fleet.engine.client()
-        self._stream = f"pk:{FLEET}:log:{GATEWAY}"
-        self.times: dict[str, float] = {}
-
-    def run(self) -> None:
-        """Read until the engine is gone."""
-        position = "0"
-        with suppress(OSError):
-            while True:
-                words = ("XREAD", "BLOCK", 1000, "STREAMS", self._stream, position)
-                for _, entries in self._client.ask(*words) or ():
-                    for name, fields in entries:
-                        position = name.decode()
-                        source = fields[fields.index(b"a") + 1].decode()
-                        self.times[source] = time.monotonic()
+def readLog(fleet: Fleet) -> dict[str, float]:
+    """Return when the gateway's log got each entry, by the engine's clock of milliseconds."""
+    ahead = time.time() - time.monotonic()
+    found = {}
+    with closing(fleet.engine.client()) as client:
+        for name, fields in client.ask("XRANGE", f"pk:{FLEET}:log:{GATEWAY}", "-", "+"):
+            source = fields[fields.index(b"a") + 1].decode()
+            found[source] = (int(name.split(b"-")[0]) + 0.5) / 1000 - ahead
+    return found
 
 
 @contextmanager
@@ -150,8 +134,7 @@ def measure(knocks: int, hosts: int, program: str) -> Times:
         bare = stack.enter_context(closing(Bare(fleet, inner)))
         watch = stack.enter_context(closing(Watch(fleet.members.values())))
         direct = stack.enter_context(closing(Direct(fleet.members[name] for name in inner)))
-        reader = LogReader(fleet)
-        reader.start()
+        beFirst()
         sources, others = fleet.addSources(knocks), DIRECT_SOURCES.hosts()
         opened: dict[str, float] = {}
         for source in sources:
@@ -173,8 +156,6 @@ def measure(knocks: int, hosts: int, program: str) -> Times:
             ]
             direct.finish()
             time.sleep(random.uniform(0, PAUSE))
-        times[LOG] = [
-            1000 * (reader.times[source] - opened[source]) if source in reader.times else None
-            for source in sources
-        ]
+        log = readLog(fleet)
+        times[LOG] = [1000 * (log[one] - opened[one]) if one in log else None for one in sources]
     return times
