@@ -298,7 +298,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(1, self.said("the daemon answers again"))
 
     def _connectSlowly(self) -> int:
-        """Have a host connect to the engine once more, and return what its daemon has got so far."""
+        """Have a host connect with the engine once more. Return how many lines its daemon got."""
         self.start(self.two)
         self.store.add(NAMES.orders("web1"), {"o": b"ban"})
         self.store.add(NAMES.log("web1"), {"s": SEAL})
