@@ -21,7 +21,7 @@ from twisted.conch.ssh.keys import Key
 from tests.lab.case import SEQUENCE
 from tests.lab.fleet.engine import PORT
 from tests.lab.fleet.fleet import FLEET, passwordOf
-from tests.lab.fleet.resp import RespClient
+from tests.lab.fleet.resp import RespClient, packWord
 from tests.lab.sealing import sealed
 
 SOURCES = IPv4Network("10.80.0.0/13")
@@ -39,19 +39,20 @@ class Follower:
 
     def __init__(self, client: RespClient, streams: list[str]) -> None:
         self._client = client
-        self._positions = dict.fromkeys(streams, "$")
+        head = ("XREAD", "COUNT", "100", "BLOCK", str(BLOCK), "STREAMS", *streams)
+        self._head = b"*%d\r\n" % (len(head) + len(streams)) + b"".join(map(packWord, head))
+        self._positions = dict.fromkeys((name.encode() for name in streams), packWord("$"))
         self.entries = 0
         self.ask()
 
     def ask(self) -> None:
-        """Ask for more."""
-        words = (*self._positions, *self._positions.values())
-        self._client.tell("XREAD", "COUNT", 100, "BLOCK", BLOCK, "STREAMS", *words)
+        """Ask for more. Of the words, which are the same for the most part, each is packed once."""
+        self._client.send(self._head + b"".join(self._positions.values()))
 
     def take(self) -> None:
         """Take an answer, and ask for more."""
         for stream, entries in self._client.answer() or ():
-            self._positions[stream.decode()] = entries[-1][0].decode()
+            self._positions[stream] = packWord(entries[-1][0])
             self.entries += len(entries)
         self.ask()
 

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import starmap
 from pathlib import Path
 from shlex import quote
 
@@ -57,8 +58,10 @@ def findFlaw(path: str | os.PathLike[str]) -> Flaw | None:
 
     @raise OSError: the file does not exist.
     """
-    os.path.realpath(path, strict=True)  # raises if the path has a circle of links
-    return next(_flaws(_way(Path(path).absolute(), set())), None)
+    way = [*_way(str(Path(path).absolute()), set())]
+    if any(stat.S_ISLNK(now.st_mode) for _, now in way):
+        os.path.realpath(path, strict=True)  # raises if the path has a circle of links
+    return next(_flaws(way), None)
 
 
 def findEntryFlaw(path: str | os.PathLike[str]) -> Flaw | None:
@@ -68,8 +71,8 @@ def findEntryFlaw(path: str | os.PathLike[str]) -> Flaw | None:
 
     @raise OSError: the file does not exist.
     """
-    whole = Path(path)
-    return findFlaw(path) if whole.is_symlink() else _flaw(whole)
+    now = os.lstat(path)
+    return findFlaw(path) if stat.S_ISLNK(now.st_mode) else _flaw(os.fspath(path), now)
 
 
 def findNameFlaw(path: str | os.PathLike[str]) -> Flaw | None:
@@ -121,45 +124,52 @@ def findFlawBelow(folder: str | os.PathLike[str]) -> Flaw | None:
     return replace(flaw, remedy=f"{work} {quote(str(whole))}")
 
 
-def _flaws(paths: Iterable[Path]) -> Iterator[Flaw]:
-    return filter(None, map(_flaw, paths))
+_Part = tuple[str, os.stat_result]
+"""A path, and what C{lstat} says of it."""
 
 
-def _way(path: Path, seen: set[Path]) -> Iterator[Path]:
-    """Yield all that decides which file a path means: folders, links, and the links' targets."""
+def _flaws(parts: Iterable[_Part]) -> Iterator[Flaw]:
+    return filter(None, starmap(_flaw, parts))
+
+
+def _way(path: str, seen: set[str]) -> Iterator[_Part]:
+    """
+    Yield all that decides which file a path means: folders, links, and the links' targets. This
+    happens at each sealed knock, so it makes one system call for each, and no L{Path}.
+    """
     todo = [path]
     while todo:
         part = todo.pop()
         if part in seen:
             continue
         seen.add(part)
-        yield part
-        todo.extend(reversed(part.parents))
-        if part.is_symlink():
-            todo.append(part.parent / os.readlink(part))
+        now = os.lstat(part)
+        yield part, now
+        folder = os.path.dirname(part)
+        todo.append(folder)
+        if stat.S_ISLNK(now.st_mode):
+            todo.append(str(Path(folder, os.readlink(part))))
 
 
-def _tree(folder: str, seen: set[Path]) -> Iterator[Path]:
+def _tree(folder: str, seen: set[str]) -> Iterator[_Part]:
     """Yield everything below a folder, and the targets of links there; its own path was checked."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            path = Path(entry.path)
             if not entry.is_symlink():
-                yield path
-            elif os.path.exists(path):  # a link to nothing does no harm
-                yield from _way(path, seen)
+                yield entry.path, os.lstat(entry.path)
+            elif os.path.exists(entry.path):  # a link to nothing does no harm
+                yield from _way(entry.path, seen)
             if entry.is_dir(follow_symlinks=False):
                 yield from _tree(entry.path, seen)
 
 
-def _flaw(path: Path) -> Flaw | None:
-    now = path.lstat()
+def _flaw(path: str, now: os.stat_result) -> Flaw | None:
     isLink = stat.S_ISLNK(now.st_mode)
     if now.st_uid not in (0, os.geteuid()):
         chown = "chown -h" if isLink else "chown"
-        return Flaw(path, _OWNED, f"{chown} root {quote(str(path))}")
+        return Flaw(Path(path), _OWNED, f"{chown} root {quote(path)}")
     if isLink or not now.st_mode & _OTHERS:  # the mode of a link means nothing
         return None
     if stat.S_ISDIR(now.st_mode) and now.st_mode & stat.S_ISVTX:
         return None  # in a sticky folder nobody can replace the files of others
-    return Flaw(path, "can be written by others", f"chmod go-w {quote(str(path))}")
+    return Flaw(Path(path), "can be written by others", f"chmod go-w {quote(path)}")

@@ -14,7 +14,7 @@ from pkdoors.util.oneline import limitLines
 from pkdoors.util.trouble import Trouble
 
 FRESH = 0.01
-"""Seconds between two looks at the file. Each takes 0.1 ms, since it checks all the folders above,
+"""Seconds between two looks at the file. Each takes 60 us, since it checks all the folders above,
 and under a flood of seals the daemon would do hardly anything else."""
 
 

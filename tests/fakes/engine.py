@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from pkdoors.errors import EngineError, EngineHungUp, EngineNoStream, EngineRefusal, EngineTooMuch
 from pkdoors.fleet.engine import BEGINNING, PAGE, Entry, orderOf
@@ -22,6 +23,7 @@ class FakeStore:
     @ivar now: the engine's time of day at zero seconds of the clock.
     @ivar refusal: what the engine says to all writing; empty if it writes.
     @ivar spoilt: the names of what is not a stream.
+    @ivar delay: seconds until it says which entry of a stream is the last.
     @ivar isAway: whether nobody can reach it. L{stop} also breaks the connections that there are.
     """
 
@@ -32,6 +34,7 @@ class FakeStore:
         self.values: dict[str, tuple[bytes, float]] = {}
         self.refusal = ""
         self.spoilt: set[str] = set()
+        self.delay = 0.0
         self.isAway = False
         self.engines: list[FakeEngine] = []
 
@@ -145,6 +148,9 @@ class FakeEngine:
     async def readLast(self, stream: str, most: int = 1) -> Sequence[Entry]:
         """See L{IEngine.readLast}."""
         store = self._check()
+        if store.delay:
+            slow: Deferred[None] = deferLater(store.clock, store.delay)
+            await slow
         store.check(stream)
         return store.streams.get(stream, [])[-most:][::-1]
 

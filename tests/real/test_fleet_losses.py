@@ -1,8 +1,8 @@
 """
 What a fleet loses, and does not: with an engine that is killed or away, and hosts that are away.
 
-C{PKDOORS_NIGHTLY=1} kills the engine in the middle of 1,000 knocks, and hosts are away for a minute;
-without it there are 200 knocks, and hosts are away for seconds.
+C{PKDOORS_NIGHTLY=1} kills the engine in the middle of 1,000 knocks, and hosts are away for a
+minute; without it there are 200 knocks, and hosts are away for seconds.
 """
 
 import os

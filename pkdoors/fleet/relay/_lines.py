@@ -41,7 +41,7 @@ class Heard:
 
 class Lines:
     """
-    @param counts: get what is not handed in, too.
+    @param counts: where own seals that came back and malformed entries are counted.
     @param heard: what this host's daemon has judged already.
     """
 

@@ -108,10 +108,17 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual([("web1", SEAL), ("web1", OTHER)], self.one.link.seals())
 
     def test_ownElsewhere(self) -> None:
-        """A copy of a seal in the stream of another host is handed in like any other."""
+        """
+        A copy of a seal in the stream of another host is handed in like any other, also if it comes
+        before the host's own.
+        """
         self.start()
-        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.store.stop()
         self.one.hear(SEAL)
+        self.store.add(NAMES.log("web2"), {"s": SEAL})
+        self.store.isAway = False
+        self.wait(2)
+        self.assertEqual(1, len(self.store.streams[NAMES.log("web1")]))
         self.store.add(NAMES.log("web2"), {"s": SEAL})
         self.wait(0.1)
         self.assertEqual([("web2", SEAL)] * 2, self.one.link.seals())
@@ -290,6 +297,28 @@ class ServiceTests(SynchronousTestCase):
         self.assertLessEqual({("web1", SEAL), ("web1", OTHER)}, {*self.two.link.seals()})
         self.assertEqual(1, self.said("the daemon answers again"))
 
+    def _connectSlowly(self) -> int:
+        """Have a host connect with the engine once more. Return how many lines its daemon got."""
+        self.start(self.two)
+        self.store.add(NAMES.orders("web1"), {"o": b"ban"})
+        self.store.add(NAMES.log("web1"), {"s": SEAL})
+        self.wait(0.1)
+        self.store.stop()
+        self.store.isAway, self.store.delay = False, 3.0
+        self.wait(1)
+        return len(self.two.link.taken)
+
+    def test_daemonBeginsMeanwhile(self) -> None:
+        """So does one that starts while the host is about to be connected with the engine."""
+        before = self._connectSlowly()
+        self.two.link.stop()
+        self.two.link.isAway = False
+        self.wait(1)
+        self.assertEqual(before, len(self.two.link.taken))
+        self.wait(WAIT)
+        self.assertIn({"order": b64encode(b"ban").decode()}, self.two.link.taken[before:])
+        self.assertEqual([("web1", SEAL)] * 2, self.two.link.seals())
+
     def test_refused(self) -> None:
         """If the daemon refuses some lines again and again, the next ones get their turn."""
         self.start(self.two)
@@ -338,6 +367,13 @@ class ServiceTests(SynchronousTestCase):
         self.store.isAway = False
         self.wait(2 * WAIT)
         self.assertEqual([{"order": b64encode(b"ban").decode()}], self.two.link.taken[before:])
+
+    def test_ordersAgainMeanwhile(self) -> None:
+        """So it does if the host is about to be connected with the engine."""
+        before = self._connectSlowly()
+        self.two.link.send("/seals", "orders")
+        self.wait(2 * WAIT)
+        self.assertIn({"order": b64encode(b"ban").decode()}, self.two.link.taken[before:])
 
     def test_orderWithSeal(self) -> None:
         """Of what comes at the same time, orders are first."""

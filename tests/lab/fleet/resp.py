@@ -15,6 +15,12 @@ class RespError(Exception):
     """The engine's refusal."""
 
 
+def packWord(word: str | bytes | int) -> bytes:
+    """Return a word of a command."""
+    data = word if isinstance(word, bytes) else str(word).encode()
+    return b"$%d\r\n%b\r\n" % (len(data), data)
+
+
 class RespClient:
     """Speaks the protocol of Redis over TLS, or without it."""
 
@@ -54,9 +60,11 @@ class RespClient:
 
     def tell(self, *words: str | bytes | int) -> None:
         """Send a command, and do not wait for the answer."""
-        texts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-        parts = [b"*%d\r\n" % len(texts), *(b"$%d\r\n%b\r\n" % (len(t), t) for t in texts)]
-        self._socket.sendall(b"".join(parts))
+        self.send(b"*%d\r\n" % len(words) + b"".join(map(packWord, words)))
+
+    def send(self, data: bytes) -> None:
+        """Send what is packed."""
+        self._socket.sendall(data)
 
     def answer(self) -> Any:
         """Return the next answer."""
