@@ -10,8 +10,8 @@ from pkdoors.web.channels.adminside import ADMIN, IAdminSide
 KEY_HEADER = b"pkdoors-key"
 """The header in which the page sends the key of its session. See L{pkdoors.web.sessions}."""
 MAX_STREAMS = 4
-"""Tabs of one browser that follow the events at a time. Each keeps one of the six connections that a
-browser has for all of its tabs; with none left, no tab would get an answer."""
+"""Tabs of one browser that follow the events at a time. Each keeps one of the six connections that
+a browser has for all of its tabs; with none left, no tab would get an answer."""
 
 _TABS = (
     f"{MAX_STREAMS} tabs of this browser follow the events, which is the limit: close one of them, "
