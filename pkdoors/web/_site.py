@@ -13,16 +13,12 @@ from twisted.web.server import NOT_DONE_YET
 from pkdoors.admin.channel import AdminChannel, QuietSite
 from pkdoors.admin.responses import Leaf, Senders, writeHead, writeJSON
 from pkdoors.web._checks import ADVICE, WEB_HEADERS, Checks, listMethods
-from pkdoors.web._collecting import Collecting
 from pkdoors.web._files import PageFile, readFiles
-from pkdoors.web._passage import Passage
+from pkdoors.web._leaves import KEY_HEADER, Asked, FollowedEvents, Passed
 from pkdoors.web._presence import Presence
-from pkdoors.web.channels.adminside import ABOUT, ADMIN, CHECK, FLEET, IAdminSide
+from pkdoors.web.channels.adminside import ABOUT, CHECK, FLEET, IAdminSide
 from pkdoors.web.peers import Place, findUser
 from pkdoors.web.sessions import Sessions
-
-KEY_HEADER = b"pkdoors-key"
-"""The header in which the page sends the key of its session. See L{pkdoors.web.sessions}."""
 
 MAX_CONNECTIONS = 64
 """At a time, a bound for memory; a browser opens six for a page."""
@@ -151,7 +147,8 @@ class _Root(Resource):
         self._side = side
         self._files = {path: _File(file, senders) for path, file in readFiles().items()}
         self._session = _Session(site)
-        self._asked = {kind: _Asked(side, kind, senders) for kind in (ABOUT, CHECK, FLEET)}
+        self._events = FollowedEvents(side)
+        self._asked = {kind: Asked(side, kind, senders) for kind in (ABOUT, CHECK, FLEET)}
 
     def getChild(self, name: str, request: Request) -> IResource:
         """See L{Resource.getChild}."""
@@ -165,8 +162,10 @@ class _Root(Resource):
         return self._files.get(path.removeprefix("/")) or _Unknown()
 
     def _findAsked(self, path: str) -> IResource | None:
+        if path == "/events":
+            return self._events
         if methods := listMethods(path):
-            return _Passed(self._side, methods)
+            return Passed(self._side, methods)
         return self._asked.get(path.removeprefix("/"))
 
 
@@ -232,46 +231,3 @@ class _Session(Leaf):
         cookie = b"%b=%b; HttpOnly; SameSite=Strict; Path=/" % (name, session.secret)
         request.setHeader(b"set-cookie", cookie)
         writeJSON(request, 200, {"key": session.key.decode()})
-
-
-class _Passed(Leaf):
-    """What the daemon answers."""
-
-    methodsWithBody = ("POST",)
-
-    def __init__(self, side: IAdminSide, methods: tuple[str, ...]) -> None:
-        super().__init__()
-        self._side = side
-        self.methods = methods
-
-    def answer(self, request: Request, method: str) -> None:
-        """See L{Leaf.answer}."""
-        kinds = request.requestHeaders.getRawHeaders(b"content-type", [])
-        if method == "POST" and [_typeOf(kind) for kind in kinds] != [b"application/json"]:
-            error = "the body's type is not accepted: send one application/json"
-            writeJSON(request, 415, {"error": error})
-            return
-        body = b""
-        if method == "POST":
-            assert request.content is not None
-            request.content.seek(0)
-            body = request.content.read()
-        self._side.open(ADMIN, Passage(request, request.uri.removeprefix(b"/api"), body))
-
-
-def _typeOf(header: bytes) -> bytes:
-    return header.partition(b";")[0].strip().lower()
-
-
-class _Asked(Leaf):
-    """What a channel that sends one answer has."""
-
-    def __init__(self, side: IAdminSide, kind: str, senders: Senders) -> None:
-        super().__init__()
-        self._side = side
-        self._kind = kind
-        self._senders = senders
-
-    def answer(self, request: Request, method: str) -> None:
-        """See L{Leaf.answer}."""
-        self._side.open(self._kind, Collecting(request, self._senders))

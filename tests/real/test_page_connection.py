@@ -2,10 +2,15 @@
 
 import signal
 
+from pkdoors.web._leaves import MAX_STREAMS
+from tests.lab.browser import Browser
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.controlled import SSH
-from tests.lab.hosts import CLIENT4, STRANGER4
+from tests.lab.hosts import CLIENT4, STRANGER4, eventually
 from tests.lab.operatorpage import ROW, PageTestCase
+
+TABS = 7
+"""One more than a browser has connections to one server."""
 
 NO_ANSWER = "Failed to load resource"
 """On the console, for each request that fails."""
@@ -70,3 +75,34 @@ class ConnectionTests(PageTestCase):
         self.assertShows(browser, CLIENT4, '#event-rows tr[data-event="closed"]')
         self.assertFalse(self.client.reaches(PORT))
         self.assertQuiet(browser)
+
+    def test_manyTabs(self) -> None:
+        """
+        A tab more than a browser has connections works, too. Some follow the events, the others say
+        why they do not, and do if one of those is closed.
+        """
+        self.controlled(SSH)
+        browser = self.look()
+        driver = browser.driver
+        address = driver.current_url
+        for number in range(2, TABS + 1):
+            driver.switch_to.new_window("tab")
+            browser.open(address)
+            self.awaitState(browser, "live" if number <= MAX_STREAMS else "deaf")
+        self.assertIn("close one", browser.text("#connection-reason"))
+        self.client.send(SEQUENCE)
+        self.awaitRow(browser, CLIENT4)
+        self.closeInPage(browser, CLIENT4)
+        self.assertGone(browser, ROW.format("ssh", CLIENT4))
+        driver.switch_to.window(driver.window_handles[0])
+        driver.close()
+        self.assertTrue(eventually(lambda: self.countLive(browser) == MAX_STREAMS))
+        self.assertQuiet(browser, NO_ANSWER)
+
+    def countLive(self, browser: Browser) -> int:
+        """Return how many tabs follow the events."""
+        count = 0
+        for window in browser.driver.window_handles:
+            browser.driver.switch_to.window(window)
+            count += browser.run("return document.body.dataset.state") == "live"
+        return count

@@ -179,6 +179,12 @@ class SessionTests(WebTestCase):
         self.assertIn("another user", refused.error())
         self.assertEqual(200, web.handIn(token, before=self.become(ANNA)).status)
 
+    def test_rootWithoutSudo(self) -> None:
+        """If root has started it without sudo, the browser may be any user's."""
+        web = self.web(before=("env", "-u", "SUDO_UID"))
+        self.assertTrue(web.waitForLink())
+        self.assertEqual(200, web.handIn(web.links[0][1], before=self.become(BERT)).status)
+
     def become(self, user: str) -> tuple[str, ...]:
         """Return the words that run a program as a user."""
         return "setpriv", "--reuid", user, "--regid", user, "--clear-groups"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pkdoors.web import _site
 from pkdoors.web._files import readFiles
+from pkdoors.web._leaves import MAX_STREAMS
 from pkdoors.web._presence import PATIENCE
 from pkdoors.web._site import MAX_CONNECTIONS
 from tests.web.case import ORIGIN, PORT, USER, WebTestCase
@@ -171,10 +172,38 @@ class ConnectionsTests(WebTestCase):
     def test_all(self) -> None:
         """If all have a session, a new one is dropped."""
         for _ in range(MAX_CONNECTIONS):
-            self.ask("GET /api/events")
+            self.ask("GET /api/status")
         _, transport = self.connect()
         self.assertEqual(1, transport.aborts)
         self.assertEqual(MAX_CONNECTIONS, len(self.side.channels))
+
+    def test_tabs(self) -> None:
+        """
+        Some tabs of a browser follow the events. The others are told why they do not, until one of
+        those has gone: a browser has six connections for all of its tabs.
+        """
+        followers = [self.ask("GET /api/events") for _ in range(MAX_STREAMS)]
+        self.assertLess(MAX_STREAMS, 6)
+        status, sentence = self.errorOf(self.ask("GET /api/events?after=r-1"))
+        self.assertEqual(503, status)
+        self.assertIn("close one", sentence)
+        self.ask("GET /api/status")
+        self.assertEqual(MAX_STREAMS + 1, len(self.side.channels))
+        self.side.channels[0].end()
+        self.assertEqual(503, self.statusOf(followers[0]))  # the daemon did not answer
+        self.assertEqual(b"", self.ask("GET /api/events").value())
+        self.assertEqual(503, self.errorOf(self.ask("GET /api/events"))[0])
+
+    def test_tabsOfOthers(self) -> None:
+        """Another browser has tabs of its own."""
+        for _ in range(MAX_STREAMS):
+            self.ask("GET /api/events")
+        session = self.sessions.begin(self.sessions.makeToken().encode())
+        assert session is not None
+        cookie = f"Cookie: pkdoors-{PORT}={session.secret.decode()}"
+        key = f"Pkdoors-Key: {session.key.decode()}"
+        self.assertEqual(b"", self.send("GET /api/events", cookie, key).value())
+        self.assertEqual(MAX_STREAMS + 1, len(self.side.channels))
 
     def test_slow(self) -> None:
         """A request that does not arrive as a whole ends after half a minute, byte by byte, too."""

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -72,10 +74,13 @@ class _Reading(ProcessProtocol):
             self.done.errback(AskError(self._fault or self._explain()))
 
     def _end(self, fault: str) -> None:
-        """Kill it, and let its output go."""
+        """Kill it, and let its output go, which a program that it has started may hold open."""
+        transport: Any = self.transport
         self._fault = f"`pkdoors {self._command}`: {fault}: run it in a terminal"
         self._output.clear()
-        self.transport.signalProcess("KILL")  # type: ignore[union-attr]
+        with suppress(ProcessExitedAlready):
+            transport.signalProcess("KILL")
+        transport.loseConnection()
 
     def _explain(self) -> str:
         lines = self._errors.decode(errors="replace").strip().splitlines()

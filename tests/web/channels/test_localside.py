@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.error import ConnectError, ConnectionDone, ProcessExitedAlready
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -29,7 +29,11 @@ class FakeProcess:
     A program that was started.
 
     @ivar killed: how often it was.
+    @ivar isGone: whether it has ended, while another program still holds its output open.
+    @ivar isLeft: whether nobody reads its output any more.
     """
+
+    isGone = isLeft = False
 
     def __init__(self, protocol: Any, words: Any) -> None:
         self.protocol = protocol
@@ -43,7 +47,13 @@ class FakeProcess:
     def signalProcess(self, name: str) -> None:
         """See L{IProcessTransport}."""
         assert name == "KILL"
+        if self.isGone:
+            raise ProcessExitedAlready
         self.killed += 1
+
+    def loseConnection(self) -> None:
+        """See L{IProcessTransport}."""
+        self.isLeft = True
 
     def end(self, output: bytes = b"", errors: bytes = b"") -> None:
         """Print this, and end."""
@@ -265,6 +275,15 @@ class ProgramTests(LocalTestCase):
         self.reactor.advance(PROGRAM_PATIENCE)
         self.assertEqual(1, process.killed)
         process.end(b"[]")
+        self.assertIn("within", self.faultOf(reading))
+
+    def test_held(self) -> None:
+        """If it has ended, but a program that it started has not, nobody waits for that one."""
+        reading, process = self.run_()
+        process.isGone = True
+        self.reactor.advance(PROGRAM_PATIENCE)
+        self.assertTrue(process.isLeft)
+        process.end()
         self.assertIn("within", self.faultOf(reading))
 
     def test_long(self) -> None:

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { chooseTransport } from "../../../pkdoors/web/page/transport/choose.js";
 import { makeHTTPTransport } from "../../../pkdoors/web/page/transport/http.js";
 import { SessionKey } from "../../../pkdoors/web/page/transport/sessionkey.js";
+import { settle } from "./fakes/timers.js";
 
 /** Return a place where a browser stores texts. */
 function makeStorage() {
@@ -139,4 +141,78 @@ test("a stream is handed on in pieces, whole letters at a time", async () => {
     assert.equal(pieces.join(""), "data: Zoë\n\n");
     assert.equal(site.requests[0].path, "api/events?last=200");
     assert.equal(site.requests[0].signal, undefined);
+});
+
+test("if the page cannot take a piece, the stream ends, and that is the reason", async () => {
+    let isCancelled = false;
+    const body = new ReadableStream({
+        start: (controller) => controller.enqueue(new TextEncoder().encode("data: x\n\n")),
+        cancel: () => {
+            isCancelled = true;
+        },
+    });
+    const site = new Site(new Response(body));
+    const failed = site.transport.follow("/events", () => {
+        throw new RangeError("too long");
+    });
+    await assert.rejects(failed, RangeError);
+    await settle();
+    assert.ok(isCancelled);
+});
+
+test("a stream that breaks says that `pkdoors web` does not answer", async () => {
+    const body = new ReadableStream({
+        start: (controller) => controller.error(new TypeError("network error")),
+    });
+    const failed = new Site(new Response(body)).transport.follow("/events", () => {});
+    await assert.rejects(failed, { sentence: /`pkdoors web` does not answer/ });
+});
+
+/** A window at an address of the page, which has one part, #doors-title. */
+function makeWindow(hash) {
+    const listeners = [];
+    const window = {
+        asked: [],
+        location: { pathname: "/", hash },
+        history: { replaceState: (_state, _title, path) => window.go(path) },
+        document: { getElementById: (id) => (id === "doors-title" ? {} : null) },
+        addEventListener: (kind, callback) => kind === "hashchange" && listeners.push(callback),
+        fetch: async (path, { body }) => {
+            window.asked.push([path, body]);
+            return json({ key: "the key" });
+        },
+        go: (path) => {
+            window.location.hash = path.replace(/^[^#]*/, "");
+        },
+        follow: (link) => {
+            window.go(link);
+            listeners.forEach((callback) => callback());
+        },
+    };
+    return window;
+}
+
+test("another link that is opened in the same tab begins a session, without loading the page", async () => {
+    const window = makeWindow("#first");
+    const transport = await chooseTransport(window);
+    const begun = [];
+    transport.onChange(() => begun.push(transport.begin()));
+    await transport.begin();
+    window.follow("http://0123.localhost:4711/#second");
+    await Promise.all(begun);
+    assert.deepEqual(window.asked, [
+        ["session", "first"],
+        ["session", "second"],
+    ]);
+    assert.equal(window.location.hash, "");
+});
+
+test("a part of the page is no token: going there, or loading the page there, begins nothing", async () => {
+    const window = makeWindow("#doors-title");
+    const transport = await chooseTransport(window);
+    transport.onChange(() => assert.fail("it takes the part for a token"));
+    await transport.begin();
+    window.follow("#doors-title");
+    assert.deepEqual(window.asked, []);
+    assert.equal(window.location.hash, "#doors-title");
 });

@@ -26,7 +26,25 @@ export async function chooseTransport(window) {
         );
     }
     const hideToken = () => history.replaceState(null, "", location.pathname);
-    return makeHTTPTransport(window.fetch.bind(window), location, hideToken);
+    const fragment = new Fragment(window);
+    return {
+        ...makeHTTPTransport(window.fetch.bind(window), fragment, hideToken),
+        /** Call back when somebody opens another link in this tab: that does not load the page. */
+        onChange: (callback) =>
+            window.addEventListener("hashchange", () => fragment.hash && callback()),
+    };
+}
+
+/** What follows the # in the page's address, unless it leads to a part of the page. */
+class Fragment {
+    constructor(window) {
+        this._window = window;
+    }
+
+    get hash() {
+        const { document, location } = this._window;
+        return document.getElementById(location.hash.slice(1)) ? "" : location.hash;
+    }
 }
 
 /** Load the part of Cockpit that pages use; it is beside the page's own folder. */

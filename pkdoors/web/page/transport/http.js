@@ -26,7 +26,7 @@ const AWAY =
 
 /**
  * @param {typeof window.fetch} fetch
- * @param {{hash: string}} location of the page; its fragment is the token
+ * @param {{hash: string}} location of the page; its fragment is the token, if there is one
  * @param {() => void} hideToken removes the token from the address of the page
  * @param {SessionKey} [key] of the session
  */
@@ -81,24 +81,26 @@ export function makeHTTPTransport(fetch, location, hideToken, key = new SessionK
         check: () => get("check", LONG_PATIENCE),
         fleet: () => get("fleet", LONG_PATIENCE),
         async follow(path, onText) {
-            const response = await send("GET", `api${path}`);
-            try {
-                await readPieces(response, onText);
-            } catch (error) {
-                throw describeError(error);
-            }
+            await readPieces(await send("GET", `api${path}`), onText);
         },
     };
 }
 
 async function readPieces(response, onText) {
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (;;) {
-        const { value, done } = await reader.read();
-        if (done) {
-            return;
+    try {
+        for (;;) {
+            const { value, done } = await reader.read().catch((error) => {
+                throw describeError(error);
+            });
+            if (done) {
+                return;
+            }
+            onText(value);
         }
-        onText(value);
+    } finally {
+        // If onText has failed, the connection would stay, and a browser has only six for a page.
+        reader.cancel().catch(() => {});
     }
 }
 

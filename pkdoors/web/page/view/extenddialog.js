@@ -73,15 +73,19 @@ export class ExtendDialog {
         if (this._submit.getAttribute("aria-disabled")) {
             return;
         }
-        const { door, source } = this._row.entry.opening;
+        const [row, notice] = [this._row, this._notice];
+        const { door, source } = row.entry.opening;
         setAttributes(this._submit, { "aria-disabled": "true" });
         try {
             const wanted = { source, door, ...(seconds ? { seconds } : {}) };
             const { opening } = await this._context.ask("POST", "/openings", wanted);
-            this._dialog.close();
-            this._notice.tell(describeOpened(opening, seconds, this._context.timers.wall()));
+            if (this._row === row) {
+                this._dialog.close();
+            }
+            notice.tell(describeOpened(opening, seconds, this._context.timers.wall()));
         } catch (failure) {
-            this._fault.complain(failure.sentence);
+            // Meanwhile the operator may have cancelled, and opened the dialog for another row.
+            (this._row === row ? this._fault : notice).complain(failure.sentence);
         }
         setAttributes(this._submit, { "aria-disabled": false });
         this._context.refresh();

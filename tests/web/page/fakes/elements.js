@@ -1,5 +1,5 @@
 /**
- * As much of a document as rows, buttons and live regions need. Like a browser's, an element that is
+ * As much of a document as rows, buttons, live regions and dialogs need. Like a browser's, an element that is
  * moved or removed loses the focus.
  * @module
  */
@@ -8,10 +8,21 @@ export class FakeDocument {
     constructor() {
         this.body = new FakeElement(this);
         this.activeElement = this.body;
+        this._named = new Map();
     }
 
     createElement() {
         return new FakeElement(this);
+    }
+
+    /** Return the element with an id: it has each that somebody asks for. */
+    getElementById(id) {
+        if (!this._named.has(id)) {
+            const element = this.createElement();
+            this.body.append(element);
+            this._named.set(id, element);
+        }
+        return this._named.get(id);
     }
 }
 
@@ -21,7 +32,10 @@ export class FakeElement {
         this.parentNode = null;
         this.children = [];
         this.attributes = new Map();
+        this.dataset = {};
         this.hidden = false;
+        /** Of a dialog: whether it is shown. */
+        this.open = false;
         /** How often it was inserted somewhere. */
         this.moves = 0;
         this._text = "";
@@ -42,6 +56,10 @@ export class FakeElement {
         return siblings[siblings.indexOf(this) + 1] ?? null;
     }
 
+    get isConnected() {
+        return this.ownerDocument.body.contains(this);
+    }
+
     contains(element) {
         return element === this || this.children.some((child) => child.contains(element));
     }
@@ -57,7 +75,18 @@ export class FakeElement {
 
     replaceChildren(...children) {
         [...this.children].forEach((child) => child.remove());
-        children.forEach((child) => this.insertBefore(child, null));
+        this._text = "";
+        this.append(...children);
+    }
+
+    append(...children) {
+        children.forEach((child) => this.insertBefore(this._asElement(child), null));
+    }
+
+    _asElement(child) {
+        return child instanceof FakeElement
+            ? child
+            : Object.assign(this.ownerDocument.createElement(), { textContent: child });
     }
 
     remove() {
@@ -84,6 +113,17 @@ export class FakeElement {
 
     removeAttribute(name) {
         this.attributes.delete(name);
+    }
+
+    showModal() {
+        this.open = true;
+    }
+
+    close() {
+        if (this.open) {
+            this.open = false;
+            this.dispatch("close");
+        }
     }
 
     addEventListener(kind, hear) {
