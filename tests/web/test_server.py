@@ -95,7 +95,7 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(End("", False), self.endOf())
 
     def test_connections(self) -> None:
-        """At the end, connections that are open end, too: a page that follows the events has one."""
+        """At the end, open connections end, too: a page that follows the events has one."""
         self.begin()
         channel = self.reactor.tcpServers[0][1].buildProtocol(None)
         connection = Connection()

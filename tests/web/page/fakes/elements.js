@@ -1,6 +1,6 @@
 /**
- * As much of a document as rows, buttons, menus, live regions and dialogs need. Like a browser's, an element that is
- * moved or removed loses the focus.
+ * As much of a document as rows, buttons, menus, live regions and dialogs need. Like a browser's, an
+ * element that is moved or removed loses the focus.
  * @module
  */
 
