@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tarfile
 import zipfile
+from collections import Counter
 from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
@@ -104,6 +105,18 @@ class NewsTests(SynchronousTestCase):
         first, line = (ROOT / "NEWS").read_text().splitlines()[:2]
         self.assertRegex(first, rf"\Apkdoors {re.escape(pkdoors.__version__.base())} \(.+\)\Z")
         self.assertEqual("=" * len(first), line)
+
+    def test_once(self) -> None:
+        """Each item stands there once, under one heading: git joins lines that two branches add."""
+        parts = re.split(r"\n(?=- |\n)", (ROOT / "NEWS").read_text())
+        items = Counter(" ".join(part.split()) for part in parts if part.lstrip().startswith("- "))
+        self.assertEqual([], [item for item, count in items.items() if count > 1])
+
+    def test_headings(self) -> None:
+        """A blank line is before and after each heading."""
+        lines = ["", *(ROOT / "NEWS").read_text().splitlines()]
+        for number in [at for at, line in enumerate(lines) if re.fullmatch("[-=]{3,}", line)]:
+            self.assertEqual(["", ""], [lines[number - 2], lines[number + 1]], lines[number - 1])
 
 
 class RequirementTests(SynchronousTestCase):

@@ -69,6 +69,11 @@ class Parser(ArgumentParser):
         finally:
             self.epilog = example
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print a message. C{argparse} passes over it if that fails; our caller reports it."""
+        if message and file is not None:  # which it always is
+            file.write(message)
+
     def describe(self, details: str) -> None:
         """Add to the command's help."""
         self.description = f"{self.description} {details}"

@@ -67,9 +67,9 @@ class LastGood:
             }
         )
         if text == self._written:
-            with suppress(OSError):
+            with suppress(OSError):  # unless somebody has removed it
                 os.utime(self._path)  # see isOlder
-            return
+                return
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = self._path.with_suffix(".new")

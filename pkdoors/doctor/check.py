@@ -9,8 +9,10 @@ from pkdoors.doctor.judges.calling import Findings, collectFindings
 
 
 def checkHost(facts: Facts) -> Iterator[Finding]:
-    """Yield everything that is found, good and bad. That only root may look is one cause, however
-    many judges have met it."""
+    """
+    Yield all findings, good and bad. That only root may look is reported once, however many judges
+    need root.
+    """
     isTold = False
     for subject, judge in _JUDGES:
         for finding in collectFindings(judge, subject, facts):

@@ -78,7 +78,7 @@ def _describeKnocks(door: Door) -> str:
 
 
 async def announceTakenOver(found: Iterable[Opening], lives: Lives, turns: Turns) -> None:
-    """Publish what was taken over; if it is very much, in turns, while knocks are heard."""
+    """Publish the openings that were taken over; very many, in turns, while knocks are heard."""
     for opening in found:
         await turns.next()
         life = lives.get(opening.key)

@@ -36,7 +36,10 @@ from pkdoors.util.turns import Turns
 
 SLICES_PER_TURN = 4
 """Slices of work on very many openings that are done in one turn: a millisecond or two each."""
-JOINING = "it names no address, and this host is about to join its fleet: knock again"
+OUTSIDE = (
+    "it names no address, and this host does not take part in its fleet now: bind it to an address "
+    "(--bind), or knock again"
+)
 
 
 class Doorkeeper:
@@ -209,11 +212,11 @@ class Doorkeeper:
 
     def refuseUnclaimed(self, request: Request) -> bool:
         """
-        Hold back what another host of a fleet may have opened for, while nobody asks: a reload is
-        about to make the door one of the fleet.
+        Hold back what another host of a fleet may have opened for, while nobody asks: in a dry run,
+        and as long as a reload has not done all.
         """
         if request.claim:
-            self.refuse(Refusal(request.door, request.sender, JOINING, request.who))
+            self.refuse(Refusal(request.door, request.sender, OUTSIDE, request.who))
         return bool(request.claim)
 
     def refuse(self, refusal: Refusal) -> None:

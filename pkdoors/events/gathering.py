@@ -1,4 +1,4 @@
-"""Delivers events to a subscriber some together, for one who is in no hurry."""
+"""Delivers events in groups to a subscriber that is in no hurry."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar

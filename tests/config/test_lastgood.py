@@ -67,6 +67,14 @@ class LastGoodTests(LastGoodTestCase):
         copy.write(self.doors)
         self.assertFalse(copy.isOlder())
 
+    def test_removed(self) -> None:
+        """A copy that somebody has removed is written again at the next reload."""
+        copy = self.copy()
+        copy.write(self.doors)
+        self.path().unlink()
+        copy.write(self.doors)
+        self.assertEqual(self.doors[0].ports, copy.read()[0].ports)
+
     def test_noPorts(self) -> None:
         """A door without ports is read, too: its openings must not be lost."""
         door = replace(self.doors[0], ports=(), onOpen=("/bin/true",))

@@ -70,6 +70,19 @@ class CommandTests(SynchronousTestCase):
                     said.startswith(f"pkdoors: cannot write to standard output: {why}"), said
                 )
 
+    def test_longHelp(self) -> None:
+        """So does a help that is longer than Python's buffer, which is written in the middle."""
+        program = (
+            "from pkdoors.commands.parser import Parser\n"
+            "from pkdoors.util.output import guardOutput\n"
+            "with guardOutput(): Parser(prog='x', description='y' * 100_000).parse_args(['--help'])"
+        )
+        argv = [sys.executable, "-c", program]
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual((1, 1), (done.returncode, done.stderr.count("\n")), done.stderr)
+        self.assertIn("No space left on", done.stderr)
+
     def test_allLost(self) -> None:
         """If standard error cannot be written either, the status remains."""
         self.assertEqual((1, ""), self.run_("sequence >/dev/full 2>/dev/full"))

@@ -81,7 +81,7 @@ class ReplayFile:
         self._tombstones: Tombstones | None = None
         self._found = Notes()  # of a fleet, until somebody keeps them
         self._isSameBoot = False  # as when these were written
-        self._isBlind = False  # while it runs without noting closings
+        self._isBlind = False  # if it runs, and notes no closings as long as nobody keeps them
         self._notes = NotesFile(path, path.with_suffix(".lock"))
         self._writer = NotesWriter()
         self._added = 0
@@ -134,7 +134,7 @@ class ReplayFile:
         isLate = isLate or len(floors) < len([*self._found.floors])
         found = replace(self._found, floors=floors)
         tombstones.learn(found, now, today, self._skew, self._isSameBoot)
-        self._tombstones, self._found, self._isBlind = tombstones, Notes(), False
+        self._tombstones, self._found = tombstones, Notes()
         if isLate:
             tombstones.distrust(now)
         self._distrust()

@@ -8,7 +8,7 @@ from pkdoors.doctor.judges.calling import Findings
 
 
 def judgeNotes(facts: Facts) -> Findings:
-    """Return the notes of those who read the configuration."""
+    """Report the notes that reading the configuration has left."""
     return [Finding(OK, "configuration", note) for note in facts.config.notes]
 
 

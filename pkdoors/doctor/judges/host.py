@@ -21,7 +21,7 @@ def judgeNftablesService(facts: Facts) -> Findings:
 
 
 def judgeTracking(facts: Facts) -> Findings:
-    """Return whether connection tracking has room."""
+    """Report whether connection tracking has room."""
     tracked = facts.sources.proc.countTracked()
     if tracked is not None:
         yield _setup.judgeTracking(*tracked)

@@ -10,7 +10,7 @@ from pkdoors.model.ports import PortRange
 
 
 def judgeProtected(facts: Facts) -> Findings:
-    """Return what is found about each protected port, port by port."""
+    """Judge each protected port, port by port."""
     for ports in facts.ports:
         for judge in (_judgeClosed, _judgeListener, _judgeForeignRules):
             yield from collectFindings(judge, str(ports), facts, ports)
@@ -42,7 +42,7 @@ def _judgeListener(facts: Facts, ports: PortRange) -> Findings:
 
 
 def _judgeForeignRules(facts: Facts, ports: PortRange) -> Findings:
-    """Return what other people's rules do with a protected port."""
+    """Judge what other people's rules do with a protected port."""
     tables = facts.tables
     if tables is None:
         return

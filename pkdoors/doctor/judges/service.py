@@ -14,7 +14,7 @@ from pkdoors.doctor.judges.calling import Findings
 
 
 def judgePrivilege(facts: Facts) -> Findings:
-    """Return whether this process may see and change the firewall."""
+    """Report whether this process may see and change the firewall."""
     if facts.mayAdminister is not None:
         yield _setup.judgePrivilege(facts.mayAdminister)
 

@@ -341,7 +341,7 @@ class OperatorTests(FleetTestCase):
         self.fleet.stop()
         self.hear(seal(bind="*"))
         self.assertEqual({}, self.open_())
-        self.assertIn("about to join its fleet: knock again", self.last())
+        self.assertIn("does not take part in its fleet now: bind it", self.last())
 
     def test_troubles(self) -> None:
         """If nobody follows for a while, the status says so."""

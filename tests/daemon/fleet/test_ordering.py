@@ -12,11 +12,13 @@ from tests.daemon.fleet.case import (
     ANNA,
     ANNAS,
     BOB,
+    OLGA,
     OLGAS,
     FleetTestCase,
     order,
     seal,
 )
+from tests.lab.sealing import makeKey, publicLine
 
 
 class OrderingTests(FleetTestCase):
@@ -159,6 +161,17 @@ class OrderingTests(FleetTestCase):
         self.clock.pump([LOOK] * 3)
         self.assertEqual([{}], self.sent("orders"))
 
+    def test_refusedAgain(self) -> None:
+        """It looks at the file once for all orders that were refused, and later again."""
+        for _ in range(2):
+            before = len(self.clock.getDelayedCalls())
+            for _ in range(3):
+                self.give(order("ban", ANNAS, key=ANNA))
+            self.assertEqual(before + 1, len(self.clock.getDelayedCalls()))
+            self.write("operators", publicLine(OLGA, "olga") + publicLine(makeKey(), "otto"))
+            self.clock.pump([LOOK] * 3)
+            self.assertEqual(before, len(self.clock.getDelayedCalls()))
+
     def test_operatorsElsewhere(self) -> None:
         """So it does if another file counts, or if nobody follows at the moment."""
         self.fleet.use(replace(self.config, operators=self.write("none", "")))
@@ -177,5 +190,7 @@ class OrderingTests(FleetTestCase):
         self.give(order("close", "*", at=100))
         self.give(order("close", "*", key=ANNA))
         self.fleet.stop()
+        self.write("operators", "")
         self.clock.pump([AGAIN] * 5)
         self.assertEqual({ANN}, {*self.open_()})
+        self.assertEqual([], self.sent("orders"))

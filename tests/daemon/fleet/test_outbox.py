@@ -135,3 +135,13 @@ class OutboxTests(SynchronousTestCase):
         busy.room = 1
         self.assertTrue(self.outbox.ask(3, "name", 1000))
         self.assertEqual(("claim", {"id": 3, "name": "name", "milliseconds": 1000}), busy.got[-1])
+
+    def test_orders(self) -> None:
+        """The wish for all orders waits for a follower that reads, and is sent once."""
+        self.outbox.askForOrders()
+        busy = self.follow(room=0)
+        self.assertEqual([], busy.got)
+        busy.room = 2
+        for _ in range(2):
+            self.outbox.proceed(busy)
+        self.assertEqual([("orders", {})], busy.got)

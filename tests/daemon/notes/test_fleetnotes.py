@@ -4,6 +4,7 @@ from math import inf
 
 from pkdoors.daemon.notes import replayfile
 from pkdoors.daemon.notes.fleetnotes import FleetNotes
+from pkdoors.daemon.notes.replaycare import beginNotes
 from pkdoors.daemon.notes.replayfile import ReplayFile
 from pkdoors.knocks.order import Order, SealedOrder
 from pkdoors.locks.sealed.replaynotes import ALL
@@ -192,6 +193,14 @@ class FleetNotesTests(ReplayFileTestCase):
 
     def test_joinsFirst(self) -> None:
         """A host whose notes nobody has used yet distrusts nothing."""
+        self.assertEqual("", self.find(3600))
+
+    def test_begun(self) -> None:
+        """So does the first daemon of a new configuration."""
+        self.kill()
+        self.path = self.folder / "00000000ffffffff.seen"
+        beginNotes("/etc/pkdoors/pkdoors.toml", lambda configuration: self.path)
+        self.start()
         self.assertEqual("", self.find(3600))
 
     def test_joins(self) -> None:
