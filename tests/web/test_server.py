@@ -97,7 +97,8 @@ class ServerTests(SynchronousTestCase):
     def test_connections(self) -> None:
         """At the end, open connections end, too: a page that follows the events has one."""
         self.begin()
-        channel = self.reactor.tcpServers[0][1].buildProtocol(None)
+        site: Any = self.reactor.tcpServers[0][1]
+        channel = site.buildProtocol(None)
         connection = Connection()
         channel.makeConnection(connection)
         self.assertEqual(0, connection.aborts)
