@@ -112,6 +112,18 @@ class EventStreamTests(EventCase):
         self.assertEqual(1, self.operations.followers)
         self.assertEqual(count + 100, len(self.received(other)))
 
+    def test_readsSlowly(self) -> None:
+        """A client that reads slowly is not dropped, however much has waited for it in all."""
+        _, transport = self.follow()
+        for _ in range(4):
+            transport.isFull = True
+            for _ in range(MAX_BACKLOG // 800):
+                self.operations.publish("x" * 100)
+            transport.isFull = False
+            transport.readAgain()
+        self.assertGreater(len(transport.value()), 1.5 * MAX_BACKLOG)
+        self.assertEqual(0, transport.aborts)
+
     def test_most(self) -> None:
         """The number of streams is bounded; when one ends, there is room."""
         channels = [self.follow()[0] for _ in range(MAX_STREAMS)]

@@ -4,6 +4,7 @@ import json
 
 from pkdoors.errors import AskError, NoDaemon
 from pkdoors.web._collecting import MAX_ANSWER
+from pkdoors.web._passage import MAX_ANSWER as LONGEST
 from pkdoors.web._passage import MAX_HEAD
 from tests.admin.case import Connection, goAway
 from tests.fakes.adminside import FakeChannel
@@ -133,6 +134,8 @@ class AnswerTests(PassageTestCase):
             b"HTTP/1.1 999 x\r\n\r\n",
             b"HTTP/1.1 20 x\r\n\r\n",
             PLAIN + b"\r\n{}",
+            PLAIN + b"Content-Length: %d\r\n\r\n{}" % (LONGEST + 1),
+            PLAIN + b"Content-Length: 9999999999\r\n\r\n{}",
             b"x" * (MAX_HEAD + 1),
         ):
             transport, channel = self.begin("GET /api/status")
@@ -147,14 +150,17 @@ class AnswerTests(PassageTestCase):
         self.assertNotIn(b"\nSet-Cookie", transport.value())
 
     def test_pageLeaves(self) -> None:
-        """If the page goes, the daemon's connection ends."""
-        for data in (b"", PLAIN + b"\r\nabc"):
+        """If the page goes, the daemon's connection ends, and nothing of them stays in memory."""
+        for data in (b"", PLAIN + b"Content-Length: 9\r\n\r\nabc", EVENTS):
             browser, _ = self.connect()
             self.sendOn(browser, "GET /api/status", self.cookie)
             channel = self.side.channels[-1]
             channel.answer(data)
+            self.assertFalse(channel.isEnded)
+            request = browser.requests[0]
             goAway(browser)
             self.assertTrue(channel.isEnded)
+            self.assertIsNone(request.producer, "a circle of objects")
 
 
 class EventsTests(PassageTestCase):

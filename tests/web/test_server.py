@@ -14,6 +14,7 @@ from pkdoors.web.browser import mayOpen, openBrowser
 from pkdoors.web.keyboard import onEnter
 from pkdoors.web.peers import canTell, findUser
 from pkdoors.web.server import FAREWELL, End, WebServer
+from tests.admin.case import Connection
 from tests.fakes.adminside import FakeSide
 from tests.fakes.reactor import FakeReactor
 
@@ -92,6 +93,17 @@ class ServerTests(SynchronousTestCase):
         self.begin()
         self.successResultOf(self.server.stop())
         self.assertEqual(End("", False), self.endOf())
+
+    def test_connections(self) -> None:
+        """At the end, open connections end, too: a page that follows the events has one."""
+        self.begin()
+        site: Any = self.reactor.tcpServers[0][1]
+        channel = site.buildProtocol(None)
+        connection = Connection()
+        channel.makeConnection(connection)
+        self.assertEqual(0, connection.aborts)
+        self.successResultOf(self.server.stop())
+        self.assertEqual(1, connection.aborts)
 
     def test_away(self) -> None:
         """It ends if no page is open; a login may take any time."""

@@ -3,12 +3,16 @@
 import os
 import signal
 import sys
+from queue import Queue
+from subprocess import TimeoutExpired
+from typing import Any
 
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import TestCase
 
 from pkdoors.web.channels import _child
-from pkdoors.web.channels._child import Child
+from pkdoors.web.channels._child import MAX_PIECES, PIECE, Child
+from tests.web.channels.case import Collector
 
 _PIECES = (b"\x1b]52;c;eA==\x07", b"\x1b[2J press \xe2", b"\x82\xac\r", b"\n\xff!\r")
 _PROGRAM = f"""
@@ -18,6 +22,21 @@ for piece in {_PIECES!r}:
     sys.stderr.buffer.flush()
 sys.exit(3)
 """
+
+
+class BusyReactor:
+    """
+    A reactor that does not find the time for what threads want of it.
+
+    @ivar wanted: what they want.
+    """
+
+    def __init__(self) -> None:
+        self.wanted: Queue[Any] = Queue()
+
+    def callFromThread(self, *call: Any) -> None:
+        """See L{IReactorFromThreads}."""
+        self.wanted.put(call)
 
 
 class ChildTests(TestCase):
@@ -48,3 +67,17 @@ class ChildTests(TestCase):
         child = Child(reactor, [sys.executable, "-c", program], Protocol())
         self.assertEqual(0, await child.ended.addTimeout(120, reactor))
         os.kill(int("".join(passed)), signal.SIGKILL)
+
+    def test_busy(self) -> None:
+        """While the reactor is busy, the program waits, and its output fills no memory."""
+        size = 4 * MAX_PIECES * PIECE  # much more than a pipe holds
+        reactor, collector = BusyReactor(), Collector()
+        program = f"import sys; sys.stdout.write('x' * {size})"
+        child = Child(reactor, [sys.executable, "-c", program], collector)
+        self.assertRaises(TimeoutExpired, child._process.wait, 1)
+        self.assertLessEqual(reactor.wanted.qsize(), MAX_PIECES)
+        while not child.ended.called:
+            work, *arguments = reactor.wanted.get(timeout=60)
+            work(*arguments)
+        self.assertEqual(size, len(collector.read))
+        self.assertEqual(0, self.successResultOf(child.ended))

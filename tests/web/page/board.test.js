@@ -80,13 +80,13 @@ test("what the daemon refuses is not asked for again", () => {
     const selection = new Selection();
     selection.choose({ text: "300.1.1.1" });
     selection.cursors = ["1:1"];
-    assert.ok(selection.relax());
+    assert.ok(selection.relax(400));
     assert.doesNotMatch(selection.query("/status"), /after/);
     assert.ok(selection.isDaemons);
-    assert.ok(selection.relax());
+    assert.ok(selection.relax(400));
     assert.doesNotMatch(selection.query("/status"), /source/);
     assert.ok(!selection.isDaemons);
-    assert.ok(!selection.relax());
+    assert.ok(!selection.relax(400));
     selection.choose({ text: "192.0.2.1" });
     assert.match(selection.query("/status"), /source=192/);
 });

@@ -170,6 +170,32 @@ test("it asks for the last events, and later for those after the last one", asyn
     assert.equal(followed.stream.path, "/events?after=r-2");
 });
 
+test("a stream that ends before it says anything is tried again where the one before has ended", async () => {
+    const followed = new Followed();
+    followed.listener.followNow();
+    followed.stream.onText(": pkdoors\n\nid: r-1\n\n");
+    await followed.end();
+    await followed.timers.advance(1000);
+    followed.stream.onText(": pkdoors\n\n");
+    await followed.end();
+    await followed.timers.advance(1000);
+    assert.equal(followed.streams.length, 3);
+    assert.equal(followed.stream.path, "/events?after=r-1");
+});
+
+test("it waits longer after each stream that does not begin, and one that does ends that", async () => {
+    const followed = new Followed();
+    followed.listener.followNow();
+    for (const pause of [1000, 2000, 4000]) {
+        await followed.end(new Failure("it is down"));
+        assert.deepEqual(followed.timers.waiting(), [pause]);
+        await followed.timers.advance(pause);
+    }
+    followed.stream.onText(": pkdoors\n\n");
+    await followed.end();
+    assert.deepEqual(followed.timers.waiting(), [1000]);
+});
+
 test("a daemon without ids is asked for the last events each time", async () => {
     const followed = new Followed();
     followed.listener.followNow();

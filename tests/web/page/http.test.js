@@ -126,6 +126,22 @@ test("what went wrong is a sentence, whatever it is", async () => {
     }
 });
 
+test("each question has an end, whether or not somebody answers; only a stream has none", async () => {
+    const site = new Site(...Array.from({ length: 7 }, () => json({})));
+    site.location.hash = "#secret";
+    const { transport } = site;
+    await transport.begin();
+    await transport.ask("GET", "/status");
+    await transport.ask("POST", "/openings", {});
+    for (const about of [transport.about, transport.check, transport.fleet]) {
+        await about();
+    }
+    assert.equal(site.requests.length, 6);
+    assert.ok(site.requests.every(({ signal }) => signal instanceof AbortSignal));
+    await transport.follow("/events", () => {});
+    assert.equal(site.requests.at(-1).signal, undefined);
+});
+
 test("a stream is handed on in pieces, whole letters at a time", async () => {
     const bytes = new TextEncoder().encode("data: Zoë\n\n");
     const body = new ReadableStream({

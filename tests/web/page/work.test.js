@@ -75,6 +75,26 @@ test("a filter that the daemon refuses is not a failure of the connection", asyn
     assert.ok(working.board.status);
 });
 
+test("a door that a reload has removed is not a failure of the connection, either", async () => {
+    const working = new Working(refusal("there is no door 'web': the doors are ssh", 404));
+    working.selection.choose({ door: "web" });
+    await working.askStatus();
+    assert.deepEqual(working.paths, ["/status?limit=1000&door=web", "/status?limit=1000"]);
+    assert.deepEqual(working.log, []);
+    assert.equal(working.selection.door, "");
+});
+
+test("a refusal does not count against what the operator has typed since", async () => {
+    const working = new Working(refusal("'10.0.0.0/1' is not a network"));
+    working.selection.choose({ text: "10.0.0.0/1" });
+    working.work.status.askNow();
+    working.selection.choose({ text: "10.0.0.0/16" });
+    await settle();
+    assert.equal(working.paths.at(-1), "/status?limit=1000&within=10.0.0.0%2F16");
+    assert.ok(working.selection.isDaemons);
+    assert.deepEqual(working.log, []);
+});
+
 test("a daemon of an earlier version shows all openings", async () => {
     const working = new Working(refusal("unknown argument 'limit': allowed are none"));
     await working.askStatus();
@@ -83,10 +103,11 @@ test("a daemon of an earlier version shows all openings", async () => {
 });
 
 test("any other refusal is a failure", async () => {
-    const working = new Working(refusal("no"), refusal("down", 503));
-    await working.askStatus();
-    await working.askStatus();
-    assert.deepEqual(working.log, ["no", "down"]);
+    const working = new Working(refusal("no"), refusal("down", 503), refusal("unknown", 404));
+    for (let count = 0; count < 3; count += 1) {
+        await working.askStatus();
+    }
+    assert.deepEqual(working.log, ["no", "down", "unknown"]);
 });
 
 test("a daemon without rates is not asked again, and the page says why", async () => {

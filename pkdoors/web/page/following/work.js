@@ -3,6 +3,7 @@
  * @module
  */
 
+import { UNKNOWN_DOOR } from "../model/selection.js";
 import { Failure } from "../transport/failure.js";
 import { Listener } from "./listener.js";
 import { Poller } from "./poller.js";
@@ -19,6 +20,9 @@ const LONG_GAP = 1000;
 const RATES_PAUSE = 10_000;
 /** Milliseconds between two requests for the hosts of a fleet. */
 const HOSTS_PAUSE = 60_000;
+
+/** Statuses with which the daemon refuses a choice of openings: a wrong one, or an unknown door. */
+const REFUSALS = new Set([400, UNKNOWN_DOOR]);
 
 const NO_RATES =
     "There are no figures: this daemon is of an earlier version, and does not count knocks over " +
@@ -63,13 +67,16 @@ export function makeWork(context, transport, page) {
 /** Ask for the status; if the daemon refuses what the operator has chosen, without that. */
 async function askStatus(transport, selection) {
     for (;;) {
+        const path = selection.query("/status");
         try {
-            return await transport.ask("GET", selection.query("/status"));
+            return await transport.ask("GET", path);
         } catch (failure) {
             if (failure.status === 400 && failure.sentence.includes("unknown argument")) {
                 return transport.ask("GET", "/status"); // a daemon of an earlier version
             }
-            if (failure.status !== 400 || !selection.relax()) {
+            // What was refused may not be what the operator has chosen by now.
+            const isOld = selection.query("/status") !== path;
+            if (!REFUSALS.has(failure.status) || !(isOld || selection.relax(failure.status))) {
                 throw failure;
             }
         }

@@ -7,6 +7,9 @@
 /** Openings of one page. */
 export const PAGE = 1000;
 
+/** The status with which the daemon refuses a door that it does not have, or no longer has. */
+export const UNKNOWN_DOOR = 404;
+
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|(?=.*:.*:)[0-9a-f:.]+)(?:\/\d{1,3})?$/i;
 
 export class Selection {
@@ -44,11 +47,17 @@ export class Selection {
     }
 
     /**
-     * Ask for less, because the daemon has refused a request: for the first page, or without the
-     * text, which is not an address then.
+     * Ask for less, because the daemon has refused a request: for all doors, for the first page, or
+     * without the text, which is not an address then.
+     * @param {number} status with which it was refused
      * @returns {boolean} whether that makes a difference
      */
-    relax() {
+    relax(status) {
+        if (status === UNKNOWN_DOOR) {
+            const hadDoor = this.door !== "";
+            this.choose({ door: "" });
+            return hadDoor;
+        }
         if (this.cursors.length) {
             this.cursors = [];
             return true;

@@ -47,7 +47,11 @@ export class EventsView {
     offerDoors() {
         const { doors } = this._context.board.status;
         const names = doors.map(({ name }) => ({ value: name, text: name }));
+        const chosen = this._door.value;
         setChoices(this._door, [{ value: "", text: "all doors" }, ...names]);
+        if (this._door.value !== chosen) {
+            this._filter(); // the door that was chosen is gone
+        }
     }
 
     /** Show the events that there are now. */

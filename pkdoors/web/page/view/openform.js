@@ -44,10 +44,16 @@ export class OpenForm {
     /** Offer the doors that the daemon has now. */
     update() {
         const { doors } = this._context.board.status;
+        const chosen = this._door.value;
         setChoices(
             this._door,
             doors.map(({ name }) => ({ value: name, text: name })),
         );
+        const { value } = this._door;
+        if (chosen && chosen !== value) {
+            const now = value ? `: door ${value} is chosen now` : "";
+            this._notice.complain(`there is no door ${chosen} any more${now}`);
+        }
         show(this._door.parentElement, doors.length !== 1);
         this._offer();
     }

@@ -1,6 +1,6 @@
 /**
- * As much of a document as rows, buttons, live regions and dialogs need. Like a browser's, an element that is
- * moved or removed loses the focus.
+ * As much of a document as rows, buttons, menus, live regions and dialogs need. Like a browser's, an
+ * element that is moved or removed loses the focus.
  * @module
  */
 
@@ -49,6 +49,27 @@ export class FakeElement {
     set textContent(text) {
         this.replaceChildren();
         this._text = text;
+    }
+
+    /** Of a field: what it has. Of a menu: what is chosen. Of a choice: what it stands for. */
+    get value() {
+        return this._value ?? this.attributes.get("value") ?? "";
+    }
+
+    set value(value) {
+        this._value = value;
+    }
+
+    get disabled() {
+        return this.attributes.has("disabled");
+    }
+
+    set selected(isSelected) {
+        this.parentNode.value = isSelected ? this.value : "";
+    }
+
+    get parentElement() {
+        return this.parentNode;
     }
 
     get nextElementSibling() {
