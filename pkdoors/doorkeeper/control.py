@@ -138,6 +138,9 @@ class DoorControl:
         @raise NotFound: there is no such door, or nothing is open for just this source.
         @raise BadValue: that is neither an address nor a network.
         """
+        if not source:  # a seal from before may arrive while the openings are looked at
+            self._checkDoor(door)
+            self._keeper.onClose(door, source)
         page, state = await self.select(door, source), self._keeper.state()
         statuses = page.statuses
         wanted = parseSource(source) if source else None
@@ -147,7 +150,7 @@ class DoorControl:
             if not statuses:
                 prefix = f"door {door}: " if door else ""
                 raise NotFound(f"{prefix}nothing is open for {wanted}{_explainWider(wider)}")
-        self._keeper.onClose(door, source)
+            self._keeper.onClose(door, source)
         closing = self._keeper.close((status.opening.key for status in statuses), OPERATOR)
         await self._wait(closing.asked, GUARD_PATIENCE)
         await self._wait(closing.done, CLOSE_PATIENCE)

@@ -8,6 +8,7 @@ from pkdoors.admin.operations import Operations
 from pkdoors.config.config import Config
 from pkdoors.config.fleet import REFUSE
 from pkdoors.daemon.fleet.fleet import PATIENCE, SPARE
+from pkdoors.doorkeeper.openings.state import Selection
 from pkdoors.doorkeeper.outcome import Outcome
 from pkdoors.model.doors import MAX_SKEW, Door
 from tests.daemon.fleet.case import ANN, ANNAS, BOB, GATE, HOST, FleetTestCase, order, seal
@@ -280,6 +281,20 @@ class OperatorTests(FleetTestCase):
             for datagram in (old, older):
                 self.assertEqual("refused", self.relay(datagram).result, what)
             self.hear(older)
+            self.assertEqual({}, self.open_())
+            self.clock.advance(2)
+
+    def test_closedMeanwhile(self) -> None:
+        """Nor does it while everything is about to be closed, which takes turns if that is much."""
+        for door in ("", "default"):
+            looks = [Deferred.fromCoroutine(self.keeper.select(Selection())) for _ in range(9)]
+            done = Deferred.fromCoroutine(self.daemon.makeOperations().close(door))
+            self.assertNoResult(done)
+            self.assertEqual("refused", self.relay(seal(ago=1)).result)
+            self.clock.pump([0] * 20)
+            self.successResultOf(done)
+            for look in looks:
+                self.successResultOf(look)
             self.assertEqual({}, self.open_())
             self.clock.advance(2)
 
