@@ -23,7 +23,7 @@ class FakeStore:
     @ivar now: the engine's time of day at zero seconds of the clock.
     @ivar refusal: what the engine says to all writing; empty if it writes.
     @ivar spoilt: the names of what is not a stream.
-    @ivar delay: seconds until it says which entry of a stream is the last.
+    @ivar delay: seconds until it says what it is, or which entry of a stream is the last.
     @ivar isAway: whether nobody can reach it. L{stop} also breaks the connections that there are.
     """
 
@@ -96,6 +96,11 @@ class FakeEngine:
         if following is not None:
             following.callback(None)
 
+    async def _dawdle(self) -> None:
+        if self._store.delay:
+            slow: Deferred[None] = deferLater(self._store.clock, self._store.delay)
+            await slow
+
     def _check(self, isWriting: bool = False) -> FakeStore:
         if self._broken:
             raise EngineHungUp(self._broken)
@@ -148,9 +153,7 @@ class FakeEngine:
     async def readLast(self, stream: str, most: int = 1) -> Sequence[Entry]:
         """See L{IEngine.readLast}."""
         store = self._check()
-        if store.delay:
-            slow: Deferred[None] = deferLater(store.clock, store.delay)
-            await slow
+        await self._dawdle()
         store.check(stream)
         return store.streams.get(stream, [])[-most:][::-1]
 
@@ -177,6 +180,7 @@ class FakeEngine:
     async def describe(self) -> Mapping[str, str]:
         """See L{IEngine.describe}."""
         self._check()
+        await self._dawdle()
         return {"redis_version": "7.0.15", "aof_enabled": "1", "aof_last_write_status": "ok"}
 
     async def close(self) -> None:

@@ -116,7 +116,6 @@ class Reader:
         self._ahead = clockOf(await self._engine.describe(), own) - own
         self._since = own + self._ahead - self._clock.seconds()
         self.rewind()
-        rewinds = self._rewinds
         names = [name for name in self.positions if name not in self._leftOut]
         if isCareful:
             ends = [await self._careful(name, self._readEnd) for name in names]
@@ -124,7 +123,7 @@ class Reader:
             ends = await gather(map(self._readEnd, names))
         for name, end in zip(names, ends, strict=True):
             wasRead = name in positions and orderOf(positions[name]) <= orderOf(end)
-            if wasRead and rewinds == self._rewinds:  # else by an earlier daemon
+            if wasRead and self._rewinds == 1:  # else the daemon wants it again
                 self.positions[name] = positions[name]
         if isCareful:
             for name in names:
