@@ -46,7 +46,7 @@ class ConnectionTests(PageTestCase):
         self.assertQuiet(browser, NO_ANSWER)
 
     def test_doorGone(self) -> None:
-        """If a reload removes the door that is shown alone, the page shows all doors, and is live."""
+        """If a reload removes the door that is shown alone, the page shows all, and is live."""
         web = door("web", WEB_SEQUENCE, WEB)
         self.controlled(SSH, web)
         browser = self.look()
