@@ -79,6 +79,12 @@ class ControlTests(SynchronousTestCase):
         self.assertRegex(self.fields["Maintainer"], r"^[^<>]+ <[^<>@]+@[^<>@]+>$")
         self.assertTrue(self.text.endswith("\n") and "\n\n" not in self.text)
 
+    def test_oneLine(self) -> None:
+        """Each field but the description is one line: dpkg takes others, and lintian refuses."""
+        self.assertEqual(
+            ["Description"], [name for name, text in self.fields.items() if "\n" in text]
+        )
+
     def test_depends(self) -> None:
         """Compiled modules fit one minor version of Python; the rest is what the daemon needs."""
         minor = sys.version_info.minor

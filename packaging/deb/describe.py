@@ -84,6 +84,16 @@ def nameMaintainer(environment: Mapping[str, str]) -> str:
     return f"{environment.get('DEBFULLNAME', name)} <{environment.get('DEBEMAIL', address)}>"
 
 
+SUGGESTED = (
+    "firewalld",
+    "redis-server | valkey-server",
+    "python3-segno",
+    "openssh-server",
+    "cockpit",
+    "bash-completion",
+)
+
+
 def control(version: str, architecture: str, size: str, libraries: str) -> str:
     """
     Return the control file.
@@ -111,8 +121,7 @@ Maintainer: {nameMaintainer(environ)}
 Installed-Size: {size}
 Depends: {", ".join(depends)}
 Recommends: python3-firewall, polkitd, logrotate
-Suggests: firewalld, redis-server | valkey-server, python3-segno, openssh-server, cockpit,
- bash-completion
+Suggests: {", ".join(SUGGESTED)}
 Section: admin
 Priority: optional
 Description: port-knocking daemon that never leaves a door open, and its client

@@ -5,7 +5,7 @@ import signal
 from pkdoors.web._leaves import MAX_STREAMS
 from tests.lab.browser import Browser
 from tests.lab.case import PORT, SEQUENCE
-from tests.lab.controlled import SSH
+from tests.lab.controlled import SSH, WEB, WEB_SEQUENCE, door
 from tests.lab.hosts import CLIENT4, STRANGER4, eventually
 from tests.lab.operatorpage import ROW, PageTestCase
 
@@ -43,6 +43,23 @@ class ConnectionTests(PageTestCase):
         self.awaitRow(browser, STRANGER4)
         self.assertShows(browser, STRANGER4, '#event-rows tr[data-event="opened"]')
         self.assertTrue(browser.run("return window.isSamePage"))
+        self.assertQuiet(browser, NO_ANSWER)
+
+    def test_doorGone(self) -> None:
+        """If a reload removes the door that is shown alone, the page shows all, and is live."""
+        web = door("web", WEB_SEQUENCE, WEB)
+        self.controlled(SSH, web)
+        browser = self.look()
+        self.choose(browser, "#openings-door", "web")
+        self.choose(browser, "#open-door", "web")
+        self.write(SSH)
+        self.reload()
+        self.assertGone(browser, '#door-rows tr[data-door="web"]')
+        self.client.send(SEQUENCE)
+        self.awaitRow(browser, CLIENT4)
+        self.awaitState(browser, "live")
+        self.assertEqual("", browser.run("return document.getElementById('openings-door').value"))
+        self.assertShows(browser, "no door web any more: door ssh is chosen now", "#open-notice")
         self.assertQuiet(browser, NO_ANSWER)
 
     def test_serverAway(self) -> None:
