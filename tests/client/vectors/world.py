@@ -150,6 +150,7 @@ class World:
 
     def _run(self) -> None:
         while True:
+            isOver = self._isOver  # before the look: what came after it must still be read
             found = self._selector.select(STEP)
             for key, _ in found:
                 key.data[0]()
@@ -157,5 +158,5 @@ class World:
             isNew = self._opensAfter is not None and count >= self._opensAfter and self._doors
             if isNew:
                 self._openDoors()
-            if self._isOver and not found and not isNew:
+            if isOver and not found and not isNew:
                 return
