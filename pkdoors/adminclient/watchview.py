@@ -181,6 +181,11 @@ def _describeDoor(door: DoorRecord) -> str:
     return f"{door.name} {formatPorts(door.ports)} {state}"
 
 
+def _namesWho(event: EventRecord) -> bool:
+    """Return whether the reason says already who it was."""
+    return bool(event.who) and event.reason.endswith(f" of {event.who}")
+
+
 def describeEvent(event: EventRecord) -> str:
     """Return a text as short as possible. The address and the reason come first, the rest may be
     cut."""
@@ -189,5 +194,6 @@ def describeEvent(event: EventRecord) -> str:
     subject = f"{event.door} for {event.source}" if event.source else event.door
     isOpening = event.kind in (OPENED, EXTENDED, TAKEN_OVER)
     seconds = formatLength(event.seconds) if isOpening else ""
-    text = ", ".join(part for part in (subject, seconds, event.reason, event.who) if part)
+    who = "" if _namesWho(event) else event.who
+    text = ", ".join(part for part in (subject, seconds, event.reason, who) if part)
     return _FINGERPRINT.sub(r"\1...", text)

@@ -88,7 +88,7 @@ FLEET_FILE = Setting(
     field="fleetFile",
     parse=parsePath,
     kind=PATH,
-    comment="The configuration of the fleet, if a door is one of it; "
+    comment="The configuration of the fleet, if a door belongs to one; "
     f"{FLEET_NAME} beside this file if the key is missing.",
     example=quoteString(f"/etc/pkdoors/{FLEET_NAME}"),
 )
@@ -100,7 +100,7 @@ FLEET_SETTINGS = (
         field="fleet",
         parse=bool,
         kind=BOOLEAN,
-        comment="Whether the door is one of the fleet: a sealed knock that another host of the "
+        comment="Whether the door belongs to the fleet: a sealed knock that another host of the "
         "fleet heard opens it, too, and the others get the knocks that this host hears.",
         example="true",
     ),

@@ -57,6 +57,6 @@ def renderSettings(settings: Iterable[Setting], values: object, isSealed: bool =
         isDefault = value == setting.default()
         isOut = not isSealed if setting.isForSealed else bool(setting.example) and isDefault
         shown = setting.example if setting.example and isDefault else setting.kind.write(value)
-        lines += [f"# {line}" for line in wrap(setting.comment, WIDTH - 2)]
+        lines += [f"# {line}" for line in wrap(setting.comment, WIDTH - 2, break_on_hyphens=False)]
         lines.append(f"{'#' if isOut else ''}{setting.key} = {shown}")
     return "\n".join(lines) + "\n"

@@ -239,9 +239,9 @@ class DoorService(Service):
         if not door.ports:
             opened = f"stays open for {addresses}; the next daemon closes it" if letIn else ""
             return opened or "stays closed"
-        return (
-            f"stays closed, but for {addresses} until the time is over" if letIn else "stays closed"
-        )
+        whose = "its" if letIn == 1 else "their"
+        exception = f", but for {addresses} until {whose} time is over" if letIn else ""
+        return f"stays closed{exception}"
 
     def _ready(self) -> None:
         if not self._isGuarding:  # it was stopped before the reactor ran

@@ -190,8 +190,8 @@ class DoorControl:
                 dots = ", ..." if len(smaller) > MAX_NAMED else ""
                 named = f"{', '.join(smaller[:MAX_NAMED])}{dots}"
                 yield (
-                    f"door {opening.door} is still open for {len(smaller)} within "
-                    f"{opening.source}: {named}"
+                    f"door {opening.door} still lets in a part of {opening.source}: "
+                    f"it is open for {named}"
                 )
 
     def _checkDoor(self, name: str) -> None:

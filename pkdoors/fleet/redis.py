@@ -109,7 +109,8 @@ class RedisEngine:
             from pkdoors.fleet._redisprotocol import RedisFactory
         except ImportError:
             raise EngineError(
-                "txredisapi is not installed: install it, for example as pkdoors[fleet]"
+                "txredisapi is not installed: run `pip install 'pkdoors[fleet]'` in the "
+                "environment of pkdoors"
             ) from None
         connected: Deferred[Any] = self._endpoint.connect(RedisFactory())
         try:

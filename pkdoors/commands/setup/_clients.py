@@ -3,7 +3,8 @@
 from shlex import quote
 from typing import NamedTuple
 
-_SECRET = "they are just as secret"
+_SECRET = "they hold a secret, the sequence"
+_ITS_SECRET = "it holds a secret, the sequence"
 _SCRIPTS = {
     "bash": ("pkdoors-knock.sh", "bash", "bash"),
     "ssh-config-bash": ("pkdoors-knock.sh", "bash", "bash"),
@@ -45,16 +46,16 @@ def describeClient(form: str, file: str, program: str, name: str) -> ClientPart:
     if form == "knockd":
         where = f"Take {file} there: it" if file else "The line above is the client's part: it"
         return ClientPart(
-            f"On the client, install knock (Debian's package knockd has it). {where} is just as "
-            "secret.",
+            f"On the client, install knock (Debian's package knockd has it). {where} holds a "
+            "secret, the sequence.",
             f"run the line in {_nameOf(file)}" if file else "run the line above",
             ", then:",
         )
     if form == "knockonports":
         what = file or "a file with the lines above"
         return ClientPart(
-            f"On the phone, install the app Knock on Ports, and import {what} there: it is just as "
-            "secret.",
+            f"On the phone, install the app Knock on Ports, and import {what} there: it holds a "
+            "secret, the sequence.",
             "knock with the app",
             ", then:",
         )
@@ -69,7 +70,7 @@ def _describeScript(form: str, file: str) -> ClientPart:
     usual, needs, run = _SCRIPTS[form]
     needed = f"The script needs {needs}, and no pkdoors."
     if file:
-        taken = f"Take {file} to the client, and keep it private there: it is just as secret."
+        taken = f"Take {file} to the client, and keep it private there: {_ITS_SECRET}."
     else:
         taken = f"Put the lines above into a private file on the client, {usual}: {_SECRET}."
     script = quote(_nameOf(file)) if file else usual
@@ -83,7 +84,7 @@ def _nameOf(file: str) -> str:
 
 def _describeProfile(form: str, file: str) -> str:
     if file:
-        return f"Take {file} there: it is just as secret"
+        return f"Take {file} there: {_ITS_SECRET}"
     if form == "toml":
         return f"Put the lines above into ~/.config/pkdoors/hosts.toml there (chmod 600): {_SECRET}"
     return f"The lines above are the client's part ({form}): {_SECRET}"

@@ -88,8 +88,9 @@ def _listSteps(fleet: FleetConfig, setting: Setting) -> Iterator[str]:
     if not setting.isUsual:
         more = f' Above the first door: fleet_file = "{setting.file}".'
     yield (
-        "On all hosts, give the doors of the fleet the same name, sequence and keys: copy their "
-        f"[doors.NAME] in pkdoors.toml.{more} Then add to each such door:"
+        "On all hosts, give the doors of the fleet the same name and sequence: copy their "
+        "[doors.NAME] in pkdoors.toml from one host, where `pkdoors init` makes it, and the file "
+        f"of keys that it names.{more} Then add to each such door:"
         f"{_block(['fleet = true'])}\n\n   and, on a host that has no knock ports of its own:"
         f"{_block(['listen = false'])}"
     )
@@ -108,6 +109,11 @@ def _listSteps(fleet: FleetConfig, setting: Setting) -> Iterator[str]:
         share = " (the first of these also lets the fleet's service read the password)"
     yield f"Here{share}:{_block(_makeStart(program))}"
     yield f"When all hosts are up:{_block([f'{program} fleet doctor'])}"
+    yield (
+        "Clients: a knock opens the other hosts only if it names the client's address, as it does "
+        "by itself if that is a public one. Otherwise use `pkdoors knock --bind ADDRESS`, or "
+        "bind in the profile; behind NAT, stun:HOST finds the address."
+    )
 
 
 def _makeStart(program: str) -> list[str]:

@@ -54,7 +54,7 @@ def _listSteps(plan: Plan, setting: Setting) -> Iterator[str]:
         if plan.keys is None:
             yield f"Here, put the clients' public SSH keys into {path}."
     yield (
-        "If a firewall is before this host (a cloud's security group), let in "
+        "If there is a firewall in front of this host (a cloud's security group), let in "
         f"{_describeKnocks(plan.doors)}, and {_describePorts(plan.doors)}. A home router must "
         "forward them to this host, each to the same port."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from pkdoors.config.config import FLEET_NAME
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.fleet.facts import UNIT, FleetFacts
 from pkdoors.fleet.overview.sentences import (
@@ -45,7 +46,10 @@ def _judgeHost(report: HostReport) -> Iterator[Finding]:
         text, _, remedy = report.trouble.partition(": ")
         yield Finding(WARNING, _HOSTS, f"{report.name}: {text}", remedy)
     elif presence is None:
-        remedy = f"`systemctl status pkdoors {UNIT}` there; if it is gone for good, remove it here"
+        remedy = (
+            f"`systemctl status pkdoors {UNIT}` there; if it is gone for good, remove it from "
+            f"hosts in {FLEET_NAME}"
+        )
         yield Finding(WARNING, _HOSTS, describeDown(report.name), remedy)
     elif presence.troubles:
         text = f"{report.name}: {presence.troubles[0]}"
@@ -123,5 +127,5 @@ def judgeClocks(facts: FleetFacts, survey: Survey) -> Iterator[Finding]:
         )
     if not wrong:
         yield Finding(
-            OK, "clocks", f"all differ by less than {formatDuration(CLOCK)}, as far as it shows"
+            OK, "clocks", f"as far as the hosts report, all agree within {formatDuration(CLOCK)}"
         )

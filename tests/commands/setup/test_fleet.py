@@ -146,6 +146,12 @@ class FleetInitTests(SynchronousTestCase):
         self.assertNotIn("/etc/redis", output)
         self.assertNotIn("To close doors and to ban keys", output)
 
+    def test_door(self) -> None:
+        """The steps say what the doors share, and that a knock must name its address."""
+        output = self.make()
+        self.assertIn("from one host, where `pkdoors init` makes it, and the file of keys", output)
+        self.assertIn("`pkdoors knock --bind ADDRESS`", output.split("\n\n")[-1])
+
     def test_plain(self) -> None:
         """Without TLS there is no certificate; with the system's, none is to be made."""
         for url, more in (

@@ -58,6 +58,7 @@ class TextTests(SynchronousTestCase):
     def test_comments(self) -> None:
         """The lines that are commented out are right, too, and every key has a comment."""
         lines = renderConf(makeDoor()).splitlines()
+        self.assertEqual([], [line for line in lines if line.endswith("-")])
         uncommented = [re.sub("^#(?=[a-z_]+ = )", "", line) for line in lines]
         config = parseConfig("\n".join(uncommented), "f")
         self.assertEqual(("public", ("192.0.2.1", "2001:db8::1")), (config.zone, config.interfaces))
@@ -292,14 +293,14 @@ class FormatTests(InitTestCase):
             (
                 "bash",
                 "#!/usr/bin/env bash\n",
-                "Put the lines above into a private file on the client, pkdoors-knock.sh: they are",
-                "to the client, and keep it private there: it is just as secret.",
+                "Put the lines above into a private file on the client, pkdoors-knock.sh: they hold",
+                "to the client, and keep it private there: it holds a secret, the sequence.",
             ),
             (
                 "uri",
                 "pkdoors://web1.ex",
-                "The lines above are the client's part (uri): they are",
-                "there: it is just as secret.",
+                "The lines above are the client's part (uri): they hold",
+                "there: it holds a secret, the sequence.",
             ),
         ):
             file = os.path.abspath(self.mktemp())

@@ -29,7 +29,7 @@ test("doors", () => {
         "for one connection",
         "no knock needed from wg0",
         "full: 5 openings are the most",
-        "1 client in the middle of a knock",
+        "1 client knocking now or moments ago",
     ]);
 });
 
@@ -75,6 +75,8 @@ test("events: words, tone and filter", () => {
     assert.equal(describeEvent(event), "opened ssh for 192.0.2.7, 30s, anna");
     const refused = makeEvent({ event: "refused", seconds: 0, reason: "the seal is too old" });
     assert.equal(describeEvent(refused), "refused ssh for 192.0.2.7, the seal is too old");
+    const closed = makeEvent({ event: "closed", user: "anna", reason: "at the request of anna" });
+    assert.equal(describeEvent(closed), "closed ssh for 192.0.2.7, at the request of anna");
     assert.deepEqual([event, refused].map(toneOf), ["good", "warning"]);
     const nothing = { door: "", group: "", words: [] };
     assert.ok(isWanted(refused, nothing));

@@ -76,7 +76,7 @@ export function listRemarks(door) {
         remarks.push(`full: ${formatCount(door.max_openings)} openings are the most`);
     }
     if (door.sources) {
-        remarks.push(`${countOf(door.sources, "client")} in the middle of a knock`);
+        remarks.push(`${countOf(door.sources, "client")} knocking now or moments ago`);
     }
     return remarks;
 }

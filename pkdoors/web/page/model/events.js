@@ -67,7 +67,9 @@ export function describeDetails(event) {
     }
     const isOpening = OPENINGS.includes(event.event);
     const seconds = isOpening ? formatDuration(Math.round(event.seconds)) : "";
-    const parts = [seconds, clean(event.reason), describeWho(event)];
+    const [reason, who] = [clean(event.reason), describeWho(event)];
+    const isNamed = who !== "" && reason.endsWith(` of ${who}`); // the reason says who it was
+    const parts = [seconds, reason, isNamed ? "" : who];
     return shorten(parts.filter(Boolean).join(", "));
 }
 
