@@ -133,24 +133,24 @@ class DoorControl:
     async def close(self, door: str = "", source: str = "") -> Closed:
         """
         Close the openings of a door, for an address or a network; of all doors, or for all, if that
-        is empty.
+        is empty. What other hosts of a fleet heard before opens nothing afterwards, even if nothing
+        is open yet.
 
         @raise NotFound: there is no such door, or nothing is open for just this source.
         @raise BadValue: that is neither an address nor a network.
         """
-        if not source:  # a seal from before may arrive while the openings are looked at
-            self._checkDoor(door)
-            self._keeper.onClose(door, source)
+        self._checkDoor(door)
+        wanted = parseSource(source) if source else None
+        # First: what was sealed before may arrive while the openings are looked at, or after it.
+        self._keeper.onClose(door, source)
         page, state = await self.select(door, source), self._keeper.state()
         statuses = page.statuses
-        wanted = parseSource(source) if source else None
         if wanted is not None:
             wider = [status for status in statuses if wanted != status.opening.source]
             statuses = [status for status in statuses if wanted == status.opening.source]
             if not statuses:
                 prefix = f"door {door}: " if door else ""
                 raise NotFound(f"{prefix}nothing is open for {wanted}{_explainWider(wider)}")
-            self._keeper.onClose(door, source)
         closing = self._keeper.close((status.opening.key for status in statuses), OPERATOR)
         await self._wait(closing.asked, GUARD_PATIENCE)
         await self._wait(closing.done, CLOSE_PATIENCE)

@@ -10,6 +10,7 @@ from pkdoors.config.fleet import REFUSE
 from pkdoors.daemon.fleet.fleet import PATIENCE, SPARE
 from pkdoors.doorkeeper.openings.state import Selection
 from pkdoors.doorkeeper.outcome import Outcome
+from pkdoors.errors import NotFound
 from pkdoors.model.doors import MAX_SKEW, Door
 from tests.daemon.fleet.case import ANN, ANNAS, BOB, GATE, HOST, FleetTestCase, order, seal
 from tests.fakes.doors import makeDoor
@@ -285,10 +286,12 @@ class OperatorTests(FleetTestCase):
             self.clock.advance(2)
 
     def test_closedMeanwhile(self) -> None:
-        """Nor does it while everything is about to be closed, which takes turns if that is much."""
-        for door in ("", "default"):
+        """Nor does it while something is about to be closed, which takes turns if that is much."""
+        for what in (("", ""), ("default", ""), ("", ANN)):
+            if what[1]:
+                self.relay(seal(at=self.clock.seconds()))
             looks = [Deferred.fromCoroutine(self.keeper.select(Selection())) for _ in range(9)]
-            done = Deferred.fromCoroutine(self.daemon.makeOperations().close(door))
+            done = Deferred.fromCoroutine(self.daemon.makeOperations().close(*what))
             self.assertNoResult(done)
             self.assertEqual("refused", self.relay(seal(ago=1)).result)
             self.clock.pump([0] * 20)
@@ -297,6 +300,15 @@ class OperatorTests(FleetTestCase):
                 self.successResultOf(look)
             self.assertEqual({}, self.open_())
             self.clock.advance(2)
+
+    def test_closedBefore(self) -> None:
+        """Nor does it if nothing was open yet: a knock may be on its way."""
+        operations: Operations = self.daemon.makeOperations()
+        done = Deferred.fromCoroutine(operations.close("", ANN))
+        self.clock.pump([0] * 20)
+        self.assertIn("nothing is open", str(self.failureResultOf(done, NotFound).value))
+        self.assertEqual("refused", self.relay(seal(ago=1)).result)
+        self.assertEqual({}, self.open_())
 
     def test_other(self) -> None:
         """What is for somebody else is not concerned."""
