@@ -293,7 +293,7 @@ class FormatTests(InitTestCase):
             (
                 "bash",
                 "#!/usr/bin/env bash\n",
-                "Put the lines above into a private file on the client, pkdoors-knock.sh: they hold",
+                "Put the lines above into a private file on the client, pkdoors-knock.sh: they ",
                 "to the client, and keep it private there: it holds a secret, the sequence.",
             ),
             (
