@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pkdoors.commands.fleet._place import addFleetOptions, orExit, readFleetOf, runWithEngine
 from pkdoors.commands.fleet._signing import addSigningOptions
 from pkdoors.commands.parser import Parser, asType, completeWith
-from pkdoors.errors import AskError, BadValue, NoDaemon, PkdoorsError
+from pkdoors.errors import AskError, BadValue, ConfigError, NoDaemon, PkdoorsError
 from pkdoors.knocks.order import BAN, CLOSE, EVERYBODY, UNBAN, Order, makeOrderNonce
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.output import complain, tell, tellText
@@ -168,7 +168,7 @@ def _order(
         options.parser.error("--fleet needs --print: an order is sent to the fleet of this host")
     fleet, name, operators = None, options.fleet, None
     if not name:
-        fleet = orExit(options, lambda: readFleetOf(options))
+        fleet = orExit(options, lambda: _readFleet(options))
         name = fleet.name
         operators = _listOperators(fleet, options)
     orders = [Order(name, verb, what, stampNow(), makeOrderNonce()) for what in targets]
@@ -178,6 +178,21 @@ def _order(
     else:
         assert fleet is not None
         _give([each.data for each in signed], fleet, options)
+
+
+def _readFleet(options: Namespace) -> "FleetConfig":
+    """
+    Return the configuration of the fleet.
+
+    @raise ConfigError: there is none, or it is wrong. An order that is printed needs none.
+    """
+    try:
+        return readFleetOf(options)
+    except ConfigError as error:
+        file, reason, remedy = (*str(error).split(": ", 2), "", "")[:3]
+        if not (options.isPrinted and file.startswith("cannot read ") and remedy):
+            raise
+        raise ConfigError(f"{file}: {reason}: name the fleet with --fleet NAME") from error
 
 
 def _listOperators(fleet: "FleetConfig", options: Namespace) -> list[bytes] | None:

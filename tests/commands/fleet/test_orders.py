@@ -254,6 +254,13 @@ class PrintTests(FleetCommandTestCase):
             "pkdoors-order1 prod close * ", self.says("close", "--all", "--print", "-i", key)
         )
 
+    def test_unknownFleet(self) -> None:
+        """Elsewhere, an order that is printed needs the name of the fleet."""
+        (self.folder / "fleet.toml").unlink()
+        line = self.fails("close", "--all", "--print")
+        self.assertIn("No such file or directory: name the fleet with --fleet NAME", line)
+        self.assertIn("create it with `pkdoors fleet init`", self.fails("close", "--all"))
+
     def test_fleetNeedsPrint(self) -> None:
         """An order is sent to the fleet of this host only."""
         line = self.fails("close", "--all", "--fleet", "prod", status=2)
