@@ -11,6 +11,7 @@ from manual.commands import (
     describeCommand,
     describeCommands,
     describeOptions,
+    giveExamples,
     parsers,
     seeAlso,
 )
@@ -88,6 +89,8 @@ class CommandTests(SynchronousTestCase):
             for action in parser._actions:
                 if action.option_strings and action.help != SUPPRESS:
                     self.assertRegex(text, rf"(?m)^.*`{action.option_strings[-1]}`.*\n: \w", name)
+            self.assertNotIn("SUPPRESS", text, name)
+            self.assertNotRegex(giveExamples(name), r"(?m)^ ", name)
         text = describeCommand("fleet")
         for name, parser in commandsOf(parsers()["fleet"]).items():
             self.assertIn(f"\n### {name}\n\n{escape(parser.description or '')}\n", text)

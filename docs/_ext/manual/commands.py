@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from manual.markdown import escape, fence, listDefinitions
@@ -78,7 +78,7 @@ def describeCommand(name: str) -> str:
         parts.append(f"## COMMANDS\n\n{commands}")
     arguments = [action for action in parser._actions if not action.option_strings]
     if arguments and not inner:
-        parts.append(f"## ARGUMENTS\n\n{listDefinitions(map(_describeAction, arguments))}")
+        parts.append(f"## ARGUMENTS\n\n{_listActions(arguments)}")
     return "\n".join([*parts, f"## OPTIONS\n\n{describeOptions(name)}"])
 
 
@@ -91,8 +91,8 @@ def _formatUsage(parser: argparse.ArgumentParser) -> str:
 def _describeInner(name: str, parser: argparse.ArgumentParser) -> str:
     """Return what a page says of a command of the command that it is about."""
     actions = [action for action in parser._actions if action.dest != "help"]
-    shown = listDefinitions(map(_describeAction, actions))
-    return f"### {name}\n\n{escape(parser.description or '')}\n\n{shown}"
+    about = escape(parser.description or "")
+    return f"### {name}\n\n{about}\n\n{_listActions(actions)}"
 
 
 def describeOptions(name: str) -> str:
@@ -104,13 +104,19 @@ def describeOptions(name: str) -> str:
         if actions and group is not parser._optionals:
             title = str(group.title)
             parts.append(f"### {title[0].upper()}{title[1:]}\n\n{group.description or ''}\n")
-        parts.append(listDefinitions(map(_describeAction, actions)))
+        parts.append(_listActions(actions))
     return "\n".join(parts)
 
 
 def showDaemonSynopsis() -> str:
     """Return the ways to start the daemon."""
     return fence("pkdoors daemon [OPTION ...]\ntwistd [-n] pkdoors [OPTION ...]")
+
+
+def _listActions(actions: Iterable[argparse.Action]) -> str:
+    """Return the options or arguments that C{--help} shows, too."""
+    shown = [action for action in actions if action.help != argparse.SUPPRESS]
+    return listDefinitions(map(_describeAction, shown))
 
 
 def _describeAction(action: argparse.Action) -> tuple[str, str]:
@@ -136,7 +142,7 @@ def giveExamples(name: str) -> str:
     """Return the examples of a command: those of its C{--help}."""
     parser = parsers()[name]
     found = [each.epilog or "" for each in (commandsOf(parser).values() or [parser])]
-    lines = [re.sub("^examples?:\n?", "", each.strip(), flags=re.IGNORECASE) for each in found]
+    lines = [re.sub(r"^examples?:\s*", "", each.strip(), flags=re.IGNORECASE) for each in found]
     text = "\n".join(filter(None, lines))
     return f"## EXAMPLES\n\n{fence(text, 'console')}\n" if text else ""
 
