@@ -133,7 +133,8 @@ class OrderJudge:
         """
         banned, given = self._memory.bans.findBan(operator.who.key), order.stamp / 1000
         if banned and (order.verb == UNBAN or order.stamp >= banned):
-            return f"the key of {operator} is banned in the whole fleet"
+            remedy = "sign with the key of another operator"
+            return f"the key of {operator} is banned in the whole fleet: {remedy}"
         return operator.findExpiry(max(given, today) if order.verb == UNBAN else given)
 
     def _accept(self, sealed: SealedOrder, who: Principal, now: float, today: float) -> Verdict:

@@ -486,6 +486,7 @@ class LimitTests(OrderTestCase):
         time is in the order. So whoever has stolen it cannot undo its revocation.
         """
         reason = f"refused the key of olga ({OLGAS}) is banned in the whole fleet"
+        reason += ": sign with the key of another operator"
         self.give("ban", KEY, key=OTTO, ago=60)
         self.give("ban", OLGAS, key=OTTO, ago=10)
         for ago in (50, 10, 5, 0, -30):

@@ -6,7 +6,7 @@ import { Connection } from "../../../pkdoors/web/page/model/connection.js";
 import { countSources, describeLock, listRemarks } from "../../../pkdoors/web/page/model/doors.js";
 import { EventList, MAX_EVENTS } from "../../../pkdoors/web/page/model/eventlist.js";
 import { describeEvent, isWanted, toneOf } from "../../../pkdoors/web/page/model/events.js";
-import { sortFindings, summarize } from "../../../pkdoors/web/page/model/findings.js";
+import { sortFindings, splitRemedy, summarize } from "../../../pkdoors/web/page/model/findings.js";
 import { listHostTroubles, toneOfHost } from "../../../pkdoors/web/page/model/hosts.js";
 import {
     describeClosed,
@@ -29,8 +29,10 @@ test("doors", () => {
         "for one connection",
         "no knock needed from wg0",
         "full: 5 openings are the most",
-        "1 client knocking now or moments ago",
+        "1 knock heard moments ago",
     ]);
+    const plain = makeDoor({ lock: "sequence", sources: 2 });
+    assert.deepEqual(listRemarks(plain), ["2 clients heard moments ago"]);
 });
 
 test("openings", () => {
@@ -122,6 +124,14 @@ test("findings", () => {
     );
     assert.equal(summarize(findings), "1 error, 2 warnings");
     assert.equal(summarize([{ level: "OK" }]), "all is well");
+    assert.deepEqual(splitRemedy("run `a` or\n`b\nc\nd`, then\n`e`"), [
+        "run `a` or",
+        "`b`",
+        "`c`",
+        "`d`, then",
+        "`e`",
+    ]);
+    assert.deepEqual(splitRemedy("a ` b\nc"), ["a ` b", "c"]);
 });
 
 test("hosts of a fleet", () => {

@@ -76,7 +76,8 @@ export function listRemarks(door) {
         remarks.push(`full: ${formatCount(door.max_openings)} openings are the most`);
     }
     if (door.sources) {
-        remarks.push(`${countOf(door.sources, "client")} knocking now or moments ago`);
+        const heard = door.lock === "sealed" ? "knock" : "client"; // done ones count for a while
+        remarks.push(`${countOf(door.sources, heard)} heard moments ago`);
     }
     return remarks;
 }

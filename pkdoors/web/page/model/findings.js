@@ -19,6 +19,23 @@ export function sortFindings(findings) {
 const rank = (finding) => LEVELS.indexOf(finding.level);
 
 /**
+ * Return the lines of a remedy. A command of several lines has its backquotes in each of them.
+ * @param {string} remedy
+ */
+export function splitRemedy(remedy) {
+    const lines = remedy.split("\n");
+    if (remedy.split("`").length % 2 === 0) {
+        return lines;
+    }
+    let isInside = false;
+    return lines.map((line) => {
+        const begin = isInside ? "`" : "";
+        isInside = isInside !== (line.split("`").length % 2 === 0);
+        return `${begin}${line}${isInside ? "`" : ""}`;
+    });
+}
+
+/**
  * Return the findings in one line: 1 error, 2 warnings.
  * @param {{level: string}[]} findings
  */

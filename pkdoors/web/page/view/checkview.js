@@ -3,7 +3,7 @@
  * @module
  */
 
-import { sortFindings, summarize } from "../model/findings.js";
+import { sortFindings, splitRemedy, summarize } from "../model/findings.js";
 import { clean, countOf } from "../model/text.js";
 import { find, make, mark, setAttributes, setText, show } from "./elements.js";
 import { Asking } from "./asking.js";
@@ -51,7 +51,7 @@ function makeFinding({ level, subject, text, remedy }) {
     head.append(make("b", {}, clean(subject)), ": ", ...mark(text));
     const item = make("li", { "data-level": level }, head);
     if (remedy) {
-        const lines = remedy.split("\n").map((line) => make("span", {}, ...mark(line)));
+        const lines = splitRemedy(remedy).map((line) => make("span", {}, ...mark(line)));
         item.append(make("p", { class: "remedy" }, ...lines));
     }
     return item;
