@@ -10,11 +10,13 @@ from pathlib import Path
 from threading import Thread
 
 from bench.common import KNOCKS, PROTECTED, SEQUENCE, startDaemon, withBytecode
+from pkdoors.install.clientfile import makeClientFile
 from tests.lab.hosts import BIN, CLIENT4, SERVER4, Host, Network
 from tests.lab.program import makeNetwork
 
 BASE = "python: import argparse, socket, tomllib"
-BOUNDS = {"plain": 2.5, "sealed, agent": 2.5, "connect": 2.5, "sealed, key file": 4.0}
+FILE = "plain, client in one file"
+BOUNDS = {"plain": 2.5, FILE: 2.5, "sealed, agent": 2.5, "connect": 2.5, "sealed, key file": 4.0}
 """What a client may take of the processor time of L{BASE}."""
 MEMORY = 1.5
 """The same for the memory; not for a key file, which needs a library."""
@@ -49,7 +51,10 @@ def _makeCommands(network: Network) -> Mapping[str, list[str]]:
     network.client.environment |= withBytecode(network.folder)
     Thread(target=_hangUp, args=(network.server.serve(OPEN),), daemon=True).start()
     pkdoors = str(BIN / "pkdoors")
-    plain = [pkdoors, "knock", SERVER4, "-m", KNOCKS, "--interval", "0"]
+    words = ["knock", SERVER4, "-m", KNOCKS, "--interval", "0"]
+    plain = [pkdoors, *words]
+    file = network.folder / "client.pyz"
+    file.write_bytes(makeClientFile())
     secrets = dict(
         line.split(": ", 1)
         for line in subprocess.run(
@@ -72,6 +77,7 @@ def _makeCommands(network: Network) -> Mapping[str, list[str]]:
             "import pkdoors.commands.knock, pkdoors.client.blocking.driver",
         ],
         "plain": plain,
+        FILE: [sys.executable, str(file), *words],
         "sealed, agent": [*plain, "-i", "agent"],
         "sealed, key file": ["env", "-u", "SSH_AUTH_SOCK", *plain, "-i", str(key)],
         "connect": [pkdoors, "connect", SERVER4, str(OPEN), "-m", KNOCKS],

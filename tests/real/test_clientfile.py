@@ -9,6 +9,7 @@ from pkdoors.install.clientfile import makeClientFile
 from tests import ROOT
 from tests.lab.case import KNOCKS, PORT, SshTestCase
 from tests.lab.hosts import CLIENT4, SERVER4, eventually
+from tests.test_loading import TOO_HEAVY
 
 SSH_PORT = 22
 PYTHON = ("/usr/bin/python3", "-I", "-S")
@@ -20,13 +21,13 @@ def make() -> bytes:
     return makeClientFile(PYTHON[0])
 
 
-def _cost(*arguments: str) -> tuple[float, int]:
-    """Run Python; return its processor time in seconds, and its memory in kilobytes."""
+def _memory(*arguments: str) -> int:
+    """Run Python; return its memory in kilobytes."""
     process = subprocess.Popen([PYTHON[0], *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    return usage.ru_maxrss
 
 
 class ClientFileTests(SshTestCase):
@@ -86,18 +87,18 @@ class ClientFileTests(SshTestCase):
         self.assertEqual([self.file], list(self.empty.iterdir()))
 
     def test_light(self) -> None:
-        """It costs at most 2.5 times the time and 1.5 times the memory of what it has to import."""
-        base = ("-c", "import argparse, socket, tomllib")
-        knock = (*PYTHON[1:], str(self.file), "knock", SERVER4, "-m", KNOCKS, "--interval", "0")
-        costs: list[tuple[tuple[float, int], tuple[float, int]]] = []
-        least, ours = 0.0, 1.0
-        # In turns, since the machine has other work; the least of many if it has very much.
-        while len(costs) < 12 or (ours >= 2.5 * least and len(costs) < 100):
-            with self.client.inside():
-                costs.append((_cost(*base), _cost(*knock)))
-            least, ours = (min(seconds for seconds, _ in each) for each in zip(*costs, strict=True))
-        self.assertLess(ours, 2.5 * least)
-        small, own = (max(size for _, size in each) for each in zip(*costs, strict=True))
+        """It loads nothing heavy, and has at most 1.5 times the memory of what it has to import."""
+        knock = (str(self.file), "knock", SERVER4, "-m", KNOCKS, "--interval", "0")
+        argv = [*PYTHON, "-X", "importtime", *knock]
+        with self.client.inside():
+            done = subprocess.run(
+                argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+            own = _memory(*PYTHON[1:], *knock)
+            small = _memory("-c", "import argparse, socket, tomllib")
+        names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        self.assertIn("pkdoors.client.blocking.driver", names)
+        self.assertEqual(set(), {name.partition(".")[0] for name in names} & TOO_HEAVY)
         self.assertLess(own, 1.5 * small)
 
     def test_profile(self) -> None:
