@@ -21,9 +21,9 @@ from tests.lab.fleet.member import LESSER
 from tests.lab.sealing import makeKey, publicLine, sealed, statement
 
 FORGED = 5000
-"""Seals of a flood: at a quarter of a processor, their signatures take some seconds."""
+"""Seals of a flood: at a quarter of a processor, their signatures take six seconds and more."""
 TRIES = 5
-SOON = 1.0
+SOON = 4.0
 """Seconds in which a knock must open during a flood, on a machine that is busy besides."""
 
 
