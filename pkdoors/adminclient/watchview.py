@@ -182,8 +182,8 @@ def _describeDoor(door: DoorRecord) -> str:
 
 
 def _namesWho(event: EventRecord) -> bool:
-    """Return whether the reason says already who it was."""
-    return bool(event.who) and event.reason.endswith(f" of {event.who}")
+    """Return whether the reason says already who it was: its end, or a key in brackets follows."""
+    return bool(event.who) and f" of {event.who} (" in f"{event.reason} ("
 
 
 def describeEvent(event: EventRecord) -> str:

@@ -93,7 +93,7 @@ class WordTests(SynchronousTestCase):
             for kind in (OPENED, EXTENDED, CLOSED, REFUSED)
             for source in ("192.0.2.7", "")
             for user, via in (("anna", ""), ("", "gate2"))
-            for why in ("", "too old", "at the request of anna")
+            for why in ("", "too old", "at the request of anna", "the key of anna (b) is old")
         ]
         wanted = [f"{event.kind} {watchview.describeEvent(event)}" for event in events]
         self.compare("describeEvent", wanted, events)

@@ -79,6 +79,10 @@ test("events: words, tone and filter", () => {
     assert.equal(describeEvent(refused), "refused ssh for 192.0.2.7, the seal is too old");
     const closed = makeEvent({ event: "closed", user: "anna", reason: "at the request of anna" });
     assert.equal(describeEvent(closed), "closed ssh for 192.0.2.7, at the request of anna");
+    const asked = makeEvent({ ...closed, reason: "at the request of anna (SHA256:7)" });
+    assert.equal(describeEvent(asked), "closed ssh for 192.0.2.7, at the request of anna (SHA256:7)");
+    const other = makeEvent({ ...closed, reason: "at the request of anna b (SHA256:7)" });
+    assert.match(describeEvent(other), /anna b \(SHA256:7\), anna$/);
     assert.deepEqual([event, refused].map(toneOf), ["good", "warning"]);
     const nothing = { door: "", group: "", words: [] };
     assert.ok(isWanted(refused, nothing));

@@ -68,7 +68,8 @@ export function describeDetails(event) {
     const isOpening = OPENINGS.includes(event.event);
     const seconds = isOpening ? formatDuration(Math.round(event.seconds)) : "";
     const [reason, who] = [clean(event.reason), describeWho(event)];
-    const isNamed = who !== "" && reason.endsWith(` of ${who}`); // the reason says who it was
+    // The reason says who it was: its end, or a key in brackets follows.
+    const isNamed = who !== "" && `${reason} (`.includes(` of ${who} (`);
     const parts = [seconds, reason, isNamed ? "" : who];
     return shorten(parts.filter(Boolean).join(", "));
 }
