@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 _SECRET = "they hold a secret, the sequence"
 _ITS_SECRET = "it holds a secret, the sequence"
+_IMPORTED = {"uri": "the line", "qr": "the text of the QR code"}
 _SCRIPTS = {
     "bash": ("pkdoors-knock.sh", "bash", "bash"),
     "ssh-config-bash": ("pkdoors-knock.sh", "bash", "bash"),
@@ -59,10 +60,19 @@ def describeClient(form: str, file: str, program: str, name: str) -> ClientPart:
             "knock with the app",
             ", then:",
         )
+    knock = f"pkdoors knock {name}"
+    if form in _IMPORTED:
+        what = f"{_IMPORTED[form]} in {file}" if file else f"{_IMPORTED[form]} above"
+        return ClientPart(
+            f"On the client, install pkdoors, and run `pkdoors import` with {what}: {_ITS_SECRET}.",
+            knock,
+        )
+    what, secret = (file, _ITS_SECRET) if file else ("the lines above", _SECRET)
     return ClientPart(
         f"On the client, install pkdoors (one file is enough: `{program} init --client-file "
-        f"pkdoors-knock.pyz` makes it). {_describeProfile(form, file)}.",
-        f"pkdoors knock {name}",
+        f"pkdoors-knock.pyz` makes it). Put {what} into ~/.config/pkdoors/hosts.toml there "
+        f"(chmod 600): {secret}.",
+        knock,
     )
 
 
@@ -80,11 +90,3 @@ def _describeScript(form: str, file: str) -> ClientPart:
 
 def _nameOf(file: str) -> str:
     return file.rpartition("/")[2]
-
-
-def _describeProfile(form: str, file: str) -> str:
-    if file:
-        return f"Take {file} there: {_ITS_SECRET}"
-    if form == "toml":
-        return f"Put the lines above into ~/.config/pkdoors/hosts.toml there (chmod 600): {_SECRET}"
-    return f"The lines above are the client's part ({form}): {_SECRET}"

@@ -294,13 +294,19 @@ class FormatTests(InitTestCase):
                 "bash",
                 "#!/usr/bin/env bash\n",
                 "Put the lines above into a private file on the client, pkdoors-knock.sh: they ",
-                "to the client, and keep it private there: it holds a secret, the sequence.",
+                "Take {} to the client, and keep it private there: it holds a secret",
             ),
             (
                 "uri",
                 "pkdoors://web1.ex",
-                "The lines above are the client's part (uri): they hold",
-                "there: it holds a secret, the sequence.",
+                "install pkdoors, and run `pkdoors import` with the line above: it holds a secret",
+                "run `pkdoors import` with the line in {}: it holds a secret",
+            ),
+            (
+                "toml",
+                "[hosts.web1]",
+                "Put the lines above into ~/.config/pkdoors/hosts.toml there (chmod 600): they ",
+                "Put {} into ~/.config/pkdoors/hosts.toml there (chmod 600): it holds a secret",
             ),
         ):
             file = os.path.abspath(self.mktemp())
@@ -312,7 +318,7 @@ class FormatTests(InitTestCase):
             self.assertEqual("", stdout)
             self.assertTrue(Path(file).read_text().startswith(beginning))
             self.assertEqual(0o600, os.stat(file).st_mode & 0o7777)
-            self.assertIn(f"Take {file} {taken}", stderr)
+            self.assertIn(taken.format(file), stderr)
             os.unlink(self.file)
 
     def test_otherClients(self) -> None:
