@@ -4,6 +4,7 @@ Connects to firewalld's bus, and translates its errors.
 
 from collections.abc import Callable
 from functools import partial
+from shutil import which
 from typing import Any, TypeVar
 
 from pkdoors.errors import FirewallError
@@ -17,6 +18,9 @@ _PATH = "/org/fedoraproject/FirewallD1"
 CALL_TIMEOUT = 5.0
 """Seconds for an answer of firewalld's. Most come within 10 ms; while it reloads, for half a
 second, it does not answer. D-Bus itself would wait 25 s, with no report to the operator."""
+
+_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin"
+"""Where distributions have firewalld, the last one NixOS."""
 
 _NOT_RUNNING = (
     "firewalld is not running: start it (systemctl start firewalld), or choose --firewall nftables"
@@ -39,11 +43,13 @@ def isRunning() -> bool:
     """
     Return whether firewalld runs; the connection that asks is closed again.
 
-    @raise FirewallError: C{python3-dbus} is missing.
+    @raise FirewallError: C{python3-dbus} is missing, and firewalld is installed.
     """
     try:
         import dbus
     except ImportError as error:
+        if which("firewalld", path=_FOLDERS) is None:
+            return False
         raise FirewallError(MISSING) from error
     try:
         bus = _systemBus()

@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.firewalld import connection
 from pkdoors.firewall.firewalld.connection import (
     CALL_TIMEOUT,
     FirewalldRefusal,
@@ -52,8 +53,14 @@ class IsRunningTests(SynchronousTestCase):
         self.assertIs(False, isRunning())
 
     def test_missing(self) -> None:
-        """Without python3-dbus the message names the package to install."""
+        """
+        Without python3-dbus the message names the package to install. Without firewalld, nobody
+        needs it.
+        """
         replaceModule(self, "dbus", None)
+        found: list[str | None] = [None, "/usr/sbin/firewalld"]
+        self.patch(connection, "which", lambda name, path: found.pop(0))
+        self.assertIs(False, isRunning())
         self.assertEqual(MISSING, str(self.assertRaises(FirewallError, isRunning)))
 
 
