@@ -247,6 +247,9 @@ class WrongUsageTests(CommandTestCase):
             "and no profile has the sequence of '192.0.2.1'",
             self.wrongUsage(HOST),
         )
+        file = self.writeProfiles("[hosts.other]\nwait = 22\n")
+        line = self.wrongUsage(HOST, XDG_CONFIG_HOME=str(file.parent.parent))
+        self.assertTrue(line.endswith(f"the sequence of '{HOST}': {file} has none"), line)
 
     def test_mistyped(self) -> None:
         """The name of a profile may be mistyped: the line names those that have a sequence."""

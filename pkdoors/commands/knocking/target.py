@@ -7,7 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from pkdoors.client.core.hosts import parseHost
-from pkdoors.client.profilefile import readProfiles
+from pkdoors.client.profilefile import locateProfiles, readProfiles
 from pkdoors.client.profiles import Profile, Profiles
 from pkdoors.commands.parser import Parser
 from pkdoors.errors import BadValue
@@ -74,7 +74,7 @@ def chooseSequence(
     if found:
         return found
     try:
-        suggestion = _suggestProfiles(readProfiles(environment))
+        suggestion = _suggestProfiles(readProfiles(environment), locateProfiles(environment))
     except BadValue as error:
         parser.error(str(error))
     parser.error(
@@ -83,11 +83,14 @@ def chooseSequence(
     )
 
 
-def _suggestProfiles(profiles: Profiles) -> str:
-    """Return the end of an error that lists usable profiles: the name may be mistyped."""
+def _suggestProfiles(profiles: Profiles, path: str | None) -> str:
+    """
+    Return the end of an error that lists usable profiles: the name may be mistyped. If there is
+    none, it names the file for them.
+    """
     names = [repr(name) for name in islice(_listUsable(profiles), MAX_NAMED + 1)]
     if not names:
-        return ""
+        return f": {path} has none" if path else ""
     dots = ", ..." if len(names) > MAX_NAMED else ""
     return f": profiles with a sequence are {', '.join(names[:MAX_NAMED])}{dots}"
 
