@@ -5,6 +5,7 @@ that ssh uses by itself. They need no daemon, and no root.
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import termios
 import time
 from pathlib import Path
 
+from tests.lab.hosts import eventually
 from tests.real.test_keys import CLIENT, KINDS, PASSPHRASE, KeysTestCase, TerminalTestCase
 
 _BARE = (
@@ -155,17 +157,19 @@ class AskingTests(TerminalTestCase):
             self.assertEqual([], self.arrived())
 
     def test_terminated(self) -> None:
-        """So does SIGTERM."""
+        """So does SIGTERM, below a shell that stays and whose terminal it is."""
         for argv, prompt, _ in self.commands(self.locked()):
             self.seen = ""
-            self.start(*argv)
+            self.start("sh", "-c", '"$@" & echo "pid $!"; wait $!; echo over; cat', "sh", *argv)
             self.answer(prompt, b"half")
-            os.kill(self.process, signal.SIGTERM)
-            self.assertNotEqual(0, self.ended(), argv)
-            end = time.monotonic() + 10
-            while not self.isShown() and time.monotonic() < end:
-                time.sleep(0.01)
-            self.assertTrue(self.isShown(), argv)
+            match = re.search(r"pid (\d+)", self.seen)
+            assert match is not None
+            os.kill(int(match[1]), signal.SIGTERM)
+            while "over" not in self.seen and self.read():
+                pass
+            self.assertTrue(eventually(self.isShown), (argv, self.seen))
+            os.kill(self.process, signal.SIGKILL)
+            self.ended()
 
     def isShown(self) -> bool:
         """Return whether the terminal shows what is typed."""

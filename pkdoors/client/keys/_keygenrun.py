@@ -7,7 +7,8 @@ for at the terminal, by itself.
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pkdoors.client.keys.passphrase import saveTerminal
@@ -49,6 +50,7 @@ class KeygenRun:
         self._seconds = seconds
         self._needsAgent = needsAgent
         self._isStopped = False
+        self._process: Any = None
 
     def stop(self) -> None:
         """End it soon. Any thread can call this."""
@@ -60,15 +62,14 @@ class KeygenRun:
 
         @raise KnockError: it cannot be started, takes too long, or writes too much.
         """
-        from subprocess import PIPE, Popen
+        with self._heedingTermination():
+            return self._run()
+
+    def _run(self) -> Ran:
         from threading import Thread
 
         restore = saveTerminal()
-        try:
-            process = Popen(self._argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._makeEnv())
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise KnockError(f"{self._argv[0]} cannot be started: {reason}") from error
+        self._process = process = self._start()
         pipes = [_Pipe(process.stdout), _Pipe(process.stderr)]
         readers = [Thread(target=pipe.read, daemon=True) for pipe in pipes]
         try:
@@ -77,7 +78,7 @@ class KeygenRun:
             self._feed(process)
             self._wait(process, readers[0], pipes)
         except KeyboardInterrupt:
-            _waitFor(process, _GRACE)  # Ctrl-C has reached it as well; two signals can confuse it
+            _waitFor(process, _GRACE)  # it has the signal as well; two signals can confuse it
             raise
         finally:
             if process.poll() is None:
@@ -87,6 +88,39 @@ class KeygenRun:
         for reader in readers:
             reader.join(_GRACE)  # a child of its own may hold the pipe open
         return Ran(process.returncode, *(bytes(pipe.data) for pipe in pipes))
+
+    def _start(self) -> Any:
+        from subprocess import PIPE, Popen
+
+        try:
+            return Popen(self._argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._makeEnv())
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise KnockError(f"{self._argv[0]} cannot be started: {reason}") from error
+
+    @contextmanager
+    def _heedingTermination(self) -> Iterator[None]:
+        """
+        Let SIGTERM end both programs: by itself it would end this one, and the other would go on to
+        ask, and hide what is typed. In a thread, L{stop} does that.
+        """
+        import signal
+        from threading import current_thread, main_thread
+
+        if current_thread() is not main_thread():
+            yield
+            return
+
+        def end(number: int, frame: object) -> None:
+            if self._process is not None:
+                self._process.terminate()
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGTERM, end)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     def _makeEnv(self) -> dict[str, str]:
         # The sequence is a secret, and it may start programs of its own.
