@@ -43,12 +43,16 @@ def release(force: bool) -> list[str]:
 def releaseAll(force: bool = False) -> list[str]:
     """
     Remove it, and the copies of the last good configuration, with which a daemon that lacks its
-    own would close the ports again.
+    own would close the ports again. They go even if a firewall refuses.
 
     @param force: see L{release}.
     @raise PkdoorsError: see L{release}; or a copy cannot be removed.
     """
-    lines = release(force)
+    try:
+        lines = release(force)
+    except FirewallError:
+        removeCopies(STATE)
+        raise
     removeCopies(STATE)
     return lines
 
