@@ -253,12 +253,10 @@ def fieldsOf(outcome: Outcome) -> tuple[object, ...]:
 class RealReactorTests(TestCase):
     """With Twisted's own reactor, and sockets of this host."""
 
-    def setUp(self) -> None:
-        """Note what is there before."""
-        self.handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-
     async def warmUp(self) -> set[str]:
         """Let the reactor open what stays, and return the descriptors."""
+        await deferLater(reactor, 0, lambda: None)  # a reactor that starts handles signals
+        self.handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
         await knock(reactor, HOST, TEXT)
         return await self.descriptors()
 

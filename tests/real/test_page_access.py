@@ -92,6 +92,23 @@ class KeyboardTests(PageTestCase):
         self.assertEqual(("close", STRANGER4), self.focusOf(browser))
         self.assertQuiet(browser)
 
+    def test_questionStays(self) -> None:
+        """A row that moves while it asks whether to close goes on asking."""
+        self.controlled(door("ssh", more='open_for = "10m"\nmax_open_for = "2h"'))
+        self.open("192.0.2.7", seconds=600)
+        self.open("192.0.2.9", seconds=1200)
+        browser = self.look()
+        row, button = ROW.format("ssh", "192.0.2.7"), "[data-action=close]"
+        self.awaitRow(browser, "192.0.2.9")
+        self.click(browser, f"{row} {button}")
+        self.assertShows(browser, "Really close?", row)
+        self.open("192.0.2.7", seconds=3600)  # another row comes before it
+        top = "return document.querySelector('#opening-rows tr').dataset.source"
+        self.assertTrue(browser.eventually(f"{top} === '192.0.2.9'"), browser.text())
+        self.assertEqual("Really close?", browser.text(f"{row} {button}"))
+        self.assertEqual(("close", "192.0.2.7"), self.focusOf(browser))
+        self.assertQuiet(browser)
+
     def focusOf(self, browser: Browser) -> tuple[str, str]:
         """Return which button has the focus, and of which row."""
         focus = browser.run(_FOCUS)

@@ -91,11 +91,23 @@ test("Escape, another place of the focus, or time take the question back", async
         const asking = new Asking();
         asking.press();
         await takeBack(asking);
+        await asking.timers.advance(0);
         assert.equal(asking.button.textContent, "Close");
         await asking.timers.advance(1000);
         asking.press();
         assert.ok(!asking.log.includes("act"));
     }
+});
+
+test("the question stays if the button's row moves, which takes the focus for a moment", async () => {
+    const asking = new Asking();
+    asking.button.focus();
+    asking.press();
+    asking.button.dispatch("blur");
+    await asking.timers.advance(500);
+    assert.equal(asking.button.textContent, "Really close?");
+    asking.press();
+    assert.ok(asking.log.includes("act"));
 });
 
 test("a key that is held down is no second press", () => {

@@ -25,7 +25,8 @@ export class Confirmation {
         this._cancel = () => {};
         this._show(words.text, words.name, false);
         button.addEventListener("click", () => this._press());
-        button.addEventListener("blur", () => this.takeBack());
+        // A row that moves loses the focus, and gets it back at once.
+        button.addEventListener("blur", () => timers.after(0, () => this._leave()));
         button.addEventListener("keydown", (event) => {
             if (event.key === "Escape") {
                 this.takeBack();
@@ -41,6 +42,12 @@ export class Confirmation {
         if (this._askedAt !== null) {
             this._askedAt = null;
             this._show(this.words.text, this.words.name, false);
+        }
+    }
+
+    _leave() {
+        if (this.button.ownerDocument.activeElement !== this.button) {
+            this.takeBack();
         }
     }
 
