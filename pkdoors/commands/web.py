@@ -79,11 +79,15 @@ def _parseCommand(text: str) -> tuple[str, ...]:
 
 def _web(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     _checkOptions(options)
+    from twisted.internet.task import deferLater
+
     from pkdoors.commands._run import runReactor
     from pkdoors.web.keyboard import onEnter
     from pkdoors.web.server import WebServer
 
     async def serve(reactor: Any) -> "End":
+        # From its first turn on the reactor handles Ctrl-C; before that, ssh must not ask.
+        await deferLater(reactor, 0, lambda: None)
         side = _makeSide(reactor, options, environment)
         server = WebServer(
             reactor, side, _makeShow(reactor, options, environment), _findUsers(environment)
