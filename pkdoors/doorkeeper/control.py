@@ -141,7 +141,7 @@ class DoorControl:
         """
         self._checkDoor(door)
         wanted = parseSource(source) if source else None
-        # First: what was sealed before may arrive while the openings are looked at, or after it.
+        # This comes first: a seal from before can arrive while we look at the openings, or later.
         self._keeper.onClose(door, source)
         page, state = await self.select(door, source), self._keeper.state()
         statuses = page.statuses

@@ -101,8 +101,8 @@ class KeygenRun:
     @contextmanager
     def _heedingTermination(self) -> Iterator[None]:
         """
-        Let SIGTERM end both programs: by itself it would end this one, and the other would go on to
-        ask, and hide what is typed. In a thread, L{stop} does that.
+        Let SIGTERM end both programs. Otherwise it ends this one alone, and ssh-keygen goes on
+        asking at a terminal that hides what the user types. In a thread, L{stop} ends ssh-keygen.
         """
         import signal
         from threading import current_thread, main_thread

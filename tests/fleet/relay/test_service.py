@@ -374,7 +374,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual([{"order": b64encode(b"ban").decode()}], self.two.link.taken[before:])
 
     def test_ordersAgainSpoilt(self) -> None:
-        """It gets none of what is left out, because nobody could read that."""
+        """It gets no orders from a stream that is left out: nobody can read that."""
         self.start(self.two)
         self.store.add(NAMES.orders("web1"), {"o": bytes(MAX_ANSWER + 1)})
         self.wait(5)

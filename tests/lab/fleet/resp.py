@@ -63,7 +63,7 @@ class RespClient:
         self.send(b"*%d\r\n" % len(words) + b"".join(map(packWord, words)))
 
     def send(self, data: bytes) -> None:
-        """Send what is packed."""
+        """Send packed words."""
         self._socket.sendall(data)
 
     def answer(self) -> Any:
