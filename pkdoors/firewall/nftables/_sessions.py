@@ -65,7 +65,7 @@ class SessionKeeper:
         self._table: GuardTable
         self._descriptors: Spare
         self._noting: IDelayedCall | None = None
-        self._lost: list[OpeningTable] = []  # of guards that are gone
+        self._lost: dict[OpeningTable, dict[int, Opening]] = {}  # what guards had that are gone
         self._isIncomplete = False  # whether the kernel does not remember all sessions yet
         self._isBusy = False  # noting the flows
         self._isStale = False  # whether they must be noted again then
@@ -125,11 +125,11 @@ class SessionKeeper:
         Hear that the guard is gone, and with it what the kernel remembered. Our copy stays as it is
         until L{noteReplaced}.
 
-        @param openings: what the guard let in; it must not change any more.
+        @param openings: what the guard let in. It may go on changing: this notes what is in it now.
         """
         self._isIncomplete = True
-        if openings not in self._lost and len(self._lost) < MOST_LOST:
-            self._lost.append(openings)
+        if openings in self._lost or len(self._lost) < MOST_LOST:
+            self._lost.setdefault(openings, {}).update((id(each), each) for each in openings)
 
     async def spareLetIn(self, guard: Guard) -> None:
         """
@@ -138,10 +138,11 @@ class SessionKeeper:
         If they cannot be found, for example because no descriptor is left, only a session that
         stays idle until its door closes is cut.
         """
-        lost, self._lost = self._lost, []
+        lost, self._lost = self._lost, {}
 
         def find() -> list[tuple[Door, Flow]]:
-            return _findLetIn(chain.from_iterable(lost), guard, self._look())
+            openings = chain.from_iterable(each.values() for each in lost.values())
+            return _findLetIn(openings, guard, self._look())
 
         try:
             found = await self._lookBeside(find)

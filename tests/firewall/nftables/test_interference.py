@@ -47,6 +47,24 @@ class NotesTests(NftablesTestCase):
         self.assertEqual({flow(ANN).key}, self.flows("sessions4"))
         self.assertEqual({}, self.tables.sources("tcp_open4"))
 
+    def test_closedAfterRefusal(self) -> None:
+        """So does one whose door closes after the kernel has refused to put the guard back."""
+        self.start()
+        opening = makeOpening(ANN)
+        self.successResultOf(self.firewall.open(opening))
+        self.flush()
+        self.sockets = [flow(ANN), flow(EVE)]
+
+        def refuse(step: str) -> None:
+            raise FirewallError("no memory is left")
+
+        self.patch(self.tables, "failing", refuse)
+        self.failureResultOf(self.firewall.restore([opening]), FirewallError)
+        self.patch(self.tables, "failing", lambda step: None)
+        self.successResultOf(self.firewall.close(opening))
+        self.restore()
+        self.assertEqual({flow(ANN).key}, self.flows("sessions4"))
+
     def test_openAndCut(self) -> None:
         """If sessions are cut, no flow is noted."""
         self.start(makeDoor(cutSessions=True))
