@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from ipaddress import IPv4Address, IPv4Network
+from math import inf
 
 from pkdoors.client.core.plan import Sending
 from pkdoors.model.knockports import numberOf
@@ -198,17 +199,20 @@ class Prober:
 
 
 @contextmanager
-def knocking(network: Network, sequence: Sequence[int], port: int) -> Iterator[list[float | None]]:
+def knocking(
+    network: Network, sequence: Sequence[int], port: int, most: float = inf
+) -> Iterator[list[float | None]]:
     """
     Knock again and again meanwhile, each time from a fresh address.
 
+    @param most: how many knocks to send: on a busy machine, the work may take much longer.
     @return: filled with the milliseconds of each knock to open; L{None} for one that did not.
     """
     times: list[float | None] = []
     isOver = threading.Event()
 
     def knock(prober: Prober) -> None:
-        while not isOver.is_set():
+        while not isOver.is_set() and len(times) < most:
             times.append(prober.knock())
 
     with closing(Prober(network, sequence, port)) as prober:
