@@ -129,23 +129,37 @@ _KEYS = listKeys(FLEET_SETTINGS)
 _NEEDED = [setting.key for setting in FLEET_SETTINGS if setting.default() is None]
 
 
+class NoFleetFile(ConfigError):
+    """
+    The configuration of a fleet is not there, or not for this user to read.
+
+    @ivar what: what was wrong, without what to do: the caller may know something better.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}: {remedy}")
+        self.what = what
+
+
 def readFleet(path: str) -> FleetConfig:
     """
     Return the fleet that a file describes. Anybody may read the file, but only root and the user
     that reads it may be able to change it: it says whose word opens doors.
 
-    @raise ConfigError: it cannot be read, others can change it, or it is wrong.
+    @raise ConfigError: it cannot be read, others can change it, or it is wrong; L{NoFleetFile} if
+        it is not there, or not for this user to read.
     """
     try:
         text = readFile(path).text()
         flaw = findFlaw(path)
     except OSError as error:
-        remedy = ""
+        what = f"cannot read {path}: {error.strerror}"
         if isinstance(error, FileNotFoundError):
-            remedy = ": create it with `pkdoors fleet init`, or remove fleet = true from all doors"
-        elif isinstance(error, PermissionError):
-            remedy = ": run this as root"
-        raise ConfigError(f"cannot read {path}: {error.strerror}{remedy}") from error
+            remedy = "create it with `pkdoors fleet init`, or remove fleet = true from all doors"
+            raise NoFleetFile(what, remedy) from error
+        if isinstance(error, PermissionError):
+            raise NoFleetFile(what, "run this as root") from error
+        raise ConfigError(what) from error
     except ValueError as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
     if flaw is not None:

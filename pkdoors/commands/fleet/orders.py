@@ -2,7 +2,7 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.commands.fleet._place import addFleetOptions, orExit, readFleetOf, runWithEngine
@@ -154,7 +154,7 @@ def _findKey(options: Namespace) -> str:
 
 
 def _order(
-    verb: str, targets: Iterable[str], options: Namespace, environment: Mapping[str, str]
+    verb: str, targets: Collection[str], options: Namespace, environment: Mapping[str, str]
 ) -> None:
     """
     Sign orders, and send or print them.
@@ -178,6 +178,28 @@ def _order(
     else:
         assert fleet is not None
         _give([each.data for each in signed], fleet, options)
+    if fleet is not None and verb == BAN:
+        _warnOfLast({*targets}, operators or (), fleet, options)
+
+
+def _warnOfLast(
+    banned: Collection[str],
+    operators: Iterable[bytes],
+    fleet: "FleetConfig",
+    options: Namespace,
+) -> None:
+    """
+    Say so if nobody is left who can give orders. The order is right all the same: somebody may have
+    a copy of the key.
+    """
+    from pkdoors.knocks.wire import fingerprint
+
+    if banned == {fingerprint(each) for each in operators}:
+        complain(
+            options.parser.prog,
+            "this was the key of the only operator, so no host obeys another order, not even "
+            f"`unban`, until you add another key to {fleet.operators} on every host",
+        )
 
 
 def _readFleet(options: Namespace) -> "FleetConfig":
@@ -186,13 +208,14 @@ def _readFleet(options: Namespace) -> "FleetConfig":
 
     @raise ConfigError: there is none, or it is wrong. An order that is printed needs none.
     """
+    from pkdoors.config.fleetfile import NoFleetFile
+
     try:
         return readFleetOf(options)
-    except ConfigError as error:
-        file, reason, remedy = (*str(error).split(": ", 2), "", "")[:3]
-        if not (options.isPrinted and file.startswith("cannot read ") and remedy):
+    except NoFleetFile as error:
+        if not options.isPrinted:
             raise
-        raise ConfigError(f"{file}: {reason}: name the fleet with --fleet NAME") from error
+        raise ConfigError(f"{error.what}: name the fleet with --fleet NAME") from error
 
 
 def _listOperators(fleet: "FleetConfig", options: Namespace) -> list[bytes] | None:

@@ -94,6 +94,19 @@ class OrderTests(FleetCommandTestCase):
             self.assertTrue(text.startswith(f"{verb} {self.key}, signed by olga@desk\n"), text)
             self.assertEqual((verb, self.key), parseOrder(self.orders()[-1]).order[1:3])
 
+    def test_onlyOperator(self) -> None:
+        """Whoever bans the key of the only operator is told that no order counts any more."""
+        key = fingerprint(self.operator.public().blob())
+        for words in (("ban", key), ("ban", key, "--print")):
+            end = self.fleet(*self.sign(*words))
+            self.assertEqual(0, end.status, end)
+            self.assertIn("this was the key of the only operator", end.stderr)
+            self.assertIn(f"add another key to {self.folder}/operators on every host", end.stderr)
+        with (self.folder / "operators").open("a") as file:
+            file.write(publicLine(self.user, "otto@desk"))
+        self.says(*self.sign("ban", key))
+        self.says(*self.sign("unban", key))
+
     def test_unknownKey(self) -> None:
         """Anything else is one sentence, and nothing is sent."""
         two = self.folder / "two.pub"
