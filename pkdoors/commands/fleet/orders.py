@@ -2,29 +2,24 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pkdoors.commands.fleet._place import addFleetOptions, orExit, readFleetOf, runWithEngine
+from pkdoors.commands.fleet._place import addFleetOptions, orExit, readFleetOf
 from pkdoors.commands.fleet._signing import addSigningOptions
 from pkdoors.commands.parser import Parser, asType, completeWith
-from pkdoors.errors import AskError, BadValue, ConfigError, NoDaemon, PkdoorsError
+from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.knocks.order import BAN, CLOSE, EVERYBODY, UNBAN, Order, makeOrderNonce
-from pkdoors.util.durations import formatDuration
-from pkdoors.util.output import complain, tell, tellText
+from pkdoors.util.output import complain, tellText
 
 if TYPE_CHECKING:  # they load much
-    from pkdoors.commands.fleet._sending import Spread
     from pkdoors.config.fleet import FleetConfig
-    from pkdoors.fleet.engine import IEngine
 
 _ABOUT = (
     "All hosts of the fleet obey, this one first; hosts that are down obey when they are back. "
     "An order must be signed by a key in the fleet's file of operators. --print needs neither root "
     "nor a host of the fleet, so the key can stay on your own machine."
 )
-OLD = 60.0
-"""Seconds after which an order that is sent counts as old."""
 
 
 def addFleetCloseCommand(command: Parser) -> None:
@@ -162,6 +157,7 @@ def _order(
     @param targets: the address or the key of each.
     """
     from pkdoors.client.keys.orders import writeOrder
+    from pkdoors.commands.fleet._giving import give
     from pkdoors.commands.fleet._signing import signOrders, stampNow
 
     if options.fleet and not options.isPrinted:
@@ -177,7 +173,7 @@ def _order(
         tellText("".join(writeOrder(each.data, each.publicKey) for each in signed))
     else:
         assert fleet is not None
-        _give([each.data for each in signed], fleet, options)
+        give([each.data for each in signed], fleet, options)
     if fleet is not None and verb == BAN:
         _warnOfLast({*targets}, operators or (), fleet, options)
 
@@ -234,9 +230,10 @@ def _listOperators(fleet: "FleetConfig", options: Namespace) -> list[bytes] | No
 
 def _send(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.client.keys.orders import readOrder
+    from pkdoors.commands.fleet._giving import give
 
     data = orExit(options, lambda: readOrder(_read(options.file)))
-    _give([data], orExit(options, lambda: readFleetOf(options)), options)
+    give([data], orExit(options, lambda: readFleetOf(options)), options)
 
 
 def _read(path: str) -> bytes:
@@ -250,75 +247,3 @@ def _read(path: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadValue(f"cannot read {path}: {reason}") from error
-
-
-def _give(orders: Sequence[bytes], fleet: "FleetConfig", options: Namespace) -> None:
-    """Give orders to this host, and to the others."""
-    from pkdoors.commands.fleet._sending import complainOfSpread, describeSpread, giveToFleet
-
-    program = options.parser.prog
-    for data in orders:
-        _giveHere(data, fleet, options)
-
-    async def give(engine: "IEngine", reactor: Any) -> "Spread":
-        return await giveToFleet(engine, reactor, fleet, orders)
-
-    try:
-        spread = runWithEngine(options, fleet, give)
-    except SystemExit:
-        complain(program, "the other hosts did not get it: send it again when the engine is back")
-        raise
-    tell(*describeSpread(spread))
-    complain(program, *complainOfSpread(spread))
-    if spread.unread or spread.deaf:
-        raise SystemExit(1)
-
-
-def _giveHere(data: bytes, fleet: "FleetConfig", options: Namespace) -> None:
-    """Give an order to this host. If that refuses it, exit with status 1."""
-    from pkdoors.commands.fleet._place import readOperators
-    from pkdoors.commands.fleet._sending import giveToDaemon
-
-    program = options.parser.prog
-    who = orExit(options, lambda: _checkSigner(data, fleet, readOperators(fleet)))
-    tell(f"{describeOrder(data)}, signed by {who}")
-    try:
-        tell(giveToDaemon(data, options.conf))
-    except NoDaemon as error:
-        why = str(error).partition(": ")[0]
-        complain(program, f"this host's daemon gets it when it runs with a fleet door: {why}")
-    except AskError as error:
-        complain(program, f"this host refuses it, so it was not sent: {error}")
-        raise SystemExit(1) from error
-
-
-def _checkSigner(data: bytes, fleet: "FleetConfig", operators: Any) -> str:
-    """
-    Return who signed an order: this host would find out, too, but the answer here is plainer.
-
-    @raise BadValue: it would be refused by every host.
-    """
-    import time
-
-    from pkdoors.fleet.overview.sentences import shorten
-    from pkdoors.locks.relayed.memory import FleetMemory
-    from pkdoors.locks.relayed.orders import REFUSED, OrderJudge
-
-    now = time.time()
-    verdict = OrderJudge(fleet.name, lambda: operators, FleetMemory()).judge(data, now, now)
-    if verdict.result == REFUSED:
-        raise BadValue(f"every host would refuse this order: {verdict.reason}")
-    return verdict.who.name or shorten(verdict.who.key)
-
-
-def describeOrder(data: bytes) -> str:
-    """Return what an order says, and how old it is, if that matters."""
-    import time
-
-    from pkdoors.knocks.order import parseOrder
-
-    order = parseOrder(data).order
-    what = "all addresses" if order.what == EVERYBODY else order.what
-    age = time.time() - order.stamp / 1000
-    old = f", {formatDuration(round(age))} old" if age > OLD else ""
-    return f"{order.verb} {what}{old}"
