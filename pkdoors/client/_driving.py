@@ -48,8 +48,8 @@ class Driving(ABC):
             self._tools.trace(action)
             self._doOne(action)
             now = self._clock()
-            if not self._queue and self.visit.nextTime() <= now:
-                self._queue += self.visit.tick(now)
+            if not self._queue and self.visit.nextSend() <= now:
+                self._queue += self.visit.tick(now, canTry=False)
         self._isBusy = False
         if self.visit.isOver:
             self._end()
@@ -72,6 +72,10 @@ class Driving(ABC):
                 self._listen(action.number)
 
     def _tick(self) -> None:
+        """
+        A time has come. No answer to a try has been overlooked: the loop of the blocking driver
+        looks at answers first, and Twisted begins to connect only in its next turn.
+        """
         self._do(self.visit.tick(self._clock()))
 
     def _fail(self, address: str, reason: str) -> None:

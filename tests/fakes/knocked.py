@@ -1,6 +1,7 @@
 """A host that is knocked on, made of real sockets."""
 
 import socket
+from contextlib import suppress
 
 HOST = "127.0.0.1"
 PATIENCE = 60.0
@@ -46,6 +47,15 @@ class FakeDoor:
         connection, _ = self._server.accept()
         self.accepted.append(connection)
         connection.sendall(self._greeting)
+
+    def countWaiting(self) -> int:
+        """Accept all who have come already. Return how many they were."""
+        before = len(self.accepted)
+        self._server.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self.accepted.append(self._server.accept()[0])
+        return len(self.accepted) - before
 
     def close(self) -> None:
         """Close everything."""

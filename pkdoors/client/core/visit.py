@@ -76,9 +76,12 @@ class Visit:
         """Return when to call L{tick}, if nothing happens before; L{FOREVER} for never."""
         if self.isOver:
             return FOREVER
-        soon = self._sends[0][0] if self._sends else FOREVER
         times = (self._lookEnd, self._deadline, self._greetingEnd)
-        return min(soon, self._tries.nextTime(), *times)
+        return min(self.nextSend(), self._tries.nextTime(), *times)
+
+    def nextSend(self) -> float:
+        """Return when the next datagram is due; L{FOREVER} for never."""
+        return self._sends[0][0] if self._sends and not self.isOver else FOREVER
 
     def begin(self, now: float) -> list[Action]:
         """Begin."""
@@ -87,10 +90,14 @@ class Visit:
         self._lookEnd = now + self._attempt.look
         return self._tries.once(self._addresses, now)
 
-    def tick(self, now: float) -> list[Action]:
+    def tick(self, now: float, canTry: bool = True) -> list[Action]:
         """
         The time of L{nextTime} has come. When the driver has done what this returns, it looks at
         the time again, and calls this again if it is late.
+
+        @param canTry: whether to make the tries to connect that are due. A driver that is late
+            looks for answers first: otherwise it would connect once more to a port that has
+            answered.
         """
         if self.isOver:
             return []
@@ -102,7 +109,7 @@ class Visit:
         if now >= self._greetingEnd:
             self._greetingEnd = FOREVER
             self._settle()
-        if not self.isOver:
+        if canTry and not self.isOver:
             done += self._tries.tick(now)
         if now >= self._deadline and not self.isOver:
             done += self._knockAgain(now)
@@ -116,7 +123,7 @@ class Visit:
         self._planNext(address, now)
         self._opensAt[address], self._lasts[address] = plan.enough, len(plan.sendings)
         self._isSealing = False
-        return [*self.tick(now), *self._seal()]
+        return [*self.tick(now, canTry=False), *self._seal()]
 
     def failed(self, address: str, reason: str, now: float) -> list[Action]:
         """An address cannot be knocked on; this is also for a knock that cannot be made."""

@@ -5,6 +5,7 @@ import os
 import resource
 import selectors
 import socket
+import time
 from collections.abc import Callable
 from contextlib import closing
 from tempfile import mkdtemp
@@ -15,7 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client import network
 from pkdoors.client.blocking._loop import Loop
-from pkdoors.client.blocking.driver import perform
+from pkdoors.client.blocking.driver import VisitDriver, perform
+from pkdoors.client.core._tries import FIRST_PACE
+from pkdoors.client.core.actions import Connect
 from pkdoors.client.core.attempt import Attempt
 from pkdoors.client.core.methods import Method, PlainMethod, SealedMethod, Tools
 from pkdoors.client.core.plan import Plan
@@ -105,6 +108,22 @@ class DriverTests(SynchronousTestCase):
         for each in self.door._sockets:
             each.setblocking(False)
             self.assertRaises(BlockingIOError, each.recv, 9)
+
+    def test_onlyOneConnection(self) -> None:
+        """However late the client is, it does not connect again to a port that has answered."""
+        connect = VisitDriver._connect
+
+        def connectAndWait(driver: VisitDriver, action: Connect) -> None:
+            connect(driver, action)
+            time.sleep(2 * FIRST_PACE)  # the machine is busy
+
+        self.patch(VisitDriver, "_connect", connectAndWait)
+        self.door.listen()
+        attempt = self.attempt(port=self.door.protected, look=0.0, isRace=True)
+        _, connection = perform(attempt, self.said.append)
+        assert connection
+        with closing(connection):
+            self.assertEqual(1, self.door.countWaiting())
 
     def test_gaveUp(self) -> None:
         """If the port does not open, that is one sentence."""
