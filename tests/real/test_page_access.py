@@ -92,6 +92,22 @@ class KeyboardTests(PageTestCase):
         self.assertEqual(("close", STRANGER4), self.focusOf(browser))
         self.assertQuiet(browser)
 
+    def test_openedAgain(self) -> None:
+        """A dialog that was closed and opens again at once extends its opening."""
+        self.controlled(door("ssh", more='open_for = "10m"\nmax_open_for = "2h"'))
+        self.open("192.0.2.7", seconds=600)
+        browser = self.look()
+        self.awaitRow(browser, "192.0.2.7")
+        button = f"document.querySelector('{ROW.format('ssh', '192.0.2.7')} [data-action=extend]')"
+        # The browser tells of the closing after this.
+        browser.run(
+            f"{button}.click(); document.querySelector('#extend').close(); {button}.click();"
+        )
+        self.assertShows(browser, "Extend ssh for 192.0.2.7", "#extend[open]")
+        self.press(browser, Keys.END, Keys.UP, Keys.TAB, Keys.ENTER)
+        self.assertShows(browser, "is open for 192.0.2.7 until", "#openings-notice")
+        self.assertQuiet(browser)
+
     def test_questionStays(self) -> None:
         """A row that moves while it asks whether to close goes on asking."""
         self.controlled(door("ssh", more='open_for = "10m"\nmax_open_for = "2h"'))

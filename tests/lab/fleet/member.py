@@ -47,9 +47,16 @@ class Member:
             path.write_text(text)
 
     def startDaemon(self, listen: str = "sockets") -> None:
-        """Start the daemon."""
+        """Start the daemon, and wait until it answers the operator."""
         options = ("-c", str(self.file), "--admin", str(ADMIN), "--listen", listen)
         self.daemon = Daemon(self.host, *options)
+        if not eventually(self._answers):
+            raise AssertionError(f"the daemon did not start:\n{self.daemon.log()}")
+
+    def _answers(self) -> bool:
+        """Return whether somebody listens at the admin socket."""
+        with self.host.inside(), socket.socket(socket.AF_UNIX) as asking:
+            return asking.connect_ex(str(ADMIN)) == 0
 
     def startRelay(self) -> None:
         """Start the process between the daemon and the engine."""

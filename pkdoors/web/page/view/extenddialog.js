@@ -93,6 +93,9 @@ export class ExtendDialog {
 
     /** The browser gives the focus back to the button, unless its row has vanished. */
     _giveBackFocus() {
+        if (this._dialog.open) {
+            return; // the browser tells late that it was closed: it is open again
+        }
         if (!this._row.element.isConnected) {
             find("openings-title").focus();
         }
