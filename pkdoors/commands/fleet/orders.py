@@ -169,13 +169,13 @@ def _order(
         operators = _listOperators(fleet, options)
     orders = [Order(name, verb, what, stampNow(), makeOrderNonce()) for what in targets]
     signed = orExit(options, lambda: signOrders(orders, options, environment, operators))
+    if fleet is not None and verb == BAN:
+        _warnOfLast({*targets}, operators or (), fleet, options)
     if options.isPrinted:
         tellText("".join(writeOrder(each.data, each.publicKey) for each in signed))
     else:
         assert fleet is not None
         give([each.data for each in signed], fleet, options)
-    if fleet is not None and verb == BAN:
-        _warnOfLast({*targets}, operators or (), fleet, options)
 
 
 def _warnOfLast(
@@ -185,16 +185,16 @@ def _warnOfLast(
     options: Namespace,
 ) -> None:
     """
-    Say so if nobody is left who can give orders. The order is right all the same: somebody may have
-    a copy of the key.
+    Say so if nobody will be left who can give orders. The order is right all the same: somebody may
+    have a copy of the key.
     """
     from pkdoors.knocks.wire import fingerprint
 
     if banned == {fingerprint(each) for each in operators}:
         complain(
             options.parser.prog,
-            "this was the key of the only operator, so no host obeys another order, not even "
-            f"`unban`, until you add another key to {fleet.operators} on every host",
+            "this is the key of the only operator: once it is banned, no host obeys an order, not "
+            f"even `unban`, until you add another key to {fleet.operators} on every host",
         )
 
 

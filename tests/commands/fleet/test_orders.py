@@ -100,12 +100,20 @@ class OrderTests(FleetCommandTestCase):
         for words in (("ban", key), ("ban", key, "--print")):
             end = self.fleet(*self.sign(*words))
             self.assertEqual(0, end.status, end)
-            self.assertIn("this was the key of the only operator", end.stderr)
+            self.assertIn("this is the key of the only operator", end.stderr)
             self.assertIn(f"add another key to {self.folder}/operators on every host", end.stderr)
         with (self.folder / "operators").open("a") as file:
             file.write(publicLine(self.user, "otto@desk"))
         self.says(*self.sign("ban", key))
         self.says(*self.sign("unban", key))
+
+    def test_onlyOperatorAlone(self) -> None:
+        """So is whoever bans it while the engine is away: this host obeys all the same."""
+        self.store.isAway = True
+        key = fingerprint(self.operator.public().blob())
+        end = self.fleet(*self.sign("ban", key))
+        self.assertEqual(1, end.status, end)
+        self.assertIn("this is the key of the only operator", end.stderr)
 
     def test_unknownKey(self) -> None:
         """Anything else is one sentence, and nothing is sent."""

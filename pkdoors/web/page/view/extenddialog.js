@@ -94,7 +94,7 @@ export class ExtendDialog {
     /** The browser gives the focus back to the button, unless its row has vanished. */
     _giveBackFocus() {
         if (this._dialog.open) {
-            return; // the browser tells late that it was closed: it is open again
+            return; // the browser reports a closing late: the dialog is open again
         }
         if (!this._row.element.isConnected) {
             find("openings-title").focus();
