@@ -133,7 +133,7 @@ class NoFleetFile(ConfigError):
     """
     The configuration of a fleet is not there, or not for this user to read.
 
-    @ivar what: what was wrong, without what to do: the caller may know something better.
+    @ivar what: the sentence without its remedy, for a caller that knows a better one.
     """
 
     def __init__(self, what: str, remedy: str) -> None:

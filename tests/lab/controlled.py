@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from pkdoors.config.parser import parseConfig
 from pkdoors.firewall.guard.openingkeys import identify
 from tests.lab.case import PORT, SEQUENCE, RealTestCase
-from tests.lab.hosts import Daemon, Process, eventually
+from tests.lab.hosts import Daemon, Process, eventually, listens
 
 WEB_SEQUENCE = (18001, 18203, 18005, 18404, 18002, 18009)
 SHARING = (SEQUENCE[0], *SEQUENCE[:1:-1], SEQUENCE[1])
@@ -55,13 +54,8 @@ class ControlledTestCase(RealTestCase):
         daemon = Daemon(self.server, *options)
         self.assertTrue(daemon.says("AdminSite starting"), daemon.log())
         # Twisted says so before it listens.
-        self.assertTrue(eventually(self._answers), daemon.log())
+        self.assertTrue(eventually(lambda: listens(self.socket)), daemon.log())
         return daemon
-
-    def _answers(self) -> bool:
-        """Whether somebody listens at the admin socket."""
-        with socket.socket(socket.AF_UNIX) as asking:
-            return asking.connect_ex(str(self.socket)) == 0
 
     def curl(self, path: str, *options: str) -> tuple[int, str]:
         """Ask; the status of HTTP, and what came."""

@@ -49,6 +49,12 @@ def eventually(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
     return answer
 
 
+def listens(path: Path) -> bool:
+    """Return whether somebody listens at a UNIX socket."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(str(path)) == 0
+
+
 def heedSignals() -> None:
     """Stop ignoring signals, as a child of a program that ignores them would."""
     for each in (signal.SIGINT, signal.SIGHUP):

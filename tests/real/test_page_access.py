@@ -99,7 +99,7 @@ class KeyboardTests(PageTestCase):
         browser = self.look()
         self.awaitRow(browser, "192.0.2.7")
         button = f"document.querySelector('{ROW.format('ssh', '192.0.2.7')} [data-action=extend]')"
-        # The browser tells of the closing after this.
+        # The browser reports the closing after this script.
         browser.run(
             f"{button}.click(); document.querySelector('#extend').close(); {button}.click();"
         )

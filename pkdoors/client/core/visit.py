@@ -93,7 +93,7 @@ class Visit:
     def tick(self, now: float, canTry: bool = True) -> list[Action]:
         """
         The time of L{nextTime} has come. When the driver has done what this returns, it looks at
-        the time again, and calls this again if it is late.
+        the time again, and calls this at once if another datagram is due.
 
         @param canTry: whether to make the tries to connect that are due. A driver that is late
             looks for answers first: otherwise it would connect once more to a port that has

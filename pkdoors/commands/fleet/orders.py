@@ -185,8 +185,8 @@ def _warnOfLast(
     options: Namespace,
 ) -> None:
     """
-    Say so if nobody will be left who can give orders. The order is right all the same: somebody may
-    have a copy of the key.
+    Warn the operator if no other key can give orders. The order still goes out, as a thief may have
+    a copy of the key.
     """
     from pkdoors.knocks.wire import fingerprint
 

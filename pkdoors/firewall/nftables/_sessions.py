@@ -1,6 +1,7 @@
 """Remembers which connections must go on if the guard has to be put in place again."""
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from itertools import chain
 from typing import TypeVar
 
@@ -42,6 +43,7 @@ class SessionKeeper:
 
     @param look: finds the connections that exist.
     @param doors: returns the doors of the guard.
+    @param openings: returns its openings.
     @param beside: looks for very many connections beside the reactor.
     @param afterwards: makes a call in the reactor when work on the guard is over.
     """
@@ -53,6 +55,7 @@ class SessionKeeper:
         clock: IReactorTime,
         look: Callable[[], LiveFlows],
         doors: Callable[[], Collection[Door]],
+        openings: Callable[[], OpeningTable],
         beside: Beside = atOnce,
         afterwards: Callable[[Callable[[], object]], object] = lambda call: call(),
     ) -> None:
@@ -61,11 +64,12 @@ class SessionKeeper:
         self._afterwards = afterwards
         self._look = look
         self._doors = doors
+        self._openings = openings
         self._flows = FlowBooks(clock.seconds)
         self._table: GuardTable
         self._descriptors: Spare
         self._noting: IDelayedCall | None = None
-        self._lost: dict[OpeningTable, dict[int, Opening]] = {}  # what guards had that are gone
+        self._lost: list[Iterable[Opening]] = []  # what guards had let in that are gone
         self._isIncomplete = False  # whether the kernel does not remember all sessions yet
         self._isBusy = False  # noting the flows
         self._isStale = False  # whether they must be noted again then
@@ -125,11 +129,18 @@ class SessionKeeper:
         Hear that the guard is gone, and with it what the kernel remembered. Our copy stays as it is
         until L{noteReplaced}.
 
-        @param openings: what the guard let in. It may go on changing: this notes what is in it now.
+        @param openings: the openings of that guard. The caller may change them after this work.
         """
         self._isIncomplete = True
-        if openings in self._lost or len(self._lost) < MOST_LOST:
-            self._lost.setdefault(openings, {}).update((id(each), each) for each in openings)
+        if openings not in self._lost and len(self._lost) < MOST_LOST:
+            self._lost.append(openings)
+            # A copy of very many takes long, and until the guard is back everybody gets in.
+            self._afterwards(partial(self._keep, openings))
+
+    def _keep(self, openings: OpeningTable) -> None:
+        """Copy the openings of a guard that is gone, if their table is still in use."""
+        if openings is self._openings():
+            self._lost = [[*each] if each is openings else each for each in self._lost]
 
     async def spareLetIn(self, guard: Guard) -> None:
         """
@@ -138,11 +149,10 @@ class SessionKeeper:
         If they cannot be found, for example because no descriptor is left, only a session that
         stays idle until its door closes is cut.
         """
-        lost, self._lost = self._lost, {}
+        lost, self._lost = self._lost, []
 
         def find() -> list[tuple[Door, Flow]]:
-            openings = chain.from_iterable(each.values() for each in lost.values())
-            return _findLetIn(openings, guard, self._look())
+            return _findLetIn(chain.from_iterable(lost), guard, self._look())
 
         try:
             found = await self._lookBeside(find)

@@ -80,10 +80,15 @@ class NftablesFirewall:
         self._refused: tuple[Door, ...] | None = None  # a reload with these has failed
         self._restoring = DeferredLock()
         lookAtWays = self._lookAtWays
-        self._sessions = SessionKeeper(
-            reactor, look, lambda: self._current.guard.doors, beside, lane.afterwards
-        )
         openings = self._openings = OpeningPlacer()
+        self._sessions = SessionKeeper(
+            reactor,
+            look,
+            lambda: self._current.guard.doors,
+            lambda: openings.openings,
+            beside,
+            lane.afterwards,
+        )
         placer = self._placer = GuardPlacer(self._sessions, openings)
         current = self._current = CurrentGuard(placer, capturing)
         self._healer = healer = GuardHealer(

@@ -1,11 +1,13 @@
 """Tests of L{pkdoors.firewall.nftables.firewall}: changes of the guard by others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink.flows import Flow
 from pkdoors.firewall.nftables._sessions import NOTE_AFTER
+from pkdoors.firewall.openings.table import OpeningTable
+from pkdoors.model.doors import Opening
 from tests.fakes.doors import flow, makeDoor, makeOpening
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.tables import FakeTable
@@ -64,6 +66,23 @@ class NotesTests(NftablesTestCase):
         self.successResultOf(self.firewall.close(opening))
         self.restore()
         self.assertEqual({flow(ANN).key}, self.flows("sessions4"))
+
+    def test_guardFirst(self) -> None:
+        """Nobody looks through the openings of a guard that is gone before it is back."""
+        looked: list[bool] = []
+        look = OpeningTable.__iter__
+
+        def record(table: OpeningTable) -> Iterator[Opening]:
+            looked.append(bool(self.tables.tables))
+            return look(table)
+
+        self.start()
+        self.successResultOf(self.firewall.open(makeOpening(ANN)))
+        self.flush()
+        self.sockets = [flow(ANN)]
+        self.patch(OpeningTable, "__iter__", record)
+        self.restore(makeOpening(ANN))
+        self.assertEqual([True], looked)
 
     def test_openAndCut(self) -> None:
         """If sessions are cut, no flow is noted."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.case import PORT, SEQUENCE
-from tests.lab.hosts import BIN, Daemon, Host, Process, eventually
+from tests.lab.hosts import BIN, Daemon, Host, Process, eventually, listens
 
 ADMIN, LESSER = Path("/run/pkdoors/admin.sock"), Path("/run/pkdoors/fleet.sock")
 """The daemon's sockets, on each host's own C{/run}."""
@@ -55,8 +55,8 @@ class Member:
 
     def _answers(self) -> bool:
         """Return whether somebody listens at the admin socket."""
-        with self.host.inside(), socket.socket(socket.AF_UNIX) as asking:
-            return asking.connect_ex(str(ADMIN)) == 0
+        with self.host.inside():
+            return listens(ADMIN)
 
     def startRelay(self) -> None:
         """Start the process between the daemon and the engine."""
