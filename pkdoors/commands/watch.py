@@ -160,14 +160,17 @@ def _isQuit(seconds: float) -> bool:
     if not select.select([sys.stdin], [], [], seconds)[0]:
         return False
     typed = os.read(sys.stdin.fileno(), _MOST_TYPED)
-    if not typed:  # the terminal has hung up, and a signal follows
+    if not typed:  # Ctrl-C has discarded it, or the terminal has hung up: a signal follows
         time.sleep(seconds)
     return b"q" in typed.lower()
 
 
 @contextmanager
 def _hideTyping() -> Iterator[None]:
-    """Do not echo what is typed, and discard it in the end: the shell does not get it."""
+    """
+    Do not echo what is typed, and discard it in the end: the shell does not get it. Reading does
+    not wait meanwhile: Ctrl-C discards what was typed before, even if select has seen it.
+    """
     if not sys.stdin.isatty():
         yield
         return
@@ -176,6 +179,7 @@ def _hideTyping() -> Iterator[None]:
     before = termios.tcgetattr(sys.stdin)
     quiet = termios.tcgetattr(sys.stdin)
     quiet[3] &= ~(termios.ECHO | termios.ICANON)
+    quiet[6][termios.VMIN] = quiet[6][termios.VTIME] = 0
     termios.tcsetattr(sys.stdin, termios.TCSADRAIN, quiet)
     try:
         yield

@@ -9,11 +9,14 @@ import signal
 import struct
 import subprocess
 import termios
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import pyte
 from rich.text import Text
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab.hosts import PATIENCE, eventually, heedSignals
 from tests.lab.picture import readScreen
@@ -126,6 +129,32 @@ class Terminal:
     def _setSize(self, columns: int, lines: int) -> None:
         size = struct.pack("HHHH", lines, columns, 0, 0)
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, size)
+
+
+@contextmanager
+def discarding(case: SynchronousTestCase, user: int) -> Iterator[None]:
+    """
+    Press Ctrl-C each time that select has seen what was typed, before it is read. If reading then
+    waits for more, another line ends the waiting.
+
+    @param user: the user's end of the terminal.
+    """
+    real = select.select
+
+    def see(reading: Any, writing: Any, special: Any, *seconds: float) -> Any:
+        seen = real(reading, writing, special, *seconds)
+        if seen[0]:
+            os.write(user, b"\3")
+            case.assertTrue(eventually(lambda: not real(reading, [], [], 0)[0]))
+        return seen
+
+    case.patch(select, "select", see)
+    more = Timer(PATIENCE, os.write, (user, b"q\n"))
+    more.start()
+    try:
+        yield
+    finally:
+        more.cancel()
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:

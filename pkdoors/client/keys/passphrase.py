@@ -69,8 +69,10 @@ class Question:
         try:
             tcsetattr(terminal, TCSAFLUSH, hidden)
             os.write(terminal, os.fsencode(self._prompt))
+            os.set_blocking(terminal, False)
             return self._readLine(terminal)
         finally:
+            os.set_blocking(terminal, True)
             tcsetattr(terminal, TCSAFLUSH, shown)
             os.write(terminal, b"\n")
             _restoreSignals(before)
@@ -82,7 +84,8 @@ class Question:
         while not typed.endswith(b"\n"):
             if self._isStopped:
                 raise KnockError("interrupted")
-            if select([terminal], [], [], _TURN)[0]:
+            select([terminal], [], [], _TURN)
+            with suppress(BlockingIOError):  # Ctrl-C discards a line, even if select has seen it
                 chunk = os.read(terminal, _CHUNK)
                 if not chunk:
                     raise KnockError("interrupted")

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client.keys.passphrase import Question, askPassphrase
 from pkdoors.errors import KnockError
+from tests.lab.terminal import discarding
 
 PROMPT = "Passphrase: "
 
@@ -108,6 +109,14 @@ class TerminalTests(TerminalTestCase):
         question = Question(PROMPT)
         self.answer(b"half an answer", question.stop)
         error = self.assertRaises(KnockError, question)
+        self.assertEqual("interrupted", str(error))
+
+    def test_discarded(self) -> None:
+        """Ctrl-C at the wrong moment takes away a line that is about to be read: it can end."""
+        question = Question(PROMPT)
+        with discarding(self, self.user):
+            self.answer(b"a line\n", question.stop)
+            error = self.assertRaises(KnockError, question)
         self.assertEqual("interrupted", str(error))
 
     def test_inThread(self) -> None:
