@@ -45,13 +45,13 @@ class ContainerTests(BoxTestCase):
             self.stranger.send(SEQUENCE, address=INSIDE, source=source)
             self.assertTrue(eventually(partial(self.reaches, source)), self.daemonProcess.log())
             self.box("nft", "flush", "ruleset")
-            self.assertTrue(eventually(self.isBack))
+            self.assertTrue(eventually(partial(self.isBack, source)))
             self.assertTrue(self.reaches(source))
 
-    def isBack(self) -> bool:
-        """Return whether the guard is there."""
+    def isBack(self, source: str) -> bool:
+        """Return whether the guard is there with an opening: they come last."""
         status, listing = self.server.status(*self.entering, "nft", "list", "ruleset")
-        return status == 0 and "log group" in listing
+        return status == 0 and f"{source} . {PORT} " in listing
 
 
 class DeviceTests(RealTestCase):
