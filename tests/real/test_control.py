@@ -40,7 +40,8 @@ class ControlTests(ControlledTestCase):
         line = self.pkdoors("open", CLIENT4, "--door", "ssh", "--for", "10m")
         self.assertRegex(
             line,
-            rf"^door ssh \({PORT}/tcp\) is open for {CLIENT4} until \d\d:\d\d:\d\d \((10m|9m5\ds)\)\n$",
+            rf"^door ssh \({PORT}/tcp\) is open for {CLIENT4} until "
+            r"\d\d:\d\d:\d\d \((10m|9m5\ds)\)\n$",
         )
         self.assertTrue(self.client.reaches(PORT))
         self.assertFalse(self.client.reaches(WEB))

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from pkdoors.client.keys.passphrase import saveTerminal
 from pkdoors.errors import KnockError
@@ -50,6 +50,7 @@ class KeygenRun:
         self._seconds = seconds
         self._needsAgent = needsAgent
         self._isStopped = False
+        self._signal = 0  # that ends both programs
         self._process: Any = None
 
     def stop(self) -> None:
@@ -62,23 +63,26 @@ class KeygenRun:
 
         @raise KnockError: it cannot be started, takes too long, or writes too much.
         """
-        with self._heedingTermination():
+        with self._heedingSignals():
             return self._run()
 
     def _run(self) -> Ran:
         from threading import Thread
 
         restore = saveTerminal()
-        self._process = process = self._start()
+        process = self._start()
         pipes = [_Pipe(process.stdout), _Pipe(process.stderr)]
         readers = [Thread(target=pipe.read, daemon=True) for pipe in pipes]
         try:
+            self._process = process
+            if self._signal:
+                self._interrupt()
             for reader in readers:
                 reader.start()
             self._feed(process)
             self._wait(process, readers[0], pipes)
         except KeyboardInterrupt:
-            _waitFor(process, _GRACE)  # it has the signal as well; two signals can confuse it
+            _waitFor(process, _GRACE)  # it has the signal as well
             raise
         finally:
             if process.poll() is None:
@@ -99,10 +103,12 @@ class KeygenRun:
             raise KnockError(f"{self._argv[0]} cannot be started: {reason}") from error
 
     @contextmanager
-    def _heedingTermination(self) -> Iterator[None]:
+    def _heedingSignals(self) -> Iterator[None]:
         """
-        Let SIGTERM end both programs. Otherwise it ends this one alone, and ssh-keygen goes on
-        asking at a terminal that hides what the user types. In a thread, L{stop} ends ssh-keygen.
+        Let SIGTERM, and SIGINT if it interrupts, end both programs. Otherwise it ends this one
+        alone, and ssh-keygen goes on asking at a terminal that hides what the user types. A signal
+        that comes while ssh-keygen starts counts when it has started. In a thread, L{stop} ends
+        ssh-keygen.
         """
         import signal
         from threading import current_thread, main_thread
@@ -112,15 +118,26 @@ class KeygenRun:
             return
 
         def end(number: int, frame: object) -> None:
-            if self._process is not None:
-                self._process.terminate()
-            raise KeyboardInterrupt
+            isFirst = not self._signal
+            self._signal = self._signal or number
+            if isFirst and self._process is not None:
+                self._interrupt()
 
-        before = signal.signal(signal.SIGTERM, end)
+        interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ends = (signal.SIGTERM, signal.SIGINT) if interrupts else (signal.SIGTERM,)
+        before = [(number, signal.signal(number, end)) for number in ends]
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before:
+                signal.signal(number, handler)
+
+    def _interrupt(self) -> NoReturn:
+        from signal import SIGINT
+
+        if self._signal != SIGINT:  # the terminal sends that to both, and two can confuse it
+            self._process.terminate()
+        raise KeyboardInterrupt
 
     def _makeEnv(self) -> dict[str, str]:
         # The sequence is a secret, and it may start programs of its own.

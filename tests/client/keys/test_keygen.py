@@ -1,8 +1,11 @@
 """Tests of L{pkdoors.client.keys._keygen} with programs in place of ssh-keygen, some hostile."""
 
 import os
+import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -178,16 +181,15 @@ class RunTests(KeygenTestCase):
 
     def run_(self, *lines: str, seconds: float = 30) -> str:
         """Return the sentence if a program fails; it is gone then."""
-        self.write(f"echo $$ > {self.folder}/pid", *lines)
+        self.write(*lines)
         run = KeygenRun((str(self.program),), b"", seconds)
         error = str(self.assertRaises(KnockError, run))
-        self.checkGone()
+        self.checkGone(run)
         return error
 
-    def checkGone(self) -> None:
+    def checkGone(self, run: KeygenRun) -> None:
         """Assert that the program has ended."""
-        number = int((self.folder / "pid").read_text())
-        self.assertRaises(ProcessLookupError, os.kill, number, 0)
+        self.assertRaises(ProcessLookupError, os.kill, run._process.pid, 0)
 
     def test_slow(self) -> None:
         """It is ended when its time is over, gently or not."""
@@ -208,11 +210,11 @@ class RunTests(KeygenTestCase):
 
     def test_stopped(self) -> None:
         """Another thread can stop it."""
-        self.write(f"echo $$ > {self.folder}/new; mv {self.folder}/new {self.folder}/pid; sleep 30")
+        self.write(f"touch {self.folder}/started; exec sleep 30")
         run = KeygenRun((str(self.program),), b"", 30)
 
         def stop() -> None:
-            while not (self.folder / "pid").exists():
+            while not (self.folder / "started").exists():
                 time.sleep(0.01)
             run.stop()
 
@@ -221,7 +223,43 @@ class RunTests(KeygenTestCase):
         error = self.assertRaises(KnockError, run)
         stopper.join()
         self.assertEqual("interrupted", str(error))
-        self.checkGone()
+        self.checkGone(run)
+
+    def test_signalled(self) -> None:
+        """
+        SIGTERM, and Ctrl-C, end it, and what it changed at the terminal is undone, even if they
+        come while it starts.
+        """
+        undone: list[bool] = []
+        self.patch(_keygenrun, "saveTerminal", lambda: lambda: undone.append(True))
+        self.write("exec sleep 30")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.signal(number, signal.default_int_handler)
+            self.addCleanup(signal.signal, number, before)
+            for moment in ("_start", "_wait", "_feed"):
+                run = KeygenRun((str(self.program),), b"", 30)
+                self.patch(run, moment, partial(self.signal, number, getattr(run, moment)))
+                self.assertRaises(KeyboardInterrupt, run)
+                self.checkGone(run)
+                self.assertEqual([True], undone)
+                undone.clear()
+                self.assertEqual(signal.default_int_handler, signal.getsignal(number))
+
+    def signal(self, number: int, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Make a call, and have two signals when it has ended, or before if it waits."""
+        answer = None if call.__name__ == "_wait" else call(*arguments)
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+        return answer
+
+    def test_ignored(self) -> None:
+        """If SIGINT is ignored, as below nohup, that stays so."""
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.SIG_IGN))
+        self.write("exit 3")
+        run = KeygenRun((str(self.program),), b"", 30)
+        self.patch(run, "_wait", partial(self.signal, signal.SIGINT, run._wait))
+        self.patch(_keygenrun, "_end", lambda process: process.wait())
+        self.assertEqual(3, run().status)
 
     def test_heldOpen(self) -> None:
         """A child of its own that holds its output open is not waited for."""
