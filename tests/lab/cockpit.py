@@ -1,5 +1,6 @@
 """Cockpit on a host, with the operator's page in its menu."""
 
+import signal
 from pathlib import Path
 
 from selenium.webdriver.remote.webelement import WebElement
@@ -46,6 +47,7 @@ def addOperator(host: Host, etc: Path) -> None:
 class Cockpit:
     """
     Cockpit's server on a host, with the session of a user who need not log in, and a browser there.
+    Whoever makes one must close it.
 
     @param user: C{root} or L{OPERATOR}.
     @ivar browser: whose commands go to the frame of our page after L{enter}.
@@ -62,6 +64,8 @@ class Cockpit:
             host.folder.chmod(0o755)  # with the bus in it
         become = () if user == "root" else ("runuser", "-u", user, "--")
         self._process = host.spawn(
+            # Its bridge starts an SSH agent, which outlives it.
+            *("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
             *become,
             *(SERVER, "--no-tls", "--address", "127.0.0.1", "--port", str(_PORT)),
             *("--local-session", "cockpit-bridge"),
@@ -71,7 +75,12 @@ class Cockpit:
             DBUS_SESSION_BUS_ADDRESS=bus.address,
         )
         if not eventually(self._answers):
+            self.close()
             raise AssertionError(f"Cockpit did not start: {self._process.log()}")
+
+    def close(self) -> None:
+        """End it, and all of its processes."""
+        self._process.stop(signal.SIGKILL)  # `unshare` would outlive SIGTERM
 
     def _answers(self) -> bool:
         status, _ = self._host.status("curl", "-s", "-o", "/dev/null", self.url)

@@ -28,7 +28,9 @@ class CockpitTestCase(ControlledTestCase):
         """Start Cockpit, and a browser."""
         browser = Browser(self.server)
         self.addCleanup(browser.close)
-        return Cockpit(self.server, browser, user)
+        cockpit = Cockpit(self.server, browser, user)
+        self.addCleanup(cockpit.close)
+        return cockpit
 
     def isShown(self, cockpit: Cockpit, text: str, selector: str = "body") -> None:
         """Wait until the page shows something."""
