@@ -115,6 +115,9 @@ class Host:
         self.namespaces = Namespaces(name, [folder])
         self._stack.callback(self.namespaces.close)
         self.run("ip", "link", "set", "lo", "up")
+        # Nobody has the same address. Looking for somebody ends a second later, and Chromium gives
+        # up what it loads when an address changes.
+        self.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
 
     @contextmanager
     def inside(self) -> Iterator[None]:

@@ -15,6 +15,13 @@ TABS = 7
 NO_ANSWER = "Failed to load resource"
 """On the console, for each request that fails."""
 
+_UNTIL_LET_GO = """
+const ask = window.fetch;
+window.fetch = (path, options) =>
+    path === "main.js" && !window.letGo ? Promise.reject(new TypeError()) : ask(path, options);
+"""
+"""Lets the server be away for a page that wants to be loaded again, until a test says otherwise."""
+
 
 class ConnectionTests(PageTestCase):
     """What the page says if it sees nothing, and how it sees again."""
@@ -71,6 +78,58 @@ class ConnectionTests(PageTestCase):
         self.awaitState(browser, "blind")
         self.assertIn("start it again", browser.text("#connection-reason"))
         self.assertQuiet(browser, NO_ANSWER)
+
+    def test_partMissing(self) -> None:
+        """A page whose part did not arrive, as the network changed, is loaded again by itself."""
+        self.controlled(SSH)
+        browser = self.browser()
+        source = _UNTIL_LET_GO
+        browser.command("Page.addScriptToEvaluateOnNewDocument", source=source)
+        for part in ("*/view/elements.js", "*/page.css"):
+            with self.subTest(part):
+                self.block(browser, part)
+                browser.open(self.linkOf(self.webHere()))
+                self.awaitState(browser, "blind")
+                reason = browser.text("#connection-reason")
+                self.assertEqual("A part of the page did not arrive.", reason)
+                self.block(browser)
+                browser.run("window.letGo = true")
+                self.awaitState(browser, "live")
+        self.assertQuiet(browser, NO_ANSWER, "TypeError")
+
+    def test_partStaysMissing(self) -> None:
+        """It is loaded again a few times, and then only if the user wants that."""
+        self.controlled(SSH)
+        browser = self.browser()
+        self.block(browser, "*/start.js")
+        browser.open(self.linkOf(self.webHere()))
+        isTired = "return sessionStorage.getItem('pkdoors-loads') === '5'"
+        self.assertTrue(browser.eventually(isTired), browser.text())
+        self.awaitState(browser, "blind")
+        self.block(browser)
+        self.click(browser, "#retry")
+        self.awaitState(browser, "live")
+        self.assertEqual("0", browser.run("return sessionStorage.getItem('pkdoors-loads')"))
+
+    def test_nothingRuns(self) -> None:
+        """A page whose first module is missing says after a while what may help."""
+        self.controlled(SSH)
+        browser = self.browser()
+        self.block(browser, "*/main.js")
+        browser.open(self.linkOf(self.webHere()))
+        sentence = "load this page again"
+        self.assertNotIn(sentence, browser.text("#connection"))
+        browser.run("document.getAnimations().forEach(each => each.finish())")
+        self.assertIn(sentence, browser.text("#connection"))
+        self.block(browser)
+        browser.driver.refresh()
+        self.awaitState(browser, "live")
+        self.assertNotIn(sentence, browser.text("#connection"))
+
+    def block(self, browser: Browser, *patterns: str) -> None:
+        """Let requests to addresses of these forms fail, and no others."""
+        browser.command("Network.enable")
+        browser.command("Network.setBlockedURLs", urls=[*patterns])
 
     def test_twoPages(self) -> None:
         """Two pages show the same, and what one changes appears on the other."""

@@ -1,14 +1,72 @@
 /**
- * Starts the page, which `pkdoors web` serves, or Cockpit.
+ * Loads the page, and loads it again if a part of it does not arrive. Browsers give up what they are
+ * loading when the network changes, even from this computer. So this module imports no other one
+ * before it can tell that one is missing.
  * @module
  */
 
-import { browserTimers } from "./following/timers.js";
-import { Page } from "./page.js";
-import { chooseTransport } from "./transport/choose.js";
+/** Milliseconds until the page is loaded again: a network changes for about a second. */
+const PAUSE = 1000;
+/** How often the page is loaded again in a row, before only the user does so. */
+const MOST = 5;
+/** The name of that number in the memory of the tab. */
+const LOADS = "pkdoors-loads";
 
-const transport = await chooseTransport(window);
-const page = new Page(transport, browserTimers);
-page.count();
-transport.onChange?.(() => void page.start());
-void page.start();
+const styles = getComputedStyle(document.documentElement);
+
+try {
+    if (!styles.getPropertyValue("--ground")) {
+        throw new TypeError("no style sheet");
+    }
+    await import("./start.js");
+    countLoads(0);
+} catch (error) {
+    console.error(error);
+    const isMissing = error instanceof TypeError;
+    explain(isMissing ? "A part of the page did not arrive." : `The page cannot start: ${error.message}`);
+    if (isMissing && countLoads() < MOST) {
+        countLoads(countLoads() + 1);
+        setTimeout(() => void loadAgain(), PAUSE);
+    }
+}
+
+/** Show a sentence where the page shows later why it sees nothing. */
+function explain(sentence) {
+    for (const element of [document.body, document.getElementById("connection")]) {
+        element.dataset.state = "blind";
+    }
+    document.getElementById("connection-text").textContent = "no connection";
+    document.getElementById("connection-reason").textContent = sentence;
+    for (const part of ["reason", "retry"]) {
+        document.getElementById(`connection-${part}`).hidden = false;
+    }
+    document.getElementById("retry").addEventListener("click", () => location.reload());
+}
+
+/** Load the page again, if its server answers: otherwise the browser would show a page of its own. */
+async function loadAgain() {
+    try {
+        await fetch("main.js", { cache: "no-store" });
+    } catch {
+        setTimeout(() => void loadAgain(), PAUSE);
+        return;
+    }
+    location.reload();
+}
+
+/**
+ * Note how often the page was loaded again in a row.
+ * @param {number} [loads] without it, nothing is noted
+ * @returns {number} as noted before; more than allowed if this browser remembers nothing
+ */
+function countLoads(loads) {
+    try {
+        const before = Number(sessionStorage.getItem(LOADS));
+        if (loads !== undefined) {
+            sessionStorage.setItem(LOADS, String(loads));
+        }
+        return before;
+    } catch {
+        return MOST;
+    }
+}
