@@ -84,7 +84,8 @@ class Question:
         while not typed.endswith(b"\n"):
             if self._isStopped:
                 raise KnockError("interrupted")
-            select([terminal], [], [], _TURN)
+            if not select([terminal], [], [], _TURN)[0]:
+                continue
             with suppress(BlockingIOError):  # Ctrl-C discards a line, even if select has seen it
                 chunk = os.read(terminal, _CHUNK)
                 if not chunk:
