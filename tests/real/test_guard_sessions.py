@@ -260,7 +260,7 @@ GRACE = 4
 """Seconds from the first start in which UDP flows show themselves."""
 GRACE_SETTING = f'udp_grace = "{GRACE}s"'
 NO_GRACE = 'udp_grace = "0"'
-IDLE, MOST = 4, 9
+IDLE, MOST = 4, 15
 """Seconds for which a UDP session may be silent, and may last, after its door has closed."""
 
 
