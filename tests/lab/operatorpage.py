@@ -10,7 +10,7 @@ from tests.lab.browser import MISSING, Browser
 from tests.lab.controlled import ControlledTestCase
 from tests.lab.hosts import BIN, Host, Process, eventually
 
-_LINK = re.compile(r"http://\w+\.localhost:\d+/#\S+")
+_LINK = re.compile(r"(http://\w+\.localhost:\d+/#\S+)\n")
 ROW = '#opening-rows tr[data-door="{}"][data-source="{}"]'
 """The selector of an opening, for its door and source."""
 _RECORD = """

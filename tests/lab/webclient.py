@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from tests.lab.hosts import BIN, Host, Process, eventually
 
 PKDOORS = str(BIN / "pkdoors")
-_LINK = re.compile(r"http://127\.0\.0\.1:(\d+)/#(\S+)")
+_LINK = re.compile(r"http://127\.0\.0\.1:(\d+)/#(\S+)\n")
 
 
 class Answer(NamedTuple):
@@ -49,8 +49,8 @@ class WebClient:
         self.headers: tuple[str, ...] = ()
 
     def waitForLink(self) -> bool:
-        """Wait for the first link; return whether there is one."""
-        return self.process.says("/#")
+        """Wait for the first link, of two for the same token; return whether there is one."""
+        return self.process.says("http://127.0.0.1:") and bool(eventually(lambda: self.links))
 
     @property
     def links(self) -> list[tuple[str, str]]:
