@@ -168,8 +168,8 @@ def _isQuit(seconds: float) -> bool:
 @contextmanager
 def _hideTyping() -> Iterator[None]:
     """
-    Do not echo what is typed, and discard it in the end: the shell does not get it. Reading does
-    not wait meanwhile: Ctrl-C discards what was typed before, even if select has seen it.
+    Hide what the user types, and discard it at the end, so that the shell does not get it. A read
+    never waits: Ctrl-C may discard the keys that select has just reported.
     """
     if not sys.stdin.isatty():
         yield

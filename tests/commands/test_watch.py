@@ -13,7 +13,7 @@ from tests.lab.terminal import discarding
 
 
 class KeyboardTests(SynchronousTestCase):
-    """Tests of what is typed. The rest is in tests.real.test_watch."""
+    """Tests of the keys. C{tests.real.test_watch} tests the rest."""
 
     @contextmanager
     def terminal(self) -> Iterator[int]:
@@ -32,7 +32,7 @@ class KeyboardTests(SynchronousTestCase):
                 self.assertEqual(quits, watch._isQuit(1.0 if keys else 0.0))
 
     def test_discarded(self) -> None:
-        """Ctrl-C at the wrong moment takes away what is about to be read: this waits for none."""
+        """If Ctrl-C discards keys before they are read, reading returns at once."""
         with self.terminal() as user, watch._hideTyping():
             os.write(user, b"typed\r")
             with discarding(self, user):

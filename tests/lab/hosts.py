@@ -115,8 +115,8 @@ class Host:
         self.namespaces = Namespaces(name, [folder])
         self._stack.callback(self.namespaces.close)
         self.run("ip", "link", "set", "lo", "up")
-        # Nobody has the same address. Looking for somebody ends a second later, and Chromium gives
-        # up what it loads when an address changes.
+        # The search for duplicates of an address ends a second later. That changes the address, and
+        # then Chromium aborts all loading.
         self.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
 
     @contextmanager

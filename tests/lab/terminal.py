@@ -134,8 +134,8 @@ class Terminal:
 @contextmanager
 def discarding(case: SynchronousTestCase, user: int) -> Iterator[None]:
     """
-    Press Ctrl-C each time that select has seen what was typed, before it is read. If reading then
-    waits for more, another line ends the waiting.
+    Press Ctrl-C each time that select reports keys, before the program reads them. If the program
+    then waits for more, a line ends that wait after L{PATIENCE}.
 
     @param user: the user's end of the terminal.
     """

@@ -20,7 +20,7 @@ const ask = window.fetch;
 window.fetch = (path, options) =>
     path === "main.js" && !window.letGo ? Promise.reject(new TypeError()) : ask(path, options);
 """
-"""Lets the server be away for a page that wants to be loaded again, until a test says otherwise."""
+"""Keeps a page from loading again, as if its server were away, until a test sets C{letGo}."""
 
 
 class ConnectionTests(PageTestCase):
@@ -83,12 +83,10 @@ class ConnectionTests(PageTestCase):
         """A page whose part did not arrive, as the network changed, is loaded again by itself."""
         self.controlled(SSH)
         browser = self.browser()
-        source = _UNTIL_LET_GO
-        browser.command("Page.addScriptToEvaluateOnNewDocument", source=source)
+        browser.command("Page.addScriptToEvaluateOnNewDocument", source=_UNTIL_LET_GO)
         for part in ("*/view/elements.js", "*/page.css"):
             with self.subTest(part):
-                self.block(browser, part)
-                browser.open(self.linkOf(self.webHere()))
+                self.openWithout(browser, part)
                 self.awaitState(browser, "blind")
                 reason = browser.text("#connection-reason")
                 self.assertEqual("A part of the page did not arrive.", reason)
@@ -101,8 +99,7 @@ class ConnectionTests(PageTestCase):
         """It is loaded again a few times, and then only if the user wants that."""
         self.controlled(SSH)
         browser = self.browser()
-        self.block(browser, "*/start.js")
-        browser.open(self.linkOf(self.webHere()))
+        self.openWithout(browser, "*/start.js")
         isTired = "return sessionStorage.getItem('pkdoors-loads') === '5'"
         self.assertTrue(browser.eventually(isTired), browser.text())
         self.awaitState(browser, "blind")
@@ -112,11 +109,10 @@ class ConnectionTests(PageTestCase):
         self.assertEqual("0", browser.run("return sessionStorage.getItem('pkdoors-loads')"))
 
     def test_nothingRuns(self) -> None:
-        """A page whose first module is missing says after a while what may help."""
+        """If its first module is missing, the page asks the user after a while to load it again."""
         self.controlled(SSH)
         browser = self.browser()
-        self.block(browser, "*/main.js")
-        browser.open(self.linkOf(self.webHere()))
+        self.openWithout(browser, "*/main.js")
         sentence = "load this page again"
         self.assertNotIn(sentence, browser.text("#connection"))
         browser.run("document.getAnimations().forEach(each => each.finish())")
@@ -125,6 +121,11 @@ class ConnectionTests(PageTestCase):
         browser.driver.refresh()
         self.awaitState(browser, "live")
         self.assertNotIn(sentence, browser.text("#connection"))
+
+    def openWithout(self, browser: Browser, pattern: str) -> None:
+        """Open the page; no request to an address of this form gets an answer."""
+        self.block(browser, pattern)
+        browser.open(self.linkOf(self.webHere()))
 
     def block(self, browser: Browser, *patterns: str) -> None:
         """Let requests to addresses of these forms fail, and no others."""

@@ -1,7 +1,7 @@
 /**
- * Loads the page, and loads it again if a part of it does not arrive. Browsers give up what they are
- * loading when the network changes, even from this computer. So this module imports no other one
- * before it can tell that one is missing.
+ * Loads the page, and loads it again if a part of it does not arrive. When the network changes, a
+ * browser aborts all loading, even from its own computer. So this module imports the others only when
+ * it runs, and can catch a failure.
  * @module
  */
 

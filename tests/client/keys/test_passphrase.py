@@ -112,7 +112,7 @@ class TerminalTests(TerminalTestCase):
         self.assertEqual("interrupted", str(error))
 
     def test_discarded(self) -> None:
-        """Ctrl-C at the wrong moment takes away a line that is about to be read: it can end."""
+        """If Ctrl-C discards a line before it is read, another thread can still end it."""
         question = Question(PROMPT)
         with discarding(self, self.user):
             self.answer(b"a line\n", question.stop)
